@@ -1,0 +1,80 @@
+// Package bundle is the contract between the host, which writes an image, and
+// the guest, which boots it: the folders of one container, its config.json
+// (OCI), its runtime.json (LinuxKit) and its policy (OCI annotations).
+//
+// Both halves import this package and it imports neither, so a field is
+// declared here once and cannot drift between the writer and the reader.
+package bundle
+
+import (
+	"path"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Root is the folder of an image that holds all its bundles.
+const Root = "/containers"
+
+// Names of files and folders inside one bundle.
+const (
+	ConfigFile  = "config.json"  // OCI runtime configuration
+	RuntimeFile = "runtime.json" // what to do around the OCI runtime
+	RootfsDir   = "rootfs"       // where the container's root is mounted
+	LowerDir    = "lower"        // unpacked image of a read-write container
+	TmpDir      = "tmp"          // tmpfs for the writable layer
+	UpperDir    = "upper"        // inside TmpDir: overlay's upperdir
+	WorkDir     = "work"         // inside TmpDir: overlay's workdir
+)
+
+// Section says when the containers of a folder run.
+type Section string
+
+// The sections of linuxkit.yml that hold containers; each is also the name of
+// the folder below Root.
+const (
+	Onboot     Section = "onboot"
+	Onshutdown Section = "onshutdown"
+	Services   Section = "services"
+)
+
+// Dir is the folder of the section in an image.
+func (s Section) Dir() string { return path.Join(Root, string(s)) }
+
+// Bundle is one container as it lies in an image.
+type Bundle struct {
+	// Name is the folder's name and the id given to the OCI runtime:
+	// "000-dhcp" in onboot and onshutdown, "sshd" in services.
+	Name string
+	// Dir is the bundle's absolute path.
+	Dir     string
+	Section Section
+	Spec    *specs.Spec
+	Runtime Runtime
+	Policy  Policy
+	// Warnings are faults that do not keep the container from running, such as
+	// an unknown field. Each names its file.
+	Warnings []error
+}
+
+// Path joins elements to the bundle's folder.
+func (b *Bundle) Path(elem ...string) string {
+	return path.Join(append([]string{b.Dir}, elem...)...)
+}
+
+// ShortName is the name the user gave in linuxkit.yml: Name without the order
+// prefix that onboot and onshutdown folders carry.
+func (b *Bundle) ShortName() string { return ShortName(b.Section, b.Name) }
+
+// ShortName strips the three-digit order prefix of an onboot or onshutdown
+// folder; service folders have none.
+func ShortName(s Section, folder string) string {
+	if s == Services || len(folder) < 5 || folder[3] != '-' {
+		return folder
+	}
+	for _, c := range folder[:3] {
+		if c < '0' || c > '9' {
+			return folder
+		}
+	}
+	return folder[4:]
+}
