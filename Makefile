@@ -1,0 +1,81 @@
+# Slipway: build, boot and test. `make help` lists the targets.
+
+GO       ?= go
+BIN      := bin
+SLIPWAY  := $(BIN)/slipway
+IMAGE    := build/demo
+GUESTENV := CGO_ENABLED=0 GOOS=linux
+LDFLAGS  := -s -w
+
+# Packages of Debian 12 beside Go, git and make; commands that tell whether they are there.
+PACKAGES := qemu-system-x86 squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck
+COMMANDS := qemu-system-x86_64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck
+
+# Tests that mount, and runc, need root.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH" HOME="$$HOME")
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+.DEFAULT_GOAL := help
+.PHONY: help run shell image images setup test test-unit test-vm fuzz lint bench clean
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: image ## boot the demo: a console on a terminal, else boot, report and power off
+	@if [ -t 0 ] && [ -t 1 ]; then $(SLIPWAY) run $(IMAGE); else $(SLIPWAY) run --report --timeout 10m $(IMAGE); fi
+
+shell: image ## boot the demo to a prompt in the VM
+	$(SLIPWAY) run $(IMAGE)
+
+image: images ## build the demo image from linuxkit.yml
+	$(SLIPWAY) build --dir $(dir $(IMAGE)) --name $(notdir $(IMAGE)) linuxkit.yml
+
+images: $(SLIPWAY) ## build our own images into the local store
+	$(SLIPWAY) images build
+
+$(SLIPWAY): setup FORCE
+	@mkdir -p $(BIN)
+	$(GO) build -trimpath -o $@ ./cmd/slipway
+
+.PHONY: FORCE
+FORCE:
+
+setup: ## install what is missing (Debian, root or sudo); elsewhere say what to install
+	@missing=; for c in $(COMMANDS); do PATH="$$PATH:/usr/sbin:/sbin" command -v $$c >/dev/null || missing="$$missing $$c"; done; \
+	[ -f /usr/include/seccomp.h ] || missing="$$missing seccomp.h"; \
+	[ -z "$$missing" ] && exit 0; \
+	echo "missing:$$missing"; \
+	if command -v apt-get >/dev/null; then \
+	  as=; [ "$$(id -u)" = 0 ] || as=sudo; \
+	  $$as apt-get update -q && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(PACKAGES); \
+	else \
+	  echo "install what Debian calls: $(PACKAGES)"; exit 1; \
+	fi
+
+test: lint test-unit test-vm ## run all tests: unit, root, runc, whole VM
+
+test-unit: images ## run the tests that need no VM (as root, through sudo if need be)
+	$(SUDO) $(GO) test -race -timeout 20m ./pkg/... ./cmd/...
+
+test-vm: images ## boot a VM for every case in test/cases
+	$(SUDO) $(GO) test -timeout 60m ./test/...
+
+FUZZTIME ?= 20s
+fuzz: ## run every fuzz target for FUZZTIME
+	@$(GO) list ./... | while read -r p; do \
+	  $(GO) test -list '^Fuzz' $$p | grep '^Fuzz' | while read -r f; do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done || exit 1; \
+	done
+
+lint: setup ## gofmt, go vet, staticcheck, shellcheck
+	@test -z "$$(gofmt -l pkg cmd test images)" || { echo "gofmt would change:"; gofmt -l pkg cmd test images; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	@git ls-files images test | xargs -r grep -lE '^#!/bin/(ba)?sh' | xargs -r shellcheck
+
+bench: images ## measure boots and containers; writes docs/bench.md
+	$(SUDO) $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 90m ./test/bench
+
+clean: ## remove what was built here (the image store stays)
+	rm -rf $(BIN) build

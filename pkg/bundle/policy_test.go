@@ -1,0 +1,130 @@
+package bundle
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParsePolicyDefaults(t *testing.T) {
+	got, err := ParsePolicy(Services, map[string]string{"org.example.other": "left alone"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := DefaultPolicy(Services); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if d := DefaultPolicy(Onboot).Timeout; d != 0 {
+		t.Errorf("onboot has a default timeout of %v, LinuxKit has none", d)
+	}
+	if d := DefaultPolicy(Onshutdown).Timeout; d != 60*time.Second {
+		t.Errorf("onshutdown timeout is %v", d)
+	}
+}
+
+func TestParsePolicyValues(t *testing.T) {
+	cases := []struct {
+		key, value string
+		got        func(Policy) any
+		want       any
+	}{
+		{"restart", "always", func(p Policy) any { return p.Restart }, RestartAlways},
+		{"restart-delay", "2s", func(p Policy) any { return p.RestartDelay }, 2 * time.Second},
+		{"restart-limit", "5/1m", func(p Policy) any { return p.RestartLimit }, Limit{5, time.Minute}},
+		{"after", "a, b c", func(p Policy) any { return p.After }, []string{"a", "b", "c"}},
+		{"requires", "db", func(p Policy) any { return p.Requires }, []string{"db"}},
+		{"ready", "tcp:80", func(p Policy) any { return p.Ready }, Probe{Kind: ProbeTCP, Port: 80}},
+		{"ready", "http:8080/healthz?x=1", func(p Policy) any { return p.Ready }, Probe{Kind: ProbeHTTP, Port: 8080, Path: "/healthz?x=1"}},
+		{"ready", "http:80", func(p Policy) any { return p.Ready }, Probe{Kind: ProbeHTTP, Port: 80, Path: "/"}},
+		{"ready", "unix:/run/a.sock", func(p Policy) any { return p.Ready }, Probe{Kind: ProbeUnix, Path: "/run/a.sock"}},
+		{"health", "exec:/bin/check  -q", func(p Policy) any { return p.Health }, Probe{Kind: ProbeExec, Command: []string{"/bin/check", "-q"}}},
+		{"on-failure", "reboot", func(p Policy) any { return p.OnFailure }, Reboot},
+		{"stop-signal", "int", func(p Policy) any { return p.StopSignal }, 2},
+		{"stop-signal", "SIGRTMIN+3", func(p Policy) any { return p.StopSignal }, 37},
+		{"stop-signal", "15", func(p Policy) any { return p.StopSignal }, 15},
+		{"log", "kmsg", func(p Policy) any { return p.Log }, LogKmsg},
+		{"log-max-size", "10M", func(p Policy) any { return p.LogMaxSize }, int64(10 << 20)},
+		{"log-max-files", "0", func(p Policy) any { return p.LogMaxFiles }, 0},
+		{"upper", "tmpfs:25%", func(p Policy) any { return p.Upper }, Upper{Size: "25%"}},
+		{"upper", "disk:/var/lib/up/", func(p Policy) any { return p.Upper }, Upper{Disk: "/var/lib/up"}},
+	}
+	for _, c := range cases {
+		p, err := ParsePolicy(Services, map[string]string{Prefix + c.key: c.value})
+		if err != nil {
+			t.Errorf("%s: %v", c.key, err)
+			continue
+		}
+		if got := c.got(p); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s %q: got %+v, want %+v", c.key, c.value, got, c.want)
+		}
+	}
+}
+
+func TestParsePolicyFaults(t *testing.T) {
+	cases := []struct {
+		section    Section
+		key, value string
+		reason     string
+	}{
+		{Services, "restart", "sometimes", `"on-failure"`},
+		{Services, "restrat", "no", "unknown key"},
+		{Services, "restart-delay", "-1s", "above zero"},
+		{Services, "restart-limit", "5", "N/duration"},
+		{Services, "after", " , ", "names of services"},
+		{Services, "ready", "tcp:0", "1 to 65535"},
+		{Services, "ready", "ping", "started, notify"},
+		{Services, "ready", "notify:x", "no argument"},
+		{Services, "ready", "file:relative", "absolute path"},
+		{Services, "health", "exec: ", "a command"},
+		{Services, "timeout", "1s", "no meaning in services"},
+		{Onboot, "restart", "no", "no meaning in onboot"},
+		{Services, "stop-signal", "SIGNOPE", "unknown signal"},
+		{Services, "stop-signal", "65", "1 to 64"},
+		{Services, "log-max-size", "9999999999G", "want a size"},
+		{Services, "upper", "tmpfs:1m,mode=777", "tmpfs size"},
+		{Services, "upper", "disk:/", "absolute path of a folder"},
+	}
+	for _, c := range cases {
+		_, err := ParsePolicy(c.section, map[string]string{Prefix + c.key: c.value})
+		var fault *PolicyError
+		if !errors.As(err, &fault) {
+			t.Errorf("%s %q: got %v, want a PolicyError", c.key, c.value, err)
+			continue
+		}
+		if fault.Key != Prefix+c.key || !strings.Contains(fault.Reason, c.reason) {
+			t.Errorf("%s %q: got %v, want %q in it", c.key, c.value, err, c.reason)
+		}
+	}
+}
+
+func TestParsePolicyReportsEveryFault(t *testing.T) {
+	_, err := ParsePolicy(Services, map[string]string{
+		"slipway.restart": "x", "slipway.ready": "y", "slipway.log": "z",
+	})
+	for _, key := range []string{"slipway.restart", "slipway.ready", "slipway.log"} {
+		if err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%v does not name %s", err, key)
+		}
+	}
+}
+
+func FuzzParsePolicy(f *testing.F) {
+	f.Add("ready", "http:80/x")
+	f.Add("upper", "tmpfs:10%")
+	f.Add("restart-limit", "5/1m")
+	f.Add("stop-signal", "SIGRTMIN+30")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		p, err := ParsePolicy(Services, map[string]string{Prefix + name: value})
+		if err != nil {
+			return
+		}
+		if p.StopSignal < 1 || p.StopSignal > maxSignal {
+			t.Errorf("%s=%q gives the signal %d", name, value, p.StopSignal)
+		}
+		if strings.ContainsAny(p.Upper.Size, ",=") {
+			t.Errorf("%s=%q smuggles mount options: %q", name, value, p.Upper.Size)
+		}
+	})
+}
