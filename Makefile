@@ -13,7 +13,7 @@ COMMANDS := qemu-system-x86_64 mksquashfs depmod gcc pkg-config busybox mkfs.ext
 
 # Tests that mount, and runc, need root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH" HOME="$$HOME")
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
 .PHONY: help run shell image images setup test test-unit test-vm fuzz lint bench clean
@@ -52,7 +52,7 @@ setup: ## install what is missing (Debian, root or sudo); elsewhere say what to 
 	  echo "install what Debian calls: $(PACKAGES)"; exit 1; \
 	fi
 
-test: lint test-unit test-vm ## run all tests: unit, root, runc, whole VM
+test: test-unit test-vm ## run all tests: unit, root, runc, whole VM
 
 test-unit: images ## run the tests that need no VM (as root, through sudo if need be)
 	$(SUDO) $(GO) test -race -timeout 20m ./pkg/... ./cmd/...
@@ -68,10 +68,9 @@ fuzz: ## run every fuzz target for FUZZTIME
 	  done || exit 1; \
 	done
 
-lint: setup ## gofmt, go vet, staticcheck, shellcheck
-	@test -z "$$(gofmt -l pkg cmd test images)" || { echo "gofmt would change:"; gofmt -l pkg cmd test images; exit 1; }
+lint: setup ## golangci-lint (.golangci.yml), go vet, shellcheck
 	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(LINT) run ./...
 	@git ls-files images test | xargs -r grep -lE '^#!/bin/(ba)?sh' | xargs -r shellcheck
 
 bench: images ## measure boots and containers; writes docs/bench.md
