@@ -1,0 +1,48 @@
+// Slipway builds images from linuxkit.yml and boots them.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	root := &cobra.Command{
+		Use:           "slipway",
+		Short:         "build and boot LinuxKit images",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newRunCommand())
+	os.Exit(status(root.Execute()))
+}
+
+// exitError ends the program with a status of its own; what there is to say
+// has been said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func status(err error) int {
+	var exit exitError
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return int(exit)
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, "slipway:", err)
+		return 2
+	}
+	fmt.Fprintln(os.Stderr, "slipway:", err)
+	return 1
+}

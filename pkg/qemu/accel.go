@@ -1,0 +1,8 @@
+package qemu
+
+// The accelerations.
+const (
+	AccelAuto = "auto"
+	AccelKVM  = "kvm"
+	AccelTCG  = "tcg"
+)

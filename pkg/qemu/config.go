@@ -1,0 +1,71 @@
+// Package qemu runs an image in a virtual machine and says how that ended.
+//
+// It is the last step on the host: pkg/build makes the files of an image, this
+// package finds them (Resolve), finds QEMU and the fastest acceleration that
+// really works (FindBinary, Accelerator), turns both into a command line
+// (Args), and starts the machine (Start). While it runs, a judge reads the
+// console and QEMU's events and decides: clean power-off, kernel panic, out of
+// memory, hang, or what the caller asked to look for (Result).
+//
+// Nothing outlives a run: QEMU dies with this process, and the console and the
+// QMP monitor are socket pairs, not files.
+package qemu
+
+import (
+	"regexp"
+	"time"
+)
+
+// Config is a machine: what it boots and what is plugged in.
+type Config struct {
+	Name   string // shown by ps and in window titles
+	Arch   string // x86_64 or aarch64; empty: x86_64
+	Binary string // QEMU's path; see FindBinary
+	Accel  string // kvm or tcg; empty: tcg
+
+	Boot   Boot
+	Append string // more words for the kernel command line
+
+	MemMB int // default 1024
+	CPUs  int // default 1
+
+	Disks     []Disk
+	NoNetwork bool
+	Publish   []Publish
+	Watchdog  bool // plug in an i6300esb
+	UEFI      bool // boot with OVMF instead of SeaBIOS
+	NoReboot  bool // a reboot of the guest ends the run
+}
+
+// Watch is what to look for while the machine runs, beside panics and the like.
+type Watch struct {
+	// Expect are patterns that console lines must match, each at least once.
+	// When all have matched the guest is asked to power off.
+	Expect []*regexp.Regexp
+	// FailOn are patterns that end the run as a failure when a line matches.
+	FailOn []*regexp.Regexp
+	// Report waits for the guest's report of its containers (slipway.report).
+	Report bool
+	// Timeout bounds the whole run, Idle the time without console output;
+	// 0 is no bound.
+	Timeout, Idle time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Arch == "" {
+		c.Arch = "x86_64"
+	}
+	if c.Accel == "" {
+		c.Accel = AccelTCG
+	}
+	if c.MemMB == 0 {
+		c.MemMB = 1024
+	}
+	if c.CPUs == 0 {
+		c.CPUs = 1
+	}
+	if c.Name == "" {
+		c.Name = "slipway"
+	}
+	return c
+}

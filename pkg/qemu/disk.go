@@ -1,0 +1,119 @@
+package qemu
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Disk is a disk of the machine. The guest sees the first as /dev/vda, or as
+// /dev/sda with bus=scsi or bus=ide.
+type Disk struct {
+	File   string
+	Size   int64  // bytes; 0: the file has to be there
+	Format string // raw or qcow2
+	Bus    string // virtio, scsi, ide
+}
+
+// ParseDisk reads [file=]FILE[,size=N[K|M|G|T]][,format=raw|qcow2][,bus=virtio|scsi|ide].
+// As with LinuxKit a size without a unit is in GiB, and the file may be left
+// out when there is a size: it is then fallback.
+func ParseDisk(s, fallback string) (Disk, error) {
+	d := Disk{Format: "raw", Bus: "virtio"}
+	for i, part := range strings.Split(s, ",") {
+		key, value, ok := strings.Cut(part, "=")
+		if !ok && i == 0 {
+			key, value = "file", part
+		}
+		if err := d.set(key, value); err != nil {
+			return d, fmt.Errorf("disk %q: %w", s, err)
+		}
+	}
+	if d.File == "" {
+		d.File = fallback
+	}
+	if d.File == "" {
+		return d, fmt.Errorf("disk %q: no file", s)
+	}
+	return d, nil
+}
+
+func (d *Disk) set(key, value string) (err error) {
+	switch key {
+	case "file":
+		d.File = value
+	case "size":
+		d.Size, err = parseSize(value)
+	case "format":
+		d.Format, err = pick(key, value, "raw", "qcow2")
+	case "bus":
+		d.Bus, err = pick(key, value, "virtio", "scsi", "ide")
+	default:
+		return fmt.Errorf("unknown key %q; known are file, size, format, bus", key)
+	}
+	return err
+}
+
+func pick(key, value string, allowed ...string) (string, error) {
+	for _, a := range allowed {
+		if a == value {
+			return value, nil
+		}
+	}
+	return "", fmt.Errorf("%s %q, want %s", key, value, strings.Join(allowed, ", "))
+}
+
+func parseSize(s string) (int64, error) {
+	const units = "KMGT"
+	number, shift := s, 30
+	if n := len(s); n > 0 {
+		if i := strings.IndexByte(units, s[n-1]&^0x20); i >= 0 {
+			number, shift = s[:n-1], 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 1 || n > 1<<(62-shift) {
+		return 0, fmt.Errorf("size %q, want a number with K, M, G or T (G when left out)", s)
+	}
+	return n << shift, nil
+}
+
+// Ensure makes the disk's file, sparse, if it is not there. A file that exists
+// is never changed, whatever its size: it is somebody's data.
+func (d Disk) Ensure() error {
+	if _, err := os.Stat(d.File); err == nil {
+		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("find disk: %w", err)
+	}
+	if d.Size == 0 {
+		return fmt.Errorf("disk %s: no such file, and no size= to make one", d.File)
+	}
+	if err := os.MkdirAll(filepath.Dir(d.File), 0o755); err != nil {
+		return fmt.Errorf("make disk: %w", err)
+	}
+	if d.Format == "qcow2" {
+		return makeQcow2(d.File, d.Size)
+	}
+	f, err := os.OpenFile(d.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("make disk: %w", err)
+	}
+	if err := errors.Join(f.Truncate(d.Size), f.Close()); err != nil {
+		return fmt.Errorf("make disk %s: %w", d.File, errors.Join(err, os.Remove(d.File)))
+	}
+	return nil
+}
+
+func makeQcow2(file string, size int64) error {
+	out, err := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", file, strconv.FormatInt(size, 10)).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("make disk %s: qemu-img: %w: %s", file, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

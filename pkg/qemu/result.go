@@ -1,0 +1,100 @@
+package qemu
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Ending is how a run ended.
+type Ending string
+
+// The endings.
+const (
+	PoweredOff  Ending = "the guest powered off"
+	Rebooted    Ending = "the guest rebooted"
+	Halted      Ending = "the guest halted"
+	Panicked    Ending = "kernel panic"
+	OutOfMemory Ending = "out of memory"
+	TimedOut    Ending = "timeout"
+	Hung        Ending = "hang"
+	Died        Ending = "QEMU died"
+	FailMatched Ending = "failure on the console"
+	Stopped     Ending = "stopped from outside"
+)
+
+// The exit statuses of `slipway run`.
+const (
+	StatusOK          = 0
+	StatusFailed      = 1
+	StatusMisused     = 2
+	StatusPanic       = 3
+	StatusOutOfMemory = 4
+	StatusHang        = 5
+	StatusDied        = 6
+	StatusFailOn      = 7
+	StatusUnexpected  = 8
+)
+
+// Result is how a run ended and what shows why.
+type Result struct {
+	Ending Ending
+	// Cause is the line or the fact that made the ending; empty when the
+	// ending says it all.
+	Cause string
+	// Killed: the machine did not end by itself.
+	Killed bool
+	// Missing lists the patterns of Watch.Expect that no line matched.
+	Missing []string
+	// Report is the guest's report, "ok" or "failed: ..."; empty: none came.
+	Report     string
+	wantReport bool
+	// Tail is the last console lines.
+	Tail []string
+	// Warnings is what went wrong on the host without ending the run.
+	Warnings []string
+	Elapsed time.Duration
+}
+
+// Status is the exit status that tells this ending from the others.
+func (r Result) Status() int {
+	switch r.Ending {
+	case Panicked:
+		return StatusPanic
+	case OutOfMemory:
+		return StatusOutOfMemory
+	case TimedOut, Hung:
+		return StatusHang
+	case Died:
+		return StatusDied
+	case FailMatched:
+		return StatusFailOn
+	}
+	switch {
+	case len(r.Missing) > 0:
+		return StatusUnexpected
+	case r.wantReport && r.Report != "ok", r.Ending == Stopped && r.Killed:
+		return StatusFailed
+	}
+	return StatusOK
+}
+
+// String is one line for the user.
+func (r Result) String() string {
+	s := string(r.Ending)
+	if r.Cause != "" {
+		s += ": " + r.Cause
+	}
+	if r.wantReport {
+		switch r.Report {
+		case "":
+			s += "; no report came"
+		default:
+			s += "; report: " + r.Report
+		}
+	}
+	if len(r.Missing) > 0 {
+		s += "; expected and not seen: " + strings.Join(r.Missing, ", ")
+	}
+	return fmt.Sprintf("%s (after %.1fs)", s, r.Elapsed.Seconds())
+}
