@@ -73,8 +73,10 @@ lint: setup ## golangci-lint (.golangci.yml), go vet, shellcheck
 	$(GO) run $(LINT) run ./...
 	@git ls-files images test | xargs -r grep -lE '^#!/bin/(ba)?sh' | xargs -r shellcheck
 
-bench: images ## measure boots and containers; writes docs/bench.md
-	$(SUDO) $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 90m ./test/bench
+bench: images ## measure boots beside runc and containerd; writes docs/bench.md
+	$(SLIPWAY) images build containerd testinit
+	$(GO) build -o $(BIN)/bench ./test/bench
+	$(SUDO) $(BIN)/bench -slipway $(SLIPWAY) -o docs/bench.md
 
 clean: ## remove what was built here (the image store stays)
 	rm -rf $(BIN) build
