@@ -1,0 +1,172 @@
+package oci
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// archive is a tar that holds an OCI layout, or what "docker save" writes. It
+// is listed once; content is read in place.
+type archive struct {
+	file    *os.File
+	members map[string]member
+	index   *v1.IndexManifest
+	saved   []savedImage
+}
+
+type member struct{ at, size int64 }
+
+// savedImage is an entry of manifest.json in a "docker save" tar.
+type savedImage struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+func openArchive(name string) (Source, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open image layout: %w", err)
+	}
+	a := &archive{file: file, members: map[string]member{}}
+	err = a.list()
+	if err == nil {
+		err = a.readIndex()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open image layout %s: %w", name, err), file.Close())
+	}
+	return a, nil
+}
+
+func (a *archive) list() error {
+	tr := tar.NewReader(a.file)
+	for {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		at, err := a.file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		a.members[path.Clean(strings.TrimPrefix(h.Name, "./"))] = member{at, h.Size}
+	}
+}
+
+func (a *archive) readIndex() error {
+	if _, ok := a.members["index.json"]; ok {
+		a.index = &v1.IndexManifest{}
+		if err := a.decode("index.json", a.index); err != nil {
+			return err
+		}
+	}
+	if _, ok := a.members["manifest.json"]; ok {
+		if err := a.decode("manifest.json", &a.saved); err != nil {
+			return err
+		}
+	}
+	if a.index == nil && a.saved == nil {
+		return errors.New("neither an OCI layout nor written by docker save: no index.json and no manifest.json in it")
+	}
+	return nil
+}
+
+func (a *archive) decode(name string, v any) error {
+	m := a.members[name]
+	if m.size > maxDocument {
+		return fmt.Errorf("%s: %d bytes are too many", name, m.size)
+	}
+	data, err := io.ReadAll(io.NewSectionReader(a.file, m.at, m.size))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (a *archive) trusted() bool { return false }
+
+func (a *archive) open(h v1.Hash) (*Blob, error) {
+	if err := checkHash(h); err != nil {
+		return nil, err
+	}
+	m, ok := a.members[path.Join("blobs", h.Algorithm, h.Hex)]
+	if !ok {
+		return nil, fmt.Errorf("blob %s: %w", h, ErrNotFound)
+	}
+	return &Blob{ReaderAt: io.NewSectionReader(a.file, m.at, m.size), Size: m.size}, nil
+}
+
+// Get finds an image by its annotation, or by its tag in a "docker save" tar.
+func (a *archive) Get(name string, platform v1.Platform) (*Image, error) {
+	if a.index != nil {
+		img, err := find(a, a.index, name, platform)
+		if err == nil || !errors.Is(err, ErrNotFound) || a.saved == nil {
+			return img, err
+		}
+	}
+	for _, s := range a.saved {
+		for _, tag := range s.RepoTags {
+			if FullName(tag) == FullName(name) {
+				return a.loadSaved(s, FullName(name), platform)
+			}
+		}
+	}
+	return nil, fmt.Errorf("image %s: %w", FullName(name), ErrNotFound)
+}
+
+// loadSaved makes an image of a "docker save" entry. Its layers are named by
+// path and have no digest of their own but the one of their content.
+func (a *archive) loadSaved(s savedImage, name string, platform v1.Platform) (*Image, error) {
+	config := &v1.ConfigFile{}
+	if _, ok := a.members[path.Clean(s.Config)]; !ok {
+		return nil, fmt.Errorf("image %s: no %s in the tar", name, s.Config)
+	}
+	if err := a.decode(path.Clean(s.Config), config); err != nil {
+		return nil, fmt.Errorf("image %s: %w", name, err)
+	}
+	if have := config.Platform(); !fits(have, platform) {
+		return nil, fmt.Errorf("image %s: %w for %s, only for %s", name, ErrNotFound, platform, have)
+	}
+	if len(s.Layers) != len(config.RootFS.DiffIDs) {
+		return nil, fmt.Errorf("image %s: manifest.json lists %d layers, the configuration %d", name, len(s.Layers), len(config.RootFS.DiffIDs))
+	}
+	img := &Image{Name: name, Platform: config.Platform(), Config: config, Manifest: &v1.Manifest{}}
+	byDiff := savedLayers{a, map[v1.Hash]string{}}
+	for n, diff := range config.RootFS.DiffIDs {
+		byDiff.paths[diff] = path.Clean(s.Layers[n])
+		img.Manifest.Layers = append(img.Manifest.Layers, v1.Descriptor{Digest: diff})
+	}
+	img.blobs = byDiff
+	return img, nil
+}
+
+type savedLayers struct {
+	*archive
+	paths map[v1.Hash]string
+}
+
+func (s savedLayers) open(h v1.Hash) (*Blob, error) {
+	m, ok := s.members[s.paths[h]]
+	if !ok {
+		return nil, fmt.Errorf("layer %s: %w", s.paths[h], ErrNotFound)
+	}
+	return &Blob{ReaderAt: io.NewSectionReader(s.file, m.at, m.size), Size: m.size}, nil
+}

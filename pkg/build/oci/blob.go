@@ -1,0 +1,115 @@
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// ErrNotFound is what a source says of an image, or a blob, it does not have.
+var ErrNotFound = errors.New("not found")
+
+// maxDocument bounds manifests, indexes and configurations.
+const maxDocument = 8 << 20
+
+// Blob is stored content, open for reading at any place.
+type Blob struct {
+	io.ReaderAt
+	Size  int64
+	close func() error
+}
+
+// Close gives the file back.
+func (b *Blob) Close() error {
+	if b.close == nil {
+		return nil
+	}
+	return b.close()
+}
+
+// Reader reads the whole blob.
+func (b *Blob) Reader() *io.SectionReader { return io.NewSectionReader(b, 0, b.Size) }
+
+// blobs is a place where blobs lie.
+type blobs interface {
+	open(v1.Hash) (*Blob, error)
+	// trusted blobs were checked when they were written.
+	trusted() bool
+}
+
+// folder holds the blobs of an OCI layout in a folder.
+type folder struct {
+	dir string
+	own bool
+}
+
+func (f folder) trusted() bool { return f.own }
+
+func (f folder) path(h v1.Hash) string {
+	return filepath.Join(f.dir, "blobs", h.Algorithm, h.Hex)
+}
+
+func (f folder) open(h v1.Hash) (*Blob, error) {
+	if err := checkHash(h); err != nil {
+		return nil, err
+	}
+	return openFile(f.path(h))
+}
+
+func openFile(path string) (*Blob, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("blob %s: %w", filepath.Base(path), ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &Blob{ReaderAt: file, Size: info.Size(), close: file.Close}, nil
+}
+
+// checkHash keeps a digest from a document from being used as a path.
+func checkHash(h v1.Hash) error {
+	if h.Algorithm != "sha256" || len(h.Hex) != 64 {
+		return fmt.Errorf("digest %q: only sha256 is known", h)
+	}
+	for _, c := range h.Hex {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return fmt.Errorf("digest %q: not hexadecimal", h)
+		}
+	}
+	return nil
+}
+
+// document reads a manifest, index or configuration and checks its digest.
+func document(from blobs, h v1.Hash) ([]byte, error) {
+	b, err := from.open(h)
+	if err != nil {
+		return nil, err
+	}
+	data, err := readDocument(b)
+	if err = errors.Join(err, b.Close()); err != nil {
+		return nil, fmt.Errorf("blob %s: %w", h, err)
+	}
+	if got := hashOf(data); got != h {
+		return nil, fmt.Errorf("blob %s: its content has the digest %s", h, got)
+	}
+	return data, nil
+}
+
+func readDocument(b *Blob) ([]byte, error) {
+	if b.Size > maxDocument {
+		return nil, fmt.Errorf("%d bytes, more than the %d allowed", b.Size, int64(maxDocument))
+	}
+	return io.ReadAll(b.Reader())
+}

@@ -1,0 +1,128 @@
+package oci
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/klauspost/compress/zstd"
+
+	"slipway/pkg/build/tree"
+)
+
+// Tree lays the image's layers over each other. The content of its files is
+// read from the layers, so the image must stay open as long as the tree is
+// used.
+func (i *Image) Tree(limits tree.Limits) (*tree.Tree, error) {
+	t := tree.New()
+	origin := &tree.Origin{Image: i.Name}
+	for n, d := range i.Manifest.Layers {
+		layer, err := i.layer(d, i.Config.RootFS.DiffIDs[n], limits)
+		if err == nil {
+			err = t.AddLayer(layer, origin, limits)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("image %s: layer %d (%.19s): %w", i.Name, n+1, d.Digest, err)
+		}
+	}
+	return t, nil
+}
+
+// layer opens a layer as an uncompressed tar. One that is stored compressed is
+// unpacked to a file without a name, which goes when the image is closed.
+func (i *Image) layer(d v1.Descriptor, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+	blob, err := i.blobs.open(d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	i.open = append(i.open, blob)
+	if d.Size > 0 && d.Size != blob.Size {
+		return nil, fmt.Errorf("%d bytes stored, the manifest says %d", blob.Size, d.Size)
+	}
+	magic := make([]byte, 4)
+	if _, err := blob.ReadAt(magic, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	decompress := decompressor(magic)
+	if decompress == nil {
+		if !i.blobs.trusted() {
+			if err := verify(blob.Reader(), diff); err != nil {
+				return nil, err
+			}
+		}
+		return blob.Reader(), nil
+	}
+	return i.unpack(blob, decompress, d.Digest, diff, limits)
+}
+
+func (i *Image) unpack(blob *Blob, decompress func(io.Reader) (io.Reader, error), digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+	file, err := scratch()
+	if err != nil {
+		return nil, err
+	}
+	i.open = append(i.open, file)
+	stored, plain := sha256.New(), sha256.New()
+	in := io.Reader(io.TeeReader(blob.Reader(), stored))
+	r, err := decompress(in)
+	if err != nil {
+		return nil, err
+	}
+	n, err := io.Copy(io.MultiWriter(file, plain), io.LimitReader(r, limits.Bytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	if n > limits.Bytes {
+		return nil, fmt.Errorf("unpacks to more than the %d MB allowed", limits.Bytes>>20)
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return nil, err
+	}
+	if got := fmt.Sprintf("sha256:%x", stored.Sum(nil)); got != digest.String() {
+		return nil, fmt.Errorf("its content has the digest %s", got)
+	}
+	if got := fmt.Sprintf("sha256:%x", plain.Sum(nil)); got != diff.String() {
+		return nil, fmt.Errorf("unpacked it has the digest %s, the configuration says %s", got, diff)
+	}
+	return io.NewSectionReader(file, 0, n), nil
+}
+
+// scratch is a file that has no name and so cannot be left behind.
+func scratch() (*os.File, error) {
+	file, err := os.CreateTemp("", "slipway-layer-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+func decompressor(magic []byte) func(io.Reader) (io.Reader, error) {
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		return func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }
+	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return func(r io.Reader) (io.Reader, error) {
+			// One frame must not ask for more memory than images use.
+			return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(128<<20))
+		}
+	}
+	return nil
+}
+
+func verify(r io.Reader, want v1.Hash) error {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return err
+	}
+	if got := fmt.Sprintf("sha256:%x", sum.Sum(nil)); got != want.String() {
+		return fmt.Errorf("its content has the digest %s", got)
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package oci
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// NameAnnotation carries an image's full name on its descriptor in index.json.
+// It is containerd's, and what "linuxkit cache import" looks for.
+const NameAnnotation = "io.containerd.image.name"
+
+const refAnnotation = "org.opencontainers.image.ref.name"
+
+// StoreDir is where the local store lies: $SLIPWAY_STORE, else the user's
+// cache folder.
+func StoreDir() string {
+	if dir := os.Getenv("SLIPWAY_STORE"); dir != "" {
+		return dir
+	}
+	cache := os.Getenv("XDG_CACHE_HOME")
+	if cache == "" {
+		cache = filepath.Join(os.Getenv("HOME"), ".cache")
+	}
+	return filepath.Join(cache, "slipway", "store")
+}
+
+// Layout is an OCI image layout in a folder. The local store is one.
+type Layout struct {
+	dir string
+	folder
+}
+
+// OpenStore opens the local store, which need not exist yet.
+func OpenStore() *Layout { return OpenLayout(StoreDir(), true) }
+
+// OpenLayout opens the layout in dir. The blobs of one's own are not hashed
+// again when they are read: Put has checked them.
+func OpenLayout(dir string, own bool) *Layout {
+	return &Layout{dir: dir, folder: folder{dir: dir, own: own}}
+}
+
+// Dir is the layout's folder.
+func (l *Layout) Dir() string { return l.dir }
+
+// Item is an image that a layout lists.
+type Item struct {
+	Name        string // full name
+	Digest      v1.Hash
+	Platform    *v1.Platform
+	Annotations map[string]string
+}
+
+// List names the layout's images in the order of its index.
+func (l *Layout) List() ([]Item, error) {
+	index, err := l.index()
+	if err != nil {
+		return nil, err
+	}
+	var items []Item
+	for _, d := range index.Manifests {
+		items = append(items, Item{Name: nameOf(d), Digest: d.Digest, Platform: d.Platform, Annotations: d.Annotations})
+	}
+	return items, nil
+}
+
+// Get finds an image by name. It returns ErrNotFound if there is none of that
+// name, or none for that platform.
+func (l *Layout) Get(name string, platform v1.Platform) (*Image, error) {
+	index, err := l.index()
+	if err != nil {
+		return nil, err
+	}
+	return find(l.folder, index, name, platform)
+}
+
+func (l *Layout) index() (*v1.IndexManifest, error) {
+	empty := &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
+	data, err := os.ReadFile(filepath.Join(l.dir, "index.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return empty, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read image layout: %w", err)
+	}
+	if err := json.Unmarshal(data, empty); err != nil {
+		return nil, fmt.Errorf("read image layout %s: index.json: %w", l.dir, err)
+	}
+	return empty, nil
+}
+
+// Put writes an image and lists it under its full name, in place of an image
+// of the same name and platform. Other processes may do the same at once.
+func (l *Layout) Put(name string, img v1.Image, annotations map[string]string) error {
+	d, err := l.writeImage(img)
+	if err != nil {
+		return fmt.Errorf("store image %s: %w", name, err)
+	}
+	d.Annotations = map[string]string{}
+	for k, v := range annotations {
+		d.Annotations[k] = v
+	}
+	d.Annotations[NameAnnotation] = FullName(name)
+	d.Annotations[refAnnotation] = FullName(name)
+	return l.update(func(index *v1.IndexManifest) {
+		index.Manifests = slices.DeleteFunc(index.Manifests, func(old v1.Descriptor) bool {
+			return nameOf(old) == FullName(name) && samePlatform(old.Platform, d.Platform)
+		})
+		index.Manifests = append(index.Manifests, *d)
+		slices.SortStableFunc(index.Manifests, func(a, b v1.Descriptor) int {
+			return compareNames(nameOf(a), nameOf(b))
+		})
+	})
+}
+
+// Remove takes an image off the list; its blobs stay.
+func (l *Layout) Remove(name string) error {
+	return l.update(func(index *v1.IndexManifest) {
+		index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool {
+			return nameOf(d) == FullName(name)
+		})
+	})
+}
+
+func compareNames(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func samePlatform(a, b *v1.Platform) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.String() == b.String()
+}
+
+// nameOf is the full name a descriptor carries, "" if none.
+func nameOf(d v1.Descriptor) string {
+	name := d.Annotations[NameAnnotation]
+	if name == "" {
+		name = d.Annotations[refAnnotation]
+	}
+	if name == "" {
+		return ""
+	}
+	return FullName(name)
+}
+
+func hashOf(data []byte) v1.Hash {
+	sum := sha256.Sum256(data)
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
+}

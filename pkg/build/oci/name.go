@@ -1,0 +1,60 @@
+// Package oci finds images and reads them: in OCI layouts (folders or tars),
+// in tars of "docker save", in the local store, and in registries.
+//
+// Images are named as in linuxkit.yml and looked up by their full name. What a
+// registry gives is kept in the local store, blob by blob, so that a later
+// build needs no network.
+package oci
+
+import (
+	"fmt"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// FullName writes an image name out as LinuxKit does: "alpine" is
+// "docker.io/library/alpine:latest", "slipway/init:v0.1" is
+// "docker.io/slipway/init:v0.1".
+func FullName(name string) string {
+	parts := strings.Split(name, "/")
+	switch {
+	case len(parts) == 1:
+		name = "docker.io/library/" + name
+	case len(parts) == 2 && !strings.ContainsAny(parts[0], ".:") && parts[0] != "localhost":
+		name = "docker.io/" + name
+	}
+	if last := name[strings.LastIndex(name, "/")+1:]; !strings.ContainsAny(last, ":@") {
+		name += ":latest"
+	}
+	return name
+}
+
+// ParsePlatform reads "linux/arm64", "arm64" or "linux/arm/v7".
+func ParsePlatform(s string) (v1.Platform, error) {
+	parts := strings.Split(s, "/")
+	if len(parts) == 1 {
+		parts = []string{"linux", s}
+	}
+	if len(parts) > 3 || parts[0] != "linux" || parts[1] == "" {
+		return v1.Platform{}, fmt.Errorf("platform %q: want linux/ARCH, such as linux/arm64", s)
+	}
+	p := v1.Platform{OS: "linux", Architecture: parts[1]}
+	if alias := map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[p.Architecture]; alias != "" {
+		p.Architecture = alias
+	}
+	if len(parts) == 3 {
+		p.Variant = parts[2]
+	}
+	return p, nil
+}
+
+// fits tells whether an image made for have runs on want. An image that does
+// not say what it is made for is taken at its word.
+func fits(have *v1.Platform, want v1.Platform) bool {
+	if have == nil || have.Architecture == "" {
+		return true
+	}
+	return (have.OS == "" || have.OS == want.OS) && have.Architecture == want.Architecture &&
+		(want.Variant == "" || have.Variant == "" || have.Variant == want.Variant)
+}

@@ -1,0 +1,78 @@
+package oci
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// Source is a place to take images from.
+type Source interface {
+	// Get finds an image; the error is ErrNotFound if it is not there.
+	Get(name string, platform v1.Platform) (*Image, error)
+}
+
+// OpenSource opens what --oci names: an OCI layout in a folder or in a tar, or
+// a tar made by "docker save".
+func OpenSource(path string) (Source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("open image layout: %w", err)
+	}
+	if !info.IsDir() {
+		return openArchive(path)
+	}
+	if _, err := os.Stat(path + "/index.json"); err != nil {
+		return nil, fmt.Errorf("open image layout %s: no index.json in it", path)
+	}
+	return OpenLayout(path, false), nil
+}
+
+// Finder looks for images in one source after the other, last in a registry.
+type Finder struct {
+	Layouts []Source  // as named on the command line
+	Store   *Layout   // the local store
+	Remote  *Registry // nil: no network
+	// Pull asks the registry first, even for what the store has.
+	Pull bool
+}
+
+// Get finds an image in the first source that has it.
+func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*Image, error) {
+	sources := f.Layouts
+	if !f.Pull || f.Remote == nil {
+		sources = append(sources[:len(sources):len(sources)], f.Store)
+	}
+	var misses []string
+	for _, s := range sources {
+		img, err := s.Get(name, platform)
+		if err == nil {
+			return img, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		misses = append(misses, err.Error())
+	}
+	if f.Remote == nil {
+		return nil, fmt.Errorf("%s", reason(name, misses))
+	}
+	if err := f.Remote.Fetch(ctx, name, platform, f.Store); err != nil {
+		return nil, err
+	}
+	return f.Store.Get(name, platform)
+}
+
+// reason prefers what says more than "not found".
+func reason(name string, misses []string) string {
+	for _, m := range misses {
+		if strings.Contains(m, " for ") {
+			return m
+		}
+	}
+	return fmt.Sprintf("image %s: %v in the layouts given and the local store, and registries were not asked", FullName(name), ErrNotFound)
+}

@@ -1,0 +1,170 @@
+// Package tree is a file system that exists only as a list of what is in it.
+//
+// The builder lays images over each other here, drops what LinuxKit drops and
+// adds bundles and files, and hands the result to package output. Nothing is
+// ever unpacked: names and attributes are in memory, the content of files
+// stays where it lies (in a layer, in a blob) and is read when it is written
+// out. So no path in an image, however hostile, can name anything on the host,
+// and an image of a gigabyte takes a few megabytes here.
+package tree
+
+import (
+	"archive/tar"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+)
+
+// Entry is what is known of a path beyond its name.
+type Entry struct {
+	// Type is one of archive/tar's flags: TypeReg, TypeDir, TypeSymlink,
+	// TypeChar, TypeBlock, TypeFifo.
+	Type byte
+	// Mode holds the permission bits with setuid, setgid and sticky, as in tar.
+	Mode         int64
+	UID, GID     int
+	ModTime      time.Time
+	Link         string // target of a symbolic link
+	Major, Minor int64  // of a device
+	Xattrs       map[string]string
+	Inode        *Inode // content of a regular file
+	Origin       *Origin
+}
+
+// Inode is the content of a regular file; hard links share one.
+type Inode struct {
+	Size int64
+	Data io.ReaderAt
+}
+
+// Text is the inode of a file that the builder itself writes.
+func Text(s string) *Inode { return &Inode{Size: int64(len(s)), Data: strings.NewReader(s)} }
+
+// Open reads the content from its start.
+func (i *Inode) Open() io.Reader { return io.NewSectionReader(i.Data, 0, i.Size) }
+
+// Origin says where an entry comes from.
+type Origin struct {
+	Image    string // image name, or empty for what the builder makes
+	Location string // place in the YAML, such as "onboot[0]"
+}
+
+// Node is an entry in its place.
+type Node struct {
+	Entry
+	Name   string
+	Parent *Node
+	// Before are the entries this one has replaced. LinuxKit's tar holds them
+	// too, and the last one wins.
+	Before []Entry
+
+	children map[string]*Node
+	seq      int
+	layer    int
+}
+
+// Tree is a file system. The zero value is not usable; see New.
+type Tree struct {
+	root  *Node
+	next  int
+	layer int
+	count int
+}
+
+// New makes a tree that holds only its root folder.
+func New() *Tree {
+	root := &Node{Entry: Entry{Type: tar.TypeDir, Mode: 0o755}, children: map[string]*Node{}}
+	return &Tree{root: root}
+}
+
+// Len is the number of entries below the root.
+func (t *Tree) Len() int { return t.count }
+
+// Path is the node's path without a leading slash, "" for the root.
+func (n *Node) Path() string {
+	if n.Parent == nil {
+		return ""
+	}
+	if p := n.Parent.Path(); p != "" {
+		return p + "/" + n.Name
+	}
+	return n.Name
+}
+
+// IsDir tells whether the node is a folder.
+func (n *Node) IsDir() bool { return n.Type == tar.TypeDir }
+
+// Children lists the names in a folder, sorted.
+func (n *Node) Children() []*Node {
+	list := make([]*Node, 0, len(n.children))
+	for _, c := range n.children {
+		list = append(list, c)
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	return list
+}
+
+// Nodes lists everything below the root in the order it was put there, which
+// for images is the order of their layers. A folder always precedes what it
+// holds: the kernel drops a file of a cpio archive whose folder comes later.
+func (t *Tree) Nodes() []*Node {
+	list := make([]*Node, 0, t.count)
+	var walk func(*Node)
+	walk = func(n *Node) {
+		for _, c := range n.children {
+			list = append(list, c)
+			walk(c)
+		}
+	}
+	walk(t.root)
+	sort.Slice(list, func(i, j int) bool { return list[i].seq < list[j].seq })
+	return list
+}
+
+func (t *Tree) add(parent *Node, name string, e Entry) *Node {
+	t.next++
+	t.count++
+	n := &Node{Entry: e, Name: name, Parent: parent, seq: t.next, layer: t.layer}
+	if e.Type == tar.TypeDir {
+		n.children = map[string]*Node{}
+	}
+	parent.children[name] = n
+	return n
+}
+
+func (t *Tree) drop(n *Node) {
+	t.count -= n.size()
+	delete(n.Parent.children, n.Name)
+}
+
+func (n *Node) size() int {
+	total := 1
+	for _, c := range n.children {
+		total += c.size()
+	}
+	return total
+}
+
+// split cleans a path to its elements. A path that leaves the tree by ".." is
+// an error, not a surprise: no sound image has one.
+func split(path string) ([]string, error) {
+	var out []string
+	for _, p := range strings.Split(path, "/") {
+		switch p {
+		case "", ".":
+		case "..":
+			if len(out) == 0 {
+				return nil, fmt.Errorf("path %q leads out of the image", path)
+			}
+			out = out[:len(out)-1]
+		default:
+			if len(p) > 255 || strings.ContainsRune(p, 0) {
+				return nil, fmt.Errorf("path %.60q...: a name longer than 255 bytes or with a null in it", path)
+			}
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
