@@ -16,7 +16,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRunCommand())
+	root.AddCommand(newImagesCommand(), newRunCommand())
 	os.Exit(status(root.Execute()))
 }
 

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"slipway/pkg/build/images"
+)
+
+// imagesFlags are what every command below `slipway images` takes.
+type imagesFlags struct {
+	root, platform string
+	force, json    bool
+	jobs           int
+}
+
+func newImagesCommand() *cobra.Command {
+	var f imagesFlags
+	cmd := &cobra.Command{
+		Use:   "images",
+		Short: "build our own images into the local store, list and export them",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageError{errors.New("images: name build, list or export")}
+		},
+	}
+	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this folder or one above it; $SLIPWAY_ROOT)")
+	cmd.PersistentFlags().StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the images")
+	build := &cobra.Command{
+		Use:   "build [NAME...]",
+		Short: "build images whose inputs have changed; with no NAME all but those built on demand",
+		RunE:  func(_ *cobra.Command, names []string) error { return f.build(names) },
+	}
+	build.Flags().BoolVar(&f.force, "force", false, "build what is up to date as well")
+	build.Flags().IntVar(&f.jobs, "jobs", 2, "images to build at once")
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "list the images with digest, size and whether they are up to date",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return f.list() },
+	}
+	list.Flags().BoolVar(&f.json, "json", false, "write JSON")
+	export := &cobra.Command{
+		Use:   "export FILE.tar [NAME...]",
+		Short: "write images from the store as an OCI layout that `linuxkit cache import` takes",
+		Args:  cobra.MinimumNArgs(1),
+		RunE:  func(_ *cobra.Command, args []string) error { return f.export(args[0], args[1:]) },
+	}
+	cmd.AddCommand(build, list, export)
+	return cmd
+}
+
+// open reads the recipes. The context ends when the user interrupts, or calls
+// the function returned.
+func (f *imagesFlags) open() (*images.Builder, context.Context, func(), error) {
+	goos, arch, ok := strings.Cut(f.platform, "/")
+	if !ok || goos != "linux" || (arch != "amd64" && arch != "arm64") {
+		return nil, nil, nil, usageError{fmt.Errorf("platform %q: want linux/amd64 or linux/arm64", f.platform)}
+	}
+	root := f.root
+	if root == "" {
+		var err error
+		if root, err = images.FindRoot("."); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	progress, finish := images.NewProgress(os.Stderr)
+	b := &images.Builder{Root: root, Arch: arch, Force: f.force, Progress: progress}
+	if err := b.Open(); err != nil {
+		return nil, nil, nil, err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	return b, ctx, func() { finish(); stop() }, nil
+}
+
+func (f *imagesFlags) build(names []string) error {
+	b, ctx, finish, err := f.open()
+	if err != nil {
+		return err
+	}
+	return imagesError(ctx, finish, b.Build(ctx, names, f.jobs))
+}
+
+func (f *imagesFlags) list() error {
+	b, ctx, finish, err := f.open()
+	if err != nil {
+		return err
+	}
+	all, err := b.List(ctx)
+	if err := imagesError(ctx, finish, err); err != nil {
+		return err
+	}
+	if f.json {
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(all)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tDIGEST\tSIZE\tSTATE\tABOUT")
+	for _, s := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.ShortDigest(), s.HumanSize(), s.State, s.About)
+	}
+	return w.Flush()
+}
+
+func (f *imagesFlags) export(file string, names []string) error {
+	b, ctx, finish, err := f.open()
+	if err != nil {
+		return err
+	}
+	return imagesError(ctx, finish, b.Export(ctx, file, names))
+}
+
+// imagesError tells a wrong name and an interruption from a failure, and ends
+// the progress so that what is said next comes below it.
+func imagesError(ctx context.Context, finish func(), err error) error {
+	interrupted := ctx.Err() != nil
+	finish()
+	switch {
+	case err == nil:
+		return nil
+	case interrupted:
+		return errors.New("interrupted")
+	case errors.Is(err, images.ErrUnknownImage):
+		return usageError{err}
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// Names of our images in the store.
+const (
+	Repository = "slipway/"
+	Tag        = "v0.1"
+)
+
+// FullName is an image's name as LinuxKit's cache and our builder look it up.
+func FullName(name string) string { return "docker.io/" + Repository + name + ":" + Tag }
+
+// packing changes when the same inputs give other images: raise it then.
+const packing = "packing 1"
+
+// A Builder builds images into the local store.
+type Builder struct {
+	Root     string // the repository, which holds images/
+	Arch     string // amd64 or arm64
+	Force    bool   // build even what is up to date
+	Progress Progress
+
+	store   store
+	apt     *aptCache
+	recipes map[string]*Recipe
+}
+
+func (b *Builder) platform() v1.Platform { return v1.Platform{OS: "linux", Architecture: b.Arch} }
+
+// buildOne brings one image up to date. Its base is up to date already.
+func (b *Builder) buildOne(ctx context.Context, r *Recipe) (err error) {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	begin := time.Now()
+	b.Progress.Begin(r.Name)
+	outcome := ""
+	defer func() { b.Progress.End(r.Name, outcome, time.Since(begin), err) }()
+	s := b.site(r)
+	inputs, err := b.inputs(ctx, r, s)
+	if err != nil {
+		return err
+	}
+	have, err := b.store.entry(FullName(r.Name), b.platform())
+	if err != nil {
+		return err
+	}
+	if have != nil && have.Annotations[annotationInputs] == inputs && !b.Force {
+		outcome = "up to date"
+		return nil
+	}
+	img, err := b.make(ctx, r, s)
+	if err != nil {
+		return err
+	}
+	size, err := layersSize(img)
+	if err != nil {
+		return err
+	}
+	s.say("storing %s", megabytes(size))
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if err := b.store.put(FullName(r.Name), inputs, b.platform(), img); err != nil {
+		return err
+	}
+	outcome = "built, " + megabytes(size)
+	return nil
+}
+
+func (b *Builder) site(r *Recipe) *site {
+	return &site{
+		recipe: r, root: b.Root, arch: b.Arch, apt: b.apt,
+		say: func(format string, args ...any) { b.Progress.Step(r.Name, fmt.Sprintf(format, args...)) },
+	}
+}
+
+// inputs is the sum of everything that the image depends on.
+func (b *Builder) inputs(ctx context.Context, r *Recipe, s *site) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s %s %s\n%s\n", packing, r.Name, Tag, b.Arch, r.Text)
+	if r.From != "" {
+		base, err := b.store.entry(FullName(r.From), b.platform())
+		if err != nil {
+			return "", err
+		}
+		if base == nil {
+			return "", fmt.Errorf("base image %s is not in the store", r.From)
+		}
+		fmt.Fprintf(h, "base %s\n", base.Digest)
+	}
+	steps, err := r.steps()
+	if err != nil {
+		return "", err
+	}
+	for _, st := range steps {
+		lines, err := st.inputs(ctx, s)
+		if err != nil {
+			return "", err
+		}
+		for _, line := range lines {
+			fmt.Fprintln(h, line)
+		}
+	}
+	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
+}
+
+// make carries out the recipe.
+func (b *Builder) make(ctx context.Context, r *Recipe, s *site) (v1.Image, error) {
+	steps, err := r.steps()
+	if err != nil {
+		return nil, err
+	}
+	t := Tree{}
+	for _, st := range steps {
+		if err := st.apply(ctx, s, t); err != nil {
+			return nil, err
+		}
+	}
+	var base v1.Image
+	if r.From != "" {
+		d, err := b.store.entry(FullName(r.From), b.platform())
+		if err != nil {
+			return nil, err
+		}
+		if base, err = b.store.image(d); err != nil {
+			return nil, fmt.Errorf("read base image %s: %w", r.From, err)
+		}
+	}
+	s.say("packing")
+	return pack(base, t, s)
+}
+
+func layersSize(img v1.Image) (int64, error) {
+	m, err := img.Manifest()
+	if err != nil {
+		return 0, fmt.Errorf("read manifest: %w", err)
+	}
+	var size int64
+	for _, l := range m.Layers {
+		size += l.Size
+	}
+	return size, nil
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

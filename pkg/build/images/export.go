@@ -1,0 +1,129 @@
+package images
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+)
+
+// Export writes images of the store, all that it has of our recipes or those
+// named, as a tar of an OCI image layout. The file appears when it is whole.
+func (b *Builder) Export(ctx context.Context, file string, names []string) error {
+	index, err := b.exportIndex(names)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(file), ".slipway-export-")
+	if err != nil {
+		return fmt.Errorf("export images: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	b.Progress.Note("writing " + file)
+	dir := filepath.Join(tmp, "layout")
+	if _, err := layout.Write(dir, index); err != nil {
+		return fmt.Errorf("export images: %w", err)
+	}
+	packed := filepath.Join(tmp, "tar")
+	if err := tarLayout(ctx, packed, dir); err != nil {
+		return fmt.Errorf("export images to %s: %w", file, err)
+	}
+	if err := os.Rename(packed, file); err != nil {
+		return fmt.Errorf("export images: %w", err)
+	}
+	return nil
+}
+
+// exportIndex is an index with the images and their names, and nothing that is
+// only meant for our store.
+func (b *Builder) exportIndex(names []string) (v1.ImageIndex, error) {
+	all := len(names) == 0
+	if all {
+		names = b.names()
+	}
+	index := v1.ImageIndex(empty.Index)
+	count := 0
+	for _, name := range names {
+		full := FullName(shortName(name))
+		d, err := b.store.entry(full, b.platform())
+		if err != nil {
+			return nil, err
+		}
+		if d == nil && all {
+			continue
+		}
+		if d == nil {
+			return nil, fmt.Errorf("export images: %s is not in the store: run `slipway images build %s`", full, shortName(name))
+		}
+		img, err := b.store.image(d)
+		if err != nil {
+			return nil, err
+		}
+		platform := b.platform()
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
+			Annotations: map[string]string{annotationName: full},
+			Platform:    &platform,
+		}})
+		count++
+	}
+	if count == 0 {
+		return nil, errors.New("export images: the store holds none: run `slipway images build`")
+	}
+	return index, nil
+}
+
+// tarLayout packs a layout in the order in which readers want it. Members have
+// no leading "./", with which `linuxkit cache import` drops them silently.
+func tarLayout(ctx context.Context, file, dir string) (err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	tw := tar.NewWriter(f)
+	for _, name := range []string{"oci-layout", "index.json"} {
+		if err := tarFile(tw, dir, name); err != nil {
+			return err
+		}
+	}
+	err = filepath.WalkDir(filepath.Join(dir, "blobs"), func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		name, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		return tarFile(tw, dir, name)
+	})
+	return errors.Join(err, tw.Close())
+}
+
+func tarFile(tw *tar.Writer, dir, name string) error {
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size(), ModTime: epoch}); err != nil {
+		return err
+	}
+	_, err = io.Copy(tw, f)
+	return err
+}

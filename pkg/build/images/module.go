@@ -1,0 +1,127 @@
+package images
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// module builds a command of a Go module, which comes through the Go module
+// proxy and must have the sum that the recipe pins.
+type module struct {
+	Module  string `yaml:"module"`
+	Version string `yaml:"version"`
+	Sum     string `yaml:"sum"`     // as in go.sum: "h1:..."
+	Package string `yaml:"package"` // "./cmd/ctr"; "." is the module's root
+	To      string `yaml:"to"`
+	Tags    string `yaml:"tags"`
+	// Set gives string variables of the program a value: "main.version=1".
+	Set []string `yaml:"set"`
+	// Cgo links C libraries of the host, statically; Libraries are their names
+	// for pkg-config, whose versions are inputs of the image.
+	Cgo       bool     `yaml:"cgo"`
+	Libraries []string `yaml:"libraries"`
+}
+
+func (m *module) env(s *site) []string {
+	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + s.arch, "GOWORK=off"}
+	if m.Cgo {
+		env[0] = "CGO_ENABLED=1"
+		if cc := m.compiler(s); cc != "gcc" {
+			env = append(env, "CC="+cc)
+		}
+	}
+	return env
+}
+
+// compiler is the C compiler for the image's architecture.
+func (m *module) compiler(s *site) string {
+	if s.arch == runtime.GOARCH {
+		return "gcc"
+	}
+	return map[string]string{"arm64": "aarch64-linux-gnu-gcc", "amd64": "x86_64-linux-gnu-gcc"}[s.arch]
+}
+
+func (m *module) inputs(ctx context.Context, s *site) ([]string, error) {
+	s.from(m.Module + "@" + m.Version)
+	// The recipe names version and sum, so the module itself need not be there.
+	questions := [][]string{{"go", "version"}}
+	if m.Cgo {
+		questions = append(questions, []string{m.compiler(s), "-dumpfullversion"})
+	}
+	for _, lib := range m.Libraries {
+		questions = append(questions, []string{"pkg-config", "--modversion", lib})
+	}
+	var lines []string
+	for _, q := range questions {
+		out, err := command{args: q}.output(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("build %s: %w", m.To, err)
+		}
+		lines = append(lines, strings.Join(q, " ")+": "+strings.TrimSpace(string(out)))
+	}
+	return lines, nil
+}
+
+func (m *module) apply(ctx context.Context, s *site, t Tree) error {
+	data, err := m.build(ctx, s)
+	if err != nil {
+		return fmt.Errorf("build %s: %w", m.To, err)
+	}
+	t.AddFile(m.To, 0o755, data)
+	return nil
+}
+
+func (m *module) build(ctx context.Context, s *site) ([]byte, error) {
+	from, err := m.download(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	// The module cache is read-only and shared: build in a copy, where the
+	// module is the main module and its own go.sum pins what it needs.
+	tmp, err := os.MkdirTemp("", "slipway-module-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.CopyFS(tmp, os.DirFS(from)); err != nil {
+		return nil, fmt.Errorf("copy module %s: %w", m.Module, err)
+	}
+	s.say("compiling %s@%s", m.Module, m.Version)
+	return goBuild(ctx, tmp, m.Package, m.env(s), "-tags="+m.Tags, "-ldflags="+m.ldflags())
+}
+
+func (m *module) ldflags() string {
+	flags := []string{"-s", "-w", "-buildid="}
+	for _, v := range m.Set {
+		flags = append(flags, "-X", v)
+	}
+	if m.Cgo {
+		flags = append(flags, "-linkmode external", "-extldflags '-static -Wl,--build-id=none'")
+	}
+	return strings.Join(flags, " ")
+}
+
+// download returns the module's folder in the module cache, with the sum
+// verified. When the cache holds it no network is needed.
+func (m *module) download(ctx context.Context, s *site) (string, error) {
+	s.say("downloading %s@%s", m.Module, m.Version)
+	out, err := command{dir: os.TempDir(), env: []string{"GOWORK=off"}, args: []string{"go", "mod", "download", "-json", m.Module + "@" + m.Version}}.output(ctx)
+	var got struct{ Dir, Sum, Error string }
+	if err != nil {
+		return "", err
+	}
+	if err := json.Unmarshal(out, &got); err != nil {
+		return "", fmt.Errorf("read answer of go mod download: %w", err)
+	}
+	if got.Error != "" {
+		return "", fmt.Errorf("download %s@%s: %s", m.Module, m.Version, got.Error)
+	}
+	if got.Sum != m.Sum {
+		return "", fmt.Errorf("download %s@%s: sum is %s, the recipe wants %s", m.Module, m.Version, got.Sum, m.Sum)
+	}
+	return got.Dir, nil
+}

@@ -1,0 +1,123 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A step puts something into the tree of an image.
+type step interface {
+	// inputs says what the outcome depends on beside the recipe's own text, one
+	// line for each. It may download, for only then is a version known.
+	inputs(ctx context.Context, s *site) ([]string, error)
+	// apply puts it into the tree.
+	apply(ctx context.Context, s *site, t Tree) error
+}
+
+// folders are paths, each with permissions before it where they are not 0755:
+// "1777 /tmp".
+type folders []string
+
+func (f folders) inputs(context.Context, *site) ([]string, error) { return nil, nil }
+
+func (f folders) apply(_ context.Context, _ *site, t Tree) error {
+	for _, entry := range f {
+		perm, name := int64(0o755), entry
+		if mode, rest, ok := strings.Cut(entry, " "); ok {
+			p, err := strconv.ParseInt(mode, 8, 64)
+			if err != nil {
+				return fmt.Errorf("folder %q: permissions: %w", entry, err)
+			}
+			perm, name = p, rest
+		}
+		t.AddFolder(name, perm)
+	}
+	return nil
+}
+
+// files maps paths in the image to files beside the recipe. A file that can be
+// executed there can be executed in the image; git keeps no other permission.
+type files map[string]string
+
+func (f files) inputs(_ context.Context, s *site) ([]string, error) {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		data, perm, err := f.read(s, name)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, fmt.Sprintf("file %s %o %x", name, perm, sha256.Sum256(data)))
+	}
+	return lines, nil
+}
+
+func (f files) apply(_ context.Context, s *site, t Tree) error {
+	for name := range f {
+		data, perm, err := f.read(s, name)
+		if err != nil {
+			return err
+		}
+		t.AddFile(name, perm, data)
+	}
+	return nil
+}
+
+func (f files) read(s *site, name string) ([]byte, int64, error) {
+	from := filepath.Join(s.recipe.Dir, f[name])
+	info, err := os.Stat(from)
+	if err != nil {
+		return nil, 0, fmt.Errorf("add %s: %w", name, err)
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return nil, 0, fmt.Errorf("add %s: %w", name, err)
+	}
+	if info.Mode()&0o100 != 0 {
+		return data, 0o755, nil
+	}
+	return data, 0o644, nil
+}
+
+// links maps the target of symbolic links to the links: names with a trailing
+// slash begin a folder that the names after it are in, so that hundreds of
+// applets are a few lines.
+//
+//	busybox: [/bin/ cat ls, /usr/bin/env]
+type links map[string]linkNames
+
+type linkNames []string
+
+func (l links) inputs(context.Context, *site) ([]string, error) { return nil, nil }
+
+func (l links) apply(_ context.Context, _ *site, t Tree) error {
+	for target, names := range l {
+		for _, name := range names.expand() {
+			t.AddLink(name, target)
+		}
+	}
+	return nil
+}
+
+// expand resolves "/bin/ cat ls" to /bin/cat and /bin/ls.
+func (n linkNames) expand() []string {
+	var out []string
+	for _, entry := range n {
+		words := strings.Fields(entry)
+		if len(words) > 1 && strings.HasSuffix(words[0], "/") {
+			for _, w := range words[1:] {
+				out = append(out, path.Join(words[0], w))
+			}
+			continue
+		}
+		out = append(out, words...)
+	}
+	return out
+}

@@ -1,0 +1,57 @@
+package images
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// program builds a command of this repository: static, with no cgo, no debugger
+// tables and no trace of the folder it was built in.
+type program struct {
+	Package string `yaml:"package"` // "./cmd/init"
+	To      string `yaml:"to"`      // path in the image
+}
+
+func (p *program) env(s *site) []string {
+	return []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + s.arch, "GOWORK=off"}
+}
+
+func (p *program) inputs(ctx context.Context, s *site) ([]string, error) {
+	if !exists(filepath.Join(s.root, p.Package)) {
+		return nil, fmt.Errorf("build %s: there is no folder %s", p.To, filepath.Join(s.root, p.Package))
+	}
+	lines, err := goInputs(ctx, s.root, p.Package, p.env(s))
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", p.To, err)
+	}
+	return lines, nil
+}
+
+func (p *program) apply(ctx context.Context, s *site, t Tree) error {
+	s.say("compiling %s", p.Package)
+	data, err := goBuild(ctx, s.root, p.Package, p.env(s), "-ldflags=-s -w -buildid=")
+	if err != nil {
+		return fmt.Errorf("build %s: %w", p.To, err)
+	}
+	t.AddFile(p.To, 0o755, data)
+	return nil
+}
+
+// goBuild runs the compiler and returns the program. -buildvcs would make each
+// commit another program.
+func goBuild(ctx context.Context, dir, pkg string, env []string, flags ...string) ([]byte, error) {
+	tmp, err := os.MkdirTemp("", "slipway-build-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	out := filepath.Join(tmp, "program")
+	args := []string{"go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-o", out}
+	args = append(append(args, flags...), pkg)
+	if _, err := (command{dir: dir, env: env, args: args}).output(ctx); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(out)
+}

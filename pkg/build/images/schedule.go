@@ -1,0 +1,157 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Open reads the recipes and prepares for building.
+func (b *Builder) Open() error {
+	recipes, err := LoadRecipes(filepath.Join(b.Root, "images"))
+	if err != nil {
+		return err
+	}
+	b.recipes = map[string]*Recipe{}
+	for _, r := range recipes {
+		b.recipes[r.Name] = r
+	}
+	if err := b.checkBases(); err != nil {
+		return err
+	}
+	if b.store.dir == "" {
+		if b.store.dir, err = StoreDir(); err != nil {
+			return err
+		}
+	}
+	dir, err := CacheDir()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make cache folder: %w", err)
+	}
+	b.apt = &aptCache{dir: dir, got: map[string]deb{}, say: func(format string, args ...any) {
+		b.Progress.Note(fmt.Sprintf(format, args...))
+	}}
+	return nil
+}
+
+// checkBases makes sure that following From ends, for every image.
+func (b *Builder) checkBases() error {
+	for name, r := range b.recipes {
+		for hops := 0; r.From != ""; hops++ {
+			below, ok := b.recipes[r.From]
+			if !ok {
+				return fmt.Errorf("image %s: from: no image %s", r.Name, r.From)
+			}
+			if hops > len(b.recipes) {
+				return fmt.Errorf("image %s: from: comes back to itself", name)
+			}
+			r = below
+		}
+	}
+	return nil
+}
+
+// ErrUnknownImage is wrapped where an image is named that has no recipe.
+var ErrUnknownImage = errors.New("no such image")
+
+// choose resolves the names given by the user; none means all that are not
+// built on demand only. Bases are added.
+func (b *Builder) choose(names []string) ([]*Recipe, error) {
+	if len(names) == 0 {
+		for name, r := range b.recipes {
+			if !r.OnDemand {
+				names = append(names, name)
+			}
+		}
+	}
+	want := map[string]bool{}
+	for _, name := range names {
+		name = shortName(name)
+		r, ok := b.recipes[name]
+		if !ok {
+			return nil, fmt.Errorf("%w: %s (there are: %s)", ErrUnknownImage, name, strings.Join(b.names(), " "))
+		}
+		for ; r != nil; r = b.recipes[r.From] {
+			want[r.Name] = true
+		}
+	}
+	var out []*Recipe
+	for _, name := range b.names() {
+		if want[name] {
+			out = append(out, b.recipes[name])
+		}
+	}
+	return out, nil
+}
+
+// shortName accepts "slipway/runc:v0.1" for "runc".
+func shortName(name string) string {
+	name = strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), Repository)
+	return strings.TrimSuffix(name, ":"+Tag)
+}
+
+func (b *Builder) names() []string {
+	var names []string
+	for name := range b.recipes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Build brings images up to date, side by side, each after its base. One that
+// fails does not keep the others from being built, but those that lie on it; all
+// failures are returned.
+func (b *Builder) Build(ctx context.Context, names []string, jobs int) error {
+	todo, err := b.choose(names)
+	if err != nil {
+		return err
+	}
+	builds := map[string]*building{}
+	for _, r := range todo {
+		builds[r.Name] = &building{done: make(chan struct{})}
+	}
+	slots := make(chan struct{}, max(jobs, 1))
+	var wg sync.WaitGroup
+	for _, r := range todo {
+		wg.Go(func() {
+			this := builds[r.Name]
+			defer close(this.done)
+			if base := builds[r.From]; base != nil {
+				<-base.done
+				if base.err != nil {
+					this.err = fmt.Errorf("build image %s: its base %s was not built", r.Name, r.From)
+					return
+				}
+			}
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if this.err = b.buildOne(ctx, r); this.err != nil {
+				this.err = fmt.Errorf("build image %s: %w", r.Name, this.err)
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var errs []error
+	for _, r := range todo {
+		errs = append(errs, builds[r.Name].err)
+	}
+	return errors.Join(errs...)
+}
+
+// A building is one image while it is built; err may be read once done is closed.
+type building struct {
+	done chan struct{}
+	err  error
+}
