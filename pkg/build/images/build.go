@@ -33,8 +33,6 @@ type Builder struct {
 	recipes map[string]*Recipe
 }
 
-func (b *Builder) platform() v1.Platform { return v1.Platform{OS: "linux", Architecture: b.Arch} }
-
 // buildOne brings one image up to date. Its base is up to date already.
 func (b *Builder) buildOne(ctx context.Context, r *Recipe) (err error) {
 	if ctx.Err() != nil {
@@ -49,7 +47,7 @@ func (b *Builder) buildOne(ctx context.Context, r *Recipe) (err error) {
 	if err != nil {
 		return err
 	}
-	have, err := b.store.entry(FullName(r.Name), b.platform())
+	have, err := b.store.entry(r.Name)
 	if err != nil {
 		return err
 	}
@@ -69,7 +67,7 @@ func (b *Builder) buildOne(ctx context.Context, r *Recipe) (err error) {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	if err := b.store.put(FullName(r.Name), inputs, b.platform(), img); err != nil {
+	if err := b.store.put(r.Name, inputs, img); err != nil {
 		return err
 	}
 	outcome = "built, " + megabytes(size)
@@ -88,7 +86,7 @@ func (b *Builder) inputs(ctx context.Context, r *Recipe, s *site) (string, error
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s %s %s\n%s\n", packing, r.Name, Tag, b.Arch, r.Text)
 	if r.From != "" {
-		base, err := b.store.entry(FullName(r.From), b.platform())
+		base, err := b.store.entry(r.From)
 		if err != nil {
 			return "", err
 		}
@@ -127,12 +125,12 @@ func (b *Builder) make(ctx context.Context, r *Recipe, s *site) (v1.Image, error
 	}
 	var base v1.Image
 	if r.From != "" {
-		d, err := b.store.entry(FullName(r.From), b.platform())
+		d, err := b.store.entry(r.From)
 		if err != nil {
 			return nil, err
 		}
 		if base, err = b.store.image(d); err != nil {
-			return nil, fmt.Errorf("read base image %s: %w", r.From, err)
+			return nil, err
 		}
 	}
 	s.say("packing")

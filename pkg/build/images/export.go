@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+
+	"slipway/pkg/build/oci"
 )
 
 // Export writes images of the store, all that it has of our recipes or those
@@ -53,8 +55,7 @@ func (b *Builder) exportIndex(names []string) (v1.ImageIndex, error) {
 	index := v1.ImageIndex(empty.Index)
 	count := 0
 	for _, name := range names {
-		full := FullName(shortName(name))
-		d, err := b.store.entry(full, b.platform())
+		d, err := b.store.entry(shortName(name))
 		if err != nil {
 			return nil, err
 		}
@@ -62,16 +63,15 @@ func (b *Builder) exportIndex(names []string) (v1.ImageIndex, error) {
 			continue
 		}
 		if d == nil {
-			return nil, fmt.Errorf("export images: %s is not in the store: run `slipway images build %s`", full, shortName(name))
+			return nil, fmt.Errorf("export images: %s is not in the store: run `slipway images build %s`", name, shortName(name))
 		}
 		img, err := b.store.image(d)
 		if err != nil {
 			return nil, err
 		}
-		platform := b.platform()
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
-			Annotations: map[string]string{annotationName: full},
-			Platform:    &platform,
+			Annotations: map[string]string{oci.NameAnnotation: d.Name},
+			Platform:    d.Platform,
 		}})
 		count++
 	}

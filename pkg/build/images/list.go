@@ -56,7 +56,7 @@ func (b *Builder) List(ctx context.Context) ([]Status, error) {
 
 func (b *Builder) status(ctx context.Context, r *Recipe) (Status, error) {
 	s := Status{Name: Repository + r.Name + ":" + Tag, About: r.About, OnDemand: r.OnDemand, State: Missing}
-	d, err := b.store.entry(FullName(r.Name), b.platform())
+	d, err := b.store.entry(r.Name)
 	if err != nil || d == nil {
 		return s, err
 	}

@@ -9,6 +9,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"slipway/pkg/build/oci"
 )
 
 // Open reads the recipes and prepares for building.
@@ -24,11 +28,7 @@ func (b *Builder) Open() error {
 	if err := b.checkBases(); err != nil {
 		return err
 	}
-	if b.store.dir == "" {
-		if b.store.dir, err = StoreDir(); err != nil {
-			return err
-		}
-	}
+	b.store = store{layout: oci.OpenStore(), platform: v1.Platform{OS: "linux", Architecture: b.Arch}}
 	dir, err := CacheDir()
 	if err != nil {
 		return err
