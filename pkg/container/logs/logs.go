@@ -17,8 +17,6 @@ import (
 	"log/slog"
 	"os"
 	"time"
-
-	"slipway/pkg/bundle"
 )
 
 // Stream is one of the two outputs of a container.
@@ -45,15 +43,27 @@ type Paths struct {
 	Kmsg    string // default /dev/kmsg
 }
 
+// Holder is a process that lives longer than this one and keeps a copy of a
+// file descriptor: a pipe and what is in it live as long as anybody has it open.
+// Package hold has one.
+type Holder interface {
+	Hold(name string, f *os.File) error
+	Release(name string) error
+}
+
 // Options are what Open needs beside the bundle.
 type Options struct {
 	Paths Paths
 	// Pump serves the pipes; nil gives the Writer one of its own. A process
 	// with many containers shares one.
 	Pump *Pump
-	// Console gets the lines of containers with slipway.log=console, and
-	// reports of loss. Nil: nowhere.
+	// Console gets the lines of containers with slipway.log=console. Nil:
+	// nowhere.
 	Console *Console
+	// Holder keeps the pipes' content while no process of ours that reads them
+	// lives. Nil: what is in a pipe is lost if the container dies before the
+	// successor of this process is there.
+	Holder Holder
 	// Direct, if set, is given to the container as both of its outputs, and
 	// nothing is kept: linuxkit.runc_console=1. It is not closed.
 	Direct *os.File
@@ -76,53 +86,3 @@ type Line struct {
 
 // MaxLine is the longest piece of a line that Read yields.
 const MaxLine = 16 << 10
-
-// Writer takes the output of one container, from before its creation until
-// after its death.
-//
-//   - Open makes the pipes; Stdout and Stderr go to the container.
-//   - Started closes this process's copies of these two.
-//   - Close, after the container's death, takes what is left in the pipes.
-type Writer struct {
-	stdout, stderr *os.File
-}
-
-// Open makes ready for a new run of the container. Files of an earlier run are
-// rotated away, not truncated, so that the output of the run that failed can be
-// read after the restart.
-func Open(b *bundle.Bundle, o Options) (*Writer, error) { return nil, nil }
-
-// Attach takes over the pipes of a container that was started by a process
-// that is gone.
-func Attach(b *bundle.Bundle, o Options) (*Writer, error) { return nil, nil }
-
-// Stdout is what the container gets as its standard output.
-func (w *Writer) Stdout() *os.File { return w.stdout }
-
-// Stderr is what the container gets as its standard error.
-func (w *Writer) Stderr() *os.File { return w.stderr }
-
-// Started closes the ends that now are the container's. Close does it as well.
-func (w *Writer) Started() error { return nil }
-
-// Tail gives the last n lines of this run, oldest first.
-func (w *Writer) Tail(n int) []Line { return nil }
-
-// Lost is the number of bytes of this run that were read and could not be kept.
-func (w *Writer) Lost() int64 { return 0 }
-
-// Close takes what the dead container left in the pipes and closes everything.
-// It never waits for anybody who still holds the other end.
-func (w *Writer) Close() error { return nil }
-
-// Pump moves bytes from the pipes of many containers with one thread.
-type Pump struct{}
-
-// NewPump starts a pump.
-func NewPump() (*Pump, error) { return &Pump{}, nil }
-
-// Close stops the pump. Writers on it have to be closed before.
-func (p *Pump) Close() error { return nil }
-
-// Console writes to several terminals and never waits for one.
-type Console struct{}

@@ -1,0 +1,57 @@
+package logs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+)
+
+// rotated is the name of an older file of a log: 0 is the youngest, as
+// LinuxKit's logwrite has it.
+func rotated(path string, n int) string { return path + "." + strconv.Itoa(n) }
+
+// shift renames path to path.0, path.0 to path.1 and so on, and keeps that many
+// of them. Killed half way it leaves a gap, and the next shift moves only what
+// is before the gap: nothing is lost by trying again.
+func shift(path string, keep int) error {
+	if err := removeFrom(path, keep); err != nil {
+		return err
+	}
+	if keep == 0 {
+		return ignoreMissing(os.Remove(path))
+	}
+	gap := 0
+	for gap < keep-1 && exists(rotated(path, gap)) {
+		gap++
+	}
+	for ; gap > 0; gap-- {
+		if err := os.Rename(rotated(path, gap-1), rotated(path, gap)); err != nil {
+			return fmt.Errorf("rotate log: %w", err)
+		}
+	}
+	return ignoreMissing(os.Rename(path, rotated(path, 0)))
+}
+
+// removeFrom removes the files that a larger number once allowed.
+func removeFrom(path string, n int) error {
+	for ; exists(rotated(path, n)); n++ {
+		if err := os.Remove(rotated(path, n)); err != nil {
+			return fmt.Errorf("rotate log: %w", err)
+		}
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func ignoreMissing(err error) error {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("rotate log: %w", err)
+}
