@@ -30,13 +30,12 @@ func (f folders) inputs(context.Context, *site) ([]string, error) { return nil, 
 
 func (f folders) apply(_ context.Context, _ *site, t Tree) error {
 	for _, entry := range f {
-		perm, name := int64(0o755), entry
-		if mode, rest, ok := strings.Cut(entry, " "); ok {
-			p, err := strconv.ParseInt(mode, 8, 64)
-			if err != nil {
-				return fmt.Errorf("folder %q: permissions: %w", entry, err)
-			}
-			perm, name = p, rest
+		perm, name, err := permissions(entry)
+		if err != nil {
+			return fmt.Errorf("folder %s: %w", entry, err)
+		}
+		if perm == 0 {
+			perm = 0o755
 		}
 		t.AddFolder(name, perm)
 	}
@@ -44,7 +43,8 @@ func (f folders) apply(_ context.Context, _ *site, t Tree) error {
 }
 
 // files maps paths in the image to files beside the recipe. A file that can be
-// executed there can be executed in the image; git keeps no other permission.
+// executed there can be executed in the image; git keeps no other permission, so
+// those can be named before it: "0600 shadow".
 type files map[string]string
 
 func (f files) inputs(_ context.Context, s *site) ([]string, error) {
@@ -71,7 +71,11 @@ func (f files) apply(_ context.Context, s *site, t Tree) error {
 }
 
 func (f files) read(s *site, name string) ([]byte, int64, error) {
-	from := filepath.Join(s.recipe.Dir, f[name])
+	perm, from, err := permissions(f[name])
+	if err != nil {
+		return nil, 0, fmt.Errorf("add %s: %w", name, err)
+	}
+	from = filepath.Join(s.recipe.Dir, from)
 	info, err := os.Stat(from)
 	if err != nil {
 		return nil, 0, fmt.Errorf("add %s: %w", name, err)
@@ -80,10 +84,27 @@ func (f files) read(s *site, name string) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("add %s: %w", name, err)
 	}
-	if info.Mode()&0o100 != 0 {
-		return data, 0o755, nil
+	switch {
+	case perm != 0:
+	case info.Mode()&0o100 != 0:
+		perm = 0o755
+	default:
+		perm = 0o644
 	}
-	return data, 0o644, nil
+	return data, perm, nil
+}
+
+// permissions splits "1777 /tmp"; with none before the name they are 0.
+func permissions(entry string) (int64, string, error) {
+	mode, name, ok := strings.Cut(entry, " ")
+	if !ok {
+		return 0, entry, nil
+	}
+	perm, err := strconv.ParseInt(mode, 8, 64)
+	if err != nil || perm < 1 || perm > 0o7777 {
+		return 0, "", fmt.Errorf("permissions %q: want an octal number", mode)
+	}
+	return perm, strings.TrimSpace(name), nil
 }
 
 // links maps the target of symbolic links to the links: names with a trailing

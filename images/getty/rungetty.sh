@@ -1,0 +1,61 @@
+#!/bin/sh
+# Keeps a getty on every console of the kernel command line, or, when it names
+# none, on those the kernel chose itself.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+
+# /etc/getty.shadow of the image replaces the passwords here, of which root's is
+# one that nothing matches.
+if [ -f /hostroot/etc/getty.shadow ]; then
+	cat /hostroot/etc/getty.shadow >/etc/shadow
+fi
+
+option() {
+	# Words of the command line have no blanks that matter here.
+	tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p"
+}
+
+consoles() {
+	named=$(option console)
+	[ -n "$named" ] || named=$(tr ' ' '\n' </sys/class/tty/console/active)
+	echo "$named" | awk -F, '!seen[$1]++'
+}
+
+# One getty after the other on console $1 with options $2, as in console=$1,$2.
+keep() {
+	speed=$(echo "$2" | sed 's/[^0-9].*//')
+	case $1 in
+	ttyS* | ttyAMA* | ttyUSB* | ttyMFD*) set -- "$1" "${speed:-115200}" vt100 ;;
+	tty[0-9]*) set -- "$1" "${speed:-38400}" linux ;;
+	*) set -- "$1" "${speed:-115200}" vt100 ;;
+	esac
+	auto=
+	[ "$INSECURE" != true ] || auto=-n
+	export CONSOLE="$1"
+	while :; do
+		# shellcheck disable=SC2086 # nothing or -n
+		getty -L -i $auto -l /usr/bin/enter "$2" "$1" "$3"
+		sleep 1
+	done
+}
+
+size=$(option slipway.winsize | tail -n 1)
+case $size in
+*[0-9]x[0-9]*) export COLUMNS_ROWS="${size%x*} ${size#*x}" ;;
+esac
+
+started=
+for c in $(consoles); do
+	name=${c%%,*}
+	opts=${c#"$name"}
+	if [ ! -c "/dev/$name" ]; then
+		echo "getty: no console $name: /dev/$name is not a character device" >&2
+		continue
+	fi
+	keep "$name" "${opts#,}" &
+	started=y
+done
+if [ -z "$started" ]; then
+	echo "getty: no console" >&2
+	exit 1
+fi
+wait
