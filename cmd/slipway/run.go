@@ -1,24 +1,46 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"slipway/pkg/qemu"
 )
 
-// runFlags are the flags of `slipway run` that need reading before they fit a
-// qemu.Config or qemu.Watch.
+const runHelp = `Boots an image in QEMU, with its serial console here.
+
+NAME is what slipway build made: NAME-kernel with NAME-initrd.img or
+NAME-squashfs.img, and NAME-cmdline; or it is the file of an ISO or a disk.
+
+On a terminal every key goes to the guest, Ctrl-C too. Ctrl-] asks the guest to
+power off, a second one ends it at once. Elsewhere Ctrl-C and SIGTERM do that.
+
+The exit status tells how it ended:
+  0  the guest powered off; with --report all its containers are well,
+     with --expect all patterns were seen
+  1  it could not be run, or the report tells of a failure
+  2  the command line makes no sense
+  3  kernel panic
+  4  out of memory
+  5  timeout, or hang
+  6  QEMU died
+  7  a line matched --fail-on
+  8  it ended and --expect was not seen`
+
+// runFlags are the flags of `slipway run`; those that need no reading are
+// fields of config and watch.
 type runFlags struct {
-	accel, qemu, networking, state, log string
-	publish, disks, expect, failOn      []string
-	config                              qemu.Config
-	watch                               qemu.Watch
+	accel, qemu, arch, networking, state, log string
+	publish, disks, expect, failOn            []string
+	kernel, iso, squashfs                     bool
+	config                                    qemu.Config
+	watch                                     qemu.Watch
 }
 
 func newRunCommand() *cobra.Command {
@@ -26,12 +48,19 @@ func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [qemu] [flags] NAME",
 		Short: "boot an image in QEMU",
-		Args:  cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 2 && args[0] != "qemu" {
-				return fmt.Errorf("backend %q: want qemu", args[0])
+		Long:  runHelp,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 || len(args) == 2 && args[0] != "qemu" {
+				return usageError{fmt.Errorf("run %q: want [qemu] NAME", args)}
 			}
-			return f.run(args[len(args)-1])
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := args[len(args)-1]
+			if err := f.machine(name); err != nil {
+				return usageError{err}
+			}
+			return f.run(cmd.Context(), name)
 		},
 	}
 	f.register(cmd)
@@ -42,83 +71,112 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.IntVar(&f.config.MemMB, "mem", 1024, "memory of the guest, in MB")
 	fl.IntVar(&f.config.CPUs, "cpus", 1, "CPUs of the guest")
-	fl.StringVar(&f.accel, "accel", "auto", "auto, kvm or tcg (also $LINUXKIT_QEMU_ACCEL)")
+	fl.StringVar(&f.arch, "arch", "x86_64", "x86_64 or aarch64")
+	fl.StringVar(&f.accel, "accel", qemu.AccelAuto, "auto, kvm or tcg (also $"+qemu.AccelEnv+")")
 	fl.StringVar(&f.qemu, "qemu", "", "QEMU's program (also $"+qemu.BinaryEnv+")")
 	fl.StringVar(&f.config.Append, "append", "", "words to add to the kernel command line")
-	fl.StringArrayVar(&f.publish, "publish", nil, "forward a port: [ADDRESS:]HOST:GUEST[/udp]")
-	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide]")
+	fl.StringArrayVar(&f.publish, "publish", nil, "forward a port: [ADDRESS:]HOST:GUEST[/udp]; again for more")
+	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide]; again for more")
 	fl.StringVar(&f.networking, "networking", "user", "user or none")
-	fl.StringVar(&f.state, "state", "", "folder for what belongs to this machine (NAME-state)")
+	fl.StringVar(&f.state, "state", "", "folder for disks without a name (default NAME-state)")
 	fl.BoolVar(&f.config.UEFI, "uefi", false, "boot with UEFI firmware")
 	fl.BoolVar(&f.config.Watchdog, "watchdog", false, "plug in an i6300esb watchdog")
-	fl.BoolVar(&f.watch.Report, "report", false, "wait for the guest's report of its containers, then power off")
-	fl.StringArrayVar(&f.expect, "expect", nil, "regular expression that a console line must match; then power off")
+	fl.BoolVar(&f.config.NoReboot, "no-reboot", false, "a reboot of the guest ends the run (implied by --report and --expect)")
+	fl.BoolVar(&f.kernel, "kernel", false, "NAME is a kernel+initrd image (default: found by looking)")
+	fl.BoolVar(&f.squashfs, "squashfs", false, "NAME is a kernel+squashfs image")
+	fl.BoolVar(&f.iso, "iso", false, "NAME is an ISO")
+	fl.BoolVar(&f.watch.Report, "report", false, "the guest reports on its containers once all have started, and powers off")
+	fl.StringArrayVar(&f.expect, "expect", nil, "regular expression that a console line must match; once all have, power off")
 	fl.StringArrayVar(&f.failOn, "fail-on", nil, "regular expression that no console line may match")
-	fl.DurationVar(&f.watch.Timeout, "timeout", 0, "longest run")
+	fl.DurationVar(&f.watch.Timeout, "timeout", 0, "longest run, such as 90s")
 	fl.DurationVar(&f.watch.Idle, "idle-timeout", 0, "longest time without console output")
 	fl.StringVar(&f.log, "log", "", "file for the console's text")
 }
 
-func (f *runFlags) run(name string) error {
-	if err := f.machine(name); err != nil {
+// machine turns the flags into a machine and what to watch for. Every fault
+// that it finds is the command line's.
+func (f *runFlags) machine(name string) (err error) {
+	f.config.Name, f.config.Arch = filepath.Base(name), f.arch
+	if f.state == "" {
+		f.state = name + "-state"
+	}
+	if f.config.MemMB < 16 || f.config.CPUs < 1 {
+		return fmt.Errorf("%d MB of memory and %d CPUs: want at least 16 and 1", f.config.MemMB, f.config.CPUs)
+	}
+	if f.networking != "user" && f.networking != "none" {
+		return fmt.Errorf("networking %q: want user or none", f.networking)
+	}
+	f.config.NoNetwork = f.networking == "none"
+	if f.config.NoNetwork && len(f.publish) > 0 {
+		return errors.New("--publish needs a network")
+	}
+	if f.config.Publish, err = parseAll(f.publish, qemu.ParsePublish); err != nil {
 		return err
 	}
-	vm, err := qemu.Start(f.config, f.watch, qemu.Console{Output: os.Stdout, Plain: true})
+	n := 0
+	f.config.Disks, err = parseAll(f.disks, func(s string) (qemu.Disk, error) {
+		n++
+		return qemu.ParseDisk(s, filepath.Join(f.state, fmt.Sprintf("disk%d.img", n)))
+	})
 	if err != nil {
 		return err
 	}
-	res := vm.Wait()
-	fmt.Fprintln(os.Stderr, "slipway: run:", res)
-	os.Exit(res.Status())
+	if f.watch.Expect, err = parseAll(f.expect, regexp.Compile); err != nil {
+		return fmt.Errorf("--expect: %w", err)
+	}
+	if f.watch.FailOn, err = parseAll(f.failOn, regexp.Compile); err != nil {
+		return fmt.Errorf("--fail-on: %w", err)
+	}
 	return nil
 }
 
-func (f *runFlags) machine(name string) (err error) {
-	f.config.Name = filepath.Base(name)
-	if f.config.Boot, err = qemu.Resolve(name); err != nil {
-		return err
-	}
-	if f.config.Binary, err = qemu.FindBinary(f.qemu, "x86_64"); err != nil {
-		return err
-	}
-	f.config.Accel = "tcg"
-	for _, p := range f.publish {
-		rule, err := qemu.ParsePublish(p)
-		if err != nil {
-			return err
-		}
-		f.config.Publish = append(f.config.Publish, rule)
-	}
-	for _, d := range f.disks {
-		disk, err := qemu.ParseDisk(d, "")
-		if err != nil {
-			return err
-		}
-		f.config.Disks = append(f.config.Disks, disk)
-	}
-	f.config.NoNetwork = f.networking == "none"
-	if f.watch.Report {
-		f.config.Append = strings.TrimSpace(f.config.Append + " slipway.report=poweroff")
-	}
-	if f.watch.Expect, err = patterns(f.expect); err != nil {
-		return err
-	}
-	if f.watch.FailOn, err = patterns(f.failOn); err != nil {
-		return err
-	}
-	f.config.NoReboot = f.watch.Report || len(f.watch.Expect) > 0
-	return nil
-}
-
-func patterns(list []string) ([]*regexp.Regexp, error) {
-	var all []*regexp.Regexp
+func parseAll[T any](list []string, parse func(string) (T, error)) ([]T, error) {
+	var all []T
 	for _, s := range list {
-		re, err := regexp.Compile(s)
+		v, err := parse(s)
 		if err != nil {
-			return nil, fmt.Errorf("pattern %q: %w", s, err)
+			return nil, err
 		}
-		all = append(all, re)
+		all = append(all, v)
 	}
 	return all, nil
 }
 
+// run finds what the machine needs on this host, and runs it to its end.
+func (f *runFlags) run(ctx context.Context, name string) (err error) {
+	c := &f.config
+	if c.Boot, err = qemu.Resolve(name, f.kind()); err != nil {
+		return err
+	}
+	if c.Binary, err = qemu.FindBinary(f.qemu, c.Arch); err != nil {
+		return err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	trial, err := qemu.Accelerator(ctx, f.accel, c.Binary, filepath.Join(cache, "slipway"))
+	if err != nil {
+		return err
+	}
+	c.Accel = trial.Accel
+	if f.watch.Report {
+		c.Append += " slipway.report=poweroff"
+	}
+	if f.watch.Report || len(f.watch.Expect) > 0 {
+		c.NoReboot = true
+	}
+	return f.session()
+}
+
+func (f *runFlags) kind() qemu.Kind {
+	switch {
+	case f.kernel:
+		return qemu.KernelInitrd
+	case f.squashfs:
+		return qemu.KernelSquashfs
+	case f.iso:
+		return qemu.ISO
+	}
+	return qemu.AnyKind
+}

@@ -53,7 +53,7 @@ type Result struct {
 	Tail []string
 	// Warnings is what went wrong on the host without ending the run.
 	Warnings []string
-	Elapsed time.Duration
+	Elapsed  time.Duration
 }
 
 // Status is the exit status that tells this ending from the others.

@@ -21,6 +21,19 @@ type Console struct {
 	Output io.Writer // every byte, as it comes
 	Plain  bool      // Output gets text without terminal control
 	Log    io.Writer // plain text
+	// OnPanic is called when a goroutine of ours panics: it can give a
+	// terminal back, which no deferred call of the caller would.
+	OnPanic func() error
+}
+
+// guard is deferred in each goroutine.
+func (con Console) guard() {
+	if con.OnPanic == nil {
+		return
+	}
+	if r := recover(); r != nil {
+		panic(fmt.Sprint(r, errors.Join(con.OnPanic())))
+	}
 }
 
 // VM is a machine that runs.
@@ -40,7 +53,8 @@ type VM struct {
 	exited   chan string // what QEMU died of; empty: it ended in good order
 	drained  chan error  // console, then monitor, read to the end
 	output   atomic.Int64
-	result   chan Result
+	over     chan struct{} // closed when result is there
+	result   Result
 }
 
 // drainTime bounds the wait for output that is still on its way when QEMU is
@@ -69,7 +83,7 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 	vm := &VM{
 		judge: newJudge(w, time.Now()), mon: &monitor{w: qmpOurs}, console: consoleOurs,
 		lines: make(chan string), events: make(chan Event), requests: make(chan action),
-		exited: make(chan string, 1), drained: make(chan error, 2), result: make(chan Result, 1),
+		exited: make(chan string, 1), drained: make(chan error, 2), over: make(chan struct{}),
 	}
 	vm.output.Store(time.Now().UnixNano())
 	cmd := exec.Command(c.Binary, args...)
@@ -77,9 +91,18 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 	if err := vm.spawn(cmd); err != nil {
 		return nil, errors.Join(err, consoleOurs.Close(), qmpOurs.Close())
 	}
-	go vm.readConsole(con)
-	go func() { vm.drained <- vm.mon.serve(qmpOurs, func(e Event) { vm.events <- e }) }()
-	go vm.loop()
+	go func() {
+		defer con.guard()
+		vm.readConsole(con)
+	}()
+	go func() {
+		defer con.guard()
+		vm.drained <- vm.mon.serve(qmpOurs, func(e Event) { vm.events <- e })
+	}()
+	go func() {
+		defer con.guard()
+		vm.loop()
+	}()
 	return vm, nil
 }
 
@@ -89,6 +112,7 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 func (vm *VM) spawn(cmd *exec.Cmd) error {
 	stderr := &tail{max: 8 << 10}
 	cmd.Stderr = stderr
+	cmd.WaitDelay = drainTime
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error)
 	go func() {
@@ -192,7 +216,9 @@ func (vm *VM) loop() {
 			vm.act(vm.judge.clock(time.Now()))
 		}
 	}
-	vm.result <- vm.judge.finish(death, time.Now())
+	vm.judge.warn(vm.console.Close())
+	vm.result = vm.judge.finish(death, time.Now())
+	close(vm.over)
 }
 
 func (vm *VM) request(r action, now time.Time) {
@@ -211,7 +237,8 @@ func (vm *VM) act(a action) {
 	case pressReset:
 		err = vm.mon.pressReset()
 	case quit:
-		err = vm.process.Kill()
+		// QEMU leads a process group, so helpers of its own go with it.
+		err = syscall.Kill(-vm.process.Pid, syscall.SIGKILL)
 	}
 	vm.judge.warn(err)
 }
@@ -229,13 +256,15 @@ func (vm *VM) Kill() { vm.send(quit) }
 func (vm *VM) send(a action) {
 	select {
 	case vm.requests <- a:
-	case r := <-vm.result:
-		vm.result <- r
+	case <-vm.over:
 	}
 }
 
-// Wait waits for the end of the run. It may be called once.
-func (vm *VM) Wait() Result { return <-vm.result }
+// Wait waits for the end of the run.
+func (vm *VM) Wait() Result {
+	<-vm.over
+	return vm.result
+}
 
 // Pid is QEMU's process id.
 func (vm *VM) Pid() int { return vm.process.Pid }

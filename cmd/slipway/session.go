@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"slipway/pkg/qemu"
+)
+
+// session runs the machine with its console here, and ends the program with
+// the status that tells how the run ended.
+func (f *runFlags) session() (err error) {
+	term, err := qemu.OpenTerminal(os.Stdin, os.Stdout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, term.Restore()) }()
+	con := qemu.Console{Output: os.Stdout, Plain: term == nil, OnPanic: term.Restore}
+	if term != nil {
+		f.config.Append += " " + qemu.WindowSize(os.Stdout)
+		say(term, "console of "+f.config.Name+"; Ctrl-] asks it to power off, twice ends it")
+	}
+	if f.log != "" {
+		log, err := os.Create(f.log)
+		if err != nil {
+			return fmt.Errorf("make log: %w", err)
+		}
+		defer func() { err = errors.Join(err, log.Close()) }()
+		con.Log = log
+	}
+	vm, err := qemu.Start(f.config, f.watch, con)
+	if err != nil {
+		return err
+	}
+	stop := vm.Obey(func(s string) { say(term, s) })
+	if term != nil || !qemu.IsTerminal(os.Stdin) {
+		go vm.Type(os.Stdin, term)
+	}
+	res := vm.Wait()
+	stop()
+	if err := term.Restore(); err != nil {
+		return err
+	}
+	conclude(res)
+	if status := res.Status(); status != 0 {
+		return exitError(status)
+	}
+	return nil
+}
+
+// say writes a line of ours beside the guest's; a raw terminal wants its own
+// carriage return.
+func say(term *qemu.Terminal, s string) {
+	end := "\n"
+	if term != nil {
+		end = "\r\n"
+	}
+	fmt.Fprint(os.Stderr, "slipway: run: "+s+end)
+}
+
+func conclude(res qemu.Result) {
+	for _, w := range res.Warnings {
+		fmt.Fprintln(os.Stderr, "slipway: run: warning:", w)
+	}
+	fmt.Fprintln(os.Stderr, "slipway: run:", res)
+}

@@ -1,0 +1,82 @@
+package qemu
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestArgs(t *testing.T) {
+	kernel := Boot{Kernel: "k", Initrd: "i", Cmdline: "console=ttyS0 a=b"}
+	tests := []struct {
+		name   string
+		config Config
+		want   []string // each has to be there, in this order
+		not    []string
+	}{
+		{"kernel", Config{Boot: kernel}, []string{"-machine q35", "-smp 1", "-m 1024", "-accel tcg,", "-kernel k", "-initrd i", "-append console=ttyS0 a=b"}, []string{"reboot=shutdown", "kvm", "i6300esb"}},
+		{"append", Config{Boot: kernel, Append: "c=d"}, []string{"-append console=ttyS0 a=b c=d"}, nil},
+		{"console is added", Config{Boot: Boot{Kernel: "k", Initrd: "i"}}, []string{"-append console=ttyS0"}, nil},
+		{"console of append is kept", Config{Boot: Boot{Kernel: "k", Initrd: "i"}, Append: "console=tty0"}, []string{"-append console=tty0"}, []string{"ttyS0"}},
+		{"kvm", Config{Boot: kernel, Accel: "kvm"}, []string{"-accel kvm -cpu host"}, []string{"tcg"}},
+		{"no reboot", Config{Boot: kernel, NoReboot: true}, []string{"-action reboot=shutdown"}, nil},
+		{"watchdog", Config{Boot: kernel, Watchdog: true}, []string{"-device i6300esb"}, nil},
+		{"squashfs is the first disk", Config{Boot: Boot{Kernel: "k", Squashfs: "s"}, Disks: []Disk{{File: "d", Format: "raw", Bus: "virtio"}}}, []string{"file=s", "root=/dev/vda", "file=d"}, []string{"-initrd"}},
+		{"iso", Config{Boot: Boot{ISO: "x.iso"}}, []string{"media=cdrom", "file=x.iso", "ide-cd"}, []string{"-kernel"}},
+		{"disk with a comma", Config{Boot: Boot{Disk: "a,b.qcow2"}}, []string{"format=qcow2", "file=a,,b.qcow2", "virtio-blk-pci"}, nil},
+		{"two scsi disks, one controller", Config{Boot: kernel, Disks: []Disk{{File: "a", Format: "raw", Bus: "scsi"}, {File: "b", Format: "raw", Bus: "scsi"}}}, []string{"virtio-scsi-pci", "scsi-hd,drive=disk0", "scsi-hd,drive=disk1"}, nil},
+		{"ports", Config{Boot: kernel, Publish: []Publish{{Host: 8080, Guest: 80}, {Addr: "127.0.0.1", Host: 53, Guest: 53, UDP: true}}}, []string{"user,id=net0,hostfwd=tcp::8080-:80,hostfwd=udp:127.0.0.1:53-:53"}, nil},
+		{"no network", Config{Boot: kernel, NoNetwork: true}, []string{"-nic none"}, []string{"virtio-net"}},
+		{"arm", Config{Boot: Boot{Kernel: "k", Initrd: "i"}, Arch: "aarch64"}, []string{"-machine virt", "cortex-a57", "console=ttyAMA0"}, []string{"pvpanic"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args, err := Args(tt.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest := strings.Join(args, " ")
+			for _, w := range tt.want {
+				i := strings.Index(rest, w)
+				if i < 0 {
+					t.Fatalf("no %q (in this order) in %q", w, args)
+				}
+				rest = rest[i+len(w):]
+			}
+			for _, n := range tt.not {
+				if strings.Contains(strings.Join(args, " "), n) {
+					t.Errorf("%q in %q", n, args)
+				}
+			}
+			if n := strings.Count(strings.Join(args, " "), "virtio-scsi-pci"); n > 1 {
+				t.Errorf("%d scsi controllers", n)
+			}
+		})
+	}
+}
+
+func TestArgsFaults(t *testing.T) {
+	for name, c := range map[string]Config{
+		"nothing to boot":      {},
+		"unknown architecture": {Arch: "vax", Boot: Boot{Disk: "d"}},
+	} {
+		if args, err := Args(c); err == nil {
+			t.Errorf("%s: no error, but %q", name, args)
+		}
+	}
+}
+
+func TestMACIsStableAndLocal(t *testing.T) {
+	a := Config{Name: "x", Boot: Boot{Kernel: "k"}}
+	if mac(a) != mac(a) {
+		t.Error("the same machine has two addresses")
+	}
+	b := Config{Name: "x", Boot: Boot{Kernel: "other"}}
+	if mac(a) == mac(b) {
+		t.Error("two images have the same address")
+	}
+	// Unicast and locally administered: the second hex digit is 2, 6, a or e.
+	if !slices.Contains([]byte("26ae"), mac(a)[1]) {
+		t.Errorf("address %s", mac(a))
+	}
+}

@@ -1,0 +1,129 @@
+package qemu
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestParsePublish(t *testing.T) {
+	good := map[string]Publish{
+		"8080:80":         {Host: 8080, Guest: 80},
+		"53:5353/udp":     {Host: 53, Guest: 5353, UDP: true},
+		"127.0.0.1:22:22": {Addr: "127.0.0.1", Host: 22, Guest: 22},
+		"1:2/tcp":         {Host: 1, Guest: 2},
+	}
+	for in, want := range good {
+		if got, err := ParsePublish(in); err != nil || got != want {
+			t.Errorf("%q: %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "80", "80:", "a:b", "0:80", "80:65536", "1:2/sctp", "1:2:3:4", "host:1:2", "1:2,hostfwd=x"} {
+		if got, err := ParsePublish(in); err == nil {
+			t.Errorf("%q: no error, but %+v", in, got)
+		}
+	}
+}
+
+func TestParseDisk(t *testing.T) {
+	const g = 1 << 30
+	good := map[string]Disk{
+		"d.img":                         {File: "d.img", Format: "raw", Bus: "virtio"},
+		"d.img,size=1":                  {File: "d.img", Size: g, Format: "raw", Bus: "virtio"},
+		"file=d,size=512M,format=qcow2": {File: "d", Size: 512 << 20, Format: "qcow2", Bus: "virtio"},
+		"size=2g":                       {File: "fallback", Size: 2 * g, Format: "raw", Bus: "virtio"},
+		"d,bus=scsi":                    {File: "d", Format: "raw", Bus: "scsi"},
+		"d,size=4k,format=raw,bus=ide":  {File: "d", Size: 4096, Format: "raw", Bus: "ide"},
+		"d,size=1T":                     {File: "d", Size: 1 << 40, Format: "raw", Bus: "virtio"},
+	}
+	for in, want := range good {
+		if got, err := ParseDisk(in, "fallback"); err != nil || got != want {
+			t.Errorf("%q: %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "d,size=", "d,size=-1", "d,size=1X", "d,size=99999999999T", "d,format=vmdk", "d,bus=usb", "d,x=y", "d,e"} {
+		if got, err := ParseDisk(in, ""); err == nil {
+			t.Errorf("%q: no error, but %+v", in, got)
+		}
+	}
+}
+
+func TestEnsureDisk(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state", "d.img")
+	d := Disk{File: file, Size: 1 << 30, Format: "raw"}
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Size() != 1<<30 {
+		t.Fatalf("made %v, %v", info, err)
+	}
+	if err := os.WriteFile(file, []byte("data"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(file); err != nil || string(data) != "data" {
+		t.Errorf("a disk that was there became %q, %v", data, err)
+	}
+	missing := Disk{File: file + ".other", Format: "raw"}
+	if err := missing.Ensure(); err == nil || !strings.Contains(err.Error(), "size=") {
+		t.Errorf("a disk without a file or a size: %v", err)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for name, text := range map[string]string{
+		"a-kernel": "", "a-initrd.img": "", "a-cmdline": "console=ttyS0\n",
+		"s-kernel": "", "s-initrd.img": "", "s-squashfs.img": "",
+		"lone-kernel": "", "x.iso": "", "d.img": "",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir("a", 0o755); err != nil { // a folder of that name is in nobody's way
+		t.Fatal(err)
+	}
+	for name, want := range map[string]Boot{
+		"a":     {Kernel: "a-kernel", Initrd: "a-initrd.img", Cmdline: "console=ttyS0"},
+		"s":     {Kernel: "s-kernel", Squashfs: "s-squashfs.img"},
+		"x.iso": {ISO: "x.iso"},
+		"d.img": {Disk: "d.img"},
+	} {
+		if got, err := Resolve(name, AnyKind); err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
+		}
+	}
+	if got, err := Resolve("s", KernelInitrd); err != nil || got.Initrd != "s-initrd.img" {
+		t.Errorf("s as kernel+initrd: %+v, %v", got, err)
+	}
+	for name, want := range map[string]string{"lone": "lone-initrd.img", "none": "slipway build", "x": "x.iso"} {
+		if _, err := Resolve(name, AnyKind); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that says %q", name, err, want)
+		}
+	}
+}
+
+func TestFindBinary(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv(BinaryEnv, "")
+	_, err := FindBinary("", "x86_64")
+	if err == nil || !strings.Contains(err.Error(), "apt-get install qemu-system-x86") {
+		t.Errorf("without QEMU: %v", err)
+	}
+	fake := filepath.Join(t.TempDir(), "q")
+	if err := os.WriteFile(fake, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(BinaryEnv, fake)
+	if got, err := FindBinary("", "x86_64"); err != nil || got != fake {
+		t.Errorf("from the environment: %q, %v", got, err)
+	}
+	if _, err := FindBinary(fake+"x", "x86_64"); err == nil {
+		t.Error("a --qemu that is not there was replaced by another")
+	}
+}

@@ -1,0 +1,81 @@
+package qemu
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The fake QEMUs below speak on the descriptors that the real one inherits:
+// console on 3, QMP on 4.
+const greet = `echo '{"QMP":{}}' >&4; read x <&4; `
+
+func start(t *testing.T, script string, w Watch) (*VM, *bytes.Buffer) {
+	t.Helper()
+	var out bytes.Buffer
+	vm, err := Start(Config{Binary: fakeQEMU(t, script), Boot: Boot{Disk: "d"}}, w, Console{Output: &out, Plain: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vm, &out
+}
+
+func TestRun(t *testing.T) {
+	tests := []struct {
+		name, script string
+		watch        Watch
+		ending       Ending
+		status       int
+		output       string
+	}{
+		{"power-off", greet + `printf 'hi\r\n\033[1mbold\033[0m' >&3; echo '{"event":"SHUTDOWN","data":{"guest":true,"reason":"guest-shutdown"}}' >&4`, Watch{}, PoweredOff, 0, "hi\nbold"},
+		{"QEMU refuses", `echo 'no such machine' >&2; exit 1`, Watch{}, Died, 6, ""},
+		{"killed from outside", greet + `kill -KILL $$`, Watch{}, Died, 6, ""},
+		{"garbage on QMP", `echo garbage >&4; printf x >&3; exec sleep 60`, Watch{Timeout: time.Second}, TimedOut, 5, "x"},
+		{"timeout", greet + `exec sleep 60`, Watch{Timeout: 300 * time.Millisecond}, TimedOut, 5, ""},
+		{"silence", greet + `echo x >&3; exec sleep 60`, Watch{Idle: time.Second}, Hung, 5, "x\n"},
+		{"panic", greet + `echo 'Kernel panic - not syncing: x' >&3; echo '---[ end Kernel panic' >&3; exec sleep 60`, Watch{}, Panicked, 3, "Kernel panic - not syncing: x\n---[ end Kernel panic\n"},
+		{"what is typed arrives", greet + `read x <&3; echo "got $x" >&3; echo '{"event":"SHUTDOWN","data":{"reason":"guest-shutdown"}}' >&4`, Watch{}, PoweredOff, 0, "got typed\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			vm, out := start(t, tt.script, tt.watch)
+			if _, err := vm.Write([]byte("typed\n")); err != nil && !errors.Is(err, syscall.EPIPE) {
+				t.Error(err)
+			}
+			res := vm.Wait()
+			if res.Ending != tt.ending || res.Status() != tt.status || out.String() != tt.output {
+				t.Errorf("%s (status %d), output %q; want %s (%d), %q", res, res.Status(), out, tt.ending, tt.status, tt.output)
+			}
+			if err := syscall.Kill(vm.Pid(), 0); !errors.Is(err, syscall.ESRCH) {
+				t.Errorf("QEMU is still there: %v", err)
+			}
+		})
+	}
+}
+
+func TestPowerOffTwiceKills(t *testing.T) {
+	vm, _ := start(t, greet+`while read x; do :; done <&4`, Watch{})
+	vm.PowerOff()
+	vm.PowerOff()
+	if res := vm.Wait(); res.Ending != Stopped || res.Status() != StatusFailed {
+		t.Errorf("%s (status %d)", res, res.Status())
+	}
+	vm.PowerOff() // of a machine that is gone: nothing happens
+}
+
+func TestCauseIsInTheResult(t *testing.T) {
+	vm, _ := start(t, `echo 'qemu: could not set up host forwarding rule' >&2; exit 1`, Watch{})
+	if s := vm.Wait().String(); !strings.Contains(s, "could not set up host forwarding rule") {
+		t.Errorf("result %q", s)
+	}
+}
+
+func TestMissingBinary(t *testing.T) {
+	if vm, err := Start(Config{Binary: "/nonexistent/qemu", Boot: Boot{Disk: "d"}}, Watch{}, Console{}); err == nil {
+		t.Errorf("no error, but %v", vm)
+	}
+}
