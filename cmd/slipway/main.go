@@ -16,7 +16,8 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newImagesCommand(), newRunCommand())
+	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newValidateCommand())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	os.Exit(status(root.Execute()))
 }
 

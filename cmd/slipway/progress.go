@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// progress says what a long command is at: one line that changes on a
+// terminal, plain lines elsewhere.
+type progress struct {
+	lock     sync.Mutex
+	w        *os.File
+	terminal bool
+	quiet    bool
+	shown    time.Time
+}
+
+func newProgress(w *os.File, quiet bool) *progress {
+	return &progress{w: w, terminal: term.IsTerminal(int(w.Fd())), quiet: quiet}
+}
+
+// eraseLine is what a terminal takes to forget the line it is on.
+const eraseLine = "\r\x1b[K"
+
+func (p *progress) show(line string) {
+	switch {
+	case p.quiet:
+	case p.terminal:
+		fmt.Fprint(p.w, eraseLine+line)
+		p.shown = time.Now()
+	default:
+		fmt.Fprintln(p.w, "slipway: "+line)
+	}
+}
+
+func (p *progress) step(what string) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	p.show(what)
+}
+
+// clear takes the changing line away before a message is printed.
+func (p *progress) clear() {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	if p.terminal && !p.shown.IsZero() {
+		fmt.Fprint(p.w, eraseLine)
+		p.shown = time.Time{}
+	}
+}
+
+// done lists the files that were made.
+func (p *progress) done(names []string, took time.Duration) {
+	p.clear()
+	if p.quiet {
+		return
+	}
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil {
+			fmt.Fprintf(p.w, "slipway: %s, %s\n", name, size(info.Size()))
+		}
+	}
+	fmt.Fprintf(p.w, "slipway: built in %.1f s\n", took.Seconds())
+}
+
+// download follows one download.
+func (p *progress) download(what string, total int64) io.WriteCloser {
+	if !p.terminal {
+		p.step("fetching " + what + ", " + size(total))
+	}
+	return &download{p: p, what: what, total: total}
+}
+
+type download struct {
+	p           *progress
+	what        string
+	done, total int64
+}
+
+func (d *download) Write(b []byte) (int, error) {
+	d.done += int64(len(b))
+	d.p.lock.Lock()
+	defer d.p.lock.Unlock()
+	if d.p.terminal && time.Since(d.p.shown) > 100*time.Millisecond {
+		d.p.show(fmt.Sprintf("fetching %s: %s of %s", d.what, size(d.done), size(d.total)))
+	}
+	return len(b), nil
+}
+
+func (d *download) Close() error { return nil }
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f kB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,112 @@
+package build
+
+import (
+	"encoding/json"
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/pkg/build/oci"
+	"slipway/pkg/build/tree"
+	"slipway/pkg/bundle"
+)
+
+func (l *layout) addContainers() error {
+	for _, c := range l.containers {
+		if err := l.addContainer(c); err != nil {
+			return fmt.Errorf("%s: %w", c.folder, err)
+		}
+	}
+	return nil
+}
+
+// addContainer makes a bundle: the image's files unless another bundle has
+// them already, config.json, and the mounts that put the root together.
+func (l *layout) addContainer(c *container) error {
+	origin := &tree.Origin{Image: c.Image, Location: fmt.Sprintf("%s[%d]", c.Section, c.index)}
+	if err := l.root.MkdirAll(c.dir(), origin); err != nil {
+		return err
+	}
+	files, err := l.unpack(c, origin)
+	if err != nil {
+		return err
+	}
+	if err := l.putJSON(c.dir()+"/"+bundle.ConfigFile, c.spec, origin); err != nil {
+		return err
+	}
+	empty := []string{bundle.TmpDir, bundle.RootfsDir}
+	mounts := overlayMounts(c.dir(), files)
+	if c.spec.Root.Readonly {
+		empty, mounts = []string{bundle.RootfsDir}, bindMounts(c.dir(), files)
+	}
+	for _, dir := range empty {
+		if err := l.root.MkdirAll(c.dir()+"/"+dir, origin); err != nil {
+			return err
+		}
+	}
+	c.runtime.Mounts = append(mounts, c.runtime.Mounts...)
+	return l.putJSON(c.dir()+"/"+bundle.RuntimeFile, filled(c.runtime), origin)
+}
+
+// unpack puts the image's files into the bundle and says where they lie.
+func (l *layout) unpack(c *container, origin *tree.Origin) (string, error) {
+	full := oci.FullName(c.Image)
+	if dir := l.unpacked[full]; dir != "" {
+		return dir, nil
+	}
+	image, err := l.images.tree(c.Image)
+	if err != nil {
+		return "", err
+	}
+	dir := c.dir() + "/" + bundle.LowerDir
+	if c.spec.Root.Readonly {
+		dir = c.dir() + "/" + bundle.RootfsDir
+	}
+	l.unpacked[full] = dir
+	return dir, l.graft(dir, image, origin, resolvText)
+}
+
+// overlayMounts put a read-write root together: a tmpfs for the writable
+// layer, made private, and the overlay.
+func overlayMounts(dir, lower string) []specs.Mount {
+	tmp := dir + "/" + bundle.TmpDir
+	return []specs.Mount{
+		{Destination: tmp, Type: "tmpfs", Source: "tmpfs"},
+		{Destination: tmp, Options: []string{"remount", "private"}},
+		{Destination: dir + "/" + bundle.RootfsDir, Type: "overlay", Source: "overlay", Options: []string{
+			"lowerdir=" + lower,
+			"upperdir=" + tmp + "/" + bundle.UpperDir,
+			"workdir=" + tmp + "/" + bundle.WorkDir,
+		}},
+	}
+}
+
+// bindMounts make a read-only root a mount of its own.
+func bindMounts(dir, files string) []specs.Mount {
+	return []specs.Mount{{Destination: dir + "/" + bundle.RootfsDir, Source: files, Options: []string{"bind"}}}
+}
+
+// filled writes empty lists as [] rather than null, as LinuxKit's tool does.
+func filled(r bundle.Runtime) any {
+	for _, list := range []*[]string{&r.Cgroups, &r.Mkdir} {
+		if *list == nil {
+			*list = []string{}
+		}
+	}
+	if r.Interfaces == nil {
+		r.Interfaces = []bundle.Interface{}
+	}
+	// LinuxKit's tool always writes the namespace, even an empty one.
+	return struct {
+		bundle.Runtime
+		Namespace string `json:"namespace"`
+	}{r, r.Namespace}
+}
+
+func (l *layout) putJSON(path string, v any, origin *tree.Origin) error {
+	data, err := json.MarshalIndent(v, "", "    ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return l.putFile(path, tree.Text(string(data)), origin)
+}

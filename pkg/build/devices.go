@@ -1,0 +1,38 @@
+package build
+
+import (
+	"os"
+	"strconv"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/pkg/build/yml"
+)
+
+// devices adds the nodes and lets the device cgroup pass them. Path "all"
+// makes no node, it lets every device of the type pass.
+func (t *translator) devices(linux *specs.Linux) {
+	for i, d := range or(t.c.Devices, t.label.Devices, nil) {
+		rule := specs.LinuxDeviceCgroup{Allow: true, Type: d.Type, Access: "rwm"}
+		if d.Path != "all" {
+			rule.Major, rule.Minor = &d.Major, &d.Minor
+			linux.Devices = append(linux.Devices, specs.LinuxDevice{
+				Path: d.Path, Type: d.Type, Major: d.Major, Minor: d.Minor, FileMode: t.deviceMode(i, d),
+			})
+		}
+		linux.Resources.Devices = append(linux.Resources.Devices, rule)
+	}
+}
+
+func (t *translator) deviceMode(i int, d yml.Device) *os.FileMode {
+	if d.Mode == "" {
+		return nil
+	}
+	n, err := strconv.ParseUint(d.Mode, 8, 32)
+	if err != nil || n > 0o7777 {
+		t.faults.Add(t.fault("devices", i, "mode %q of device %s", d.Mode, d.Path).Wants(`permission bits in octal, such as "0666"`))
+		return nil
+	}
+	mode := os.FileMode(n)
+	return &mode
+}

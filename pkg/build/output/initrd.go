@@ -1,0 +1,140 @@
+package output
+
+import (
+	"archive/tar"
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"slipway/pkg/build/tree"
+)
+
+// Files of the tree that are not part of the root file system.
+const bootDir = "boot"
+
+// payloadMarker is the file by which an init image says that its /init
+// understands the payload initrd.
+const payloadMarker = "etc/slipway/payload"
+
+// writeKernelInitrd writes what a boot loader, or QEMU, is given one by one.
+func writeKernelInitrd(ctx context.Context, t *tree.Tree, to *Target, o Options) error {
+	if err := copyNode(t, "boot/kernel", to, "-kernel"); err != nil {
+		return err
+	}
+	if err := copyNode(t, "boot/cmdline", to, "-cmdline"); err != nil {
+		return err
+	}
+	return to.WriteFile("-initrd.img", func(f *os.File) error {
+		return writeInitrd(ctx, t, f, o)
+	})
+}
+
+func copyNode(t *tree.Tree, path string, to *Target, suffix string) error {
+	n := t.Lookup(path)
+	if n == nil || n.Inode == nil {
+		return fmt.Errorf("no %s: the YAML names no kernel", path)
+	}
+	return to.WriteFile(suffix, func(f *os.File) error {
+		_, err := io.Copy(f, n.Inode.Open())
+		return err
+	})
+}
+
+// writeInitrd writes microcode, if there is any, and the initrd that the init
+// image understands.
+func writeInitrd(ctx context.Context, t *tree.Tree, f *os.File, o Options) error {
+	if n := t.Lookup("boot/ucode.cpio"); n != nil && n.Inode != nil {
+		// The kernel looks for microcode in an uncompressed archive at the start.
+		if _, err := io.Copy(f, n.Inode.Open()); err != nil {
+			return err
+		}
+		if err := padTo(f, 4); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.Initrd == "cpio":
+	case o.Initrd != "" && o.Initrd != "payload":
+		return fmt.Errorf("initrd %q: want payload or cpio", o.Initrd)
+	case t.Resolve(payloadMarker) != nil:
+		return writePayload(ctx, t, f, o)
+	case o.Initrd == "payload":
+		return errors.New("initrd payload: the init images have no /init that understands it (no /" + payloadMarker + ")")
+	}
+	return writePlain(ctx, t, f)
+}
+
+func padTo(f *os.File, n int64) error {
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, (n-at%n)%n))
+	return err
+}
+
+// writePlain writes a compressed cpio of everything, as LinuxKit's tool does.
+func writePlain(ctx context.Context, t *tree.Tree, f *os.File) error {
+	z, err := gzip.NewWriterLevel(contextWriter{ctx, f}, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(z, bufferSize)
+	c := &cpioWriter{w: w}
+	if err := c.writeTree(rootNodes(t)); err != nil {
+		return err
+	}
+	return errors.Join(w.Flush(), z.Close())
+}
+
+// contextWriter stops a long write when the build is interrupted.
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
+// rootNodes are the nodes of the root file system: all but boot/.
+func rootNodes(t *tree.Tree) []*tree.Node {
+	var list []*tree.Node
+	for _, n := range t.Nodes() {
+		if p := n.Path(); p != bootDir && !strings.HasPrefix(p, bootDir+"/") {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// mountPoints are what PID 1 mounts on; a squashfs cannot grow them later.
+var mountPoints = []struct {
+	path string
+	mode int64
+}{
+	{"dev", 0o755}, {"mnt", 0o755}, {"proc", 0o755}, {"run", 0o755},
+	{"sys", 0o755}, {"tmp", 0o1777}, {"var", 0o755},
+}
+
+// addMountPoints makes the folders that a read-only root must have.
+func addMountPoints(t *tree.Tree) error {
+	for _, m := range mountPoints {
+		if n := t.Lookup(m.path); n != nil {
+			continue
+		}
+		e := tree.Entry{Type: tar.TypeDir, Mode: m.mode, ModTime: tree.Epoch}
+		if err := t.Put(m.path, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+// Package output writes a machine's root tree in the formats that machines
+// boot from.
+//
+// Every format is a function that writes one or more files into a Target. The
+// files get their names only when all of them are complete, so a build that
+// fails, or is interrupted, leaves nothing behind.
+package output
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"slipway/pkg/build/tree"
+)
+
+// Options choose between ways to write a format.
+type Options struct {
+	// Initrd is "payload" (a squashfs that is mounted where it lies) or "cpio"
+	// (the plain archive LinuxKit's tool makes).
+	Initrd string
+	// Compression of the squashfs: lz4, zstd, gzip, xz or none.
+	Compression string
+	// Repeats writes entries of the tar that later ones replace, as LinuxKit's
+	// tool does.
+	Repeats bool
+	// Progress is told of the bytes that were written; may be nil.
+	Progress func(what string, done, total int64)
+}
+
+// format is a way to write an image.
+type format struct {
+	name  string
+	files string // what it makes, for people
+	one   bool   // it is one file
+	write func(context.Context, *tree.Tree, *Target, Options) error
+}
+
+var formats = []format{
+	{"kernel+initrd", "NAME-kernel, NAME-initrd.img, NAME-cmdline", false, writeKernelInitrd},
+	{"tar", "NAME.tar", true, writeTarFile},
+}
+
+// Formats are the names that Write knows.
+func Formats() []string {
+	var names []string
+	for _, f := range formats {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// CheckFormat tells whether Write knows a format.
+func CheckFormat(name string) error {
+	if !slices.Contains(Formats(), name) {
+		return fmt.Errorf("format %q: want one of %s", name, strings.Join(Formats(), ", "))
+	}
+	return nil
+}
+
+// Write writes the tree in one format.
+func Write(ctx context.Context, name string, t *tree.Tree, to *Target, o Options) error {
+	for _, f := range formats {
+		if f.name == name {
+			if err := f.write(ctx, t, to, o); err != nil {
+				return fmt.Errorf("write %s: %w", name, err)
+			}
+			return nil
+		}
+	}
+	return CheckFormat(name)
+}
+
+// IsOneFile tells whether a format is a single file, which -o can name.
+func IsOneFile(name string) bool {
+	return slices.ContainsFunc(formats, func(f format) bool { return f.name == name && f.one })
+}
+
+// Compressions are those of the squashfs that LinuxKit's kernels and Debian's
+// can read.
+func Compressions() []string { return []string{"zstd", "lz4", "gzip", "xz", "none"} }

@@ -1,0 +1,95 @@
+package output
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Target is where the files of a build go: DIR/NAME plus a suffix.
+type Target struct {
+	Dir, Name string
+	// File, if set, is the one file to write whatever the format's suffix; "-"
+	// is Stdout.
+	File   string
+	Stdout io.Writer
+
+	pending []pending
+}
+
+type pending struct{ temp, name string }
+
+// Create opens a file of the image for writing, under a temporary name.
+func (t *Target) Create(suffix string) (*os.File, error) {
+	name := filepath.Join(t.Dir, t.Name+suffix)
+	if t.File != "" && t.File != "-" {
+		name = t.File
+	}
+	dir := filepath.Dir(name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.CreateTemp(dir, "."+filepath.Base(name)+".tmp-")
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", name, err)
+	}
+	t.pending = append(t.pending, pending{file.Name(), name})
+	return file, nil
+}
+
+// WriteFile writes a whole file of the image.
+func (t *Target) WriteFile(suffix string, write func(*os.File) error) error {
+	file, err := t.Create(suffix)
+	if err != nil {
+		return err
+	}
+	err = write(file)
+	return errors.Join(err, file.Close())
+}
+
+// Commit gives every file its name and lists the names.
+func (t *Target) Commit() ([]string, error) {
+	var names []string
+	for _, p := range t.pending {
+		if t.File == "-" {
+			if err := t.copyOut(p.temp); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := os.Chmod(p.temp, 0o644); err != nil {
+			return nil, err
+		}
+		if err := os.Rename(p.temp, p.name); err != nil {
+			return nil, err
+		}
+		names = append(names, p.name)
+	}
+	if t.File != "-" {
+		t.pending = nil
+	}
+	return names, nil
+}
+
+func (t *Target) copyOut(name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(t.Stdout, file)
+	return errors.Join(err, file.Close())
+}
+
+// Discard removes what was not committed.
+func (t *Target) Discard() error {
+	var errs []error
+	for _, p := range t.pending {
+		if err := os.Remove(p.temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	t.pending = nil
+	return errors.Join(errs...)
+}

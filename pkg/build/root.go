@@ -1,0 +1,175 @@
+package build
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"slipway/pkg/build/tree"
+	"slipway/pkg/build/yml"
+)
+
+// layout puts the root file system together.
+type layout struct {
+	*Builder
+	config     *yml.Config
+	images     *images
+	containers []*container
+	root       *tree.Tree
+
+	// unpacked is where an image's files lie, by full image name: an image that
+	// several containers use is there once.
+	unpacked map[string]string
+}
+
+// make carries out the parts in LinuxKit's order: a later one wins.
+func (l *layout) make(ctx context.Context) error {
+	l.unpacked = map[string]string{}
+	for _, part := range []struct {
+		name string
+		make func() error
+	}{
+		{"kernel", l.addKernel},
+		{"init", l.addInit},
+		{"volumes", l.addVolumes},
+		{"containers", l.addContainers},
+		{"files", l.addFiles},
+	} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := part.make(); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+// Names of the kernel's files in the root tree.
+const (
+	KernelFile  = "boot/kernel"
+	CmdlineFile = "boot/cmdline"
+	UCodeFile   = "boot/ucode.cpio"
+)
+
+func (l *layout) addKernel() error {
+	k := l.config.Kernel
+	if k.Image == "" {
+		return nil
+	}
+	image, err := l.images.tree(k.Image)
+	if err != nil {
+		return err
+	}
+	origin := &tree.Origin{Image: k.Image, Location: "kernel"}
+	if err := l.root.MkdirAll("boot", origin); err != nil {
+		return err
+	}
+	binary, err := kernelPart(image, k, "binary", orText(k.Binary, "kernel"))
+	if err != nil {
+		return err
+	}
+	if err := l.putFile(CmdlineFile, tree.Text(k.Cmdline), origin); err != nil {
+		return err
+	}
+	if err := l.putFile(KernelFile, binary, origin); err != nil {
+		return err
+	}
+	if k.UCode != nil && *k.UCode != "" {
+		ucode, err := kernelPart(image, k, "ucode", *k.UCode)
+		if err != nil {
+			return err
+		}
+		if err := l.putFile(UCodeFile, ucode, origin); err != nil {
+			return err
+		}
+	}
+	return l.addModules(image, origin)
+}
+
+// addModules lays the kernel image's tar of modules over the root.
+func (l *layout) addModules(image *tree.Tree, origin *tree.Origin) error {
+	k := l.config.Kernel
+	name := "kernel.tar"
+	if k.Tar != nil {
+		name = *k.Tar
+	}
+	if name == "" || name == "none" {
+		return nil
+	}
+	archive, err := kernelPart(image, k, "tar", name)
+	if err != nil {
+		return err
+	}
+	content := io.NewSectionReader(archive.Data, 0, archive.Size)
+	if err := l.root.AddTar(content, origin, tree.DefaultLimits); err != nil {
+		return fmt.Errorf("%s of image %s: %w", name, k.Image, err)
+	}
+	return nil
+}
+
+func kernelPart(image *tree.Tree, k yml.Kernel, key, name string) (*tree.Inode, error) {
+	if n := image.Resolve(name); n != nil && n.Inode != nil {
+		return n.Inode, nil
+	}
+	var names []string
+	for _, n := range image.Nodes() {
+		if n.Inode != nil && n.Parent.Parent == nil {
+			names = append(names, n.Name)
+		}
+	}
+	at := k.At.Child(key)
+	if !k.At.Has(key) {
+		at = k.At.Child("image")
+	}
+	return nil, yml.Faults{at.At("image %s has no file %q", k.Image, name).Near(name, names).Wants("one of %s", strings.Join(names, ", "))}
+}
+
+func (l *layout) putFile(path string, content *tree.Inode, origin *tree.Origin) error {
+	return l.root.Put(path, tree.Entry{Type: tar.TypeReg, Mode: 0o644, ModTime: tree.Epoch, Inode: content, Origin: origin})
+}
+
+// apkDatabase lists Alpine's packages; every init image has a part of it.
+const apkDatabase = "lib/apk/db/installed"
+
+func (l *layout) addInit() error {
+	var packages []string
+	for i, name := range l.config.Init {
+		image, err := l.images.tree(name)
+		if err != nil {
+			return err
+		}
+		origin := &tree.Origin{Image: name, Location: fmt.Sprintf("init[%d]", i)}
+		if err := l.graft("", image, origin, resolvLink); err != nil {
+			return err
+		}
+		text, err := readPackages(image)
+		if err != nil {
+			return fmt.Errorf("image %s: %w", name, err)
+		}
+		if text != "" {
+			packages = append(packages, text)
+		}
+	}
+	if len(packages) < 2 {
+		return nil
+	}
+	return l.putFile(apkDatabase, tree.Text(strings.Join(packages, "\n")), &tree.Origin{Location: "init"})
+}
+
+// maxPackages bounds the package list, the one file that is read to memory.
+const maxPackages = 64 << 20
+
+func readPackages(image *tree.Tree) (string, error) {
+	n := image.Resolve(apkDatabase)
+	if n == nil || n.Inode == nil {
+		return "", nil
+	}
+	if n.Inode.Size > maxPackages {
+		return "", fmt.Errorf("%s: %d bytes are too many", apkDatabase, n.Inode.Size)
+	}
+	data, err := io.ReadAll(n.Inode.Open())
+	return string(data), err
+}

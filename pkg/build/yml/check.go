@@ -1,0 +1,169 @@
+package yml
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"slipway/pkg/bundle"
+)
+
+var (
+	volumeName = regexp.MustCompile(`^[a-z0-9_-]+$`)
+	// containerName is what the OCI runtime takes as an id, and a file name.
+	containerName = regexp.MustCompile(`^[A-Za-z0-9_+.-]+$`)
+)
+
+// check finds what the schema cannot say: names that must differ, fields that
+// exclude each other, files that have to be there.
+func (c *Config) check() Faults {
+	var faults Faults
+	if c.Kernel.Image == "" && c.Kernel.At.node != nil && c.Kernel.At.path == "kernel" && len(fields(c.Kernel.At.node)) > 0 {
+		faults.Add(c.Kernel.At.At("no image").Wants("the image that holds the kernel"))
+	}
+	faults.Add(checkImageNames(c)...)
+	faults.Add(c.checkVolumes()...)
+	faults.Add(c.checkNames()...)
+	for _, f := range c.Files {
+		faults.Add(f.check()...)
+	}
+	return faults
+}
+
+func checkImageNames(c *Config) Faults {
+	var faults Faults
+	look := func(name string, at Place) {
+		switch {
+		case strings.HasPrefix(name, "@pkg:"):
+			faults.Add(at.At("%q names a package of LinuxKit's source tree, which needs LinuxKit's own tool to find its tag", name).
+				Wants("the image's name, as `linuxkit pkg show-tag` prints it"))
+		case strings.TrimSpace(name) != name || name == "" || strings.ContainsAny(name, " \t\n"):
+			faults.Add(at.At("%q is not the name of an image", name).Wants("a name such as alpine:3.20"))
+		}
+	}
+	if c.Kernel.Image != "" {
+		look(c.Kernel.Image, c.Kernel.At.Child("image"))
+	}
+	for i, name := range c.Init {
+		look(name, c.InitAt[i])
+	}
+	for _, v := range c.Volumes {
+		if v.Image != "" {
+			look(v.Image, v.At.Child("image"))
+		}
+	}
+	for _, x := range c.Containers() {
+		look(x.Image, x.At.Child("image"))
+	}
+	return faults
+}
+
+func (c *Config) checkVolumes() Faults {
+	var faults Faults
+	seen := map[string]Place{}
+	for _, v := range c.Volumes {
+		at := v.At.Child("name")
+		if !volumeName.MatchString(v.Name) {
+			faults.Add(at.At("volume name %q", v.Name).Wants("letters a to z, digits, _ and -"))
+		}
+		if first, ok := seen[v.Name]; ok {
+			faults.Add(at.At("volume %q again, first in line %d", v.Name, first.node.Line))
+		}
+		seen[v.Name] = at
+		if v.Format == "oci" && v.Image == "" {
+			faults.Add(v.At.Child("format").At("format oci with no image").Wants("the image to keep in the volume"))
+		}
+		if len(v.Platforms) > 0 && v.Format != "oci" {
+			faults.Add(v.At.Child("platforms").At("platforms without format: oci"))
+		}
+	}
+	return faults
+}
+
+func (c *Config) checkNames() Faults {
+	var faults Faults
+	seen := map[string]Place{}
+	for _, x := range c.Containers() {
+		at := x.At.Child("name")
+		if !containerName.MatchString(x.Name) || x.Name == "." || x.Name == ".." {
+			faults.Add(at.At("container name %q", x.Name).Wants("letters, digits, and + - _ ."))
+		}
+		if x.Section != bundle.Services {
+			continue
+		}
+		if first, ok := seen[x.Name]; ok {
+			faults.Add(at.At("service %q again, first in line %d", x.Name, first.node.Line).Wants("every service to have a name of its own"))
+		}
+		seen[x.Name] = at
+	}
+	return faults
+}
+
+func (f *File) check() Faults {
+	var faults Faults
+	var given []string
+	for _, key := range []string{"contents", "source", "metadata", "directory", "symlink"} {
+		if f.has(key) {
+			given = append(given, key)
+		}
+	}
+	switch {
+	case len(given) == 0:
+		faults.Add(f.At.At("file %q says nothing of what is in it", f.Path).Wants("one of contents, source, metadata, directory, symlink"))
+	case len(given) > 1:
+		faults.Add(f.At.Key(given[1]).At("file %q has both %s", f.Path, strings.Join(given, " and ")).Wants("one of them"))
+	}
+	if strings.Trim(f.Path, "/") == "" {
+		faults.Add(f.At.Child("path").At("path %q", f.Path).Wants("a path in the image"))
+	}
+	for _, part := range strings.Split(f.Path, "/") {
+		if part == ".." {
+			faults.Add(f.At.Child("path").At("path %q has .. in it", f.Path).Wants("a path in the image"))
+			break
+		}
+	}
+	if f.Mode != "" {
+		if n, err := strconv.ParseUint(f.Mode, 8, 32); err != nil || n > 0o7777 {
+			faults.Add(f.At.Child("mode").At("mode %q", f.Mode).Wants(`permission bits in octal, such as "0644"`))
+		}
+	}
+	if f.Source != "" && !f.Optional {
+		if _, err := os.Stat(f.SourcePath()); err != nil {
+			faults.Add(f.At.Child("source").At("source %v", err).Wants("a file on this machine, or optional: true"))
+		}
+	}
+	return faults
+}
+
+// has tells what kind of file it is meant to be.
+func (f *File) has(key string) bool {
+	switch key {
+	case "contents":
+		return f.Contents != nil
+	case "source":
+		return f.Source != ""
+	case "metadata":
+		return f.Metadata != ""
+	case "directory":
+		return f.Directory
+	}
+	return f.Symlink != ""
+}
+
+// SourcePath is where the source lies on this machine: below the home folder
+// for ~/, else relative to where the builder runs, as in LinuxKit, else
+// relative to the YAML file.
+func (f *File) SourcePath() string {
+	if rest, ok := strings.CutPrefix(f.Source, "~/"); ok {
+		return filepath.Join(os.Getenv("HOME"), rest)
+	}
+	if _, err := os.Stat(f.Source); err != nil && !filepath.IsAbs(f.Source) {
+		beside := filepath.Join(filepath.Dir(f.At.File()), f.Source)
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	return f.Source
+}

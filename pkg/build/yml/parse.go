@@ -1,0 +1,211 @@
+package yml
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"slipway/pkg/bundle"
+)
+
+// maxText bounds a YAML file; real ones have a few kilobytes.
+const maxText = 8 << 20
+
+// Stdin is the name under which standard input is read.
+const Stdin = "-"
+
+// Read reads linuxkit.yml files and merges them: a kernel field of a later one
+// replaces an earlier one's, lists are appended. The error is Faults if the
+// texts are wrong.
+func Read(names []string, stdin io.Reader) (*Config, error) {
+	merged := &Config{}
+	var faults Faults
+	for _, name := range names {
+		data, err := readText(name, stdin)
+		if err != nil {
+			return nil, err
+		}
+		c, err := Parse(label(name), data)
+		var more Faults
+		if err != nil && !errors.As(err, &more) {
+			return nil, err
+		}
+		faults.Add(more...)
+		if c != nil {
+			merged.merge(c)
+		}
+	}
+	if len(faults) > 0 {
+		return nil, faults.Err()
+	}
+	faults.Add(merged.check()...)
+	return merged, faults.Err()
+}
+
+func label(name string) string {
+	if name == Stdin {
+		return "<stdin>"
+	}
+	return name
+}
+
+func readText(name string, stdin io.Reader) ([]byte, error) {
+	r := stdin
+	if name != Stdin {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read YAML: %w", err)
+		}
+		defer file.Close()
+		r = file
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxText+1))
+	if err != nil {
+		return nil, fmt.Errorf("read YAML: %w", err)
+	}
+	if len(data) > maxText {
+		return nil, fmt.Errorf("read YAML: %s: larger than %d MB", label(name), maxText>>20)
+	}
+	return data, nil
+}
+
+// Parse reads one text. It checks what the schema says; what spans several
+// texts is checked by Read.
+func Parse(name string, data []byte) (*Config, error) {
+	at, err := document(name, data)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{}
+	if at.node == nil {
+		return c, nil
+	}
+	var check checker
+	check.check(at, configSchema, 0)
+	if err := check.faults.Err(); err != nil {
+		return nil, err
+	}
+	if err := at.node.Decode(c); err != nil {
+		return nil, Faults{at.At("%v", err)}
+	}
+	c.place(at)
+	return c, nil
+}
+
+// document reads the one YAML document of a text; an empty text has a nil node.
+func document(name string, data []byte) (Place, error) {
+	src := &source{name: name, lines: strings.Split(string(data), "\n")}
+	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
+	var doc, next yaml.Node
+	if err := decoder.Decode(&doc); err == io.EOF {
+		return Place{src: src}, nil
+	} else if err != nil {
+		return Place{}, syntaxFaults(src, err)
+	}
+	at := Place{src: src, node: doc.Content[0]}
+	if err := decoder.Decode(&next); err == nil {
+		return Place{}, Faults{Place{src, &next, ""}.At("a second YAML document").Wants("one")}
+	} else if err != io.EOF {
+		return Place{}, syntaxFaults(src, err)
+	}
+	return at, nil
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// syntaxFaults gives yaml's message the place it names. yaml.v3 counts lines
+// from the token it stopped at and knows no column.
+func syntaxFaults(src *source, err error) Faults {
+	message := err.Error()
+	line := len(src.lines)
+	if m := yamlLine.FindStringSubmatch(message); m != nil {
+		message = strings.TrimPrefix(message, m[0])
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			line = n
+		}
+	}
+	line = max(1, min(line, len(src.lines)))
+	for line > 1 && strings.TrimSpace(src.lines[line-1]) == "" {
+		line--
+	}
+	text := src.lines[line-1]
+	column := len(text) - len(strings.TrimLeft(text, " \t")) + 1
+	node := &yaml.Node{Line: line, Column: column}
+	return Faults{Place{src, node, ""}.At("not YAML: %s", message)}
+}
+
+// place notes where every part of the configuration stands.
+func (c *Config) place(at Place) {
+	c.Kernel.At = at.Child("kernel")
+	for i := range c.Init {
+		c.InitAt = append(c.InitAt, at.Child("init").Item(i))
+	}
+	for i, v := range c.Volumes {
+		v.At = at.Child("volumes").Item(i)
+	}
+	for i, f := range c.Files {
+		f.At = at.Child("files").Item(i)
+	}
+	for section, list := range map[bundle.Section][]*Container{
+		bundle.Onboot: c.Onboot, bundle.Onshutdown: c.Onshutdown, bundle.Services: c.Services,
+	} {
+		for i, x := range list {
+			x.Section, x.At = section, at.Child(string(section)).Item(i)
+		}
+	}
+}
+
+// merge appends a later configuration.
+func (c *Config) merge(next *Config) {
+	k, n := &c.Kernel, next.Kernel
+	if n.Image != "" || k.At.node == nil {
+		k.Image, k.At = n.Image, n.At
+	}
+	if n.Cmdline != "" {
+		k.Cmdline = n.Cmdline
+	}
+	if n.Binary != "" {
+		k.Binary = n.Binary
+	}
+	if n.Tar != nil {
+		k.Tar = n.Tar
+	}
+	if n.UCode != nil {
+		k.UCode = n.UCode
+	}
+	c.Init = append(c.Init, next.Init...)
+	c.InitAt = append(c.InitAt, next.InitAt...)
+	c.Volumes = append(c.Volumes, next.Volumes...)
+	c.Onboot = append(c.Onboot, next.Onboot...)
+	c.Onshutdown = append(c.Onshutdown, next.Onshutdown...)
+	c.Services = append(c.Services, next.Services...)
+	c.Files = append(c.Files, next.Files...)
+}
+
+// ParseLabel reads the settings in an image's org.mobyproject.config label,
+// JSON or YAML. The faults name the image as their file.
+func ParseLabel(image, text string) (*Settings, error) {
+	at, err := document("label of "+image, []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	s := &Settings{}
+	if at.node == nil {
+		return s, nil
+	}
+	var check checker
+	check.check(at, labelSchema, 0)
+	if err := check.faults.Err(); err != nil {
+		return nil, err
+	}
+	if err := at.node.Decode(s); err != nil {
+		return nil, Faults{at.At("%v", err)}
+	}
+	return s, nil
+}

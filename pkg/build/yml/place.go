@@ -1,0 +1,142 @@
+package yml
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// source is one YAML text and its name.
+type source struct {
+	name  string
+	lines []string
+}
+
+// Place is a node of a YAML text, to point at in a message.
+type Place struct {
+	src  *source
+	node *yaml.Node
+	path string // such as "services[2].binds[0]"
+}
+
+// Child is the place of a key's value, or the place itself if it has no such
+// key, so that a message always points at the nearest thing there is.
+func (p Place) Child(key string) Place {
+	for _, f := range fields(p.node) {
+		if f.key.Value == key {
+			return Place{p.src, f.value, join(p.path, key)}
+		}
+	}
+	return Place{p.src, p.node, join(p.path, key)}
+}
+
+// Key is the place of a key itself.
+func (p Place) Key(key string) Place {
+	for _, f := range fields(p.node) {
+		if f.key.Value == key {
+			return Place{p.src, f.key, join(p.path, key)}
+		}
+	}
+	return p
+}
+
+// Item is the place of an element of a list.
+func (p Place) Item(i int) Place {
+	path := index(p.path, i)
+	if n := follow(p.node); n != nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
+		return Place{p.src, n.Content[i], path}
+	}
+	return Place{p.src, p.node, path}
+}
+
+// Has tells whether a mapping has the key.
+func (p Place) Has(key string) bool {
+	for _, f := range fields(p.node) {
+		if f.key.Value == key {
+			return true
+		}
+	}
+	return false
+}
+
+// Path is the place in words, such as "services[2].binds[0]".
+func (p Place) Path() string { return p.path }
+
+// File is the name of the YAML file.
+func (p Place) File() string {
+	if p.src == nil {
+		return ""
+	}
+	return p.src.name
+}
+
+func (p Place) line() string {
+	if p.src == nil || p.node == nil || p.node.Line < 1 || p.node.Line > len(p.src.lines) {
+		return ""
+	}
+	return strings.TrimRight(p.src.lines[p.node.Line-1], "\r")
+}
+
+// field is a key of a mapping with its value.
+type field struct{ key, value *yaml.Node }
+
+// fields lists a mapping's keys; merge keys ("<<") are replaced by what they
+// bring in.
+func fields(n *yaml.Node) []field {
+	return collect(n, 0)
+}
+
+func collect(n *yaml.Node, depth int) []field {
+	n = follow(n)
+	if n == nil || n.Kind != yaml.MappingNode || depth > maxDepth {
+		return nil
+	}
+	var own, merged []field
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Tag != "!!merge" {
+			own = append(own, field{key, value})
+			continue
+		}
+		if from := follow(value); from != nil && from.Kind == yaml.SequenceNode {
+			for _, item := range from.Content {
+				merged = append(merged, collect(item, depth+1)...)
+			}
+			continue
+		}
+		merged = append(merged, collect(value, depth+1)...)
+	}
+	return withMerged(own, merged)
+}
+
+func withMerged(own, merged []field) []field {
+	have := map[string]bool{}
+	for _, f := range own {
+		have[f.key.Value] = true
+	}
+	for _, f := range merged {
+		if !have[f.key.Value] {
+			have[f.key.Value] = true
+			own = append(own, f)
+		}
+	}
+	return own
+}
+
+// follow gives what an alias stands for.
+func follow(n *yaml.Node) *yaml.Node {
+	for i := 0; n != nil && n.Kind == yaml.AliasNode && i < maxDepth; i++ {
+		n = n.Alias
+	}
+	return n
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

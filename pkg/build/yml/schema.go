@@ -1,0 +1,224 @@
+package yml
+
+import "slices"
+
+// kind is what a value may be.
+type kind int
+
+const (
+	isString kind = iota
+	isInt
+	isBool
+	isID // a number, or the name of a container
+	isList
+	isMap    // any keys, string values
+	isObject // the keys of the schema only
+)
+
+// schema describes a value.
+type schema struct {
+	kind kind
+	elem *schema // of a list
+	keys []key   // of an object
+	// values are the only ones allowed, if there are any.
+	values []string
+}
+
+// key is a key of an object.
+type key struct {
+	name     string
+	required bool
+	schema   *schema
+	doc      string
+}
+
+var (
+	str     = &schema{kind: isString}
+	num     = &schema{kind: isInt}
+	boolean = &schema{kind: isBool}
+	id      = &schema{kind: isID}
+	strs    = list(str)
+	mapping = &schema{kind: isMap}
+)
+
+func list(elem *schema) *schema                { return &schema{kind: isList, elem: elem} }
+func object(keys ...key) *schema               { return &schema{kind: isObject, keys: keys} }
+func oneOf(values ...string) *schema           { return &schema{kind: isString, values: values} }
+func (k key) must() key                        { k.required = true; return k }
+func k(name string, s *schema, doc string) key { return key{name: name, schema: s, doc: doc} }
+
+func (s *schema) key(name string) *key {
+	for i := range s.keys {
+		if s.keys[i].name == name {
+			return &s.keys[i]
+		}
+	}
+	return nil
+}
+
+func (s *schema) names() []string {
+	var all []string
+	for _, k := range s.keys {
+		all = append(all, k.name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+var (
+	kernelSchema = object(
+		k("image", str, "image that holds the kernel"),
+		k("cmdline", str, "kernel command line"),
+		k("binary", str, "kernel's file name in the image (default kernel)"),
+		k("tar", str, "tar of modules in the image (default kernel.tar; none for none)"),
+		k("ucode", str, "cpio of CPU microcode in the image (default none)"),
+	)
+
+	volumeSchema = object(
+		k("name", str, "name that binds use; a-z, 0-9, _ and -").must(),
+		k("image", str, "image that the volume starts with (default empty)"),
+		k("readonly", boolean, "containers may bind it read-only only"),
+		k("format", oneOf("filesystem", "oci"), "the image's files, or the image as an OCI layout"),
+		k("platforms", strs, "platforms of the image in an OCI layout (default the one built for)"),
+	)
+
+	fileSchema = object(
+		k("path", str, "path in the image").must(),
+		k("directory", boolean, "make a folder"),
+		k("symlink", str, "make a symbolic link to this"),
+		k("contents", str, "the file's text"),
+		k("source", str, "file to copy from the host"),
+		k("metadata", oneOf("yaml", "json"), "write the configuration itself"),
+		k("optional", boolean, "no fault if the source is missing"),
+		k("mode", str, "permission bits in octal, in quotes (default 0600, folders 0700)"),
+		k("uid", id, "owner: a number or the name of a container"),
+		k("gid", id, "group: a number or the name of a container"),
+	)
+
+	mountSchema = object(
+		k("destination", str, "where to mount"),
+		k("type", str, "file system"),
+		k("source", str, "device, path or name"),
+		k("options", strs, "mount options"),
+	)
+
+	deviceSchema = object(
+		k("path", str, `path of the node, or "all" for every device of the type`).must(),
+		k("type", oneOf("a", "b", "c", "u", "p"), "b block, c or u character, p FIFO, a all").must(),
+		k("major", num, "major number"),
+		k("minor", num, "minor number"),
+		k("mode", str, "permission bits in octal, in quotes"),
+		k("required", boolean, "whether the device has to exist"),
+	)
+
+	idMappingSchema = object(
+		k("containerID", num, "first id in the container"),
+		k("hostID", num, "first id outside"),
+		k("size", num, "number of ids"),
+	)
+
+	runtimeSchema = object(
+		k("cgroups", strs, "cgroups to make"),
+		k("mounts", list(mountSchema), "mounts to make before the container"),
+		k("mkdir", strs, "folders to make"),
+		k("interfaces", list(object(
+			k("name", str, "name of the interface").must(),
+			k("add", str, "kind to create, such as dummy, veth, wireguard"),
+			k("peer", str, "the veth end that stays outside"),
+			k("createInRoot", boolean, "create it outside, then move it in"),
+		)), "network interfaces to move in or to create"),
+		k("bindNS", object(
+			k("cgroup", str, "path"), k("ipc", str, "path"), k("mnt", str, "path"), k("net", str, "path"),
+			k("pid", str, "path"), k("user", str, "path"), k("uts", str, "path"),
+		), "files to keep the container's namespaces on"),
+		k("namespace", str, "containerd namespace of a service"),
+		k("noRestart", boolean, "accepted, as LinuxKit does; say slipway.restart"),
+	)
+
+	throttle = list(object(k("major", num, ""), k("minor", num, ""), k("rate", num, "")))
+
+	resourcesSchema = object(
+		k("devices", list(object(
+			k("allow", boolean, ""), k("type", str, ""), k("major", num, ""),
+			k("minor", num, ""), k("access", str, ""),
+		)), "device rules"),
+		k("memory", object(
+			k("limit", num, "bytes"), k("reservation", num, "bytes"), k("swap", num, "bytes"),
+			k("kernel", num, "bytes"), k("kernelTCP", num, "bytes"),
+			k("swappiness", num, ""), k("disableOOMKiller", boolean, ""),
+		), "memory limits"),
+		k("cpu", object(
+			k("shares", num, ""), k("quota", num, "µs"), k("period", num, "µs"),
+			k("realtimeRuntime", num, "µs"), k("realtimePeriod", num, "µs"),
+			k("cpus", str, `such as "0-1"`), k("mems", str, `such as "0"`),
+		), "CPU limits"),
+		k("pids", object(k("limit", num, "number of processes")), "process limits"),
+		k("blockio", object(
+			k("weight", num, ""), k("leafWeight", num, ""),
+			k("weightDevice", list(object(k("major", num, ""), k("minor", num, ""), k("weight", num, ""), k("leafWeight", num, ""))), ""),
+			k("throttleReadBpsDevice", throttle, ""), k("throttleWriteBpsDevice", throttle, ""),
+			k("throttleReadIOPSDevice", throttle, ""), k("throttleWriteIOPSDevice", throttle, ""),
+		), "block device limits"),
+		k("hugepageLimits", list(object(k("pageSize", num, "bytes"), k("limit", num, "bytes"))), "huge page limits"),
+		k("network", object(
+			k("classID", num, ""),
+			k("priorities", list(object(k("name", str, ""), k("priority", num, ""))), ""),
+		), "network classes"),
+	)
+
+	// settings are the keys that a label may have too.
+	settings = []key{
+		k("capabilities", strs, `capabilities, or ["all"] (default none)`),
+		k("capabilities.add", strs, "capabilities beside the label's"),
+		k("ambient", strs, "ambient capabilities"),
+		k("mounts", list(mountSchema), "mounts in the container"),
+		k("binds", strs, "SOURCE:DESTINATION[:OPTIONS]; the source is a path or a volume"),
+		k("binds.add", strs, "binds beside the label's"),
+		k("devices", list(deviceSchema), "device nodes"),
+		k("tmpfs", strs, "DESTINATION[:OPTIONS]"),
+		k("command", strs, "program and arguments (default the image's)"),
+		k("env", strs, "NAME=VALUE (default the image's)"),
+		k("cwd", str, "working folder (default the image's)"),
+		k("net", str, "network namespace: host (default), new, none or a path"),
+		k("pid", str, "process namespace: new (default), host or a path"),
+		k("ipc", str, "IPC namespace: host (default), new or a path"),
+		k("uts", str, "host name namespace: host (default), new or a path"),
+		k("userns", str, "user namespace: host (default), new or a path"),
+		k("hostname", str, "host name, with uts: new"),
+		k("readonly", boolean, "the root file system cannot be written"),
+		k("maskedPaths", strs, "paths that cannot be seen"),
+		k("readonlyPaths", strs, "paths that cannot be written"),
+		k("uid", id, "user: a number or the name of a container (default 0)"),
+		k("gid", id, "group: a number or the name of a container (default 0)"),
+		k("additionalGids", list(id), "further groups"),
+		k("noNewPrivileges", boolean, "no program gains privileges"),
+		k("oomScoreAdj", num, "-1000 (never killed) to 1000"),
+		k("rootfsPropagation", oneOf("", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"), "mount propagation of the root"),
+		k("cgroupsPath", str, "cgroup to run in"),
+		k("resources", resourcesSchema, "cgroup limits"),
+		k("sysctl", mapping, "kernel parameters, values in quotes"),
+		k("rlimits", strs, `NAME,SOFT,HARD such as "nofile,1024,unlimited"`),
+		k("uidMappings", list(idMappingSchema), "users of a user namespace"),
+		k("gidMappings", list(idMappingSchema), "groups of a user namespace"),
+		k("annotations", mapping, "annotations; slipway.* are policies"),
+		k("runtime", runtimeSchema, "what to do around the container"),
+	}
+
+	containerSchema = object(append([]key{
+		k("name", str, "name of the container").must(),
+		k("image", str, "image to run").must(),
+	}, settings...)...)
+
+	labelSchema = object(settings...)
+
+	configSchema = object(
+		k("kernel", kernelSchema, "the kernel"),
+		k("init", strs, "images that make up the root file system"),
+		k("volumes", list(volumeSchema), "file systems that containers share"),
+		k("onboot", list(containerSchema), "containers to run once, in order, at boot"),
+		k("onshutdown", list(containerSchema), "containers to run once, in order, at shutdown"),
+		k("services", list(containerSchema), "containers to keep running"),
+		k("files", list(fileSchema), "files to add"),
+		k("trust", object(k("image", strs, ""), k("org", strs, "")), "accepted and ignored"),
+	)
+)

@@ -1,0 +1,182 @@
+package yml
+
+import (
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxDepth bounds nesting, maxNodes what aliases may blow a text up to.
+const (
+	maxDepth = 64
+	maxNodes = 1 << 18
+)
+
+// checker compares a document with a schema.
+type checker struct {
+	faults Faults
+	nodes  int
+}
+
+func (c *checker) check(p Place, s *schema, depth int) {
+	if c.nodes++; c.nodes > maxNodes || depth > maxDepth {
+		if c.nodes <= maxNodes+1 {
+			c.faults.Add(p.At("too large or too deeply nested"))
+			c.nodes = maxNodes + 1
+		}
+		return
+	}
+	n := follow(p.node)
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return // an empty value is a field left out
+	}
+	switch s.kind {
+	case isList:
+		c.checkList(p, n, s, depth)
+	case isObject:
+		c.checkObject(p, n, s, depth)
+	case isMap:
+		c.checkMap(p, n)
+	default:
+		c.checkScalar(p, n, s)
+	}
+}
+
+func (c *checker) checkList(p Place, n *yaml.Node, s *schema, depth int) {
+	if n.Kind != yaml.SequenceNode {
+		c.faults.Add(p.At("%s", found(n)).Wants("a list"))
+		return
+	}
+	for i := range n.Content {
+		c.check(p.Item(i), s.elem, depth+1)
+	}
+}
+
+func (c *checker) checkObject(p Place, n *yaml.Node, s *schema, depth int) {
+	if n.Kind != yaml.MappingNode {
+		c.faults.Add(p.At("%s", found(n)).Wants("a mapping with the keys %s", strings.Join(s.names(), ", ")))
+		return
+	}
+	c.checkKeys(p, n)
+	for _, f := range fields(n) {
+		k := s.key(f.key.Value)
+		if k == nil {
+			at := Place{p.src, f.key, p.path}
+			fault := at.At("unknown key %q", f.key.Value).Near(f.key.Value, s.names())
+			if fault.Nearest == "" {
+				fault = fault.Wants("one of %s", strings.Join(s.names(), ", "))
+			}
+			c.faults.Add(fault)
+			continue
+		}
+		c.check(Place{p.src, f.value, join(p.path, k.name)}, k.schema, depth+1)
+	}
+	for _, k := range s.keys {
+		if k.required && !p.Has(k.name) {
+			c.faults.Add(p.At("no %q", k.name).Wants("%s", k.doc))
+		}
+	}
+}
+
+func (c *checker) checkMap(p Place, n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		c.faults.Add(p.At("%s", found(n)).Wants("a mapping of names to text"))
+		return
+	}
+	c.checkKeys(p, n)
+	for _, f := range fields(n) {
+		c.checkScalar(Place{p.src, f.value, join(p.path, f.key.Value)}, follow(f.value), str)
+	}
+}
+
+// checkKeys finds keys given twice; YAML forbids them and the second would
+// silently win.
+func (c *checker) checkKeys(p Place, n *yaml.Node) {
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Tag == "!!merge" {
+			continue
+		}
+		if key.Kind != yaml.ScalarNode {
+			c.faults.Add(Place{p.src, key, p.path}.At("%s as a key", found(key)).Wants("a name"))
+			continue
+		}
+		if line, ok := seen[key.Value]; ok {
+			c.faults.Add(Place{p.src, key, p.path}.At("key %q stands here and in line %d", key.Value, line))
+		}
+		seen[key.Value] = key.Line
+	}
+}
+
+func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
+	if n.Kind != yaml.ScalarNode {
+		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.kind))
+		return
+	}
+	ok := false
+	switch s.kind {
+	case isString:
+		ok = n.Tag == "!!str" || n.Tag == "!!timestamp"
+	case isInt:
+		ok = n.Tag == "!!int"
+	case isBool:
+		ok = n.Tag == "!!bool"
+	case isID:
+		ok = n.Tag == "!!str" || n.Tag == "!!int" && validID(n.Value)
+	}
+	switch {
+	case !ok && s.kind == isString:
+		c.faults.Add(p.At("%s", found(n)).Wants("text; write it in quotes: %s", strconv.Quote(n.Value)))
+	case !ok:
+		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.kind))
+	case len(s.values) > 0 && !contains(s.values, n.Value):
+		c.faults.Add(p.At("%q", n.Value).Wants("one of %s", quoted(s.values)).Near(n.Value, s.values))
+	}
+}
+
+func validID(v string) bool {
+	_, err := strconv.ParseUint(decimal(v), 10, 32)
+	return err == nil
+}
+
+// String says in words what a kind is.
+func (k kind) String() string {
+	return [...]string{"text", "a whole number", "true or false", "a number, or the name of a container",
+		"a list", "a mapping of names to text", "a mapping"}[k]
+}
+
+// found says in words what stands there instead.
+func found(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Tag == "!!str":
+		return "the text " + strconv.Quote(n.Value)
+	case n.Tag == "!!int" || n.Tag == "!!float":
+		return "the number " + n.Value
+	case n.Tag == "!!null":
+		return "nothing"
+	}
+	return "the value " + n.Value
+}
+
+func contains(list []string, v string) bool {
+	for _, x := range list {
+		if x == v {
+			return true
+		}
+	}
+	return false
+}
+
+func quoted(list []string) string {
+	var all []string
+	for _, v := range list {
+		all = append(all, strconv.Quote(v))
+	}
+	return strings.Join(all, ", ")
+}
