@@ -190,6 +190,8 @@ func (j *judge) clock(now time.Time) action {
 		j.endBy(now)
 	}
 	switch {
+	case j.res.Killed:
+		return nothing
 	case !j.quitAt.IsZero() && !now.Before(j.quitAt):
 		j.res.Killed = true
 		return quit
