@@ -1,0 +1,76 @@
+package boot
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/boot/module"
+	"slipway/pkg/boot/power"
+)
+
+// Call is the program, by the name it was called by. The kernels of LinuxKit have
+// /sbin/usermode-helper do all their calls, with the wanted program as the name:
+// so the same list answers them, and what is not in it is refused.
+func Call(args []string) int {
+	if len(args) == 0 {
+		args = []string{"init"}
+	}
+	var status int
+	var err error
+	switch name := path.Base(args[0]); name {
+	case "init", "rc.init":
+		if name == "init" && os.Getpid() != 1 {
+			status, err = 1, fmt.Errorf("init: must be PID 1; use poweroff, reboot or halt")
+			break
+		}
+		return Main()
+	case "modprobe":
+		status, err = module.Modprobe(args[1:])
+	case "mdev":
+		// PID 1 hears of devices itself.
+	case "poweroff", "reboot", "halt":
+		status, err = power.Command(power.Verb(name), args[1:])
+	case "rc.shutdown":
+		status, err = rcShutdown(args[1:])
+	default:
+		status, err = 2, fmt.Errorf("usermode-helper: refused: %s", strings.Join(args, " "))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		logCall(err)
+	}
+	return status
+}
+
+// rcShutdown is the script that LinuxKit's inittab names, for those who call it.
+func rcShutdown(args []string) (int, error) {
+	verb := power.Poweroff
+	if len(args) > 0 {
+		verb = power.Verb(args[0])
+	}
+	switch verb {
+	case "noop":
+		return 0, nil
+	case power.Poweroff, power.Reboot, power.Halt:
+		return power.Command(verb, nil)
+	}
+	return 2, fmt.Errorf("usage: rc.shutdown [poweroff|reboot|noop]")
+}
+
+// logCall leaves a word in the kernel's log: what the kernel calls has no stderr.
+func logCall(err error) {
+	fd, oerr := unix.Open("/dev/kmsg", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if oerr != nil {
+		return
+	}
+	if _, werr := unix.Write(fd, []byte("slipway: "+err.Error()+"\n")); werr != nil {
+		fmt.Fprintln(os.Stderr, werr)
+	}
+	if cerr := unix.Close(fd); cerr != nil {
+		fmt.Fprintln(os.Stderr, cerr)
+	}
+}

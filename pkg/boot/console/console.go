@@ -1,0 +1,216 @@
+// Package console writes PID 1's lines to every console of the machine and never
+// blocks on one: a serial line that nobody reads must not stop the boot. What a
+// console does not take waits in a bounded buffer; what does not fit is dropped
+// and counted.
+package console
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// limit is how much may wait for one console.
+const limit = 64 << 10
+
+// Console is all consoles of the machine. Its methods may be called from any
+// goroutine.
+type Console struct {
+	mu     sync.Mutex
+	lines  []*line
+	wake   chan struct{}
+	closed bool
+}
+
+// line is one console device.
+type line struct {
+	name    string
+	fd      int
+	waiting []byte
+	dropped int
+}
+
+// New returns a console without devices; what is written to it before the first
+// Attach goes nowhere.
+func New() *Console {
+	c := &Console{wake: make(chan struct{}, 1)}
+	go c.drain()
+	return c
+}
+
+// Names lists the devices of console= options, each once, without their modes.
+func Names(cmdline string) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, word := range strings.Fields(cmdline) {
+		value, ok := strings.CutPrefix(word, "console=")
+		name, _, _ := strings.Cut(value, ",")
+		if !ok || name == "" || seen[name] || strings.Contains(name, "/") {
+			continue
+		}
+		seen[name] = true
+		names = append(names, name)
+	}
+	return names
+}
+
+// Attach opens the devices below dev. Those that cannot be opened are left out:
+// people list consoles of other machines too. If none is left it takes
+// fallback, the device that the kernel chose.
+func (c *Console) Attach(dev string, names []string, fallback string) {
+	var lines []*line
+	for _, name := range names {
+		if l := open(path.Join(dev, name)); l != nil {
+			lines = append(lines, l)
+		}
+	}
+	if len(lines) == 0 {
+		if l := open(path.Join(dev, fallback)); l != nil {
+			lines = append(lines, l)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lines {
+		closeFD(l.fd)
+	}
+	c.lines = lines
+}
+
+// open opens a device of its own, so that O_NONBLOCK is ours alone.
+func open(name string) *line {
+	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		closeFD(fd)
+		return nil
+	}
+	return &line{name: name, fd: fd}
+}
+
+// closeFD closes what was only written without buffering: nothing is lost.
+func closeFD(fd int) {
+	if err := unix.Close(fd); err != nil {
+		fmt.Fprintf(os.Stderr, "close console: %v\n", err)
+	}
+}
+
+// Printf writes one line, with the prefix that all our lines have.
+func (c *Console) Printf(format string, args ...any) {
+	text := strings.TrimRight(fmt.Sprintf(format, args...), "\n")
+	var b strings.Builder
+	for part := range strings.SplitSeq(text, "\n") {
+		b.WriteString("slipway: " + part + "\r\n")
+	}
+	c.Write([]byte(b.String()))
+}
+
+// Write queues bytes for every console.
+func (c *Console) Write(data []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lines {
+		l.queue(data)
+		l.flush()
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// queue appends as a whole or not at all, so that no half line is shown.
+func (l *line) queue(data []byte) {
+	if len(l.waiting)+len(data) > limit {
+		l.dropped++
+		return
+	}
+	if l.dropped > 0 && len(l.waiting) == 0 {
+		l.waiting = fmt.Appendf(l.waiting, "slipway: %d messages dropped on %s\r\n", l.dropped, l.name)
+		l.dropped = 0
+	}
+	l.waiting = append(l.waiting, data...)
+}
+
+// flush writes what the device takes now.
+func (l *line) flush() {
+	for len(l.waiting) > 0 {
+		n, err := unix.Write(l.fd, l.waiting)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if errors.Is(err, unix.EAGAIN) {
+			return
+		}
+		if err != nil {
+			// A hung-up device: its output has no reader any more.
+			l.dropped++
+			l.waiting = nil
+			return
+		}
+		l.waiting = l.waiting[n:]
+	}
+	l.waiting = nil
+}
+
+// drain retries consoles that did not take everything. It sleeps in between
+// instead of polling the devices, and not at all while nothing waits.
+func (c *Console) drain() {
+	for range c.wake {
+		for c.pending() {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+// pending flushes and says whether something is left.
+func (c *Console) pending() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := false
+	for _, l := range c.lines {
+		l.flush()
+		left = left || len(l.waiting) > 0
+	}
+	return left && !c.closed
+}
+
+// Flush waits until everything written is on the wire, at most the given time
+// for all consoles together.
+func (c *Console) Flush(limit time.Duration) {
+	deadline := time.Now().Add(limit)
+	for c.pending() && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	c.mu.Lock()
+	lines := c.lines
+	c.mu.Unlock()
+	done := make(chan struct{}, len(lines))
+	for _, l := range lines {
+		// tcdrain(3) has no time limit, so each waits in a goroutine of its own
+		// that is left behind if its console is stuck.
+		go func(fd int) {
+			if err := unix.IoctlSetInt(fd, unix.TCSBRK, 1); err != nil && !errors.Is(err, unix.ENOTTY) {
+				fmt.Fprintf(os.Stderr, "drain console: %v\n", err)
+			}
+			done <- struct{}{}
+		}(l.fd)
+	}
+	timeout := time.After(time.Until(deadline))
+	for range lines {
+		select {
+		case <-done:
+		case <-timeout:
+			return
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package device
+
+// linkDisks is filled in with the links below /dev/disk.
+func (m *Manager) linkDisks(string) {}

@@ -1,0 +1,69 @@
+package device
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// hotplug sleeps until the kernel has an event or a power button is pressed.
+func (m *Manager) hotplug(events int) {
+	for {
+		fds := []unix.PollFd{{Fd: int32(events), Events: unix.POLLIN}}
+		for _, b := range m.buttons {
+			fds = append(fds, unix.PollFd{Fd: int32(b), Events: unix.POLLIN})
+		}
+		if _, err := unix.Poll(fds, -1); err != nil {
+			if !errors.Is(err, unix.EINTR) {
+				m.Warn("wait for device events", err)
+				return
+			}
+			continue
+		}
+		for _, f := range fds[1:] {
+			if f.Revents != 0 {
+				m.readButton(int(f.Fd))
+			}
+		}
+		if fds[0].Revents == 0 {
+			continue
+		}
+		list, err := receive(events)
+		m.Warn("receive events", err)
+		if m.handle(list) {
+			m.forget()
+		}
+	}
+}
+
+// handle deals with a batch of events and says whether any asked for a module.
+func (m *Manager) handle(list []Uevent) bool {
+	var aliases []string
+	disks, inputs := false, false
+	for _, e := range list {
+		if e.Action == "add" {
+			aliases = append(aliases, e.Values["MODALIAS"])
+			inputs = inputs || e.Values["SUBSYSTEM"] == "input"
+		}
+		disks = disks || e.Values["SUBSYSTEM"] == "block"
+	}
+	before := len(m.seen)
+	m.Warn("load modules", m.load(aliases))
+	if inputs {
+		m.scanButtons("/sys/class/input", "/dev/input")
+	}
+	if disks && m.isSettled() {
+		m.linkDisks("/sys/class/block")
+	}
+	return len(m.seen) != before
+}
+
+// isSettled says whether coldplug is over; it links all disks at its end.
+func (m *Manager) isSettled() bool {
+	select {
+	case <-m.settled:
+		return true
+	default:
+		return false
+	}
+}

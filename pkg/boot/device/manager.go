@@ -1,0 +1,97 @@
+// Package device finds devices and has the kernel load their drivers: those that
+// are there at boot (coldplug) and those that come later (hotplug). Nodes in /dev
+// are the kernel's work (devtmpfs); links below /dev/disk are made here, and the
+// power button is listened to.
+package device
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"slipway/pkg/boot/module"
+)
+
+// Manager does all that in one goroutine, so that nothing needs a lock but the
+// modules.
+//   - Start subscribes to the kernel's events, then scans what is there: so
+//     nothing falls between the two;
+//   - a driver that is loaded may show new devices: their events are handled
+//     until none is left, then the machine is settled;
+//   - from then on it sleeps until something is plugged in.
+type Manager struct {
+	Cmdline string
+	Warn    func(what string, err error)
+	Button  func() // called when the power button is pressed
+
+	mu      sync.Mutex
+	loader  *module.Loader
+	missing bool // the image has no modules for this kernel
+	seen    map[string]bool
+	buttons []int // descriptors of power buttons
+	settled chan struct{}
+}
+
+// Start begins the work; guard is deferred in its goroutine.
+func (m *Manager) Start(guard func()) error {
+	m.seen = map[string]bool{}
+	m.settled = make(chan struct{})
+	events, err := subscribe()
+	if err != nil {
+		close(m.settled)
+		return err
+	}
+	go func() {
+		defer guard()
+		m.coldplug(events)
+		close(m.settled)
+		m.hotplug(events)
+	}()
+	return nil
+}
+
+// Settled is closed when every device that was there at boot has its driver.
+func (m *Manager) Settled() <-chan struct{} { return m.settled }
+
+// LoadModule loads a module by its name or alias. That there is none is no error.
+func (m *Manager) LoadModule(name string) error { return m.load([]string{name}) }
+
+// load loads the modules of names that were not asked for before.
+func (m *Manager) load(names []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var fresh []string
+	for _, name := range names {
+		if name != "" && !m.seen[name] {
+			m.seen[name] = true
+			fresh = append(fresh, name)
+		}
+	}
+	if len(fresh) == 0 || m.missing {
+		return nil
+	}
+	if m.loader == nil {
+		x, err := module.Open("/", m.Cmdline)
+		if errors.Is(err, fs.ErrNotExist) {
+			// A kernel with everything built in.
+			m.missing = true
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("find modules: %w", err)
+		}
+		m.loader = module.NewLoader(x)
+	}
+	return m.loader.Load(fresh, true)
+}
+
+// forget drops the lists of modules, a few hundred kilobytes that are of no use
+// until something is plugged in. What was asked for may be asked for again then:
+// a device that comes back finds its module loaded.
+func (m *Manager) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.loader = nil
+	m.seen = map[string]bool{}
+}

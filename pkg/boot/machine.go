@@ -1,0 +1,122 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"slipway/pkg/boot/console"
+	"slipway/pkg/boot/device"
+	"slipway/pkg/boot/power"
+)
+
+// Machine is the state of PID 1. Its life:
+//   - Main makes one and carries out the steps;
+//   - it runs /etc/init.d, which ends when all services had their first start;
+//   - it waits for a verb, while signals.go reaps and listens;
+//   - shutdown ends everything, in any of these phases.
+type Machine struct {
+	Options Options
+	Console *console.Console
+	// Contained: /proc was there before, so this is no machine but a container.
+	Contained bool
+
+	children   *children
+	devices    *device.Manager
+	supervisor *supervisor
+	spans      []Span
+
+	boot     context.Context // ends when a shutdown is asked for
+	stopBoot context.CancelFunc
+	verbs    chan power.Verb
+	down     sync.Once
+}
+
+// Span is what a step of the boot took, counted from the power-on.
+type Span struct {
+	Name       string
+	Begin, End time.Duration
+	Err        error
+}
+
+// Main is PID 1 (or, in a container, an init of LinuxKit's userspace mode). It
+// returns only in a container whose processes have all ended.
+func Main() int {
+	// PID 1 allocates little, once: a small heap is worth more than rare GCs.
+	debug.SetGCPercent(30)
+	m := newMachine()
+	defer m.guard("main")
+	m.listen()
+	if err := m.runSteps(steps); err != nil {
+		m.Console.Printf("boot stops here: %v", err)
+		m.shutdown(<-m.verbs)
+	}
+	m.runScripts(m.boot, initDir)
+	if m.boot.Err() == nil {
+		m.Console.Printf("boot done after %.2fs", sinceBoot().Seconds())
+	}
+	debug.FreeOSMemory()
+	if m.Contained {
+		return m.waitContained()
+	}
+	m.shutdown(<-m.verbs)
+	return 1
+}
+
+func newMachine() *Machine {
+	m := &Machine{
+		Console:  console.New(),
+		children: newChildren(),
+		verbs:    make(chan power.Verb, 1),
+		// A panic before the command line is read waits like any other.
+		Options: ParseOptions(""),
+	}
+	_, err := os.Stat("/proc/self")
+	m.Contained = err == nil || !errors.Is(err, os.ErrNotExist)
+	m.boot, m.stopBoot = context.WithCancel(context.Background())
+	// Until /dev is mounted the kernel's console, if there is one, must do.
+	m.Console.Attach("/dev", nil, "console")
+	return m
+}
+
+// waitContained waits for what the scripts left behind, as LinuxKit's rc.init
+// does in a container, or for a signal.
+func (m *Machine) waitContained() int {
+	select {
+	case verb := <-m.verbs:
+		m.shutdown(verb)
+	case <-m.children.none():
+		m.Console.Printf("all processes have ended")
+	}
+	return 0
+}
+
+// warn says on the console what went wrong with what.
+func (m *Machine) warn(what string, err error) {
+	if err != nil {
+		m.Console.Printf("%s: failed: %v", what, err)
+	}
+}
+
+// sinceBoot is the time since power-on, suspended or not.
+func sinceBoot() time.Duration {
+	d, err := bootTime()
+	if err != nil {
+		// The clock is part of every kernel; without it there is no time to tell.
+		return 0
+	}
+	return d
+}
+
+// String is for the console and the log of the boot.
+func (s Span) String() string {
+	state := "done"
+	if s.Err != nil {
+		state = fmt.Sprintf("failed: %v", s.Err)
+	}
+	return fmt.Sprintf("%8.3fs %6.1fms %s: %s", s.Begin.Seconds(), float64((s.End-s.Begin).Microseconds())/1000, s.Name, state)
+}

@@ -1,0 +1,140 @@
+package root
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/boot/module"
+)
+
+// newRoot is where the real root is mounted before it moves. The folder stays
+// behind in the initramfs.
+const newRoot = "/.root"
+
+func enterPayload() error {
+	// A module that does not load is only worth a word if the mount fails.
+	modules := loadModules(payloadDir + "/modules")
+	loop, err := attachLoop(payloadFile)
+	if err != nil {
+		return errors.Join(err, modules)
+	}
+	// The device detaches itself at its last close: from the mount on, that is
+	// the unmounting.
+	defer loop.Close()
+	device := loop.Name()
+	if err := os.MkdirAll(newRoot, 0o755); err != nil {
+		return fmt.Errorf("make mount point: %w", err)
+	}
+	if err := unix.Mount(device, newRoot, "squashfs", unix.MS_RDONLY, ""); err != nil {
+		return errors.Join(fmt.Errorf("mount squashfs %s on %s: %w", device, newRoot, err), modules)
+	}
+	if err := empty("/", path.Base(newRoot)); err != nil {
+		return err
+	}
+	return enter(newRoot)
+}
+
+// loadModules loads the modules that the list names, one path a line.
+func loadModules(list string) error {
+	data, err := os.ReadFile(list)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read list of modules: %w", err)
+	}
+	var errs []error
+	for file := range strings.Lines(string(data)) {
+		if file = strings.TrimSpace(file); file != "" {
+			errs = append(errs, module.Insert(file, ""))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// attachLoop makes a read-only block device of a file. There is no devtmpfs yet,
+// and mounting it here would have to be undone, so the nodes are made by hand.
+func attachLoop(file string) (*os.File, error) {
+	control, err := openNode(payloadDir+"/loop-control", unix.S_IFCHR, unix.Mkdev(10, 237))
+	if err != nil {
+		return nil, err
+	}
+	defer control.Close()
+	n, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
+	if err != nil {
+		return nil, fmt.Errorf("find free loop device: %w", err)
+	}
+	loop, err := openNode(fmt.Sprintf("%s/loop%d", payloadDir, n), unix.S_IFBLK, unix.Mkdev(7, uint32(n)))
+	if err != nil {
+		return nil, err
+	}
+	if err := configureLoop(loop, file); err != nil {
+		return nil, errors.Join(err, loop.Close())
+	}
+	return loop, nil
+}
+
+// configureLoop binds the file to the device, read-only.
+func configureLoop(loop *os.File, file string) error {
+	backing, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("attach loop device: %w", err)
+	}
+	defer backing.Close()
+	c := unix.LoopConfig{Fd: uint32(backing.Fd())}
+	c.Info.Flags = unix.LO_FLAGS_READ_ONLY | unix.LO_FLAGS_AUTOCLEAR
+	copy(c.Info.File_name[:], path.Base(file))
+	if err := unix.IoctlLoopConfigure(int(loop.Fd()), &c); err != nil {
+		return fmt.Errorf("attach %s to %s: %w", file, loop.Name(), err)
+	}
+	return nil
+}
+
+// openNode makes a device node and opens it.
+func openNode(name string, kind uint32, dev uint64) (*os.File, error) {
+	if err := unix.Mknod(name, kind|0o600, int(dev)); err != nil {
+		return nil, fmt.Errorf("make node %s: %w", name, err)
+	}
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) {
+		f, err = os.Open(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	return f, nil
+}
+
+// empty deletes what is in dir but one entry, and never leaves its filesystem.
+// Memory of the squashfs stays in use through the loop device alone.
+func empty(dir, keep string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("empty %s: %w", dir, err)
+	}
+	var here, there unix.Stat_t
+	if err := unix.Lstat(dir, &here); err != nil {
+		return fmt.Errorf("empty %s: %w", dir, err)
+	}
+	var errs []error
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if e.Name() == keep {
+			continue
+		}
+		if err := unix.Lstat(name, &there); err != nil || there.Dev != here.Dev {
+			continue
+		}
+		if e.IsDir() {
+			errs = append(errs, empty(name, ""))
+		}
+		errs = append(errs, os.Remove(name))
+	}
+	return errors.Join(errs...)
+}

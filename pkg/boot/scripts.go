@@ -1,0 +1,84 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Folders whose files are run, one by one.
+const (
+	initDir     = "/etc/init.d"
+	shutdownDir = "/etc/shutdown.d"
+)
+
+// serviceProgram is what our own entries of these folders link to.
+const serviceProgram = "/usr/bin/service"
+
+// Script is one entry of such a folder.
+type Script struct {
+	Path string
+	// Supervisor: it stands for the services, which PID 1 sees to itself.
+	Supervisor bool
+}
+
+// Scripts lists what to run in dir: the files that are regular after following
+// links, by name. A folder that does not exist has none.
+func Scripts(dir string) ([]Script, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list scripts: %w", err)
+	}
+	var scripts []Script
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		info, err := os.Stat(name)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		s := Script{Path: name}
+		if target, err := filepath.EvalSymlinks(name); err == nil && target == serviceProgram {
+			s.Supervisor = strings.Contains(e.Name(), "containerd") || strings.Contains(e.Name(), "services")
+		}
+		scripts = append(scripts, s)
+	}
+	return scripts, nil
+}
+
+// runScripts runs a folder, each entry after the one before it has ended. How one
+// ends is told, but does not stop the others: images in the field have scripts
+// that fail.
+func (m *Machine) runScripts(ctx context.Context, dir string) {
+	scripts, err := Scripts(dir)
+	m.warn(dir, err)
+	for _, s := range scripts {
+		if ctx.Err() != nil {
+			return
+		}
+		if s.Supervisor {
+			m.startSupervisor(ctx)
+			continue
+		}
+		m.warn(s.Path, m.runScript(ctx, s.Path))
+	}
+}
+
+// runScript runs one script to its end. If ctx ends first it leaves it running:
+// the shutdown ends all processes alike.
+func (m *Machine) runScript(ctx context.Context, name string) error {
+	p, err := m.children.start([]string{name})
+	if err != nil {
+		return err
+	}
+	status, err := p.wait(ctx)
+	if err != nil {
+		return fmt.Errorf("not waited for: %w", err)
+	}
+	return explain(status)
+}

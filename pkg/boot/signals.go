@@ -1,0 +1,87 @@
+package boot
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/boot/power"
+)
+
+// patience is how long a signal waits for the boot to come to a point where it
+// can be ended, before the shutdown begins beside it: a step may hang in the
+// kernel.
+const patience = 10 * time.Second
+
+// listen catches every signal, because Go's answer to most of them would be to
+// exit, and the kernel panics when PID 1 exits. SIGCHLD has a channel of its own:
+// one that waits in it stands for all that follow.
+func (m *Machine) listen() {
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGCHLD)
+	all := make(chan os.Signal, 16)
+	signal.Notify(all)
+	// Writing to a pipe or terminal that has gone is an error, not an end.
+	signal.Ignore(unix.SIGPIPE, unix.SIGTTOU, unix.SIGTTIN, unix.SIGTSTP)
+	go func() {
+		defer m.guard("signals")
+		for {
+			select {
+			case <-ended:
+				m.children.reap()
+			case s := <-all:
+				if verb, ok := power.OfSignal(s); ok {
+					m.request(verb)
+				}
+			}
+		}
+	}()
+}
+
+// request asks for the end of the machine. The first one counts.
+func (m *Machine) request(verb power.Verb) {
+	m.stopBoot()
+	select {
+	case m.verbs <- verb:
+	default:
+		return
+	}
+	m.Console.Printf("%s requested", verb)
+	time.AfterFunc(patience, func() {
+		defer m.guard("shutdown")
+		select {
+		case verb := <-m.verbs:
+			m.Console.Printf("the boot does not end, going down beside it")
+			m.shutdown(verb)
+		default:
+		}
+	})
+}
+
+// guard is deferred in every goroutine of PID 1: a panic must not end the process.
+// It says what happened, saves what can be saved and reboots.
+func (m *Machine) guard(what string) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	m.Console.Printf("panic in %s: %v\n%s", what, cause, debug.Stack())
+	reason := fmt.Sprintf("slipway: panic in %s: %v\n", what, cause)
+	// The kernel's log outlives the reboot where pstore is there.
+	if err := os.WriteFile("/dev/kmsg", []byte(reason), 0); err != nil {
+		m.warn("note panic in the kernel's log", err)
+	}
+	m.Console.Flush(time.Second)
+	if m.Options.PanicDelay < 0 || m.Contained {
+		select {}
+	}
+	// sync(2) can hang on a broken disk.
+	go unix.Sync()
+	time.Sleep(m.Options.PanicDelay)
+	m.warn("reboot after panic", power.Reboot.Now())
+	select {}
+}
