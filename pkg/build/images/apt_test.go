@@ -1,0 +1,142 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestParseURI(t *testing.T) {
+	got, err := parseURI("'http://host/p/busybox-static_1.35.0-4%2bb1_amd64.deb' busybox-static_1%3a1.35.0-4+b1_amd64.deb 928188 SHA256:3d3f\n")
+	want := deb{Package: "busybox-static", Version: "1:1.35.0-4+b1", Arch: "amd64", File: "busybox-static_1%3a1.35.0-4+b1_amd64.deb", SHA256: "3d3f"}
+	if err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	for _, line := range []string{
+		"", "a b c", "'u' name_1_amd64.deb 12 MD5Sum:00", "'u' name.deb 12 SHA256:00", "'u' ../x_1_amd64.deb 12 SHA256:00",
+	} {
+		if _, err := parseURI(line); err == nil {
+			t.Errorf("%q is taken", line)
+		}
+	}
+}
+
+// fakeApt puts an apt-get into PATH that has one package, and counts downloads
+// in the file "count". Its mood is what the file "mood" holds: empty for well,
+// "lists" when it knows no package, "network" when it cannot download, "damage"
+// when it downloads something else.
+func fakeApt(t *testing.T, version string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	content := "deb " + version
+	script := fmt.Sprintf(`#!/bin/sh
+mood=$(cat %[1]s/mood 2>/dev/null)
+[ "$mood" != lists ] || { echo "E: Unable to locate package" >&2; exit 100; }
+case "$*" in
+*--print-uris*) echo "'http://x' thing_%[2]s_amd64.deb 9 SHA256:%[3]x" ;;
+*)
+	[ "$mood" != network ] || { echo "E: Could not resolve host" >&2; exit 100; }
+	[ "$mood" != damage ] || { echo junk >thing_%[2]s_amd64.deb; exit 0; }
+	echo x >>%[1]s/count
+	printf %%s "%[4]s" >thing_%[2]s_amd64.deb ;;
+esac
+`, dir, version, sha256.Sum256([]byte(content)), content)
+	if err := os.WriteFile(filepath.Join(dir, "apt-get"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "apt-cache"), []byte("#!/bin/sh\necho thing-meta; echo '  Depends: other'; echo '  Depends: thing:amd64'\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	return dir
+}
+
+func mood(t *testing.T, dir, mood string) {
+	t.Helper()
+	write(t, dir, map[string]string{"mood": mood})
+}
+
+func newAptCache(t *testing.T, dir string) (*aptCache, *strings.Builder) {
+	var said strings.Builder
+	return &aptCache{dir: dir, got: map[string]deb{}, say: func(format string, args ...any) {
+		fmt.Fprintf(&said, format+"\n", args...)
+	}}, &said
+}
+
+func TestAptFetch(t *testing.T) {
+	fake, cache := fakeApt(t, "1.0"), t.TempDir()
+	for range 3 {
+		a, _ := newAptCache(t, cache)
+		got, err := a.fetch(context.Background(), "thing-meta", "amd64", "thing")
+		if err != nil || got.Package != "thing" || got.Version != "1.0" {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+	count, err := os.ReadFile(filepath.Join(fake, "count"))
+	if err != nil || len(count) != 2 {
+		t.Errorf("downloads: %q, %v; want one", count, err)
+	}
+	// Without a network, and without package lists, what was kept does.
+	for _, m := range []string{"network", "lists"} {
+		mood(t, fake, m)
+		a, _ := newAptCache(t, cache)
+		if got, err := a.fetch(context.Background(), "thing-meta", "amd64", "thing"); err != nil || got.Version != "1.0" {
+			t.Errorf("%s: %+v, %v", m, got, err)
+		}
+	}
+}
+
+func TestAptFetchNewerButOffline(t *testing.T) {
+	cache := t.TempDir()
+	fakeApt(t, "1.0")
+	a, _ := newAptCache(t, cache)
+	if _, err := a.fetch(context.Background(), "thing", "amd64", ""); err != nil {
+		t.Fatal(err)
+	}
+	mood(t, fakeApt(t, "2.0"), "network")
+	a, said := newAptCache(t, cache)
+	got, err := a.fetch(context.Background(), "thing", "amd64", "")
+	if err != nil || got.Version != "1.0" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if !strings.Contains(said.String(), "using thing=1.0 from the cache") || !strings.Contains(said.String(), "Could not resolve host") {
+		t.Errorf("said %q", said)
+	}
+}
+
+func TestAptFetchFails(t *testing.T) {
+	for m, want := range map[string]string{"lists": "apt-get update", "network": "Could not resolve host", "damage": "sha256 is"} {
+		fake, cache := fakeApt(t, "1.0"), t.TempDir()
+		mood(t, fake, m)
+		a, _ := newAptCache(t, cache)
+		_, err := a.fetch(context.Background(), "thing", "amd64", "")
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "fetch package thing for amd64") {
+			t.Errorf("%s: error %v, want %q", m, err, want)
+		}
+		left, err := os.ReadDir(cache)
+		if err != nil || len(left) != 0 {
+			t.Errorf("%s: left in the cache: %v, %v", m, left, err)
+		}
+	}
+}
+
+// A file in the cache that was cut short is fetched again.
+func TestAptFetchDamagedCache(t *testing.T) {
+	fake, cache := fakeApt(t, "1.0"), t.TempDir()
+	write(t, cache, map[string]string{"thing_1.0_amd64.deb": "de"})
+	a, _ := newAptCache(t, cache)
+	if _, err := a.fetch(context.Background(), "thing", "amd64", ""); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(cache, "thing_1.0_amd64.deb"))
+	if err != nil || string(data) != "deb 1.0" {
+		t.Errorf("file holds %q, %v", data, err)
+	}
+	if !exists(filepath.Join(fake, "count")) {
+		t.Error("nothing was downloaded")
+	}
+}

@@ -1,0 +1,145 @@
+package images
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// write makes files below dir.
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestLoadRecipeFaults(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                         "EOF",
+		"about: x\nfolder: [/a]":   "field folder not found",
+		"contents: []":             "about: missing",
+		"about: x\ncontents: [{}]": "contents[0]: name one of",
+		"about: x\ncontents: [{folders: [/a], links: {a: [b]}}]":    "contents[0]: name one of",
+		"about: x\ncontents: [{program: {package: ./x, into: /x}}]": "field into not found",
+	} {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{RecipeFile: text})
+		_, err := LoadRecipe(dir)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), filepath.Join(dir, RecipeFile)) {
+			t.Errorf("recipe %q: error %v, want %q and the file", text, err, want)
+		}
+	}
+}
+
+// ourRecipes are those of this repository.
+func ourRecipes(t *testing.T) map[string]*Recipe {
+	t.Helper()
+	root, err := FindRoot(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Builder{Root: root, Arch: "amd64"}
+	t.Setenv("SLIPWAY_STORE", t.TempDir())
+	t.Setenv("SLIPWAY_CACHE", t.TempDir())
+	if err := b.Open(); err != nil {
+		t.Fatal(err)
+	}
+	return b.recipes
+}
+
+func TestOurRecipes(t *testing.T) {
+	recipes := ourRecipes(t)
+	for _, name := range []string{"kernel", "init", "runc", "service", "busybox", "getty", "dhcp", "poweroff", "testinit"} {
+		if recipes[name] == nil || recipes[name].OnDemand {
+			t.Errorf("no recipe %s that is built by default", name)
+		}
+	}
+	for name, r := range recipes {
+		for _, c := range r.Contents {
+			for to, from := range c.Files {
+				if _, _, err := c.Files.read(&site{recipe: r}, to); err != nil {
+					t.Errorf("%s: %s: %v", name, from, err)
+				}
+			}
+			if c.Kernel != nil {
+				for _, g := range c.Kernel.Modules {
+					if g.Why == "" || len(g.Names) == 0 {
+						t.Errorf("%s: group %v lacks a reason or a name", name, g)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Every link of the busybox image must be a command that busybox has.
+func TestBusyboxLinks(t *testing.T) {
+	out, err := exec.Command("busybox", "--list").Output()
+	if err != nil {
+		t.Skipf("busybox is not installed here: %v", err)
+	}
+	has := strings.Fields(string(out))
+	count := 0
+	for _, c := range ourRecipes(t)["busybox"].Contents {
+		for _, names := range c.Links {
+			for _, link := range names.expand() {
+				count++
+				if !slices.Contains(has, filepath.Base(link)) {
+					t.Errorf("%s: busybox has no such command", link)
+				}
+			}
+		}
+	}
+	if count < 200 {
+		t.Errorf("%d links, want 200 and more", count)
+	}
+}
+
+func TestLinkNames(t *testing.T) {
+	names := linkNames{"/bin/ cat ls", "/usr/bin/env", "/sbin/\n  a  b\n"}
+	want := []string{"/bin/cat", "/bin/ls", "/usr/bin/env", "/sbin/a", "/sbin/b"}
+	if got := names.expand(); !slices.Equal(got, want) {
+		t.Errorf("links %q, want %q", got, want)
+	}
+}
+
+func TestPermissions(t *testing.T) {
+	for entry, want := range map[string]struct {
+		perm int64
+		name string
+		bad  bool
+	}{
+		"/tmp":        {0, "/tmp", false},
+		"1777 /tmp":   {0o1777, "/tmp", false},
+		"0600 shadow": {0o600, "shadow", false},
+		"9 x":         {bad: true},
+		"77777 x":     {bad: true},
+	} {
+		perm, name, err := permissions(entry)
+		if perm != want.perm || name != want.name || (err != nil) != want.bad {
+			t.Errorf("%q: %o %q %v", entry, perm, name, err)
+		}
+	}
+}
+
+func TestFindRoot(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"go.mod": "module x", "images/a/image.yml": "", "cmd/x/main.go": ""})
+	got, err := FindRoot(filepath.Join(dir, "cmd", "x"))
+	if err != nil || got != dir {
+		t.Errorf("root %q, %v; want %q", got, err, dir)
+	}
+	if _, err := FindRoot("/"); err == nil || !strings.Contains(err.Error(), "SLIPWAY_ROOT") {
+		t.Errorf("error %v does not say what to do", err)
+	}
+}
