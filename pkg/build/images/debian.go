@@ -3,13 +3,17 @@ package images
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
+	"path"
 )
 
 // debian takes files out of a Debian package.
 type debian struct {
-	Package string            `yaml:"package"`
-	Files   map[string]string `yaml:"files"` // path in the image: path in the package
+	Package string `yaml:"package"`
+	// Files is path in the image: path in the package, or a pattern that one
+	// path matches, for names that differ by architecture.
+	Files map[string]string `yaml:"files"`
 }
 
 func (d *debian) fetch(ctx context.Context, s *site) (deb, error) {
@@ -34,11 +38,35 @@ func (d *debian) apply(ctx context.Context, s *site, t Tree) error {
 		return err
 	}
 	for to, from := range d.Files {
-		e, ok := content[clean(from)]
-		if !ok || e.Type != tar.TypeReg {
-			return fmt.Errorf("add %s: %s holds no file %s", to, got, from)
+		e, err := matching(content, clean(from))
+		if err != nil {
+			return fmt.Errorf("add %s: %s holds %w %s", to, got, err, from)
 		}
 		t.AddFile(to, e.Perm, e.Data)
 	}
 	return nil
+}
+
+// matching returns the one regular file that a path or pattern names.
+func matching(content Tree, pattern string) (Entry, error) {
+	if e, ok := content[pattern]; ok && e.Type == tar.TypeReg {
+		return e, nil
+	}
+	var found []Entry
+	for name, e := range content {
+		ok, err := path.Match(pattern, name)
+		if err != nil {
+			return Entry{}, err
+		}
+		if ok && e.Type == tar.TypeReg {
+			found = append(found, e)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Entry{}, errors.New("no file")
+	case 1:
+		return found[0], nil
+	}
+	return Entry{}, fmt.Errorf("%d files", len(found))
 }
