@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -33,6 +32,9 @@ func (d deb) String() string { return d.Package + "=" + d.Version }
 // for. So images can be built again with no network, and no package lists.
 type aptCache struct {
 	dir string
+	// lists is where apt keeps its package lists: as long as they are older than
+	// our record of an answer, asking again would give the same answer.
+	lists string
 	// say tells the user something that is no failure.
 	say func(format string, args ...any)
 
@@ -50,6 +52,12 @@ func (a *aptCache) fetch(ctx context.Context, name, arch, follow string) (deb, e
 	if d, ok := a.got[key]; ok {
 		return d, nil
 	}
+	if a.fresh(key) {
+		if d, err := a.recorded(key); err == nil {
+			a.got[key] = d
+			return d, nil
+		}
+	}
 	d, err := a.fetchNewest(ctx, name, arch, follow)
 	if err != nil && ctx.Err() == nil {
 		kept, keptErr := a.recorded(key)
@@ -57,7 +65,8 @@ func (a *aptCache) fetch(ctx context.Context, name, arch, follow string) (deb, e
 			return deb{}, fmt.Errorf("fetch package %s for %s: %w (an old package list is the usual cause: try `apt-get update` as root)", name, arch, err)
 		}
 		a.say("package %s: using %s from the cache: %v", name, kept, err)
-		d, err = kept, nil
+		a.got[key] = kept
+		return kept, nil
 	}
 	if err != nil {
 		return deb{}, err
@@ -67,6 +76,16 @@ func (a *aptCache) fetch(ctx context.Context, name, arch, follow string) (deb, e
 	}
 	a.got[key] = d
 	return d, nil
+}
+
+// fresh says that apt's lists have not changed since the record was written.
+func (a *aptCache) fresh(key string) bool {
+	lists, err := os.Stat(a.lists)
+	if err != nil {
+		return false
+	}
+	record, err := os.Stat(filepath.Join(a.dir, key+".json"))
+	return err == nil && record.ModTime().After(lists.ModTime())
 }
 
 func (a *aptCache) fetchNewest(ctx context.Context, name, arch, follow string) (deb, error) {
@@ -228,11 +247,6 @@ func fileSum(name string) (string, error) {
 
 // writeFile replaces a file in one step.
 func writeFile(name string, data []byte) error {
-	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, data) {
-		return nil
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	tmp, err := os.CreateTemp(filepath.Dir(name), ".tmp-")
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseURI(t *testing.T) {
@@ -138,5 +139,33 @@ func TestAptFetchDamagedCache(t *testing.T) {
 	}
 	if !exists(filepath.Join(fake, "count")) {
 		t.Error("nothing was downloaded")
+	}
+}
+
+// While the package lists are older than the record, apt is not asked.
+func TestAptFetchFresh(t *testing.T) {
+	cache, lists := t.TempDir(), t.TempDir()
+	fetch := func() string {
+		a, _ := newAptCache(t, cache)
+		a.lists = lists
+		got, err := a.fetch(context.Background(), "thing", "amd64", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Version
+	}
+	past, future := time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	if err := os.Chtimes(lists, past, past); err != nil {
+		t.Fatal(err)
+	}
+	fakeApt(t, "1.0")
+	first := fetch()
+	fakeApt(t, "2.0")
+	second := fetch()
+	if err := os.Chtimes(lists, future, future); err != nil {
+		t.Fatal(err)
+	}
+	if third := fetch(); first != "1.0" || second != "1.0" || third != "2.0" {
+		t.Errorf("versions %s, %s, %s; want 1.0 until the lists are newer, then 2.0", first, second, third)
 	}
 }
