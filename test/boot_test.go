@@ -1,0 +1,174 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/pkg/qemu"
+)
+
+// testCase is a case at work.
+type testCase struct {
+	want   *expect
+	dir    string // of the case
+	work   string // of its image, consoles and disks
+	binary string // QEMU
+	env    []string
+}
+
+// problems runs the case and lists what is not as it should be.
+func (c *testCase) problems(t *testing.T) []string {
+	name, err := c.build(t.Context())
+	switch {
+	case c.want.Refused != "" && err == nil:
+		return []string{"the build accepts what it should refuse"}
+	case c.want.Refused != "" && !regexp.MustCompile(c.want.Refused).MatchString(err.Error()):
+		return []string{"the build is refused for another reason: " + err.Error()}
+	case c.want.Refused != "":
+		return nil
+	case err != nil:
+		return []string{"build: " + err.Error()}
+	}
+	disks, err := c.makeDisks(t.Context())
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for i := range c.want.Boots {
+		if problems := c.boot(t, name, i, disks); len(problems) > 0 {
+			return problems
+		}
+	}
+	return nil
+}
+
+func (c *testCase) makeDisks(ctx context.Context) ([]qemu.Disk, error) {
+	var disks []qemu.Disk
+	for i, d := range c.want.Disks {
+		file, err := filepath.Abs(filepath.Join(c.work, fmt.Sprintf("disk%d.img", i)))
+		if err != nil {
+			return nil, err
+		}
+		spec := file + ",size=" + d.Size
+		if d.Bus != "" {
+			spec += ",bus=" + d.Bus
+		}
+		made, err := qemu.ParseDisk(spec, "")
+		if err != nil {
+			return nil, err
+		}
+		if err := made.Ensure(); err != nil {
+			return nil, err
+		}
+		c.env = append(c.env, fmt.Sprintf("DISK%d=%s", i, file))
+		if d.Prepare != "" {
+			if err := c.shell(ctx, d.Prepare, "DISK="+file); err != nil {
+				return nil, fmt.Errorf("prepare disk: %w", err)
+			}
+		}
+		disks = append(disks, made)
+	}
+	return disks, nil
+}
+
+// boot runs the machine once. The console is in a file, as a guest may write
+// more than memory holds.
+func (c *testCase) boot(t *testing.T, name string, i int, disks []qemu.Disk) (problems []string) {
+	b := c.want.Boots[i]
+	console := filepath.Join(c.work, fmt.Sprintf("console%d.txt", i+1))
+	res, err := c.start(t.Context(), name, b, disks, console)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	t.Logf("boot %d: %s", i+1, res)
+	data, err := os.ReadFile(console)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	problems = append(b.judge(res), b.match(strings.Split(string(data), "\n"))...)
+	for _, command := range b.After {
+		if err := c.shell(t.Context(), command, "CONSOLE="+filepath.Base(console)); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	for j := range problems {
+		problems[j] = fmt.Sprintf("boot %d: %s", i+1, problems[j])
+	}
+	if len(problems) > 0 && c.want.Broken == "" {
+		t.Logf("console of boot %d:\n%s", i+1, data)
+	}
+	return problems
+}
+
+func (c *testCase) start(ctx context.Context, name string, b boot, disks []qemu.Disk, console string) (res qemu.Result, err error) {
+	image, err := qemu.Resolve(name, qemu.KernelInitrd)
+	if err != nil {
+		return res, err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return res, err
+	}
+	trial, err := qemu.Accelerator(ctx, *accel, c.binary, filepath.Join(cache, "slipway"))
+	if err != nil {
+		return res, err
+	}
+	config := qemu.Config{
+		Name: "test-" + filepath.Base(c.dir), Binary: c.binary, Accel: trial.Accel, Boot: image,
+		Append: strings.TrimSpace(c.want.Append + " " + b.Append),
+		MemMB:  c.want.Mem, CPUs: c.want.CPUs, Disks: disks, NoReboot: true,
+	}
+	watch := qemu.Watch{Report: b.Report != "none", Timeout: time.Duration(b.Timeout), Idle: idleTimeout}
+	if watch.Report {
+		config.Append += " slipway.report=poweroff"
+	}
+	if b.Until != "" {
+		watch.Expect = []*regexp.Regexp{regexp.MustCompile(b.Until)}
+	}
+	log, err := os.Create(console)
+	if err != nil {
+		return res, err
+	}
+	defer log.Close()
+	vm, err := qemu.Start(config, watch, qemu.Console{Log: log})
+	if err != nil {
+		return res, err
+	}
+	defer context.AfterFunc(ctx, vm.Kill)()
+	return vm.Wait(), nil
+}
+
+// judge compares how the machine ended with how it should.
+func (b *boot) judge(res qemu.Result) (problems []string) {
+	if want := endings[b.Ends]; res.Ending != want || res.Killed && b.Ends != "panic" && b.Ends != "oom" && b.Ends != "timeout" && b.Ends != "halt" {
+		problems = append(problems, fmt.Sprintf("ended by %s, want %s", res, want))
+	}
+	if len(res.Missing) > 0 {
+		problems = append(problems, "never came: "+strings.Join(res.Missing, ", "))
+	}
+	if b.Report != "none" && !regexp.MustCompile("^(?:"+b.Report+")$").MatchString(res.Report) {
+		problems = append(problems, fmt.Sprintf("reported %q, want %s", res.Report, b.Report))
+	}
+	for _, w := range res.Warnings {
+		problems = append(problems, "warning: "+w)
+	}
+	return problems
+}
+
+// shell runs a command on the host in the case's work folder.
+func (c *testCase) shell(ctx context.Context, command string, env ...string) error {
+	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
+	cmd.Dir = c.work
+	cmd.Env = append(append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin"), append(c.env, env...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("host command %q: %w\n%s", command, err, out)
+	}
+	return nil
+}

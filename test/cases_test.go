@@ -1,0 +1,115 @@
+// Package test boots whole machines: a folder below cases is a case, with the
+// linuxkit.yml of its image and an expect.yml that says what has to happen.
+//
+//	go test ./test -run TestCases/NAME
+//
+// A case is built by the same packages as `slipway build` and run by the same
+// package as `slipway run`, on emulated CPUs (TCG). A kernel panic, want of
+// memory and silence are failures. When a case fails its console goes to the
+// test's log, and image, console and disks stay in build/test/NAME.
+package test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"slipway/pkg/build/oci"
+	"slipway/pkg/qemu"
+)
+
+var (
+	vms   = flag.Int("vms", max(1, runtime.GOMAXPROCS(0)/2), "machines that run at a time")
+	accel = flag.String("accel", qemu.AccelTCG, "acceleration of the machines: tcg, kvm or auto")
+	keep  = flag.Bool("keep", false, "keep what a case made even when it passes")
+)
+
+// artefacts is where cases work; make clean removes it.
+const artefacts = "../build/test"
+
+func TestCases(t *testing.T) {
+	if testing.Short() {
+		t.Skip("whole-VM tests take minutes; -short leaves them out")
+	}
+	needImages(t)
+	binary, err := qemu.FindBinary("", "x86_64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders, err := filepath.Glob("cases/*/expect.yml")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	slots := make(chan struct{}, *vms)
+	for _, file := range folders {
+		dir := filepath.Dir(file)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			run(t, dir, binary)
+		})
+	}
+}
+
+// needImages fails, and does not skip, when there is nothing to test.
+func needImages(t *testing.T) {
+	t.Helper()
+	items, err := oci.OpenStore().List()
+	if err != nil {
+		t.Fatalf("list images: %v", err)
+	}
+	for _, i := range items {
+		if strings.Contains(i.Name, "/slipway/kernel:") {
+			return
+		}
+	}
+	t.Fatalf("no image slipway/kernel in the store %s: run `make images` (slipway images build) first", oci.StoreDir())
+}
+
+// run runs one case: build, then its boots one after the other.
+func run(t *testing.T, dir, binary string) {
+	want, err := readExpect(filepath.Join(dir, "expect.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &testCase{want: want, dir: dir, work: filepath.Join(artefacts, filepath.Base(dir)), binary: binary}
+	if err := os.RemoveAll(c.work); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(c.work, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	problems := c.problems(t)
+	if want.Broken != "" {
+		problems = expectBroken(want.Broken, problems)
+	}
+	for _, p := range problems {
+		t.Error(p)
+	}
+	switch {
+	case t.Failed():
+		t.Logf("kept in %s", c.work)
+	case !*keep:
+		if err := os.RemoveAll(c.work); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// expectBroken turns a negative case around: it passes when it failed, and in
+// the way it should.
+func expectBroken(pattern string, problems []string) []string {
+	all := strings.Join(problems, "\n")
+	switch {
+	case len(problems) == 0:
+		return []string{"the case passes and should not: the harness sees no failures"}
+	case !regexp.MustCompile(pattern).MatchString(all):
+		return []string{"the case fails, but not with " + pattern + ":\n" + all}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"slipway/pkg/qemu"
+)
+
+// expect is a case's expect.yml: the machine, what is done to its image, and
+// what each boot has to show.
+type expect struct {
+	About  string // what the case shows, in a sentence
+	Initrd string // payload (default) or cpio
+	Mem    int    // MB
+	CPUs   int    `yaml:"cpus"`
+	Append string // for every boot
+	Edit   edit   // of the root tree, after the build
+	Disks  []disk
+	Boots  []boot // default one with nothing special
+	// Refused is a pattern: the build has to fail with it, and nothing boots.
+	Refused string
+	// Broken is a pattern: the case has to fail with it (a test of the tests).
+	Broken string
+}
+
+// edit breaks an image in a way that a builder would not.
+type edit struct {
+	Layout string // seed: bundles as in LinuxKit images of 2017
+	Remove []string
+	Write  map[string]string // path: contents
+}
+
+type disk struct {
+	Size    string
+	Bus     string
+	Prepare string // shell command on the new file, $DISK
+}
+
+type boot struct {
+	Append  string
+	Ends    string // poweroff (default), reboot, halt, panic, oom
+	Report  string // ok (default), a pattern of what is reported, or none
+	Timeout duration
+	Order   []string // patterns of lines that come in this order
+	Seen    []string // patterns of lines that come
+	Never   []string // patterns of lines that do not come
+	// Until ends the boot by the power button once a line matches; for guests
+	// that report nothing.
+	Until string
+	// After are shell commands that run on the host after the boot, with
+	// $CONSOLE, $DISK0 and so on.
+	After []string
+}
+
+var endings = map[string]qemu.Ending{
+	"poweroff": qemu.PoweredOff, "reboot": qemu.Rebooted, "halt": qemu.Halted,
+	"panic": qemu.Panicked, "oom": qemu.OutOfMemory, "timeout": qemu.TimedOut,
+}
+
+// duration is a time.Duration as people write it.
+type duration time.Duration
+
+func (d *duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.ParseDuration(n.Value)
+	*d = duration(v)
+	return err
+}
+
+// The machines are emulated and share the host with others: what a boot takes
+// in good times says nothing, and only a hang exceeds these.
+const (
+	bootTimeout = 6 * time.Minute
+	idleTimeout = 2 * time.Minute
+)
+
+func readExpect(file string) (*expect, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	e := &expect{Mem: 512, CPUs: 2, Initrd: "payload"}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(e); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if e.About == "" {
+		return nil, fmt.Errorf("%s: about is empty", file)
+	}
+	if len(e.Boots) == 0 {
+		e.Boots = []boot{{}}
+	}
+	for i := range e.Boots {
+		if err := e.Boots[i].check(); err != nil {
+			return nil, fmt.Errorf("%s: boot %d: %w", file, i+1, err)
+		}
+	}
+	for _, p := range []string{e.Refused, e.Broken} {
+		if _, err := regexp.Compile(p); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return e, nil
+}
+
+func (b *boot) check() error {
+	if b.Ends == "" {
+		b.Ends = "poweroff"
+	}
+	if _, known := endings[b.Ends]; !known {
+		return fmt.Errorf("ends %q is not known", b.Ends)
+	}
+	if b.Report == "" {
+		b.Report = "ok"
+	}
+	if b.Timeout == 0 {
+		b.Timeout = duration(bootTimeout)
+	}
+	for _, list := range [][]string{b.Order, b.Seen, b.Never, {b.Until, b.Report}} {
+		for _, p := range list {
+			if _, err := regexp.Compile(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

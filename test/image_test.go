@@ -1,0 +1,127 @@
+package test
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"slipway/pkg/build"
+	"slipway/pkg/build/oci"
+	"slipway/pkg/build/output"
+	"slipway/pkg/build/tree"
+	"slipway/pkg/build/yml"
+	"slipway/pkg/bundle"
+)
+
+// build makes the case's image in its work folder, and gives its name.
+func (c *testCase) build(ctx context.Context) (name string, err error) {
+	config, err := yml.Read([]string{filepath.Join(c.dir, "linuxkit.yml")}, nil)
+	if err != nil {
+		return "", err
+	}
+	builder := &build.Builder{
+		Finder:    &oci.Finder{Store: oci.OpenStore()},
+		Platform:  v1.Platform{OS: "linux", Architecture: "amd64"},
+		Hardening: build.HardeningDefault,
+	}
+	machine, err := builder.Build(ctx, config)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, machine.Close()) }()
+	if err := c.want.Edit.apply(machine.Root); err != nil {
+		return "", fmt.Errorf("edit image: %w", err)
+	}
+	target := &output.Target{Dir: c.work, Name: "image"}
+	defer func() { err = errors.Join(err, target.Discard()) }()
+	if err := output.Write(ctx, "kernel+initrd", machine.Root, target, output.Options{Initrd: c.want.Initrd}); err != nil {
+		return "", err
+	}
+	_, err = target.Commit()
+	return filepath.Join(c.work, "image"), err
+}
+
+func (e edit) apply(t *tree.Tree) error {
+	if e.Layout == "seed" {
+		if err := seedLayout(t); err != nil {
+			return err
+		}
+	}
+	for _, p := range e.Remove {
+		if t.Lookup(p) == nil {
+			return fmt.Errorf("remove %s: it is not there", p)
+		}
+		t.Remove(p)
+	}
+	for p, text := range e.Write {
+		if err := writeText(t, p, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeText(t *tree.Tree, file, text string) error {
+	if err := t.MkdirAll(path.Dir(file), nil); err != nil {
+		return err
+	}
+	return t.Put(file, tree.Entry{Type: tar.TypeReg, Mode: 0o644, Inode: tree.Text(text)})
+}
+
+// seedLayout makes every bundle one of LinuxKit's oldest: its runtime.json has
+// no mounts of the rootfs, and goes when nothing else is in it, so that the
+// init has to tell read-only from read-write by looking. Such bundles share
+// nothing, so each needs an image of its own.
+func seedLayout(t *tree.Tree) error {
+	for _, section := range []bundle.Section{bundle.Onboot, bundle.Onshutdown, bundle.Services} {
+		dir := t.Lookup(path.Join(strings.TrimPrefix(bundle.Root, "/"), string(section)))
+		if dir == nil {
+			continue
+		}
+		for _, b := range dir.Children() {
+			if err := seedBundle(t, "/"+b.Path()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func seedBundle(t *tree.Tree, dir string) error {
+	file := path.Join(dir, bundle.RuntimeFile)
+	node := t.Lookup(strings.TrimPrefix(file, "/"))
+	if node == nil || node.Inode == nil {
+		return fmt.Errorf("no %s", file)
+	}
+	data, err := io.ReadAll(node.Inode.Open())
+	if err != nil {
+		return err
+	}
+	var runtime bundle.Runtime
+	if err := json.Unmarshal(data, &runtime); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	kept := runtime.Mounts[:0]
+	for _, m := range runtime.Mounts {
+		if m.Destination != dir+"/rootfs" && m.Destination != dir+"/tmp" {
+			kept = append(kept, m)
+		}
+	}
+	runtime.Mounts = kept
+	if len(kept)+len(runtime.Mkdir)+len(runtime.Interfaces)+len(runtime.Cgroups) == 0 && runtime.BindNS == (bundle.Runtime{}).BindNS {
+		t.Remove(strings.TrimPrefix(file, "/"))
+		return nil
+	}
+	if data, err = json.Marshal(runtime); err != nil {
+		return err
+	}
+	return writeText(t, strings.TrimPrefix(file, "/"), string(data))
+}

@@ -1,0 +1,85 @@
+package test
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// trouble are lines that no boot may show, whatever its case expects: a
+// program of ours that crashed, a data race, a kernel that found a fault.
+var trouble = []string{
+	`^panic: `, `^fatal error: `, `^goroutine \d+ \[`, `WARNING: DATA RACE`,
+	`\] BUG: `, `\] Oops: `, `\] ------------\[ cut here \]`, `blocked for more than \d+ seconds`,
+}
+
+// match says what the console lacks of what a boot should show.
+func (b *boot) match(lines []string) (problems []string) {
+	rest := lines
+	for _, p := range b.Order {
+		i := find(rest, p)
+		if i < 0 {
+			why := "never came"
+			if find(lines, p) >= 0 {
+				why = "came too early"
+			}
+			problems = append(problems, fmt.Sprintf("order: %s %s", p, why))
+			continue
+		}
+		rest = rest[i+1:]
+	}
+	for _, p := range b.Seen {
+		if find(lines, p) < 0 {
+			problems = append(problems, fmt.Sprintf("seen: %s never came", p))
+		}
+	}
+	for _, p := range slices.Concat(b.Never, trouble) {
+		if i := find(lines, p); i >= 0 {
+			problems = append(problems, fmt.Sprintf("never: %s matches line %d: %s", p, i+1, lines[i]))
+		}
+	}
+	return problems
+}
+
+func find(lines []string, pattern string) int {
+	return slices.IndexFunc(lines, regexp.MustCompile(pattern).MatchString)
+}
+
+func TestMatch(t *testing.T) {
+	lines := []string{"one", "two", "three"}
+	tests := []struct {
+		boot boot
+		want string
+	}{
+		{boot{Order: []string{"one", "^t", "three"}}, ""},
+		{boot{Order: []string{"two", "one"}}, "order: one came too early"},
+		{boot{Order: []string{"four"}}, "order: four never came"},
+		{boot{Order: []string{"two", "two"}}, "order: two came too early"},
+		{boot{Seen: []string{"three", "one"}}, ""},
+		{boot{Seen: []string{"^hree"}}, "seen: ^hree never came"},
+		{boot{Never: []string{"four"}}, ""},
+		{boot{Never: []string{"w"}}, "never: w matches line 2: two"},
+	}
+	for _, tt := range tests {
+		if got := strings.Join(tt.boot.match(lines), "; "); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.boot, got, tt.want)
+		}
+	}
+	if got := (&boot{}).match([]string{"panic: x", "goroutine 1 [running]:"}); len(got) != 2 {
+		t.Errorf("a crash is %q", got)
+	}
+}
+
+func TestExpectBroken(t *testing.T) {
+	if got := expectBroken("b", []string{"a", "b"}); got != nil {
+		t.Errorf("a case that fails as it should: %q", got)
+	}
+	if got := expectBroken("b", []string{"a"}); len(got) != 1 {
+		t.Errorf("a case that fails in another way: %q", got)
+	}
+	if got := expectBroken("b", nil); len(got) != 1 {
+		t.Errorf("a case that passes and should not: %q", got)
+	}
+}
