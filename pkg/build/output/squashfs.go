@@ -9,18 +9,23 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"time"
 
 	"slipway/pkg/build/tree"
 )
 
-// squashfsArgs make mksquashfs read a tar and write the same bytes every time:
-// no clock, no host ids, no table for NFS that nobody exports. Blocks of
-// 128 KiB are what a page fault costs; larger ones read more for a small file.
+// squashfsArgs make mksquashfs read a tar and write the same bytes every time,
+// with no table for NFS that nobody exports. Blocks of 128 KiB are what a page
+// fault costs; larger ones read more for a small file.
 func squashfsArgs(file, compression string) []string {
-	args := []string{"-", file, "-tar", "-noappend", "-mem", "512M", "-no-progress", "-quiet", "-no-exports", "-mkfs-time", "0", "-b", "131072"}
+	args := []string{
+		"-", file, "-tar", "-noappend", "-mem", "512M", "-no-progress", "-quiet", "-exit-on-error",
+		"-no-exports", "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
+		"-b", "131072",
+	}
 	switch compression {
 	case "none":
-		return append(args, "-noI", "-noD", "-noF", "-noX", "-no-compression")
+		return append(args, "-noI", "-noD", "-noF", "-noX")
 	case "zstd":
 		return append(args, "-comp", "zstd", "-Xcompression-level", "9")
 	}
@@ -34,8 +39,11 @@ func writeSquashfs(ctx context.Context, nodes []*tree.Node, file, compression st
 		return fmt.Errorf("squashfs: %w (it comes with the package squashfs-tools)", err)
 	}
 	cmd := exec.CommandContext(ctx, program, squashfsArgs(file, compression)...)
-	// SOURCE_DATE_EPOCH would clash with -mkfs-time.
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
+	// Up to 4.5.1 at least, -root-time does nothing to what is read from a tar:
+	// the root folder gets the clock. This variable moves it, and the file
+	// system's own time, to that of the youngest file.
+	epoch := fmt.Sprintf("SOURCE_DATE_EPOCH=%d", youngest(nodes).Unix())
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", epoch}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	pipe, err := cmd.StdinPipe()
@@ -54,6 +62,16 @@ func writeSquashfs(ctx context.Context, nodes []*tree.Node, file, compression st
 		return ctx.Err()
 	}
 	return errors.Join(err, writeErr)
+}
+
+func youngest(nodes []*tree.Node) time.Time {
+	latest := tree.Epoch
+	for _, n := range nodes {
+		if n.ModTime.After(latest) {
+			latest = n.ModTime
+		}
+	}
+	return latest
 }
 
 func pipeTar(ctx context.Context, pipe io.WriteCloser, nodes []*tree.Node) error {

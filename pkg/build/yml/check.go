@@ -20,7 +20,7 @@ var (
 // exclude each other, files that have to be there.
 func (c *Config) check() Faults {
 	var faults Faults
-	if c.Kernel.Image == "" && c.Kernel.At.node != nil && c.Kernel.At.path == "kernel" && len(fields(c.Kernel.At.node)) > 0 {
+	if c.Kernel.Image == "" && len(fields(c.Kernel.At.node)) > 0 {
 		faults.Add(c.Kernel.At.At("no image").Wants("the image that holds the kernel"))
 	}
 	faults.Add(checkImageNames(c)...)

@@ -142,7 +142,9 @@ func syntaxFaults(src *source, err error) Faults {
 
 // place notes where every part of the configuration stands.
 func (c *Config) place(at Place) {
-	c.Kernel.At = at.Child("kernel")
+	if at.Has("kernel") {
+		c.Kernel.At = at.Child("kernel")
+	}
 	for i := range c.Init {
 		c.InitAt = append(c.InitAt, at.Child("init").Item(i))
 	}
