@@ -16,7 +16,7 @@ import (
 // what each boot has to show.
 type expect struct {
 	About  string // what the case shows, in a sentence
-	Initrd string // payload (default) or cpio
+	Initrd string // payload or cpio; default what the init image understands
 	Mem    int    // MB
 	CPUs   int    `yaml:"cpus"`
 	Append string // for every boot
@@ -84,7 +84,7 @@ func readExpect(file string) (*expect, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &expect{Mem: 512, CPUs: 2, Initrd: "payload"}
+	e := &expect{Mem: 512, CPUs: 2}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(e); err != nil {

@@ -200,7 +200,7 @@ func (j *judge) clock(now time.Time) action {
 	case !j.pressed:
 		j.pressed = true
 		return pressPower
-	case !j.reset && now.Sub(j.asked) >= untilReset && !j.output.After(j.asked):
+	case !j.reset && now.Sub(j.asked) >= untilReset && now.Sub(j.output) >= untilReset:
 		j.reset = true
 		return pressReset
 	}
