@@ -18,13 +18,13 @@ const cgroupDir = "/sys/fs/cgroup"
 func cgroupMounts(v1 bool, controllers string) []Mount {
 	const flags = noexec | nosuid | nodev
 	if !v1 {
-		return []Mount{{"cgroup2", cgroupDir, "cgroup2", flags, "", false}}
+		return []Mount{{"cgroup2", cgroupDir, "cgroup2", flags, ""}}
 	}
-	table := []Mount{{"cgroup_root", cgroupDir, "tmpfs", flags, "mode=755,size=10m", false}}
+	table := []Mount{{"cgroup_root", cgroupDir, "tmpfs", flags, "mode=755,size=10m"}}
 	for _, name := range enabled(controllers) {
-		table = append(table, Mount{name, path.Join(cgroupDir, name), "cgroup", flags, name, false})
+		table = append(table, Mount{name, path.Join(cgroupDir, name), "cgroup", flags, name})
 	}
-	return append(table, Mount{"cgroup", path.Join(cgroupDir, "systemd"), "cgroup", flags, "none,name=systemd", false})
+	return append(table, Mount{"cgroup", path.Join(cgroupDir, "systemd"), "cgroup", flags, "none,name=systemd"})
 }
 
 // enabled returns the controllers of /proc/cgroups whose fourth column is 1.

@@ -1,6 +1,10 @@
 package boot
 
 import (
+	"errors"
+	"fmt"
+	"os"
+
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
 )
@@ -10,6 +14,7 @@ import (
 func (m *Machine) startDevices() error {
 	m.devices = &device.Manager{
 		Cmdline: m.Options.Cmdline,
+		Wanted:  m.filesystemModules(),
 		Warn:    m.warn,
 		Button:  func() { m.request(power.Poweroff) },
 	}
@@ -24,4 +29,56 @@ func (m *Machine) awaitDevices() error {
 	case <-m.boot.Done():
 	}
 	return nil
+}
+
+// filesystemModules names the modules of kernel features that are mounted as
+// filesystems. They are loaded along with the drivers.
+func (m *Machine) filesystemModules() []string {
+	_, unknown, err := kernelFeatures()
+	m.warn("find kernel features", err)
+	var names []string
+	for _, f := range unknown {
+		names = append(names, "fs-"+f.Type)
+	}
+	return names
+}
+
+// mountFeatures mounts what the kernel has of its optional filesystems, built in
+// or by now loaded.
+func (m *Machine) mountFeatures() error {
+	known, _, err := kernelFeatures()
+	if err != nil {
+		return err
+	}
+	return withoutModprobe(func() error { return mountAll(known) })
+}
+
+// withoutModprobe keeps the kernel from starting modprobe meanwhile. Mounting bpf
+// makes it look for a module to preload, which no image has and which costs as
+// much as ten other steps. Devices that come just then are none the worse: their
+// modules are loaded by PID 1.
+func withoutModprobe(do func() error) error {
+	const setting = "/proc/sys/kernel/modprobe"
+	program, err := os.ReadFile(setting)
+	if err == nil {
+		err = os.WriteFile(setting, []byte("\n"), 0)
+	}
+	if err != nil {
+		// A kernel without modules, or one that does not let us.
+		return do()
+	}
+	err = do()
+	if back := os.WriteFile(setting, program, 0); back != nil {
+		err = errors.Join(err, fmt.Errorf("set modprobe program again: %w", back))
+	}
+	return err
+}
+
+func kernelFeatures() (known, unknown []Mount, err error) {
+	data, err := os.ReadFile("/proc/filesystems")
+	if err != nil {
+		return nil, nil, fmt.Errorf("list filesystems: %w", err)
+	}
+	known, unknown = splitKnown(kernelMounts, string(data))
+	return known, unknown, nil
 }

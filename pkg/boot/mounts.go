@@ -14,8 +14,6 @@ type Mount struct {
 	Source, Target, Type string
 	Flags                uintptr
 	Data                 string
-	// Optional mounts are of kernel features that may not be there.
-	Optional bool
 }
 
 // Short names for the tables.
@@ -31,30 +29,30 @@ const (
 // path can take of the memory.
 var (
 	procMount = []Mount{
-		{"proc", "/proc", "proc", nodev | nosuid | noexec | relatime, "", false},
+		{"proc", "/proc", "proc", nodev | nosuid | noexec | relatime, ""},
 	}
 	baseMounts = []Mount{
-		{"tmpfs", "/run", "tmpfs", nodev | nosuid | noexec | relatime, "size=10%,mode=755", false},
-		{"tmpfs", "/tmp", "tmpfs", nodev | nosuid | noexec | relatime, "size=10%,mode=1777", false},
-		{"tmpfs", "/var", "tmpfs", nodev | nosuid | noexec | relatime, "size=50%,mode=755", false},
-		{"dev", "/dev", "devtmpfs", nosuid | noexec | relatime, "size=10m,nr_inodes=248418,mode=755", false},
-		{"sysfs", "/sys", "sysfs", noexec | nosuid | nodev, "", false},
+		{"tmpfs", "/run", "tmpfs", nodev | nosuid | noexec | relatime, "size=10%,mode=755"},
+		{"tmpfs", "/tmp", "tmpfs", nodev | nosuid | noexec | relatime, "size=10%,mode=1777"},
+		{"tmpfs", "/var", "tmpfs", nodev | nosuid | noexec | relatime, "size=50%,mode=755"},
+		{"dev", "/dev", "devtmpfs", nosuid | noexec | relatime, "size=10m,nr_inodes=248418,mode=755"},
+		{"sysfs", "/sys", "sysfs", noexec | nosuid | nodev, ""},
 	}
 	deviceMounts = []Mount{
-		{"mqueue", "/dev/mqueue", "mqueue", noexec | nosuid | nodev, "", false},
-		{"shm", "/dev/shm", "tmpfs", noexec | nosuid | nodev, "mode=1777", false},
-		{"devpts", "/dev/pts", "devpts", noexec | nosuid, "gid=5,mode=0620", false},
+		{"mqueue", "/dev/mqueue", "mqueue", noexec | nosuid | nodev, ""},
+		{"shm", "/dev/shm", "tmpfs", noexec | nosuid | nodev, "mode=1777"},
+		{"devpts", "/dev/pts", "devpts", noexec | nosuid, "gid=5,mode=0620"},
 	}
 	kernelMounts = []Mount{
-		{"securityfs", "/sys/kernel/security", "securityfs", noexec | nosuid | nodev, "", true},
-		{"debugfs", "/sys/kernel/debug", "debugfs", noexec | nosuid | nodev, "", true},
-		{"configfs", "/sys/kernel/config", "configfs", noexec | nosuid | nodev, "", true},
-		{"fusectl", "/sys/fs/fuse/connections", "fusectl", noexec | nosuid | nodev, "", true},
-		{"selinuxfs", "/sys/fs/selinux", "selinuxfs", noexec | nosuid, "", true},
-		{"pstore", "/sys/fs/pstore", "pstore", noexec | nosuid | nodev, "", true},
-		{"efivarfs", "/sys/firmware/efi/efivars", "efivarfs", noexec | nosuid | nodev, "", true},
-		{"binfmt_misc", "/proc/sys/fs/binfmt_misc", "binfmt_misc", noexec | nosuid | nodev, "", true},
-		{"bpf", "/sys/fs/bpf", "bpf", nodev, "", true},
+		{"securityfs", "/sys/kernel/security", "securityfs", noexec | nosuid | nodev, ""},
+		{"debugfs", "/sys/kernel/debug", "debugfs", noexec | nosuid | nodev, ""},
+		{"configfs", "/sys/kernel/config", "configfs", noexec | nosuid | nodev, ""},
+		{"fusectl", "/sys/fs/fuse/connections", "fusectl", noexec | nosuid | nodev, ""},
+		{"selinuxfs", "/sys/fs/selinux", "selinuxfs", noexec | nosuid, ""},
+		{"pstore", "/sys/fs/pstore", "pstore", noexec | nosuid | nodev, ""},
+		{"efivarfs", "/sys/firmware/efi/efivars", "efivarfs", noexec | nosuid | nodev, ""},
+		{"binfmt_misc", "/proc/sys/fs/binfmt_misc", "binfmt_misc", noexec | nosuid | nodev, ""},
+		{"bpf", "/sys/fs/bpf", "bpf", nodev, ""},
 	}
 )
 
@@ -115,29 +113,26 @@ func mountAll(table []Mount) error {
 	return errors.Join(errs...)
 }
 
-// mountKernel mounts what this kernel has of the optional filesystems. It asks
-// the kernel for its list first: mount(2) of an unknown type makes it start a
-// modprobe, for nothing. A missing mount point says the same: sysfs makes it when
-// the feature is there.
-func mountKernel(table []Mount, filesystems string, load func(alias string) error) error {
-	known := map[string]bool{}
+// splitKnown tells the mounts that this kernel can do now from those that may
+// take a module. Those without a mount point are left out: sysfs makes it when the
+// feature is there. Asking is cheaper than trying: mount(2) of an unknown type has
+// the kernel start a modprobe.
+func splitKnown(table []Mount, filesystems string) (known, unknown []Mount) {
+	types := map[string]bool{}
 	for line := range strings.Lines(filesystems) {
-		known[strings.TrimSpace(strings.TrimPrefix(line, "nodev"))] = true
+		types[strings.TrimSpace(strings.TrimPrefix(line, "nodev"))] = true
 	}
-	var errs []error
 	for _, m := range table {
 		if _, err := os.Stat(m.Target); err != nil {
 			continue
 		}
-		if !known[m.Type] {
-			errs = append(errs, load("fs-"+m.Type))
-		}
-		err := unix.Mount(m.Source, m.Target, m.Type, m.Flags, m.Data)
-		if err != nil && !errors.Is(err, unix.ENODEV) {
-			errs = append(errs, fmt.Errorf("%s: %w", m, err))
+		if types[m.Type] {
+			known = append(known, m)
+		} else {
+			unknown = append(unknown, m)
 		}
 	}
-	return errors.Join(errs...)
+	return known, unknown
 }
 
 // shareRoot makes every mount shared, so that what a container mounts through an

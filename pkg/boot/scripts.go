@@ -78,7 +78,8 @@ func (m *Machine) runScript(ctx context.Context, name string) error {
 	}
 	status, err := p.wait(ctx)
 	if err != nil {
-		return fmt.Errorf("not waited for: %w", err)
+		m.Console.Printf("%s: not waited for any longer", name)
+		return nil
 	}
 	return explain(status)
 }

@@ -43,7 +43,7 @@ var steps = []step{
 	{name: "ctrl-alt-del", do: func(*Machine) error { return catchCtrlAltDel() }},
 	{name: "banner", do: (*Machine).showBanner},
 	{name: "devices", do: (*Machine).awaitDevices},
-	{name: "kernel mounts", do: (*Machine).mountKernelFeatures},
+	{name: "kernel mounts", do: (*Machine).mountFeatures},
 	{name: "share root", do: func(*Machine) error { return shareRoot() }},
 	{name: "clock", do: func(*Machine) error { return setClock() }},
 	{name: "hostname", do: func(*Machine) error { return setHostname() }, everywhere: true},
@@ -107,14 +107,6 @@ func (m *Machine) openConsoles() error {
 		}
 	}
 	return unix.Close(fd)
-}
-
-func (m *Machine) mountKernelFeatures() error {
-	data, err := os.ReadFile("/proc/filesystems")
-	if err != nil {
-		return fmt.Errorf("list filesystems: %w", err)
-	}
-	return mountKernel(kernelMounts, string(data), m.devices.LoadModule)
 }
 
 // showBanner greets on every console, as LinuxKit's 000-issue does.

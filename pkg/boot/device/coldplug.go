@@ -1,9 +1,12 @@
 package device
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // first is loaded before all devices: without overlay the OCI runtime copies
@@ -13,8 +16,10 @@ const first = "overlay"
 // coldplug loads drivers for what is there, and then for what those drivers show,
 // until nothing new comes.
 func (m *Manager) coldplug(events int) {
+	found := make(chan []string, 1)
+	go func() { found <- scan("/sys") }()
 	m.Warn("load modules", m.load([]string{first}))
-	m.Warn("load modules", m.load(scan("/sys")))
+	m.Warn("load modules", m.load(append(<-found, m.Wanted...)))
 	m.scanButtons("/sys/class/input", "/dev/input")
 	for {
 		uevents, err := receive(events)
@@ -35,19 +40,49 @@ func scan(sys string) []string {
 	seen := map[string]bool{}
 	for _, dir := range append(folders(filepath.Join(sys, "bus"), "devices"),
 		filepath.Join(sys, "class/input"), filepath.Join(sys, "class/dmi")) {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			continue
-		}
-		for _, e := range entries {
-			data, err := os.ReadFile(filepath.Join(dir, e.Name(), "modalias"))
-			if alias := strings.TrimSpace(string(data)); err == nil && alias != "" && !seen[alias] {
+		for _, alias := range modaliases(dir) {
+			if !seen[alias] {
 				seen[alias] = true
 				aliases = append(aliases, alias)
 			}
 		}
 	}
 	return aliases
+}
+
+// modaliases reads the modalias of each device in dir. There are hundreds, most
+// without one, so it is done with few system calls each.
+func modaliases(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer closePath(at)
+	var list []string
+	buffer := make([]byte, 4096)
+	for _, e := range entries {
+		fd, err := unix.Openat(at, e.Name()+"/modalias", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		n, err := unix.Read(fd, buffer)
+		closePath(fd)
+		if alias := strings.TrimSpace(string(buffer[:max(n, 0)])); err == nil && alias != "" {
+			list = append(list, alias)
+		}
+	}
+	return list
+}
+
+// closePath closes what was only read: there is nothing to lose.
+func closePath(fd int) {
+	if err := unix.Close(fd); err != nil {
+		fmt.Fprintf(os.Stderr, "close in /sys: %v\n", err)
+	}
 }
 
 // folders lists dir/*/name.

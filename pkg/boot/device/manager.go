@@ -22,6 +22,7 @@ import (
 //   - from then on it sleeps until something is plugged in.
 type Manager struct {
 	Cmdline string
+	Wanted  []string // modules or aliases to load beside those of devices
 	Warn    func(what string, err error)
 	Button  func() // called when the power button is pressed
 
@@ -54,9 +55,6 @@ func (m *Manager) Start(guard func()) error {
 // Settled is closed when every device that was there at boot has its driver.
 func (m *Manager) Settled() <-chan struct{} { return m.settled }
 
-// LoadModule loads a module by its name or alias. That there is none is no error.
-func (m *Manager) LoadModule(name string) error { return m.load([]string{name}) }
-
 // load loads the modules of names that were not asked for before.
 func (m *Manager) load(names []string) error {
 	m.mu.Lock()
@@ -71,19 +69,28 @@ func (m *Manager) load(names []string) error {
 	if len(fresh) == 0 || m.missing {
 		return nil
 	}
-	if m.loader == nil {
-		x, err := module.Open("/", m.Cmdline)
-		if errors.Is(err, fs.ErrNotExist) {
-			// A kernel with everything built in.
-			m.missing = true
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("find modules: %w", err)
-		}
-		m.loader = module.NewLoader(x)
+	if err := m.openIndex(); err != nil || m.missing {
+		return err
 	}
 	return m.loader.Load(fresh, true)
+}
+
+// openIndex reads the lists of modules if they are not in memory.
+func (m *Manager) openIndex() error {
+	if m.loader != nil || m.missing {
+		return nil
+	}
+	x, err := module.Open("/", m.Cmdline)
+	if errors.Is(err, fs.ErrNotExist) {
+		// A kernel with everything built in.
+		m.missing = true
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find modules: %w", err)
+	}
+	m.loader = module.NewLoader(x)
+	return nil
 }
 
 // forget drops the lists of modules, a few hundred kilobytes that are of no use

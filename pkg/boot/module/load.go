@@ -16,43 +16,103 @@ type Loader struct {
 	Index *Index
 	// insert hands one file to the kernel; tests put their own here.
 	insert func(file, options string) error
-	done   map[string]bool // by name
+	jobs   map[string]*job // by module's name
 }
+
+// job is one module to load.
+type job struct {
+	file, options string
+	after         []*job        // what it needs
+	done          chan struct{} // closed when it is loaded, or failed
+	err           error
+}
+
+// side is how many modules load side by side: the kernel checks signatures and
+// relocates outside of its locks, but a boot has other things to do as well.
+const side = 2
 
 // NewLoader returns a loader for the modules of x.
 func NewLoader(x *Index) *Loader {
-	return &Loader{Index: x, insert: Insert, done: map[string]bool{}}
+	return &Loader{Index: x, insert: insertNew, jobs: map[string]*job{}}
 }
 
 // Load loads the modules that names and aliases ask for, with all they need.
-// Errors do not keep the others from being loaded.
+// With deny, what is blacklisted is not loaded for an alias. Errors do not keep
+// the others from being loaded.
 func (l *Loader) Load(names []string, deny bool) error {
-	var errs []error
+	var plan []*job
 	for _, module := range l.Index.Resolve(names, deny) {
-		errs = append(errs, l.load(module, ""))
+		plan = l.plan(plan, module, "")
+	}
+	return l.run(plan)
+}
+
+// plan appends the jobs that the module takes, in an order that works: what it
+// depends on, its soft dependencies, itself, and what should follow it. In a
+// circle of soft dependencies the second visit of a module finds it unfinished
+// and goes on without it.
+func (l *Loader) plan(list []*job, module, options string) []*job {
+	if _, ok := l.jobs[module]; ok {
+		return list
+	}
+	files := l.Index.needs(module)
+	if len(files) == 0 {
+		return list
+	}
+	l.jobs[module] = nil
+	c := &l.Index.config
+	j := &job{
+		file: files[len(files)-1], done: make(chan struct{}),
+		options: strings.TrimSpace(c.options[module] + " " + options),
+	}
+	needs := l.Index.Resolve(c.pre[module], false)
+	for _, file := range files[:len(files)-1] {
+		needs = append(needs, Name(file))
+	}
+	for _, name := range needs {
+		list = l.plan(list, name, "")
+		if before := l.jobs[name]; before != nil {
+			j.after = append(j.after, before)
+		}
+	}
+	l.jobs[module] = j
+	list = append(list, j)
+	for _, name := range l.Index.Resolve(c.post[module], false) {
+		list = l.plan(list, name, "")
+	}
+	return list
+}
+
+// run carries out a plan. A job whose needs failed is tried all the same: the
+// kernel knows best what it lacks.
+func (l *Loader) run(plan []*job) error {
+	slots := make(chan struct{}, side)
+	for _, j := range plan {
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots }()
+			defer close(j.done)
+			for _, before := range j.after {
+				<-before.done
+			}
+			j.err = l.insert(j.file, j.options)
+		}()
+	}
+	var errs []error
+	for _, j := range plan {
+		<-j.done
+		errs = append(errs, j.err)
 	}
 	return errors.Join(errs...)
 }
 
-// load loads one module by its name. What is being loaded counts as done, which
-// ends circles of soft dependencies.
-func (l *Loader) load(module, options string) error {
-	if l.done[module] {
+// insertNew spares the kernel a module that it has: it would check the signature
+// and relocate the whole before it says so.
+func insertNew(file, options string) error {
+	if _, err := os.Stat("/sys/module/" + Name(file) + "/initstate"); err == nil {
 		return nil
 	}
-	l.done[module] = true
-	c := &l.Index.config
-	errs := []error{l.Load(c.pre[module], false)}
-	for _, file := range l.Index.needs(module) {
-		name := Name(file)
-		if name == module {
-			errs = append(errs, l.insert(file, strings.TrimSpace(c.options[name]+" "+options)))
-		} else {
-			errs = append(errs, l.load(name, ""))
-		}
-	}
-	errs = append(errs, l.Load(c.post[module], false))
-	return errors.Join(errs...)
+	return Insert(file, options)
 }
 
 // Insert loads one module file. A module that is loaded already is no error; nor
@@ -63,12 +123,17 @@ func Insert(file, options string) error {
 		return fmt.Errorf("load module: %w", err)
 	}
 	defer f.Close()
-	err = insert(f, options)
+	return InsertFile(f, options)
+}
+
+// InsertFile is Insert for a file that is open.
+func InsertFile(f *os.File, options string) error {
+	err := insert(f, options)
 	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("load module %s: %w", file, err)
+		return fmt.Errorf("load module %s: %w", f.Name(), err)
 	}
 	return nil
 }

@@ -44,11 +44,11 @@ func (l *Loader) probe(name, options string, quiet, deny bool) error {
 	if len(modules) == 0 && !quiet && !l.Index.Has(strings.ReplaceAll(name, "-", "_")) {
 		return fmt.Errorf("module %s not found in %s", name, l.Index.dir)
 	}
-	var errs []error
+	var plan []*job
 	for _, m := range modules {
-		errs = append(errs, l.load(m, options))
+		plan = l.plan(plan, m, options)
 	}
-	return errors.Join(errs...)
+	return l.run(plan)
 }
 
 func parseArgs(args []string) (names []string, quiet, deny, all bool, err error) {

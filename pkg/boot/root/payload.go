@@ -3,14 +3,10 @@ package root
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
-	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"slipway/pkg/boot/module"
 )
 
 // newRoot is where the real root is mounted before it moves. The folder stays
@@ -18,44 +14,41 @@ import (
 const newRoot = "/.root"
 
 func enterPayload() error {
-	// A module that does not load is only worth a word if the mount fails.
-	modules := loadModules(payloadDir + "/modules")
-	loop, err := attachLoop(payloadFile)
+	files, err := openModules(payloadDir + "/modules")
 	if err != nil {
-		return errors.Join(err, modules)
+		return err
 	}
-	// The device detaches itself at its last close: from the mount on, that is
-	// the unmounting.
-	defer loop.Close()
-	device := loop.Name()
-	if err := os.MkdirAll(newRoot, 0o755); err != nil {
-		return fmt.Errorf("make mount point: %w", err)
-	}
-	if err := unix.Mount(device, newRoot, "squashfs", unix.MS_RDONLY, ""); err != nil {
-		return errors.Join(fmt.Errorf("mount squashfs %s on %s: %w", device, newRoot, err), modules)
+	l := startLoading(files)
+	l.awaitMount()
+	if err := mountPayload(); err != nil {
+		// Why a module did not load is only worth a word now.
+		return errors.Join(err, l.await())
 	}
 	if err := empty("/", path.Base(newRoot)); err != nil {
 		return err
 	}
-	return enter(newRoot)
+	if err := enter(newRoot); err != nil {
+		return err
+	}
+	return l.await()
 }
 
-// loadModules loads the modules that the list names, one path a line.
-func loadModules(list string) error {
-	data, err := os.ReadFile(list)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+// mountPayload mounts the squashfs on newRoot.
+func mountPayload() error {
+	loop, err := attachLoop(payloadFile)
 	if err != nil {
-		return fmt.Errorf("read list of modules: %w", err)
+		return err
 	}
-	var errs []error
-	for file := range strings.Lines(string(data)) {
-		if file = strings.TrimSpace(file); file != "" {
-			errs = append(errs, module.Insert(file, ""))
-		}
+	// The device detaches itself at its last close: from the mount on, that is
+	// the unmounting.
+	defer loop.Close()
+	if err := os.MkdirAll(newRoot, 0o755); err != nil {
+		return fmt.Errorf("make mount point: %w", err)
 	}
-	return errors.Join(errs...)
+	if err := unix.Mount(loop.Name(), newRoot, "squashfs", unix.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("mount squashfs %s on %s: %w", loop.Name(), newRoot, err)
+	}
+	return nil
 }
 
 // attachLoop makes a read-only block device of a file. There is no devtmpfs yet,
