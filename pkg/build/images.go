@@ -3,11 +3,9 @@ package build
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"golang.org/x/sync/errgroup"
 
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
@@ -19,35 +17,67 @@ type Finder interface {
 	Get(ctx context.Context, name string, platform v1.Platform) (*oci.Image, error)
 }
 
-// images are the images of a configuration by full name, found once each.
+// images are the images of a configuration, found once each.
 type images struct {
-	found map[string]*oci.Image
-	trees map[string]*tree.Tree
+	platform v1.Platform
+	found    map[want]*oci.Image
+	trees    map[string]*tree.Tree
 }
+
+// want is an image by full name, for a platform.
+type want struct{ name, platform string }
 
 // mention is an image named somewhere in the YAML.
 type mention struct {
-	name string
-	at   yml.Place
+	name     string
+	platform v1.Platform
+	at       yml.Place
 }
 
-func mentions(c *yml.Config) []mention {
+func (m mention) want() want { return want{oci.FullName(m.name), m.platform.String()} }
+
+func mentions(c *yml.Config, platform v1.Platform) ([]mention, error) {
 	var all []mention
+	add := func(name string, at yml.Place) { all = append(all, mention{name, platform, at}) }
 	if c.Kernel.Image != "" {
-		all = append(all, mention{c.Kernel.Image, c.Kernel.At.Child("image")})
+		add(c.Kernel.Image, c.Kernel.At.Child("image"))
 	}
 	for i, name := range c.Init {
-		all = append(all, mention{name, c.InitAt[i]})
+		add(name, c.InitAt[i])
 	}
 	for _, v := range c.Volumes {
-		if v.Image != "" {
-			all = append(all, mention{v.Image, v.At.Child("image")})
+		platforms, err := volumePlatforms(v, platform)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range platforms {
+			all = append(all, mention{v.Image, p, v.At.Child("image")})
 		}
 	}
 	for _, x := range c.Containers() {
-		all = append(all, mention{x.Image, x.At.Child("image")})
+		add(x.Image, x.At.Child("image"))
 	}
-	return all
+	return all, nil
+}
+
+// volumePlatforms are those of a volume's image: the machine's, unless an OCI
+// layout names others.
+func volumePlatforms(v *yml.Volume, platform v1.Platform) ([]v1.Platform, error) {
+	if v.Image == "" {
+		return nil, nil
+	}
+	if len(v.Platforms) == 0 {
+		return []v1.Platform{platform}, nil
+	}
+	var list []v1.Platform
+	for i, text := range v.Platforms {
+		p, err := oci.ParsePlatform(text)
+		if err != nil {
+			return nil, yml.Faults{v.At.Child("platforms").Item(i).At("%v", err)}
+		}
+		list = append(list, p)
+	}
+	return list, nil
 }
 
 // searches is how many images are looked for side by side.
@@ -56,39 +86,18 @@ const searches = 4
 // findImages gets every image of the configuration. An image that is nowhere
 // is a fault at each place that names it.
 func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.Platform) (*images, error) {
-	set := &images{found: map[string]*oci.Image{}, trees: map[string]*tree.Tree{}}
-	failed := map[string]error{}
-	var lock sync.Mutex
-	var group errgroup.Group
-	group.SetLimit(searches)
-	asked := map[string]bool{}
-	for _, m := range mentions(c) {
-		name := oci.FullName(m.name)
-		if asked[name] {
-			continue
-		}
-		asked[name] = true
-		group.Go(func() error {
-			img, err := finder.Get(ctx, name, platform)
-			lock.Lock()
-			defer lock.Unlock()
-			if err != nil {
-				failed[name] = err
-				return nil
-			}
-			set.found[name] = img
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	all, err := mentions(c, platform)
+	if err != nil {
 		return nil, err
 	}
+	set := &images{platform: platform, found: map[want]*oci.Image{}, trees: map[string]*tree.Tree{}}
+	failed := set.search(ctx, all, finder)
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(err, set.close())
 	}
 	var faults yml.Faults
-	for _, m := range mentions(c) {
-		if err := failed[oci.FullName(m.name)]; err != nil {
+	for _, m := range all {
+		if err := failed[m.want()]; err != nil {
 			faults.Add(m.at.At("%v", err))
 		}
 	}
@@ -98,7 +107,41 @@ func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.P
 	return set, nil
 }
 
-func (s *images) get(name string) *oci.Image { return s.found[oci.FullName(name)] }
+// search looks for the images side by side and says which were not found.
+func (s *images) search(ctx context.Context, all []mention, finder Finder) map[want]error {
+	failed := map[want]error{}
+	var lock sync.Mutex
+	var group sync.WaitGroup
+	slots := make(chan struct{}, searches)
+	asked := map[want]bool{}
+	for _, m := range all {
+		w := m.want()
+		if asked[w] {
+			continue
+		}
+		asked[w] = true
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			img, err := finder.Get(ctx, w.name, m.platform)
+			lock.Lock()
+			defer lock.Unlock()
+			if err != nil {
+				failed[w] = err
+			} else {
+				s.found[w] = img
+			}
+		})
+	}
+	group.Wait()
+	return failed
+}
+
+func (s *images) get(name string) *oci.Image { return s.of(name, s.platform) }
+
+func (s *images) of(name string, p v1.Platform) *oci.Image {
+	return s.found[want{oci.FullName(name), p.String()}]
+}
 
 // tree lays an image's layers over each other, once for all who use it.
 func (s *images) tree(name string) (*tree.Tree, error) {
@@ -106,11 +149,7 @@ func (s *images) tree(name string) (*tree.Tree, error) {
 	if t := s.trees[full]; t != nil {
 		return t, nil
 	}
-	img := s.found[full]
-	if img == nil {
-		return nil, fmt.Errorf("image %s: %w", full, oci.ErrNotFound)
-	}
-	t, err := img.Tree(tree.DefaultLimits)
+	t, err := s.get(name).Tree(tree.DefaultLimits)
 	if err != nil {
 		return nil, err
 	}

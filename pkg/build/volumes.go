@@ -1,9 +1,15 @@
 package build
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 )
@@ -45,6 +51,52 @@ func (l *layout) addVolume(v *yml.Volume, origin *tree.Origin) error {
 	)
 }
 
+// addVolumeLayout keeps an image, for one platform or several, as an OCI
+// layout. A tool in the machine reads it; containers only see files.
 func (l *layout) addVolumeLayout(v *yml.Volume, lower string, origin *tree.Origin) error {
-	return errors.New("format oci is not known yet")
+	platforms, err := volumePlatforms(v, l.Platform)
+	if err != nil {
+		return err
+	}
+	if err := l.root.MkdirAll(lower+"/blobs/sha256", origin); err != nil {
+		return err
+	}
+	index := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
+	for _, p := range platforms {
+		d, err := l.addVolumeImage(l.images.of(v.Image, p), lower, origin)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(index.Manifests, func(x v1.Descriptor) bool { return x.Digest == d.Digest }) {
+			index.Manifests = append(index.Manifests, d)
+		}
+	}
+	data, err := json.MarshalIndent(index, "", "   ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		l.putFile(lower+"/index.json", tree.Text(string(data)), origin),
+		l.putFile(lower+"/oci-layout", tree.Text(ociLayout), origin),
+	)
+}
+
+const ociLayout = "{\n   \"imageLayoutVersion\": \"1.0.0\"\n}"
+
+func (l *layout) addVolumeImage(img *oci.Image, lower string, origin *tree.Origin) (v1.Descriptor, error) {
+	d := img.Descriptor()
+	parts, err := img.Parts()
+	if err != nil {
+		return d, err
+	}
+	for _, p := range parts {
+		if p.Digest == d.Digest {
+			d.Size = p.Size
+		}
+		content := &tree.Inode{Size: p.Size, Data: p}
+		if err := l.putFile(lower+"/blobs/sha256/"+p.Digest.Hex, content, origin); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
 }
