@@ -16,7 +16,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newValidateCommand())
+	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newConsoleCommand(), newStopCommand(), newValidateCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	os.Exit(status(root.Execute()))
 }

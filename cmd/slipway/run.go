@@ -38,7 +38,7 @@ The exit status tells how it ended:
 type runFlags struct {
 	accel, qemu, arch, networking, state, log string
 	publish, disks, expect, failOn            []string
-	kernel, iso, squashfs                     bool
+	kernel, iso, squashfs, detached           bool
 	config                                    qemu.Config
 	watch                                     qemu.Watch
 }
@@ -90,6 +90,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.failOn, "fail-on", nil, "regular expression that no console line may match")
 	fl.DurationVar(&f.watch.Timeout, "timeout", 0, "longest run, such as 90s")
 	fl.DurationVar(&f.watch.Idle, "idle-timeout", 0, "longest time without console output")
+	fl.BoolVar(&f.detached, "detach", false, "run in the background; slipway console and slipway stop reach it")
 	fl.StringVar(&f.log, "log", "", "file for the console's text")
 }
 
@@ -97,9 +98,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 // that it finds is the command line's.
 func (f *runFlags) machine(name string) (err error) {
 	f.config.Name, f.config.Arch = filepath.Base(name), f.arch
-	if f.state == "" {
-		f.state = name + "-state"
-	}
+	f.state = stateOf(name, f.state)
 	if f.config.MemMB < 16 || f.config.CPUs < 1 {
 		return fmt.Errorf("%d MB of memory and %d CPUs: want at least 16 and 1", f.config.MemMB, f.config.CPUs)
 	}
@@ -165,6 +164,12 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	}
 	if f.watch.Report || len(f.watch.Expect) > 0 {
 		c.NoReboot = true
+	}
+	switch {
+	case os.Getenv(detachedEnv) != "":
+		return f.background()
+	case f.detached:
+		return f.detach()
 	}
 	return f.session()
 }

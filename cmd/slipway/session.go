@@ -21,11 +21,11 @@ func (f *runFlags) session() (err error) {
 		f.config.Append += " " + qemu.WindowSize(os.Stdout)
 		say(term, "console of "+f.config.Name+"; Ctrl-] asks it to power off, twice ends it")
 	}
-	if f.log != "" {
-		log, err := os.Create(f.log)
-		if err != nil {
-			return fmt.Errorf("make log: %w", err)
-		}
+	log, err := f.openLog()
+	if err != nil {
+		return err
+	}
+	if log != nil {
 		defer func() { err = errors.Join(err, log.Close()) }()
 		con.Log = log
 	}
@@ -64,4 +64,16 @@ func conclude(res qemu.Result) {
 		fmt.Fprintln(os.Stderr, "slipway: run: warning:", w)
 	}
 	fmt.Fprintln(os.Stderr, "slipway: run:", res)
+}
+
+// openLog makes the --log file, if one is asked for.
+func (f *runFlags) openLog() (*os.File, error) {
+	if f.log == "" {
+		return nil, nil
+	}
+	log, err := os.Create(f.log)
+	if err != nil {
+		return nil, fmt.Errorf("make log: %w", err)
+	}
+	return log, nil
 }

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"slipway/pkg/qemu"
+)
+
+// detachedEnv tells a program that it is the background half of
+// `slipway run --detach`; readyFD is where it says that the machine runs.
+const (
+	detachedEnv = "SLIPWAY_DETACHED"
+	readyFD     = 3
+	ready       = "ready\n"
+)
+
+// detach starts this program again, in a session of its own, and waits until
+// the machine runs or cannot.
+func (f *runFlags) detach() error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, os.Args[1:]...)
+	cmd.Env = append(os.Environ(), detachedEnv+"=1")
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := errors.Join(cmd.Start(), w.Close()); err != nil {
+		return err
+	}
+	said, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if string(said) != ready {
+		return errors.New(strings.TrimSpace(string(said)))
+	}
+	fmt.Fprintf(os.Stderr, "slipway: run: %s runs in the background, its state is in %s\n", f.config.Name, f.state)
+	return cmd.Process.Release()
+}
+
+// background is the other half: it has no terminal, and its console is a
+// socket in the state folder.
+func (f *runFlags) background() error {
+	pipe := os.NewFile(readyFD, "ready")
+	b, err := qemu.EnterBackground(f.state)
+	if err != nil {
+		return tell(pipe, err)
+	}
+	con := b.Console()
+	log, err := f.openLog()
+	if err != nil {
+		return tell(pipe, errors.Join(err, b.Leave("")))
+	}
+	if log != nil {
+		con.Log = log
+	}
+	vm, err := qemu.Start(f.config, f.watch, con)
+	if err != nil {
+		return tell(pipe, errors.Join(err, b.Leave("")))
+	}
+	vm.Obey(func(string) {})
+	served := make(chan error, 1)
+	go func() { served <- b.Serve(vm) }()
+	if err := tell(pipe, nil); err != nil {
+		return err
+	}
+	res := vm.Wait()
+	err = errors.Join(b.Leave(res.String()), <-served)
+	if log != nil {
+		err = errors.Join(err, log.Close())
+	}
+	return err
+}
+
+// tell reports to the half that waits, and passes its error on.
+func tell(pipe *os.File, err error) error {
+	text := ready
+	if err != nil {
+		text = err.Error()
+	}
+	_, werr := io.WriteString(pipe, text)
+	return errors.Join(err, werr, pipe.Close())
+}
+
+func newStopCommand() *cobra.Command {
+	var state string
+	var kill bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "stop [flags] NAME",
+		Short: "power off a machine that runs in the background",
+		Args:  oneName,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			defer cancel()
+			result, err := qemu.StopBackground(ctx, stateOf(args[0], state), kill)
+			if err == nil {
+				fmt.Fprintln(os.Stderr, "slipway: stop:", result)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&state, "state", "", "the machine's state folder (default NAME-state)")
+	cmd.Flags().BoolVar(&kill, "kill", false, "end it at once, as if its plug were pulled")
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "longest wait for its end")
+	return cmd
+}
+
+func newConsoleCommand() *cobra.Command {
+	var state string
+	cmd := &cobra.Command{
+		Use:   "console [flags] NAME",
+		Short: "look at the console of a machine that runs in the background (Ctrl-] leaves it)",
+		Args:  oneName,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			conn, err := qemu.DialConsole(stateOf(args[0], state))
+			if err != nil {
+				return err
+			}
+			term, err := qemu.OpenTerminal(os.Stdin, os.Stdout)
+			if err != nil {
+				return errors.Join(err, conn.Close())
+			}
+			return errors.Join(qemu.Look(conn, os.Stdin, os.Stdout, term), term.Restore())
+		},
+	}
+	cmd.Flags().StringVar(&state, "state", "", "the machine's state folder (default NAME-state)")
+	return cmd
+}
+
+func oneName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{fmt.Errorf("%q: want one NAME", args)}
+	}
+	return nil
+}
+
+func stateOf(name, state string) string {
+	if state == "" {
+		return name + "-state"
+	}
+	return state
+}

@@ -1,0 +1,179 @@
+package qemu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Background is a machine without a terminal, as others find it: a state folder
+// with a lock that lives as long as the process that runs the machine. Who
+// holds the lock also keeps there
+//
+//   - pid: the number of that process
+//   - console.sock: the console, for any number of readers
+//   - result: how the last run ended
+type Background struct {
+	dir  string
+	lock *os.File
+	hub  *hub
+	l    net.Listener
+}
+
+// ErrNotRunning says that no machine runs in a state folder.
+var ErrNotRunning = errors.New("no machine runs in the background")
+
+// EnterBackground takes the state folder for a machine of this process.
+func EnterBackground(dir string) (*Background, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make state folder: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock state folder: %w", err)
+	}
+	b := &Background{dir: dir, lock: lock, hub: newHub()}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: a machine runs there already: %w", dir, err), lock.Close())
+	}
+	if err := b.prepare(); err != nil {
+		return nil, errors.Join(err, b.Leave(""))
+	}
+	return b, nil
+}
+
+func (b *Background) prepare() error {
+	for _, name := range []string{"result", "console.sock"} {
+		if err := os.Remove(filepath.Join(b.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("clear state folder: %w", err)
+		}
+	}
+	var err error
+	if b.l, err = listen(b.dir); err != nil {
+		return fmt.Errorf("share console: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(b.dir, "pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		return fmt.Errorf("write pid: %w", err)
+	}
+	return nil
+}
+
+// Console is where the machine's console goes.
+func (b *Background) Console() Console { return Console{Output: b.hub} }
+
+// Serve shares the console of vm until Leave.
+func (b *Background) Serve(vm *VM) error { return b.hub.serve(b.l, vm) }
+
+// Leave writes how the run ended and gives the folder back.
+func (b *Background) Leave(result string) error {
+	var errs []error
+	if result != "" {
+		errs = append(errs, os.WriteFile(filepath.Join(b.dir, "result"), []byte(result+"\n"), 0o644))
+	}
+	if b.l != nil {
+		errs = append(errs, b.l.Close())
+	}
+	b.hub.close()
+	for _, name := range []string{"console.sock", "pid"} {
+		if err := os.Remove(filepath.Join(b.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, b.lock.Close())...)
+}
+
+// StopBackground asks the machine in a state folder to power off, or kills it,
+// waits until it is gone, and returns how it ended.
+func StopBackground(ctx context.Context, dir string, kill bool) (string, error) {
+	pid, err := backgroundPid(dir)
+	if err != nil {
+		return "", err
+	}
+	sig := syscall.SIGTERM
+	if kill {
+		sig = syscall.SIGQUIT
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		return "", fmt.Errorf("stop process %d: %w", pid, err)
+	}
+	for {
+		if _, err := backgroundPid(dir); errors.Is(err, ErrNotRunning) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("wait for the end of process %d: %w", pid, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	result, err := os.ReadFile(filepath.Join(dir, "result"))
+	return strings.TrimSpace(string(result)), err
+}
+
+// backgroundPid is the process that holds the folder's lock. A pid file alone
+// proves nothing: its process may be long gone and the number another's.
+func backgroundPid(dir string) (int, error) {
+	lock, err := os.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, fmt.Errorf("%s: %w", dir, ErrNotRunning)
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB); err == nil {
+		return 0, fmt.Errorf("%s: %w", dir, ErrNotRunning)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "pid"))
+	if err != nil {
+		return 0, fmt.Errorf("find the process that runs the machine: %w", err)
+	}
+	return strconv.Atoi(strings.TrimSpace(string(data)))
+}
+
+// DialConsole connects to the console of the machine in a state folder.
+func DialConsole(dir string) (net.Conn, error) {
+	if _, err := backgroundPid(dir); err != nil {
+		return nil, err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return net.Dial("unix", socketPath(d))
+}
+
+// listen makes the console's socket, for the user alone.
+func listen(dir string) (net.Listener, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	l, err := net.Listen("unix", socketPath(d))
+	if err != nil {
+		return nil, err
+	}
+	// Its path is gone when d is closed: Leave removes the file by its real name.
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := os.Chmod(filepath.Join(dir, "console.sock"), 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// socketPath goes through a descriptor of the folder: a socket's own path may
+// only be 107 bytes long, and a folder's path is as long as the user likes.
+func socketPath(d *os.File) string {
+	return fmt.Sprintf("/proc/self/fd/%d/console.sock", d.Fd())
+}
