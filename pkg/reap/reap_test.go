@@ -1,0 +1,213 @@
+package reap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// One Reaper serves all tests, as it would any process.
+var reaper *Reaper
+
+func TestMain(m *testing.M) {
+	if err := SetSubreaper(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	reaper = New()
+	os.Exit(m.Run())
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestStatus(t *testing.T) {
+	for _, tt := range []struct {
+		status Status
+		text   string
+		code   int
+	}{
+		{Status{}, "exit status 0", 0},
+		{Status{Code: 3}, "exit status 3", 3},
+		{Status{Signal: unix.SIGKILL}, "killed by SIGKILL", 137},
+		{Status{Signal: unix.SIGSEGV, Core: true}, "killed by SIGSEGV (core dumped)", 139},
+		{Status{Signal: 50}, "killed by signal 50", 178},
+	} {
+		if got := tt.status.String(); got != tt.text {
+			t.Errorf("String() = %q, want %q", got, tt.text)
+		}
+		if got := tt.status.ExitCode(); got != tt.code {
+			t.Errorf("%s: ExitCode() = %d, want %d", tt.text, got, tt.code)
+		}
+	}
+}
+
+// A hundred children that end at once keep their hundred different statuses,
+// with as many orphans dying in between.
+func TestEveryChildHasItsOwnStatus(t *testing.T) {
+	ctx := testContext(t)
+	var running []*Process
+	for code := range 100 {
+		p, err := reaper.Start(exec.Command("/bin/sh", "-c", fmt.Sprintf("(sh -c 'exit 9' &) ; exit %d", code)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		running = append(running, p)
+	}
+	for code, p := range running {
+		status, err := p.Wait(ctx)
+		if err != nil || status.Code != code || status.Signal != 0 {
+			t.Errorf("child %d: %v, %v", code, status, err)
+		}
+	}
+}
+
+func TestRunKillsTheWholeGroup(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(testContext(t))
+	go func() {
+		for readPid(dir+"/pid") == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	_, err := reaper.Run(ctx, exec.Command("/bin/sh", "-c", "sleep 1000 & echo $! > "+dir+"/pid; wait"))
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+	grandchild := readPid(dir + "/pid")
+	status, err := reaper.Adopt(grandchild).Wait(testContext(t))
+	if err != nil || status.Signal != unix.SIGKILL {
+		t.Errorf("grandchild: %v, %v", status, err)
+	}
+}
+
+func readPid(name string) int {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+func TestAdopt(t *testing.T) {
+	for name, script := range map[string]string{
+		"still running":  "(echo $$; exec sh -c 'echo $$ > %s/pid; sleep 0.2; exit 7') & while [ ! -s %[1]s/pid ]; do :; done",
+		"already reaped": "sh -c 'echo $$ > %s/pid; exit 7' &",
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, dir := testContext(t), t.TempDir()
+			cmd := exec.Command("/bin/sh", "-c", fmt.Sprintf(script, dir))
+			if _, err := reaper.Run(ctx, cmd); err != nil {
+				t.Fatal(err)
+			}
+			for readPid(dir+"/pid") == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			if name == "already reaped" {
+				time.Sleep(50 * time.Millisecond)
+			}
+			status, err := reaper.Adopt(readPid(dir + "/pid")).Wait(ctx)
+			if err != nil || status.Code != 7 {
+				t.Errorf("status %v, error %v, want 7", status, err)
+			}
+		})
+	}
+}
+
+func TestOrphansAreReported(t *testing.T) {
+	heard := make(chan Exit, 1000)
+	reaper.OnOrphan(func(e Exit) {
+		select {
+		case heard <- e:
+		default:
+		}
+	})
+	t.Cleanup(func() { reaper.OnOrphan(nil) })
+	dir := t.TempDir()
+	cmd := exec.Command("/bin/sh", "-c", fmt.Sprintf("sh -c 'echo $$ > %s/pid; exit 42' &", dir))
+	ctx := testContext(t)
+	if _, err := reaper.Run(ctx, cmd); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		select {
+		case e := <-heard:
+			if e.Pid == readPid(dir+"/pid") && e.Status.Code == 42 {
+				if e.Start == 0 {
+					t.Error("its start time is unknown")
+				}
+				return
+			}
+		case <-ctx.Done():
+			t.Fatal("the orphan was not reported")
+		}
+	}
+}
+
+func TestStartRefusesWhatNeedsExecsWait(t *testing.T) {
+	for name, cmd := range map[string]*exec.Cmd{
+		"context": exec.CommandContext(context.Background(), "/bin/true"),
+		"output":  {Path: "/bin/true", Stdout: &strings.Builder{}},
+		"input":   {Path: "/bin/true", Stdin: strings.NewReader("")},
+	} {
+		if _, err := reaper.Start(cmd); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestIdentNeverSignalsAnotherProcess(t *testing.T) {
+	p, err := reaper.Start(exec.Command("/bin/sleep", "1000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := Identify(p.Pid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := Ident{Pid: id.Pid, Start: id.Start + 1}
+	if err := other.Signal(unix.SIGKILL); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("signal to an earlier owner of the pid: %v, want ESRCH", err)
+	}
+	if !id.Alive() || other.Alive() {
+		t.Errorf("Alive() = %v for the process, %v for an earlier one", id.Alive(), other.Alive())
+	}
+	if err := id.Signal(unix.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	status, err := p.Wait(testContext(t))
+	if err != nil || status.Signal != unix.SIGTERM {
+		t.Errorf("%v, %v", status, err)
+	}
+	if err := id.Signal(unix.SIGTERM); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("signal to a dead process: %v, want ESRCH", err)
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("1 (a) b) S 0 1 1 0 -1 4194560 1 1 1 1 1 1 1 1 20 0 1 0 77 1 1"))
+	f.Add([]byte("1 (x"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		start, state, err := parseStat(data)
+		if err == nil && state == 0 {
+			t.Errorf("start %d but no state", start)
+		}
+	})
+}
