@@ -1,7 +1,6 @@
 package logs
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -128,21 +127,19 @@ func (p *Pump) scratch() []byte {
 	return p.buf
 }
 
-// lastLine looks at up to limit bytes of a pipe without taking them and gives
-// the length up to and with the last newline, or 0.
-func (p *Pump) lastLine(fifo, limit int) int {
+// look gives a copy of what is in a pipe, without taking it.
+func (p *Pump) look(fifo int) []byte {
 	if p.peek[0] < 0 {
 		if err := unix.Pipe2(p.peek[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 			p.peek = [2]int{-1, -1}
-			return 0
+			return nil
 		}
 	}
-	n, err := unix.Tee(fifo, p.peek[1], min(limit, chunk), unix.SPLICE_F_NONBLOCK)
+	n, err := unix.Tee(fifo, p.peek[1], chunk, unix.SPLICE_F_NONBLOCK)
 	if err != nil || n <= 0 {
-		return 0
+		return nil
 	}
-	seen := 0
-	buf := p.scratch()
+	seen, buf := 0, p.scratch()
 	for seen < int(n) {
 		got, err := unix.Read(p.peek[0], buf[seen:n])
 		if err != nil || got <= 0 {
@@ -150,7 +147,7 @@ func (p *Pump) lastLine(fifo, limit int) int {
 		}
 		seen += got
 	}
-	return bytes.LastIndexByte(buf[:seen], '\n') + 1
+	return buf[:seen]
 }
 
 // report says that output of a container is lost, at most every ten seconds.

@@ -175,7 +175,10 @@ func (r *reader) record(rec record) error {
 			return r.emit(Line{Time: rec.Time, Stream: rec.Stream, Lost: int64(rec.Length)})
 		}
 	case kindData:
-		if wanted && rec.Length > 0 {
+		if rec.Length == 0 {
+			return nil
+		}
+		if wanted {
 			return r.data(rec)
 		}
 		r.text[rec.Stream].next = rec.Offset + int64(rec.Length)

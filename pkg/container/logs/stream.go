@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -166,22 +167,30 @@ func (s *stream) makeRoom(p *Pump) (int, error) {
 	if err != nil || queued == 0 || int64(queued) <= room {
 		return queued, err
 	}
-	cut := 0
-	if room > 0 {
-		cut = p.lastLine(s.fifo, int(room))
-	}
-	if cut > 0 {
+	ahead := p.look(s.fifo)
+	if cut := bytes.LastIndexByte(ahead[:min(max(room, 0), int64(len(ahead)))], '\n') + 1; cut > 0 {
 		return cut, nil
 	}
-	// No line ends within the limit. If the file holds anything, rotate and let
-	// the line begin the next one; if not, it is longer than a file may be.
 	if s.size == 0 {
-		return int(room), nil
+		return int(room), nil // A line longer than a file may be.
+	}
+	if !s.endsLine() && s.size < s.max+chunk {
+		// It ends in a line that the container has not written at once.
+		if cut := bytes.IndexByte(ahead, '\n') + 1; cut > 0 {
+			return cut, nil
+		}
 	}
 	if err := s.rotate(); err != nil {
 		return 0, err
 	}
-	return int(min(int64(queued), chunk, s.max)), nil
+	return s.makeRoom(p)
+}
+
+// endsLine tells whether the file ends with a newline.
+func (s *stream) endsLine() bool {
+	var last [1]byte
+	_, err := s.file.ReadAt(last[:], s.size-1)
+	return err == nil && last[0] == '\n'
 }
 
 // rotate begins a new file.

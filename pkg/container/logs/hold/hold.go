@@ -1,0 +1,182 @@
+// Package hold lets a process that lives long keep file descriptors for one
+// that may be killed at any moment.
+//
+// A pipe, with what is in it, is gone when the last process that has it open is
+// gone. If the supervisor is killed and a container dies before the next
+// supervisor is there, only a third process can save the container's last
+// words: the parent of the supervisor, which does nothing but keep a copy of
+// the descriptor until it is told that it is not needed any more. A descriptor
+// is safe from the moment Hold returns, because it is in the queue of a socket
+// that the parent has open.
+//
+// In the parent: NewStore once, its Child among the ExtraFiles of each
+// supervisor, `go store.Serve()`. In the supervisor: NewClient.
+package hold
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	maxName = 255
+	// maxHeld bounds what a faulty child can make its parent keep: two pipes
+	// of each of 512 containers.
+	maxHeld = 1024
+)
+
+// Store is the side that keeps descriptors.
+type Store struct {
+	// Child is what the child inherits, every one that follows the same.
+	Child *os.File
+
+	sock   *os.File
+	mu     sync.Mutex
+	held   map[string]int
+	closed bool
+}
+
+// NewStore makes a store and the socket to reach it by.
+func NewStore() (*Store, error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make store of descriptors: socketpair: %w", err)
+	}
+	if err := unix.SetNonblock(ends[0], true); err != nil {
+		return nil, errors.Join(fmt.Errorf("make store of descriptors: %w", err), unix.Close(ends[0]), unix.Close(ends[1]))
+	}
+	return &Store{
+		Child: os.NewFile(uintptr(ends[1]), "hold"),
+		sock:  os.NewFile(uintptr(ends[0]), "hold"),
+		held:  map[string]int{},
+	}, nil
+}
+
+// Serve takes requests until Close.
+func (s *Store) Serve() error {
+	conn, err := s.sock.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("serve store of descriptors: %w", err)
+	}
+	data := make([]byte, 1+maxName)
+	control := make([]byte, unix.CmsgSpace(4))
+	for {
+		var n, oobn int
+		var failed error
+		err := conn.Read(func(fd uintptr) bool {
+			n, oobn, _, _, failed = unix.Recvmsg(int(fd), data, control, unix.MSG_CMSG_CLOEXEC)
+			return !errors.Is(failed, unix.EAGAIN) && !errors.Is(failed, unix.EINTR)
+		})
+		if err != nil && s.isClosed() {
+			return nil
+		}
+		if err == nil {
+			err = failed
+		}
+		if err != nil {
+			return fmt.Errorf("serve store of descriptors: %w", err)
+		}
+		if err := s.handle(data[:n], receivedFd(control[:oobn])); err != nil {
+			return err
+		}
+	}
+}
+
+// receivedFd is the descriptor that came with a message, or -1.
+func receivedFd(control []byte) int {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return -1
+	}
+	for _, m := range messages {
+		if fds, err := unix.ParseUnixRights(&m); err == nil && len(fds) > 0 {
+			return fds[0]
+		}
+	}
+	return -1
+}
+
+// handle carries out "+NAME" with a descriptor, or "-NAME".
+func (s *Store) handle(msg []byte, fd int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	drop := fd
+	if len(msg) > 1 {
+		name := string(msg[1:])
+		old, has := s.held[name]
+		switch {
+		case msg[0] == '+' && fd >= 0 && (has || len(s.held) < maxHeld):
+			s.held[name] = fd
+			drop = -1
+			if has {
+				drop = old
+			}
+		case msg[0] == '-' && has:
+			delete(s.held, name)
+			if err := unix.Close(old); err != nil {
+				return fmt.Errorf("release %s: %w", name, err)
+			}
+		}
+	}
+	if drop >= 0 {
+		return unix.Close(drop)
+	}
+	return nil
+}
+
+// Len is the number of descriptors held.
+func (s *Store) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.held)
+}
+
+func (s *Store) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// Close ends Serve and gives everything up.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	errs := []error{s.sock.Close(), s.Child.Close()}
+	for name, fd := range s.held {
+		errs = append(errs, unix.Close(fd))
+		delete(s.held, name)
+	}
+	return errors.Join(errs...)
+}
+
+// Client is the side that may be killed.
+type Client struct{ sock *os.File }
+
+// NewClient speaks to a store over the socket this process has inherited.
+func NewClient(sock *os.File) *Client { return &Client{sock: sock} }
+
+// Hold gives a copy of f into the store, under a name, in place of what has
+// that name.
+func (c *Client) Hold(name string, f *os.File) error {
+	return c.send("+", name, unix.UnixRights(int(f.Fd())))
+}
+
+// Release makes the store close what it has under the name.
+func (c *Client) Release(name string) error { return c.send("-", name, nil) }
+
+func (c *Client) send(verb, name string, control []byte) error {
+	if name == "" || len(name) > maxName {
+		return fmt.Errorf("hold %q: a name has 1 to %d bytes", name, maxName)
+	}
+	// Not waiting: a parent that does not listen must not stop its child.
+	err := unix.Sendmsg(int(c.sock.Fd()), []byte(verb+name), control, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+	if err != nil {
+		return fmt.Errorf("hold %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package hold
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func serve(t *testing.T) (*Store, *Client) {
+	t.Helper()
+	s, err := NewStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return s, NewClient(s.Child)
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("did not happen: %s", what)
+		}
+	}
+}
+
+func TestHeldPipeKeepsItsContent(t *testing.T) {
+	s, c := serve(t)
+	path := t.TempDir() + "/fifo"
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("last words"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Hold("x", f); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	buf := make([]byte, 64)
+	if n, err := g.Read(buf); err != nil || string(buf[:n]) != "last words" {
+		t.Errorf("the pipe has %q, %v", buf[:n], err)
+	}
+	until(t, "held", func() bool { return s.Len() == 1 })
+	if err := c.Release("x"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "released", func() bool { return s.Len() == 0 })
+}
+
+func TestNumberIsBounded(t *testing.T) {
+	s, c := serve(t)
+	for i := range maxHeld + 5 {
+		name := "n" + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676))
+		for c.Hold(name, os.Stdin) != nil {
+			time.Sleep(time.Millisecond) // the queue is full
+		}
+	}
+	until(t, "bounded", func() bool { return s.Len() == maxHeld })
+}
+
+func TestFaultyMessages(t *testing.T) {
+	s, c := serve(t)
+	for _, msg := range []string{"", "+", "-", "+nofd", "?x", "-unknown"} {
+		if err := s.handle([]byte(msg), -1); err != nil {
+			t.Errorf("%q: %v", msg, err)
+		}
+	}
+	if err := c.Hold("", os.Stdin); err == nil {
+		t.Error("an empty name is taken")
+	}
+	if n := s.Len(); n != 0 {
+		t.Errorf("%d are held", n)
+	}
+}

@@ -1,0 +1,210 @@
+package logs
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/logs/hold"
+)
+
+// asSupervisor makes the test binary, run again, a supervisor that takes over
+// the log of a container and is there to be killed.
+const asSupervisor = "SLIPWAY_TEST_LOG_SUPERVISOR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(asSupervisor); dir != "" {
+		supervise(dir)
+	}
+	os.Exit(m.Run())
+}
+
+func killBundle() *bundle.Bundle {
+	b := testBundle(bundle.Services, "victim")
+	b.Policy.LogMaxSize, b.Policy.LogMaxFiles = 32<<10, 10000
+	return b
+}
+
+func supervise(dir string) {
+	p := Paths{Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log")}
+	if _, err := Attach(killBundle(), Options{Paths: p}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	select {}
+}
+
+// startSupervisor returns a function that kills it and sees it gone.
+func startSupervisor(t *testing.T, dir string) func() {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), asSupervisor+"="+dir)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Errorf("the supervisor ended by itself: %v", err)
+		}
+		if state, err := cmd.Process.Wait(); err != nil || state.Exited() {
+			t.Errorf("the supervisor ended by itself: %v %v", state, err)
+		}
+	}
+}
+
+// TestKilledSupervisor kills the process that takes the output, at random
+// moments, while the container writes: each line is there exactly once, in
+// order, with files being rotated all the while.
+func TestKilledSupervisor(t *testing.T) {
+	kills := 100
+	if n, err := strconv.Atoi(os.Getenv("SLIPWAY_TEST_KILLS")); err == nil {
+		kills = n
+	}
+	p := testPaths(t)
+	o := testOptions(t, p)
+	o.Holder = testHolder(t)
+	w, err := Open(killBundle(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan struct{}), make(chan int)
+	out := w.Stdout()
+	w.ends[Stdout] = nil // The container's, not to be closed by Leave.
+	go writeNumbers(out, stop, done)
+	if err := w.Leave(); err != nil {
+		t.Fatal(err)
+	}
+	for range kills {
+		kill := startSupervisor(t, filepath.Dir(p.Run))
+		time.Sleep(time.Duration(rand.IntN(12_000)) * time.Microsecond)
+		kill()
+	}
+	kill := startSupervisor(t, filepath.Dir(p.Run))
+	close(stop)
+	lines := <-done
+	kill()
+	w, err = Attach(killBundle(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, w)
+	t.Logf("%d kills, %d lines, %d files", kills, lines, len(segmentFiles(p.Log+"/victim.out.log")))
+	checkNumbers(t, segmentFiles(p.Log+"/victim.out.log"), lines)
+	n := 0
+	for _, line := range texts(t, p, killBundle(), Query{}) {
+		if line != fmt.Sprintf("stdout line %d", n) {
+			t.Fatalf("line %d is read as %q", n, line)
+		}
+		n++
+	}
+	if n != lines {
+		t.Errorf("%d lines read of %d", n, lines)
+	}
+	if w.Lost() != 0 {
+		t.Errorf("%d bytes lost", w.Lost())
+	}
+}
+
+func writeNumbers(to *os.File, stop chan struct{}, done chan int) {
+	n := 0
+	for ; ; n++ {
+		select {
+		case <-stop:
+			done <- n
+			to.Close()
+			return
+		default:
+		}
+		fmt.Fprintf(to, "line %d\n", n)
+		if n%50 == 0 {
+			time.Sleep(100 * time.Microsecond)
+		}
+	}
+}
+
+// segmentFiles lists a log's files, oldest first.
+func segmentFiles(path string) []string {
+	n := 0
+	for exists(rotated(path, n)) {
+		n++
+	}
+	var all []string
+	for n--; n >= 0; n-- {
+		all = append(all, rotated(path, n))
+	}
+	return append(all, path)
+}
+
+func checkNumbers(t *testing.T, files []string, want int) {
+	t.Helper()
+	n := 0
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for lines := bufio.NewScanner(f); lines.Scan(); n++ {
+			if lines.Text() != fmt.Sprintf("line %d", n) {
+				t.Fatalf("%s: line %d is %q", name, n, lines.Text())
+			}
+		}
+		f.Close()
+	}
+	if n != want {
+		t.Errorf("%d lines of %d are in the files", n, want)
+	}
+}
+
+// TestDeadSupervisorAndDeadContainer: nobody of those who used the pipe lives.
+func TestDeadSupervisorAndDeadContainer(t *testing.T) {
+	p := testPaths(t)
+	o := testOptions(t, p)
+	o.Holder = testHolder(t)
+	b := killBundle()
+	w, err := Open(b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.pump.mu.Lock() // A supervisor that is killed before it gets to read.
+	write(t, w.Stdout(), "last words\n")
+	err = w.close()
+	w.pump.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, b, o, "next run\n", "")
+	got := texts(t, p, b, Query{Runs: PreviousRun})
+	if strings.Join(got, "|") != "stdout last words" {
+		t.Errorf("the run before has %q", got)
+	}
+	equal(t, "all", texts(t, p, b, Query{}), []string{"stdout last words", "stdout next run"})
+}
+
+// testHolder keeps pipes until the test ends, and sees that all are released.
+func testHolder(t *testing.T) Holder {
+	t.Helper()
+	store, err := hold.NewStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- store.Serve() }()
+	t.Cleanup(func() {
+		until(t, "all pipes are released", func() bool { return store.Len() == 0 })
+		if err := store.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return hold.NewClient(store.Child)
+}
