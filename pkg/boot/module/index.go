@@ -106,19 +106,34 @@ func (x *Index) Resolve(names []string, deny bool) []string {
 			found = append(found, module)
 		}
 	}
-	kinds := map[string][]string{}
+	var aliases []string
 	for _, name := range names {
-		if module := strings.ReplaceAll(name, "-", "_"); x.Has(module) {
-			if !deny || !x.config.blacklist[module] {
-				add(module)
-			}
-			continue
+		module := strings.ReplaceAll(name, "-", "_")
+		if !x.Has(module) {
+			aliases = append(aliases, name)
+		} else if !deny || !x.config.blacklist[module] {
+			add(module)
 		}
-		kinds[kind(name)] = append(kinds[kind(name)], name)
 	}
-	if len(kinds) == 0 {
+	if len(aliases) == 0 {
 		return found
 	}
+	for _, module := range x.answers(aliases) {
+		if !deny || !x.config.blacklist[module] {
+			add(module)
+		}
+	}
+	return found
+}
+
+// answers returns the modules that have an alias which matches one of names, in
+// the order of the list.
+func (x *Index) answers(names []string) []string {
+	kinds := map[string][]string{}
+	for _, name := range names {
+		kinds[kind(name)] = append(kinds[kind(name)], name)
+	}
+	var modules []string
 	for line := range strings.Lines(x.aliases) {
 		rest, ok := strings.CutPrefix(line, "alias ")
 		if !ok {
@@ -128,22 +143,22 @@ func (x *Index) Resolve(names []string, deny bool) []string {
 		if space < 0 {
 			continue
 		}
-		pattern, module := rest[:space], strings.TrimSpace(rest[space:])
-		for _, name := range kinds[kind(pattern)] {
+		pattern, candidates := rest[:space], names
+		if k := kind(pattern); !strings.ContainsAny(k, "*?[") {
+			candidates = kinds[k]
+		}
+		for _, name := range candidates {
 			if match(pattern, name) {
-				if module = strings.ReplaceAll(module, "-", "_"); !deny || !x.config.blacklist[module] {
-					add(module)
-				}
+				modules = append(modules, strings.ReplaceAll(strings.TrimSpace(rest[space:]), "-", "_"))
 				break
 			}
 		}
 	}
-	return found
+	return modules
 }
 
 // kind is what stands before the first colon of an alias, "pci" or "virtio". It
-// spares comparing a device with the aliases of other busses. Only "of:" and
-// the like have no colon early; patterns with a wildcard before it do not exist.
+// spares comparing a device with the aliases of other busses.
 func kind(alias string) string {
 	if i := strings.IndexByte(alias, ':'); i >= 0 {
 		return alias[:i]
