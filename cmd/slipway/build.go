@@ -138,21 +138,19 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	if err != nil {
 		return err
 	}
-	config, err := yml.Read(files, os.Stdin)
-	if err != nil {
-		return err
-	}
 	p.step("finding images")
-	machine, err := builder.Build(ctx, config)
+	machine, err := buildMachine(ctx, builder, files)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, machine.Close()) }()
+	p.warn(machine.Warnings)
 	target := &output.Target{Dir: f.dir, Name: f.name, File: f.file, Stdout: os.Stdout}
 	defer func() { err = errors.Join(err, target.Discard()) }()
 	options := output.Options{
 		Initrd: f.initrd, Compression: f.compression,
-		Repeats: builder.Hardening == build.HardeningNone,
+		Repeats:  builder.Hardening == build.HardeningNone,
+		Progress: p.written,
 	}
 	for _, format := range f.formats {
 		p.step("writing " + format)
@@ -166,4 +164,32 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	}
 	p.done(names, time.Since(began))
 	return nil
+}
+
+// buildMachine reads the YAML and builds. If the text is wrong it looks for
+// faults of the images too, so that all are told at once.
+func buildMachine(ctx context.Context, builder *build.Builder, files []string) (*build.Machine, error) {
+	config, faults, err := readConfig(files)
+	if err != nil {
+		return nil, err
+	}
+	if len(faults) == 0 {
+		return builder.Build(ctx, config)
+	}
+	more, err := builder.Check(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	faults.Add(more...)
+	return nil, faults.Err()
+}
+
+// readConfig reads the YAML; the faults are what is wrong with it.
+func readConfig(files []string) (*yml.Config, yml.Faults, error) {
+	config, err := yml.Read(files, os.Stdin)
+	var faults yml.Faults
+	if err != nil && !errors.As(err, &faults) {
+		return nil, nil, err
+	}
+	return config, faults, nil
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"slipway/pkg/build/yml"
 )
 
 // progress says what a long command is at: one line that changes on a
@@ -51,6 +53,26 @@ func (p *progress) clear() {
 	if p.terminal && !p.shown.IsZero() {
 		fmt.Fprint(p.w, eraseLine)
 		p.shown = time.Time{}
+	}
+}
+
+// warn prints what did not stop the build.
+func (p *progress) warn(faults yml.Faults) {
+	p.clear()
+	if p.quiet {
+		return
+	}
+	for _, f := range faults {
+		fmt.Fprintln(p.w, f)
+	}
+}
+
+// written follows the writing of an image, on a terminal only.
+func (p *progress) written(done, total int64) {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	if p.terminal && time.Since(p.shown) > 100*time.Millisecond {
+		p.show(fmt.Sprintf("writing: %s of %s", size(done), size(total)))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,61 +14,80 @@ import (
 	"slipway/pkg/build/yml"
 )
 
+// validateFlags are those of `slipway validate`.
+type validateFlags struct {
+	sourceFlags
+	json, textOnly, errorsOnly bool
+}
+
 func newValidateCommand() *cobra.Command {
-	var f sourceFlags
-	var asJSON, textOnly bool
+	var f validateFlags
 	cmd := &cobra.Command{
 		Use:   "validate [flags] FILE.yml...",
 		Short: "find every fault in linuxkit.yml",
+		Long: `Find every fault in linuxkit.yml, in its text and in what the images make of it.
+
+Warnings are what LinuxKit's own tool builds without a word and what will
+probably fail at boot. The exit status is 1 if there is any fault.`,
 		RunE: func(_ *cobra.Command, files []string) error {
 			if len(files) == 0 {
 				return usageError{errors.New("validate: name a linuxkit.yml, or - for standard input")}
 			}
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			err := f.validate(ctx, files, textOnly)
-			if asJSON {
-				return printFaults(err)
-			}
-			return err
+			return f.run(ctx, files)
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the faults as a JSON list, for editors")
-	cmd.Flags().BoolVar(&textOnly, "no-images", false, "look at the text alone, not at the images it names")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print the faults as a JSON list, for editors")
+	cmd.Flags().BoolVar(&f.textOnly, "no-images", false, "look at the text alone, not at the images it names")
+	cmd.Flags().BoolVar(&f.errorsOnly, "errors-only", false, "leave warnings out")
 	return cmd
 }
 
-func (f *sourceFlags) validate(ctx context.Context, files []string, textOnly bool) error {
+func (f *validateFlags) run(ctx context.Context, files []string) error {
+	faults, err := f.find(ctx, files)
+	if err != nil {
+		return err
+	}
+	if f.errorsOnly {
+		faults = faults.Only(yml.Error)
+	}
+	faults.Sort()
+	if f.json {
+		err = printJSON(faults)
+	} else {
+		for _, x := range faults {
+			fmt.Println(x)
+		}
+	}
+	if err == nil && len(faults) > 0 {
+		return exitError(1)
+	}
+	return err
+}
+
+func (f *validateFlags) find(ctx context.Context, files []string) (yml.Faults, error) {
 	p := newProgress(os.Stderr, f.quiet)
 	defer p.clear()
 	builder, err := f.builder(p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	config, err := yml.Read(files, os.Stdin)
-	if err != nil || textOnly {
-		return err
+	config, faults, err := readConfig(files)
+	if err != nil || f.textOnly {
+		return faults, err
 	}
-	return builder.Check(ctx, config)
+	more, err := builder.Check(ctx, config)
+	faults.Add(more...)
+	return faults, err
 }
 
-// printFaults writes faults as JSON; what is no fault of the text stays an error.
-func printFaults(err error) error {
-	var faults yml.Faults
-	if err != nil && !errors.As(err, &faults) {
-		return err
-	}
+func printJSON(faults yml.Faults) error {
 	if faults == nil {
 		faults = yml.Faults{}
 	}
 	out := json.NewEncoder(os.Stdout)
 	out.SetIndent("", "  ")
-	if err := out.Encode(faults); err != nil {
-		return err
-	}
-	if len(faults) > 0 {
-		return exitError(1)
-	}
-	return nil
+	return out.Encode(faults)
 }

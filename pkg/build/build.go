@@ -27,7 +27,10 @@ const labelKey = "org.mobyproject.config"
 
 // Machine is what a build makes: the root file system with the kernel in boot/.
 type Machine struct {
-	Root   *tree.Tree
+	Root *tree.Tree
+	// Warnings are faults that did not stop the build.
+	Warnings yml.Faults
+
 	images *images
 }
 
@@ -41,6 +44,7 @@ type container struct {
 	index   int    // in its section
 	spec    *specs.Spec
 	runtime bundle.Runtime
+	policy  bundle.Policy
 }
 
 func (c *container) dir() string { return bundle.Root + "/" + c.folder }
@@ -48,7 +52,7 @@ func (c *container) dir() string { return bundle.Root + "/" + c.folder }
 // Build makes the machine. The error is yml.Faults for what is wrong with the
 // configuration.
 func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, err error) {
-	set, err := findImages(ctx, c, b.Finder, b.Platform)
+	set, containers, faults, err := b.look(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -57,36 +61,46 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 			err = errors.Join(err, set.close())
 		}
 	}()
-	containers, err := b.translate(c, set)
-	if err != nil {
+	if err := faults.Only(yml.Error).Err(); err != nil {
+		return nil, faults.Err()
+	}
+	layout := &layout{ctx: ctx, Builder: b, config: c, images: set, containers: containers, root: tree.New()}
+	if err := layout.make(); err != nil {
 		return nil, err
 	}
-	if err := b.checkImages(c, set, containers); err != nil {
-		return nil, err
-	}
-	layout := &layout{Builder: b, config: c, images: set, containers: containers, root: tree.New()}
-	if err := layout.make(ctx); err != nil {
-		return nil, err
-	}
-	return &Machine{Root: layout.root, images: set}, nil
+	faults.Sort()
+	return &Machine{Root: layout.root, Warnings: faults, images: set}, nil
 }
 
-// Check finds all that Build would refuse without making anything.
-func (b *Builder) Check(ctx context.Context, c *yml.Config) (err error) {
-	set, err := findImages(ctx, c, b.Finder, b.Platform)
+// Check finds all that Build would refuse or warn of, and makes nothing. The
+// error is for what is not the configuration's fault.
+func (b *Builder) Check(ctx context.Context, c *yml.Config) (yml.Faults, error) {
+	set, _, faults, err := b.look(ctx, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, set.close()) }()
-	containers, err := b.translate(c, set)
-	if err != nil {
-		return err
-	}
-	return b.checkImages(c, set, containers)
+	return faults, set.close()
 }
 
-// translate makes every container's config.json and runtime.json.
-func (b *Builder) translate(c *yml.Config, set *images) ([]*container, error) {
+// look finds the images, translates the containers and collects every fault.
+func (b *Builder) look(ctx context.Context, c *yml.Config) (*images, []*container, yml.Faults, error) {
+	set, faults, err := findImages(ctx, c, b.Finder, b.Platform)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	containers, more := b.translate(c, set)
+	faults.Add(more...)
+	check := &checker{ctx: ctx, config: c, images: set, containers: containers, broken: map[string]bool{}}
+	faults.Add(check.all()...)
+	if err := ctx.Err(); err != nil {
+		return nil, nil, nil, errors.Join(err, set.close())
+	}
+	return set, containers, faults, nil
+}
+
+// translate makes every container's config.json and runtime.json. One whose
+// image was not found is translated as if the image said nothing.
+func (b *Builder) translate(c *yml.Config, set *images) ([]*container, yml.Faults) {
 	var faults yml.Faults
 	volumes := map[string]*yml.Volume{}
 	for _, v := range c.Volumes {
@@ -96,24 +110,23 @@ func (b *Builder) translate(c *yml.Config, set *images) ([]*container, error) {
 	counts := map[bundle.Section]int{}
 	var list []*container
 	for _, x := range c.Containers() {
-		img := set.get(x.Image)
-		label, err := yml.ParseLabel(x.Image, img.Config.Config.Labels[labelKey])
-		var more yml.Faults
-		if errors.As(err, &more) {
-			faults.Add(x.At.Child("image").At("the label %s of the image is wrong", labelKey))
-			faults.Add(more...)
-			continue
-		} else if err != nil {
-			return nil, err
+		var config v1.Config
+		if img := set.get(x.Image); img != nil {
+			config = img.Config.Config
 		}
-		t := &translator{c: x, label: label, image: img.Config.Config, volumes: volumes, ids: numbers, hardening: b.Hardening}
+		label, wrong := yml.ParseLabel(x.Image, config.Labels[labelKey])
+		if len(wrong) > 0 {
+			faults.Add(x.At.Child("image").At("the label %s of the image is wrong", labelKey))
+			faults.Add(wrong...)
+		}
+		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening}
 		out := &container{Container: x, index: counts[x.Section], folder: folder(x, counts[x.Section])}
 		counts[x.Section]++
 		out.spec, out.runtime = t.spec(), mergeRuntime(x.Runtime, label.Runtime)
 		faults.Add(t.faults...)
 		list = append(list, out)
 	}
-	return list, faults.Err()
+	return list, faults
 }
 
 // folder is the bundle's folder: numbered where the order counts.

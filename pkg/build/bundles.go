@@ -54,7 +54,7 @@ func (l *layout) unpack(c *container, origin *tree.Origin) (string, error) {
 	if dir := l.unpacked[full]; dir != "" {
 		return dir, nil
 	}
-	image, err := l.images.tree(c.Image)
+	image, err := l.images.tree(l.ctx, c.Image)
 	if err != nil {
 		return "", err
 	}

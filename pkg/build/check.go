@@ -1,8 +1,56 @@
 package build
 
-import "slipway/pkg/build/yml"
+import (
+	"context"
 
-// checkImages finds what only the images can tell.
-func (b *Builder) checkImages(c *yml.Config, set *images, containers []*container) error {
-	return nil
+	"slipway/pkg/build/tree"
+	"slipway/pkg/build/yml"
+)
+
+// checker looks for what would go wrong at boot. What LinuxKit's tool builds
+// without a word is a warning here: its users' YAML has to build, and something
+// in the machine may yet make it right.
+type checker struct {
+	ctx        context.Context
+	config     *yml.Config
+	images     *images
+	containers []*container
+	faults     yml.Faults
+	broken     map[string]bool // images whose layers cannot be read
+}
+
+func (k *checker) all() yml.Faults {
+	for _, c := range k.containers {
+		k.checkPolicy(c)
+		k.checkProcess(c)
+		k.checkNamespaces(c)
+		k.checkRoot(c)
+	}
+	k.checkOrder()
+	k.checkBindNS()
+	return k.faults
+}
+
+// warn adds a warning at a container's key; if the image's label has set it,
+// at the image.
+func (k *checker) warn(c *container, key string, format string, args ...any) yml.Fault {
+	at := c.At.Child("image")
+	if c.At.Has(key) {
+		at = c.At.Child(key)
+	}
+	return at.At(format, args...).Warns()
+}
+
+// root is the container's files; nil if the image is missing or broken.
+func (k *checker) root(c *container) *tree.Tree {
+	if k.images.get(c.Image) == nil || k.broken[c.Image] {
+		return nil
+	}
+	t, err := k.images.tree(k.ctx, c.Image)
+	if err != nil {
+		k.broken[c.Image] = true
+		k.faults.Add(c.At.Child("image").At("%v", err))
+		return nil
+	}
+	return t
 }

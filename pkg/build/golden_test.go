@@ -126,7 +126,7 @@ func buildTar(t *testing.T, source oci.Source, hardening Hardening, files ...str
 		}
 	}()
 	var archive bytes.Buffer
-	err = output.WriteTar(context.Background(), &archive, machine.Root.Nodes(), hardening == HardeningNone, true)
+	err = output.WriteTar(context.Background(), &archive, machine.Root.Nodes(), output.TarOptions{Repeats: hardening == HardeningNone})
 	return archive.Bytes(), err
 }
 

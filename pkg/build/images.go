@@ -36,9 +36,16 @@ type mention struct {
 
 func (m mention) want() want { return want{oci.FullName(m.name), m.platform.String()} }
 
-func mentions(c *yml.Config, platform v1.Platform) ([]mention, error) {
+// mentions lists the images the YAML names; those that cannot be names of
+// images are left to package yml.
+func mentions(c *yml.Config, platform v1.Platform) ([]mention, yml.Faults) {
 	var all []mention
-	add := func(name string, at yml.Place) { all = append(all, mention{name, platform, at}) }
+	var faults yml.Faults
+	add := func(name string, at yml.Place) {
+		if yml.IsImageName(name) {
+			all = append(all, mention{name, platform, at})
+		}
+	}
 	if c.Kernel.Image != "" {
 		add(c.Kernel.Image, c.Kernel.At.Child("image"))
 	}
@@ -47,8 +54,9 @@ func mentions(c *yml.Config, platform v1.Platform) ([]mention, error) {
 	}
 	for _, v := range c.Volumes {
 		platforms, err := volumePlatforms(v, platform)
-		if err != nil {
-			return nil, err
+		var wrong yml.Faults
+		if errors.As(err, &wrong) {
+			faults.Add(wrong...)
 		}
 		for _, p := range platforms {
 			all = append(all, mention{v.Image, p, v.At.Child("image")})
@@ -57,7 +65,7 @@ func mentions(c *yml.Config, platform v1.Platform) ([]mention, error) {
 	for _, x := range c.Containers() {
 		add(x.Image, x.At.Child("image"))
 	}
-	return all, nil
+	return all, faults
 }
 
 // volumePlatforms are those of a volume's image: the machine's, unless an OCI
@@ -85,26 +93,23 @@ const searches = 4
 
 // findImages gets every image of the configuration. An image that is nowhere
 // is a fault at each place that names it.
-func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.Platform) (*images, error) {
-	all, err := mentions(c, platform)
-	if err != nil {
-		return nil, err
-	}
+func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.Platform) (*images, yml.Faults, error) {
+	all, faults := mentions(c, platform)
 	set := &images{platform: platform, found: map[want]*oci.Image{}, trees: map[string]*tree.Tree{}}
 	failed := set.search(ctx, all, finder)
 	if err := ctx.Err(); err != nil {
-		return nil, errors.Join(err, set.close())
+		return nil, nil, errors.Join(err, set.close())
 	}
-	var faults yml.Faults
 	for _, m := range all {
 		if err := failed[m.want()]; err != nil {
-			faults.Add(m.at.At("%v", err))
+			fault := m.at.At("%v", err)
+			if names, ok := finder.(interface{ Names() []string }); ok && errors.Is(err, oci.ErrNotFound) {
+				fault = fault.Near(oci.FullName(m.name), names.Names())
+			}
+			faults.Add(fault)
 		}
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults.Err(), set.close())
-	}
-	return set, nil
+	return set, faults, nil
 }
 
 // search looks for the images side by side and says which were not found.
@@ -144,12 +149,12 @@ func (s *images) of(name string, p v1.Platform) *oci.Image {
 }
 
 // tree lays an image's layers over each other, once for all who use it.
-func (s *images) tree(name string) (*tree.Tree, error) {
+func (s *images) tree(ctx context.Context, name string) (*tree.Tree, error) {
 	full := oci.FullName(name)
 	if t := s.trees[full]; t != nil {
 		return t, nil
 	}
-	t, err := s.get(name).Tree(tree.DefaultLimits)
+	t, err := s.get(name).Tree(ctx, tree.DefaultLimits)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 
 // layout puts the root file system together.
 type layout struct {
+	ctx context.Context
 	*Builder
 	config     *yml.Config
 	images     *images
@@ -25,7 +26,7 @@ type layout struct {
 }
 
 // make carries out the parts in LinuxKit's order: a later one wins.
-func (l *layout) make(ctx context.Context) error {
+func (l *layout) make() error {
 	l.unpacked = map[string]string{}
 	for _, part := range []struct {
 		name string
@@ -37,7 +38,7 @@ func (l *layout) make(ctx context.Context) error {
 		{"containers", l.addContainers},
 		{"files", l.addFiles},
 	} {
-		if err := ctx.Err(); err != nil {
+		if err := l.ctx.Err(); err != nil {
 			return err
 		}
 		if err := part.make(); err != nil {
@@ -59,7 +60,7 @@ func (l *layout) addKernel() error {
 	if k.Image == "" {
 		return nil
 	}
-	image, err := l.images.tree(k.Image)
+	image, err := l.images.tree(l.ctx, k.Image)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ const apkDatabase = "lib/apk/db/installed"
 func (l *layout) addInit() error {
 	var packages []string
 	for i, name := range l.config.Init {
-		image, err := l.images.tree(name)
+		image, err := l.images.tree(l.ctx, name)
 		if err != nil {
 			return err
 		}

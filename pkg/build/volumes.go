@@ -37,7 +37,7 @@ func (l *layout) addVolume(v *yml.Volume, origin *tree.Origin) error {
 			return err
 		}
 	default:
-		image, err := l.images.tree(v.Image)
+		image, err := l.images.tree(l.ctx, v.Image)
 		if err != nil {
 			return err
 		}

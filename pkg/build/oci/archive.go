@@ -132,6 +132,20 @@ func (a *archive) Get(name string, platform v1.Platform) (*Image, error) {
 	return nil, fmt.Errorf("image %s: %w", FullName(name), ErrNotFound)
 }
 
+// List names the images of the archive.
+func (a *archive) List() ([]Item, error) {
+	var items []Item
+	if a.index != nil {
+		items = itemsOf(a.index)
+	}
+	for _, s := range a.saved {
+		for _, tag := range s.RepoTags {
+			items = append(items, Item{Name: FullName(tag)})
+		}
+	}
+	return items, nil
+}
+
 // loadSaved makes an image of a "docker save" entry. Its layers are named by
 // path and have no digest of their own but the one of their content.
 func (a *archive) loadSaved(s savedImage, name string, platform v1.Platform) (*Image, error) {

@@ -3,6 +3,7 @@ package oci
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -18,11 +19,11 @@ import (
 // Tree lays the image's layers over each other. The content of its files is
 // read from the layers, so the image must stay open as long as the tree is
 // used.
-func (i *Image) Tree(limits tree.Limits) (*tree.Tree, error) {
+func (i *Image) Tree(ctx context.Context, limits tree.Limits) (*tree.Tree, error) {
 	t := tree.New()
 	origin := &tree.Origin{Image: i.Name}
 	for n, d := range i.Manifest.Layers {
-		layer, err := i.layer(d, i.Config.RootFS.DiffIDs[n], limits)
+		layer, err := i.layer(ctx, d, i.Config.RootFS.DiffIDs[n], limits)
 		if err == nil {
 			err = t.AddLayer(layer, origin, limits)
 		}
@@ -35,7 +36,7 @@ func (i *Image) Tree(limits tree.Limits) (*tree.Tree, error) {
 
 // layer opens a layer as an uncompressed tar. One that is stored compressed is
 // unpacked to a file without a name, which goes when the image is closed.
-func (i *Image) layer(d v1.Descriptor, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+func (i *Image) layer(ctx context.Context, d v1.Descriptor, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
 	blob, err := i.blobs.open(d.Digest)
 	if err != nil {
 		return nil, err
@@ -57,17 +58,18 @@ func (i *Image) layer(d v1.Descriptor, diff v1.Hash, limits tree.Limits) (*io.Se
 		}
 		return blob.Reader(), nil
 	}
-	return i.unpack(blob, decompress, d.Digest, diff, limits)
+	in := contextReader{ctx, blob.Reader()}
+	return i.unpack(in, decompress, d.Digest, diff, limits)
 }
 
-func (i *Image) unpack(blob *Blob, decompress func(io.Reader) (io.Reader, error), digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, error), digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
 	file, err := scratch()
 	if err != nil {
 		return nil, err
 	}
 	i.open = append(i.open, file)
 	stored, plain := sha256.New(), sha256.New()
-	in := io.Reader(io.TeeReader(blob.Reader(), stored))
+	in := io.Reader(io.TeeReader(blob, stored))
 	r, err := decompress(in)
 	if err != nil {
 		return nil, err
@@ -114,6 +116,19 @@ func decompressor(magic []byte) func(io.Reader) (io.Reader, error) {
 		}
 	}
 	return nil
+}
+
+// contextReader stops a long read when the build is interrupted.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
 }
 
 func verify(r io.Reader, want v1.Hash) error {

@@ -65,11 +65,15 @@ func (l *Layout) List() ([]Item, error) {
 	if err != nil {
 		return nil, err
 	}
+	return itemsOf(index), nil
+}
+
+func itemsOf(index *v1.IndexManifest) []Item {
 	var items []Item
 	for _, d := range index.Manifests {
 		items = append(items, Item{Name: nameOf(d), Digest: d.Digest, Platform: d.Platform, Annotations: d.Annotations})
 	}
-	return items, nil
+	return items
 }
 
 // Get finds an image by name. It returns ErrNotFound if there is none of that

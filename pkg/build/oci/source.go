@@ -14,6 +14,8 @@ import (
 type Source interface {
 	// Get finds an image; the error is ErrNotFound if it is not there.
 	Get(name string, platform v1.Platform) (*Image, error)
+	// List names the images that are there.
+	List() ([]Item, error)
 }
 
 // OpenSource opens what --oci names: an OCI layout in a folder or in a tar, or
@@ -47,7 +49,7 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*I
 	if !f.Pull || f.Remote == nil {
 		sources = append(sources[:len(sources):len(sources)], f.Store)
 	}
-	var misses []string
+	var misses []error
 	for _, s := range sources {
 		img, err := s.Get(name, platform)
 		if err == nil {
@@ -56,10 +58,10 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*I
 		if !errors.Is(err, ErrNotFound) {
 			return nil, err
 		}
-		misses = append(misses, err.Error())
+		misses = append(misses, err)
 	}
 	if f.Remote == nil {
-		return nil, fmt.Errorf("%s", reason(name, misses))
+		return nil, reason(name, misses)
 	}
 	if err := f.Remote.Fetch(ctx, name, platform, f.Store); err != nil {
 		return nil, err
@@ -68,11 +70,26 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*I
 }
 
 // reason prefers what says more than "not found".
-func reason(name string, misses []string) string {
+func reason(name string, misses []error) error {
 	for _, m := range misses {
-		if strings.Contains(m, " for ") {
+		if strings.Contains(m.Error(), " for ") {
 			return m
 		}
 	}
-	return fmt.Sprintf("image %s: %v in the layouts given and the local store, and registries were not asked", FullName(name), ErrNotFound)
+	return fmt.Errorf("image %s: %w in the layouts given and the local store, and registries were not asked", FullName(name), ErrNotFound)
+}
+
+// Names lists the images of all sources but registries.
+func (f *Finder) Names() []string {
+	var names []string
+	for _, s := range append(f.Layouts[:len(f.Layouts):len(f.Layouts)], f.Store) {
+		items, err := s.List()
+		if err != nil {
+			continue // Get has told
+		}
+		for _, item := range items {
+			names = append(names, item.Name)
+		}
+	}
+	return names
 }

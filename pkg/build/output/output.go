@@ -25,8 +25,8 @@ type Options struct {
 	// Repeats writes entries of the tar that later ones replace, as LinuxKit's
 	// tool does.
 	Repeats bool
-	// Progress is told of the bytes that were written; may be nil.
-	Progress func(what string, done, total int64)
+	// Progress is told how many bytes of the files have been read; may be nil.
+	Progress func(done, total int64)
 }
 
 // format is a way to write an image.

@@ -55,7 +55,7 @@ func squashRoot(ctx context.Context, t *tree.Tree, beside *os.File, o Options) (
 		err = os.Remove(temp.Name()) // mksquashfs wants to make the file itself
 	}
 	if err == nil {
-		err = writeSquashfs(ctx, rootNodes(t), temp.Name(), orDefault(o.Compression, defaultCompression))
+		err = writeSquashfs(ctx, rootNodes(t), temp.Name(), o)
 	}
 	if err != nil {
 		if gone := os.Remove(temp.Name()); gone != nil && !errors.Is(gone, os.ErrNotExist) {

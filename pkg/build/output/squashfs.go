@@ -33,12 +33,12 @@ func squashfsArgs(file, compression string) []string {
 }
 
 // writeSquashfs pipes the entries through mksquashfs (squashfs-tools) to file.
-func writeSquashfs(ctx context.Context, nodes []*tree.Node, file, compression string) error {
+func writeSquashfs(ctx context.Context, nodes []*tree.Node, file string, o Options) error {
 	program, err := exec.LookPath("mksquashfs")
 	if err != nil {
 		return fmt.Errorf("squashfs: %w (it comes with the package squashfs-tools)", err)
 	}
-	cmd := exec.CommandContext(ctx, program, squashfsArgs(file, compression)...)
+	cmd := exec.CommandContext(ctx, program, squashfsArgs(file, orDefault(o.Compression, defaultCompression))...)
 	// Up to 4.5.1 at least, -root-time does nothing to what is read from a tar:
 	// the root folder gets the clock. This variable moves it, and the file
 	// system's own time, to that of the youngest file.
@@ -53,7 +53,7 @@ func writeSquashfs(ctx context.Context, nodes []*tree.Node, file, compression st
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("squashfs: %w", err)
 	}
-	writeErr := pipeTar(ctx, pipe, nodes)
+	writeErr := pipeTar(ctx, pipe, nodes, o.Progress)
 	err = cmd.Wait()
 	if err != nil {
 		err = fmt.Errorf("mksquashfs: %w: %s", err, lastLines(output.String()))
@@ -74,9 +74,9 @@ func youngest(nodes []*tree.Node) time.Time {
 	return latest
 }
 
-func pipeTar(ctx context.Context, pipe io.WriteCloser, nodes []*tree.Node) error {
+func pipeTar(ctx context.Context, pipe io.WriteCloser, nodes []*tree.Node, progress func(done, total int64)) error {
 	w := bufio.NewWriterSize(pipe, bufferSize)
-	err := WriteTar(ctx, w, nodes, false, false)
+	err := WriteTar(ctx, w, nodes, TarOptions{Progress: progress})
 	if err == nil {
 		err = w.Flush()
 	}

@@ -19,23 +19,31 @@ const bufferSize = 256 << 10
 func writeTarFile(ctx context.Context, t *tree.Tree, to *Target, o Options) error {
 	return to.WriteFile(".tar", func(f *os.File) error {
 		w := bufio.NewWriterSize(f, bufferSize)
-		if err := WriteTar(ctx, w, t.Nodes(), o.Repeats, true); err != nil {
+		if err := WriteTar(ctx, w, t.Nodes(), TarOptions{Repeats: o.Repeats, Origins: true, Progress: o.Progress}); err != nil {
 			return err
 		}
 		return w.Flush()
 	})
 }
 
-// WriteTar writes entries as a tar. With repeats it holds what later entries
-// replace, too. With origins each entry says in PAX records, as LinuxKit's do,
-// which image it comes from.
-func WriteTar(ctx context.Context, w io.Writer, nodes []*tree.Node, repeats, origins bool) error {
-	a := &tarWriter{Writer: tar.NewWriter(w), origins: origins, paths: map[*tree.Inode]string{}}
+// TarOptions choose what a tar holds beside the entries.
+type TarOptions struct {
+	// Repeats writes entries that later ones replace, too.
+	Repeats bool
+	// Origins says in PAX records, as LinuxKit's, which image an entry is from.
+	Origins bool
+	// Progress is told how many bytes have been read; may be nil.
+	Progress func(done, total int64)
+}
+
+// WriteTar writes entries as a tar.
+func WriteTar(ctx context.Context, w io.Writer, nodes []*tree.Node, o TarOptions) error {
+	a := &tarWriter{Writer: tar.NewWriter(w), TarOptions: o, paths: map[*tree.Inode]string{}, total: contentSize(nodes)}
 	for _, n := range nodes {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if repeats {
+		if o.Repeats {
 			for _, e := range n.Before {
 				if err := a.write(n.Path(), e); err != nil {
 					return err
@@ -51,7 +59,8 @@ func WriteTar(ctx context.Context, w io.Writer, nodes []*tree.Node, repeats, ori
 
 type tarWriter struct {
 	*tar.Writer
-	origins bool
+	TarOptions
+	done, total int64
 	// paths are where contents were written; the next one is a hard link.
 	paths map[*tree.Inode]string
 }
@@ -82,7 +91,23 @@ func (a *tarWriter) write(path string, e tree.Entry) error {
 	if _, err := io.Copy(a, content.Open()); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	if a.done += content.Size; a.Progress != nil {
+		a.Progress(a.done, a.total)
+	}
 	return nil
+}
+
+// contentSize is how many bytes the files have, each content counted once.
+func contentSize(nodes []*tree.Node) int64 {
+	seen := map[*tree.Inode]bool{}
+	var total int64
+	for _, n := range nodes {
+		if n.Inode != nil && !seen[n.Inode] {
+			seen[n.Inode] = true
+			total += n.Inode.Size
+		}
+	}
+	return total
 }
 
 func (a *tarWriter) records(e tree.Entry) map[string]string {
@@ -90,7 +115,7 @@ func (a *tarWriter) records(e tree.Entry) map[string]string {
 	for _, name := range slices.Sorted(maps.Keys(e.Xattrs)) {
 		records["SCHILY.xattr."+name] = e.Xattrs[name]
 	}
-	if a.origins && e.Origin != nil {
+	if a.Origins && e.Origin != nil {
 		if e.Origin.Image != "" {
 			records["LINUXKIT.source"] = e.Origin.Image
 		}

@@ -24,7 +24,11 @@ type pending struct{ temp, name string }
 // Create opens a file of the image for writing, under a temporary name.
 func (t *Target) Create(suffix string) (*os.File, error) {
 	name := filepath.Join(t.Dir, t.Name+suffix)
-	if t.File != "" && t.File != "-" {
+	switch t.File {
+	case "":
+	case "-":
+		name = filepath.Join(os.TempDir(), "slipway"+suffix)
+	default:
 		name = t.File
 	}
 	dir := filepath.Dir(name)

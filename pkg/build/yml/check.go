@@ -39,7 +39,7 @@ func checkImageNames(c *Config) Faults {
 		case strings.HasPrefix(name, "@pkg:"):
 			faults.Add(at.At("%q names a package of LinuxKit's source tree, which needs LinuxKit's own tool to find its tag", name).
 				Wants("the image's name, as `linuxkit pkg show-tag` prints it"))
-		case strings.TrimSpace(name) != name || name == "" || strings.ContainsAny(name, " \t\n"):
+		case !IsImageName(name):
 			faults.Add(at.At("%q is not the name of an image", name).Wants("a name such as alpine:3.20"))
 		}
 	}
@@ -58,6 +58,11 @@ func checkImageNames(c *Config) Faults {
 		look(x.Image, x.At.Child("image"))
 	}
 	return faults
+}
+
+// IsImageName tells whether a text can name an image at all.
+func IsImageName(name string) bool {
+	return name != "" && !strings.ContainsAny(name, " \t\n") && !strings.HasPrefix(name, "@pkg:")
 }
 
 func (c *Config) checkVolumes() Faults {

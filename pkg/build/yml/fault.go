@@ -17,14 +17,26 @@ type Fault struct {
 	Want    string `json:"want,omitempty"`    // what was expected
 	Nearest string `json:"nearest,omitempty"` // the name that was probably meant
 	Text    string `json:"text,omitempty"`    // the line itself
+	// Severity is Error, or Warning for what LinuxKit's tool builds and what
+	// may work because something makes it so at boot, but probably will not.
+	Severity Severity `json:"severity"`
 }
+
+// Severity says whether a fault stops a build.
+type Severity string
+
+// The severities.
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+)
 
 // Faults are all that is wrong, in the order of the text. It is an error.
 type Faults []Fault
 
 // At makes a fault at a place.
 func (p Place) At(format string, args ...any) Fault {
-	f := Fault{File: p.File(), Path: p.path, Message: fmt.Sprintf(format, args...), Text: p.line()}
+	f := Fault{File: p.File(), Path: p.path, Message: fmt.Sprintf(format, args...), Text: p.line(), Severity: Error}
 	if p.node != nil {
 		f.Line, f.Column = p.node.Line, p.node.Column
 	}
@@ -39,8 +51,25 @@ func (f Fault) Wants(format string, args ...any) Fault {
 
 // Near adds the name nearest to what was written, if one is near at all.
 func (f Fault) Near(written string, names []string) Fault {
-	f.Nearest = nearest(written, names)
+	f.Nearest = Nearest(written, names)
 	return f
+}
+
+// Warns makes the fault a warning.
+func (f Fault) Warns() Fault {
+	f.Severity = Warning
+	return f
+}
+
+// Only are the faults of one severity.
+func (f Faults) Only(s Severity) Faults {
+	var out Faults
+	for _, x := range f {
+		if x.Severity == s {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // Add appends faults.
@@ -81,6 +110,9 @@ func (f Faults) Error() string {
 func (f Fault) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", f.Where())
+	if f.Severity == Warning {
+		b.WriteString("warning: ")
+	}
 	if f.Path != "" {
 		fmt.Fprintf(&b, "%s: ", f.Path)
 	}

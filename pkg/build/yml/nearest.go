@@ -2,9 +2,9 @@ package yml
 
 import "strings"
 
-// nearest is the name that someone who wrote the word probably meant: the one
+// Nearest is the name that someone who wrote the word probably meant: the one
 // with the fewest edits between them, if those are few enough. "" if none is.
-func nearest(word string, names []string) string {
+func Nearest(word string, names []string) string {
 	best, limit := "", 1+len(word)/3
 	for _, name := range names {
 		if d := distance(strings.ToLower(word), strings.ToLower(name)); d <= limit {

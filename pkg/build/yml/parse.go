@@ -1,7 +1,6 @@
 package yml
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,7 +21,8 @@ const Stdin = "-"
 
 // Read reads linuxkit.yml files and merges them: a kernel field of a later one
 // replaces an earlier one's, lists are appended. The error is Faults if the
-// texts are wrong.
+// texts are wrong; the configuration then holds what could be made of them, so
+// that further faults can be found.
 func Read(names []string, stdin io.Reader) (*Config, error) {
 	merged := &Config{}
 	var faults Faults
@@ -31,18 +31,9 @@ func Read(names []string, stdin io.Reader) (*Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := Parse(label(name), data)
-		var more Faults
-		if err != nil && !errors.As(err, &more) {
-			return nil, err
-		}
+		c, more := Parse(label(name), data)
 		faults.Add(more...)
-		if c != nil {
-			merged.merge(c)
-		}
-	}
-	if len(faults) > 0 {
-		return nil, faults.Err()
+		merged.merge(c)
 	}
 	faults.Add(merged.check()...)
 	return merged, faults.Err()
@@ -75,44 +66,41 @@ func readText(name string, stdin io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// Parse reads one text. It checks what the schema says; what spans several
-// texts is checked by Read.
-func Parse(name string, data []byte) (*Config, error) {
-	at, err := document(name, data)
-	if err != nil {
-		return nil, err
-	}
+// Parse reads one text. It finds what the schema says; what spans several
+// texts is found by Read.
+func Parse(name string, data []byte) (*Config, Faults) {
 	c := &Config{}
+	at, faults := document(name, data)
 	if at.node == nil {
-		return c, nil
+		return c, faults
 	}
 	var check checker
+	check.faults = faults
 	check.check(at, configSchema, 0)
-	if err := check.faults.Err(); err != nil {
-		return nil, err
-	}
-	if err := at.node.Decode(c); err != nil {
-		return nil, Faults{at.At("%v", err)}
+	// What does not fit its field is left out: the checker has named it.
+	if err := at.node.Decode(c); err != nil && len(check.faults) == 0 {
+		check.faults.Add(at.At("%v", err))
 	}
 	c.place(at)
-	return c, nil
+	return c, check.faults
 }
 
-// document reads the one YAML document of a text; an empty text has a nil node.
-func document(name string, data []byte) (Place, error) {
+// document reads the one YAML document of a text; an empty text, and one that
+// is no YAML, has a nil node.
+func document(name string, data []byte) (Place, Faults) {
 	src := &source{name: name, lines: strings.Split(string(data), "\n")}
 	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
 	var doc, next yaml.Node
 	if err := decoder.Decode(&doc); err == io.EOF {
 		return Place{src: src}, nil
 	} else if err != nil {
-		return Place{}, syntaxFaults(src, err)
+		return Place{src: src}, syntaxFaults(src, err)
 	}
 	at := Place{src: src, node: doc.Content[0]}
 	if err := decoder.Decode(&next); err == nil {
-		return Place{}, Faults{Place{src, &next, ""}.At("a second YAML document").Wants("one")}
+		return at, Faults{Place{src, &next, ""}.At("a second YAML document").Wants("one")}
 	} else if err != io.EOF {
-		return Place{}, syntaxFaults(src, err)
+		return at, syntaxFaults(src, err)
 	}
 	return at, nil
 }
@@ -192,22 +180,16 @@ func (c *Config) merge(next *Config) {
 
 // ParseLabel reads the settings in an image's org.mobyproject.config label,
 // JSON or YAML. The faults name the image as their file.
-func ParseLabel(image, text string) (*Settings, error) {
-	at, err := document("label of "+image, []byte(text))
-	if err != nil {
-		return nil, err
-	}
+func ParseLabel(image, text string) (*Settings, Faults) {
 	s := &Settings{}
-	if at.node == nil {
-		return s, nil
+	at, faults := document("label of "+image, []byte(text))
+	if at.node == nil || len(faults) > 0 {
+		return s, faults
 	}
 	var check checker
 	check.check(at, labelSchema, 0)
-	if err := check.faults.Err(); err != nil {
-		return nil, err
+	if err := at.node.Decode(s); err != nil && len(check.faults) == 0 {
+		check.faults.Add(at.At("%v", err))
 	}
-	if err := at.node.Decode(s); err != nil {
-		return nil, Faults{at.At("%v", err)}
-	}
-	return s, nil
+	return s, check.faults
 }

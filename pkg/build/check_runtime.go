@@ -1,0 +1,217 @@
+package build
+
+import (
+	"path"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/pkg/build/tree"
+	"slipway/pkg/bundle"
+)
+
+// checkProcess finds commands and values that the OCI runtime refuses.
+func (k *checker) checkProcess(c *container) {
+	p := c.spec.Process
+	if len(p.Args) == 0 && k.images.get(c.Image) != nil {
+		k.faults.Add(k.warn(c, "command", "no command: the image has none and the YAML gives none"))
+	}
+	for i, l := range p.Rlimits {
+		if l.Soft > l.Hard {
+			k.faults.Add(k.warn(c, "rlimits", "limit %d, %s: the soft limit is above the hard one", i+1, l.Type))
+		}
+	}
+	if n := p.OOMScoreAdj; n != nil && (*n < -1000 || *n > 1000) {
+		k.faults.Add(k.warn(c, "oomScoreAdj", "%d", *n).Wants("-1000 to 1000"))
+	}
+	if !strings.HasPrefix(p.Cwd, "/") {
+		k.faults.Add(k.warn(c, "cwd", "%q", p.Cwd).Wants("an absolute path"))
+	}
+}
+
+// namespace finds one in a spec; ok is false if the machine's is used.
+func namespace(s *specs.Spec, kind specs.LinuxNamespaceType) (where string, ok bool) {
+	for _, n := range s.Linux.Namespaces {
+		if n.Type == kind {
+			return n.Path, true
+		}
+	}
+	return "", false
+}
+
+// checkNamespaces finds settings that need a namespace the container does not
+// have, and paths on which nobody keeps a namespace.
+func (k *checker) checkNamespaces(c *container) {
+	if _, own := namespace(c.spec, specs.UTSNamespace); c.spec.Hostname != "" && !own {
+		k.faults.Add(k.warn(c, "hostname", "a host name in the machine's own namespace").Wants("uts: new beside it"))
+	}
+	where, own := namespace(c.spec, specs.UserNamespace)
+	mapped := len(c.spec.Linux.UIDMappings) > 0 || len(c.spec.Linux.GIDMappings) > 0
+	switch {
+	case mapped && !own:
+		k.faults.Add(k.warn(c, "uidMappings", "mappings without a user namespace").Wants("userns: new beside them"))
+	case own && where == "" && !mapped:
+		k.faults.Add(k.warn(c, "userns", "a user namespace without mappings").Wants("uidMappings and gidMappings"))
+	}
+	for _, n := range []struct {
+		key  string
+		kind specs.LinuxNamespaceType
+	}{
+		{"net", specs.NetworkNamespace}, {"pid", specs.PIDNamespace}, {"ipc", specs.IPCNamespace},
+		{"uts", specs.UTSNamespace}, {"userns", specs.UserNamespace},
+	} {
+		if where, own := namespace(c.spec, n.kind); own && where != "" {
+			k.checkNamespacePath(c, n.key, where)
+		}
+	}
+}
+
+func (k *checker) checkNamespacePath(c *container, key, where string) {
+	if !strings.HasPrefix(where, "/") {
+		k.faults.Add(k.warn(c, key, "%q", where).Near(where, []string{"host", "new", "none", "root"}).
+			Wants("host, new or an absolute path"))
+		return
+	}
+	if strings.HasPrefix(where, "/proc/") {
+		return
+	}
+	kept := map[string]string{"userns": "user"}[key]
+	if kept == "" {
+		kept = key
+	}
+	var made []string
+	for _, other := range k.containers {
+		for _, b := range other.runtime.BindNS.Paths() {
+			if b.NS != kept {
+				continue
+			}
+			if same(b.Path, where) {
+				if before(other, c) {
+					return
+				}
+				k.faults.Add(k.warn(c, key, "%s is made by %s %s, which runs later", where, other.Section, other.Name))
+				return
+			}
+			made = append(made, b.Path)
+		}
+	}
+	k.faults.Add(k.warn(c, key, "no container keeps a namespace on %s", where).Near(where, made).
+		Wants("a runtime: bindNS: %s: of an earlier container", kept))
+}
+
+// same compares paths; /var/run is /run in the machine.
+func same(a, b string) bool { return machinePath(a) == machinePath(b) }
+
+func machinePath(p string) string {
+	p = path.Clean(p)
+	if rest, ok := strings.CutPrefix(p, "/var/run/"); ok {
+		return "/run/" + rest
+	}
+	return p
+}
+
+// before tells whether one container is started before another can need it.
+func before(a, b *container) bool {
+	order := map[bundle.Section]int{bundle.Onboot: 0, bundle.Services: 1, bundle.Onshutdown: 2}
+	if a.Section != b.Section {
+		return order[a.Section] < order[b.Section]
+	}
+	return a != b && (a.Section == bundle.Services || a.index < b.index)
+}
+
+// checkBindNS finds two containers that keep their namespaces on one file.
+func (k *checker) checkBindNS() {
+	first := map[string]*container{}
+	for _, c := range k.containers {
+		for _, b := range c.runtime.BindNS.Paths() {
+			p := machinePath(b.Path)
+			if other := first[p]; other != nil && other != c {
+				k.faults.Add(k.warn(c, "runtime", "bindNS: %s %s keeps a namespace on %s already", other.Section, other.Name, b.Path))
+			}
+			first[p] = c
+		}
+	}
+}
+
+// checkRoot finds what is missing among the container's files: the command,
+// and places to mount on where they cannot be made.
+func (k *checker) checkRoot(c *container) {
+	root := k.root(c)
+	if root == nil {
+		return
+	}
+	k.checkCommand(c, root)
+	if !c.spec.Root.Readonly {
+		return
+	}
+	for _, m := range c.spec.Mounts {
+		if covered(c, m.Destination) || provided[m.Destination] || root.Resolve(m.Destination) != nil {
+			continue
+		}
+		k.faults.Add(k.warnMount(c, m).Wants("a folder or file of that name in the image, or readonly: false"))
+	}
+}
+
+// provided are what every image gets from the builder.
+var provided = map[string]bool{
+	"/": true, "/dev": true, "/dev/pts": true, "/dev/shm": true, "/etc": true, "/etc/hosts": true,
+	"/etc/mtab": true, "/etc/resolv.conf": true, "/proc": true, "/sys": true,
+}
+
+// covered tells whether a path lies below another mount, where it may exist or
+// can be made.
+func covered(c *container, p string) bool {
+	for _, m := range c.spec.Mounts {
+		if m.Destination != p && strings.HasPrefix(p, strings.TrimSuffix(m.Destination, "/")+"/") {
+			return true
+		}
+	}
+	for _, m := range c.runtime.Mounts {
+		if !strings.HasPrefix(m.Destination, "/") {
+			return true // something is mounted into the root at boot
+		}
+	}
+	for _, dir := range c.runtime.Mkdir {
+		if !strings.HasPrefix(dir, "/") && same("/"+dir, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkCommand looks for the program as the OCI runtime will.
+func (k *checker) checkCommand(c *container, root *tree.Tree) {
+	args := c.spec.Process.Args
+	if len(args) == 0 {
+		return
+	}
+	program := args[0]
+	candidates := []string{path.Join(c.spec.Process.Cwd, program)}
+	switch {
+	case strings.HasPrefix(program, "/"):
+		candidates = []string{program}
+	case !strings.Contains(program, "/"):
+		candidates = nil
+		for _, dir := range strings.Split(searchPath(c.spec.Process.Env), ":") {
+			candidates = append(candidates, path.Join("/", dir, program))
+		}
+	}
+	for _, p := range candidates {
+		if covered(c, p) || root.Resolve(p) != nil {
+			return
+		}
+	}
+	k.faults.Add(k.warn(c, "command", "the image has no program %q", program))
+}
+
+// defaultPath is what the OCI runtime searches if PATH is not set.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func searchPath(env []string) string {
+	for _, v := range env {
+		if p, ok := strings.CutPrefix(v, "PATH="); ok {
+			return p
+		}
+	}
+	return defaultPath
+}
