@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -63,7 +64,7 @@ func (r *Registry) reference(full string) (name.Reference, error) {
 	if err != nil {
 		return nil, err
 	}
-	mirror := r.Mirrors[ref.Context().RegistryStr()]
+	mirror := r.Mirrors[full[:strings.IndexByte(full, '/')]]
 	if mirror == "" {
 		return ref, nil
 	}
