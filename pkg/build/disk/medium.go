@@ -53,7 +53,6 @@ func (m *medium) WriteAt(p []byte, off int64) (int, error) {
 		m.at = off
 	}
 	if len(p) > cap(m.waiting) {
-		m.at += int64(len(p))
 		return m.File.WriteAt(p, off)
 	}
 	m.waiting = append(m.waiting, p...)
