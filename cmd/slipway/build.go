@@ -139,7 +139,7 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 		return err
 	}
 	p.step("finding images")
-	machine, err := buildMachine(ctx, builder, files)
+	machine, err := builder.BuildFiles(ctx, files, os.Stdin)
 	if err != nil {
 		return err
 	}
@@ -164,32 +164,4 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	}
 	p.done(names, time.Since(began))
 	return nil
-}
-
-// buildMachine reads the YAML and builds. If the text is wrong it looks for
-// faults of the images too, so that all are told at once.
-func buildMachine(ctx context.Context, builder *build.Builder, files []string) (*build.Machine, error) {
-	config, faults, err := readConfig(files)
-	if err != nil {
-		return nil, err
-	}
-	if len(faults) == 0 {
-		return builder.Build(ctx, config)
-	}
-	more, err := builder.Check(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	faults.Add(more...)
-	return nil, faults.Err()
-}
-
-// readConfig reads the YAML; the faults are what is wrong with it.
-func readConfig(files []string) (*yml.Config, yml.Faults, error) {
-	config, err := yml.Read(files, os.Stdin)
-	var faults yml.Faults
-	if err != nil && !errors.As(err, &faults) {
-		return nil, nil, err
-	}
-	return config, faults, nil
 }

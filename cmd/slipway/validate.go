@@ -74,13 +74,11 @@ func (f *validateFlags) find(ctx context.Context, files []string) (yml.Faults, e
 	if err != nil {
 		return nil, err
 	}
-	config, faults, err := readConfig(files)
-	if err != nil || f.textOnly {
+	if f.textOnly {
+		_, faults, err := yml.Read(files, os.Stdin)
 		return faults, err
 	}
-	more, err := builder.Check(ctx, config)
-	faults.Add(more...)
-	return faults, err
+	return builder.CheckFiles(ctx, files, os.Stdin)
 }
 
 func printJSON(faults yml.Faults) error {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -19,7 +19,6 @@ type Builder struct {
 	Finder    Finder
 	Platform  v1.Platform
 	Hardening Hardening
-	Log       *slog.Logger
 }
 
 // labelKey is the image label that holds LinuxKit's settings.
@@ -48,6 +47,36 @@ type container struct {
 }
 
 func (c *container) dir() string { return bundle.Root + "/" + c.folder }
+
+// BuildFiles reads linuxkit.yml files ("-" is stdin) and builds the machine. If
+// the text is wrong it looks for the images' faults too, so that all are told
+// at once; they are the error then.
+func (b *Builder) BuildFiles(ctx context.Context, files []string, stdin io.Reader) (*Machine, error) {
+	c, faults, err := yml.Read(files, stdin)
+	if err != nil {
+		return nil, err
+	}
+	if len(faults) == 0 {
+		return b.Build(ctx, c)
+	}
+	more, err := b.Check(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	faults.Add(more...)
+	return nil, faults.Err()
+}
+
+// CheckFiles finds all that BuildFiles would refuse or warn of.
+func (b *Builder) CheckFiles(ctx context.Context, files []string, stdin io.Reader) (yml.Faults, error) {
+	c, faults, err := yml.Read(files, stdin)
+	if err != nil {
+		return nil, err
+	}
+	more, err := b.Check(ctx, c)
+	faults.Add(more...)
+	return faults, err
+}
 
 // Build makes the machine. The error is yml.Faults for what is wrong with the
 // configuration.

@@ -74,6 +74,7 @@ func (k *checker) checkOrder() {
 		}
 	}
 	slices.Sort(names)
+	names = slices.Compact(names)
 	for _, c := range k.containers {
 		k.checkNames(c, "slipway.after", c.policy.After, services, names)
 		k.checkNames(c, "slipway.requires", c.policy.Requires, services, names)

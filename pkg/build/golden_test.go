@@ -111,12 +111,8 @@ func checkRefused(t *testing.T, file string, err error) {
 // buildTar builds files the way slipway build --format tar does.
 func buildTar(t *testing.T, source oci.Source, hardening Hardening, files ...string) ([]byte, error) {
 	t.Helper()
-	config, err := yml.Read(files, strings.NewReader(""))
-	if err != nil {
-		return nil, err
-	}
 	b := &Builder{Finder: only{source}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Hardening: hardening}
-	machine, err := b.Build(context.Background(), config)
+	machine, err := b.BuildFiles(context.Background(), files, strings.NewReader(""))
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +122,7 @@ func buildTar(t *testing.T, source oci.Source, hardening Hardening, files ...str
 		}
 	}()
 	var archive bytes.Buffer
-	err = output.WriteTar(context.Background(), &archive, machine.Root.Nodes(), output.TarOptions{Repeats: hardening == HardeningNone})
+	err = output.WriteTar(context.Background(), &archive, machine.Root.Nodes(), output.TarOptions{Repeats: hardening == HardeningNone, Origins: true})
 	return archive.Bytes(), err
 }
 

@@ -7,7 +7,7 @@ import "strings"
 func Nearest(word string, names []string) string {
 	best, limit := "", 1+len(word)/3
 	for _, name := range names {
-		if d := distance(strings.ToLower(word), strings.ToLower(name)); d <= limit {
+		if d := distance(strings.ToLower(word), strings.ToLower(name)); d <= limit && d < len(word) {
 			best, limit = name, d-1
 		}
 	}

@@ -20,23 +20,23 @@ const maxText = 8 << 20
 const Stdin = "-"
 
 // Read reads linuxkit.yml files and merges them: a kernel field of a later one
-// replaces an earlier one's, lists are appended. The error is Faults if the
-// texts are wrong; the configuration then holds what could be made of them, so
-// that further faults can be found.
-func Read(names []string, stdin io.Reader) (*Config, error) {
+// replaces an earlier one's, lists are appended. If the texts have faults the
+// configuration holds what could be made of them, so that further ones can be
+// found.
+func Read(names []string, stdin io.Reader) (*Config, Faults, error) {
 	merged := &Config{}
 	var faults Faults
 	for _, name := range names {
 		data, err := readText(name, stdin)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		c, more := Parse(label(name), data)
 		faults.Add(more...)
 		merged.merge(c)
 	}
 	faults.Add(merged.check()...)
-	return merged, faults.Err()
+	return merged, faults, nil
 }
 
 func label(name string) string {
@@ -107,8 +107,12 @@ func document(name string, data []byte) (Place, Faults) {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// syntaxFaults gives yaml's message the place it names. yaml.v3 counts lines
-// from the token it stopped at and knows no column.
+// fromZero are messages of yaml.v3's parser, as opposed to its scanner. It
+// counts the lines of these from zero.
+var fromZero = regexp.MustCompile(`^did not find expected (key|'-' indicator|node content|',' or '[]}]'|<document start>)`)
+
+// syntaxFaults gives yaml's message the place it names: the line where what is
+// broken begins. It knows no column.
 func syntaxFaults(src *source, err error) Faults {
 	message := err.Error()
 	line := len(src.lines)
@@ -116,6 +120,9 @@ func syntaxFaults(src *source, err error) Faults {
 		message = strings.TrimPrefix(message, m[0])
 		if n, err := strconv.Atoi(m[1]); err == nil {
 			line = n
+		}
+		if fromZero.MatchString(message) {
+			line++
 		}
 	}
 	line = max(1, min(line, len(src.lines)))

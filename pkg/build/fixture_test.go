@@ -1,0 +1,89 @@
+package build
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"slipway/pkg/build/oci"
+)
+
+// archive makes a tar of "name=text", "name/" and "name->target".
+func archive(t *testing.T, files ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range files {
+		h := &tar.Header{Name: f, Typeflag: tar.TypeDir, Mode: 0o755}
+		var text string
+		if name, target, ok := strings.Cut(f, "->"); ok {
+			h.Name, h.Linkname, h.Typeflag, h.Mode = name, target, tar.TypeSymlink, 0o777
+		} else if name, content, ok := strings.Cut(f, "="); ok {
+			text = content
+			h.Name, h.Typeflag, h.Size = name, tar.TypeReg, int64(len(text))
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// put stores an image of one layer.
+func put(t *testing.T, store *oci.Layout, name string, config v1.Config, layer []byte) {
+	t.Helper()
+	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer)), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := mutate.AppendLayers(empty.Image, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = file.DeepCopy()
+	file.OS, file.Architecture, file.Config = "linux", "amd64", config
+	if img, err = mutate.ConfigFile(img, file); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Put(name, img, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fixtures are the images that the cases in testdata name.
+func fixtures(t *testing.T) *oci.Layout {
+	t.Helper()
+	store := oci.OpenLayout(t.TempDir(), true)
+	modules := archive(t, "lib/modules/1.0/modules.dep=kernel/loop.ko:\nkernel/sq.ko: kernel/zs.ko\n", "lib/modules/1.0/kernel/loop.ko=loop")
+	put(t, store, "test/kernel:1", v1.Config{}, archive(t, "kernel=vmlinuz", "kernel.tar="+string(modules), "ucode.cpio=microcode"))
+	put(t, store, "test/init:1", v1.Config{}, archive(t, "bin/", "bin/init=init", "init->bin/init", "etc/", "etc/slipway/payload=yes"))
+	app := archive(t, "bin/", "bin/app=app", "bin/sh->app", "srv/", "Dockerfile=FROM scratch", ".dockerenv=", "dev/console=x")
+	put(t, store, "test/app:1", v1.Config{
+		Entrypoint: []string{"/bin/app"}, Cmd: []string{"serve"}, Env: []string{"PATH=/bin"}, User: "7",
+	}, app)
+	put(t, store, "test/label:1", v1.Config{Cmd: []string{"app"}, Env: []string{"PATH=/bin"}, Labels: map[string]string{
+		labelKey: `{"capabilities": ["CAP_SYS_ADMIN"], "binds": ["/run:/srv"], "readonly": true, "runtime": {"bindNS": {"net": "/run/netns/label"}}}`,
+	}}, app)
+	put(t, store, "test/wronglabel:1", v1.Config{Cmd: []string{"app"}, Env: []string{"PATH=/bin"}, Labels: map[string]string{
+		labelKey: `{"capabilties": ["CAP_KILL"], "name": "x"}`,
+	}}, app)
+	put(t, store, "test/hostile:1", v1.Config{Cmd: []string{"app"}}, archive(t, "../../evil=x"))
+	return store
+}

@@ -1,0 +1,138 @@
+package build
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+
+	"slipway/pkg/build/oci"
+	"slipway/pkg/build/yml"
+)
+
+var update = flag.Bool("update", false, "write the expected results of testdata/golden anew")
+
+// TestGolden builds testdata/golden/*.yml with our own defaults. The expected
+// text is a listing with every bundle's JSON, or the faults. A case of several
+// files is NAME.yml and NAME.more.yml.
+func TestGolden(t *testing.T) {
+	store := fixtures(t)
+	cases, err := filepath.Glob("testdata/golden/*.yml")
+	if err != nil || len(cases) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range cases {
+		if strings.HasSuffix(file, ".more.yml") {
+			continue
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yml"), func(t *testing.T) {
+			got := outcome(t, store, file)
+			expected := strings.TrimSuffix(file, ".yml") + ".txt"
+			if *update {
+				if err := os.WriteFile(expected, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(expected)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func outcome(t *testing.T, store *oci.Layout, file string) string {
+	t.Helper()
+	files := []string{file}
+	if more := strings.TrimSuffix(file, ".yml") + ".more.yml"; exists(more) {
+		files = append(files, more)
+	}
+	data, err := buildTar(t, store, HardeningDefault, files...)
+	var faults yml.Faults
+	switch {
+	case errors.As(err, &faults):
+		return faults.Error() + "\n"
+	case err != nil:
+		return "error: " + err.Error() + "\n"
+	}
+	return list(t, data)
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// list prints what is in a tar; the containers' JSON and files of the case
+// follow the listing.
+func list(t *testing.T, data []byte) string {
+	t.Helper()
+	var out, contents strings.Builder
+	seen := map[string]bool{}
+	tr := tar.NewReader(bytes.NewReader(data))
+	for {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return out.String() + contents.String()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[h.Name] {
+			t.Errorf("%s is there twice", h.Name)
+		}
+		seen[h.Name] = true
+		text, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%c %04o %d:%d %s", h.Typeflag, h.Mode, h.Uid, h.Gid, h.Name)
+		if h.Linkname != "" {
+			fmt.Fprintf(&out, " -> %s", h.Linkname)
+		}
+		fmt.Fprintln(&out, records(h))
+		if strings.HasSuffix(h.Name, ".json") || strings.HasSuffix(h.Name, ".yml") {
+			fmt.Fprintf(&contents, "\n== %s\n%s\n", h.Name, text)
+		}
+	}
+}
+
+func records(h *tar.Header) string {
+	var all []string
+	for k, v := range h.PAXRecords {
+		if strings.HasPrefix(k, "LINUXKIT.") {
+			all = append(all, v)
+		}
+	}
+	sort.Strings(all)
+	if len(all) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(all, ", ") + ")"
+}
+
+// TestBuildTwice wants the same bytes of the same input.
+func TestBuildTwice(t *testing.T) {
+	var first []byte
+	for i := range 2 {
+		data, err := buildTar(t, fixtures(t), HardeningDefault, "testdata/golden/machine.yml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = data
+		} else if !bytes.Equal(first, data) {
+			t.Error("two builds of one input differ")
+		}
+	}
+}
