@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -105,12 +106,17 @@ func (f *imagesFlags) list() error {
 		e.SetIndent("", "  ")
 		return e.Encode(all)
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	listTable(table, all)
+	return table.Flush()
+}
+
+// listTable writes columns that end with tabs; a table keeps its error for Flush.
+func listTable(w io.Writer, all []images.Status) {
 	fmt.Fprintln(w, "NAME\tDIGEST\tSIZE\tSTATE\tABOUT")
 	for _, s := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.ShortDigest(), s.HumanSize(), s.State, s.About)
 	}
-	return w.Flush()
 }
 
 func (f *imagesFlags) export(file string, names []string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -83,8 +84,7 @@ func (b *Builder) site(r *Recipe) *site {
 
 // inputs is the sum of everything that the image depends on.
 func (b *Builder) inputs(ctx context.Context, r *Recipe, s *site) (string, error) {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s %s %s\n%s\n", packing, r.Name, Tag, b.Arch, r.Text)
+	lines := []string{packing, r.Name, Tag, b.Arch, string(r.Text)}
 	if r.From != "" {
 		base, err := b.store.entry(r.From)
 		if err != nil {
@@ -93,22 +93,20 @@ func (b *Builder) inputs(ctx context.Context, r *Recipe, s *site) (string, error
 		if base == nil {
 			return "", fmt.Errorf("base image %s is not in the store", r.From)
 		}
-		fmt.Fprintf(h, "base %s\n", base.Digest)
+		lines = append(lines, "base "+base.Digest.String())
 	}
 	steps, err := r.steps()
 	if err != nil {
 		return "", err
 	}
 	for _, st := range steps {
-		lines, err := st.inputs(ctx, s)
+		more, err := st.inputs(ctx, s)
 		if err != nil {
 			return "", err
 		}
-		for _, line := range lines {
-			fmt.Fprintln(h, line)
-		}
+		lines = append(lines, more...)
 	}
-	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(strings.Join(lines, "\n")))), nil
 }
 
 // make carries out the recipe.

@@ -1,12 +1,8 @@
 package images
 
 import (
-	"archive/tar"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -302,102 +298,11 @@ func TestBuildInterrupted(t *testing.T) {
 	if have["low"] == "" || have["high"] != "" {
 		t.Errorf("store has %v, want low alone", have)
 	}
-	left, err := filepath.Glob(filepath.Join(tmp, "slipway-*"))
+	left, err := filepath.Glob(filepath.Join(tmp, ".slipway-*"))
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
 	if got := outcomes(t, root, store); got != "high built; low up to date" {
 		t.Errorf("afterwards: %s", got)
-	}
-}
-
-func TestList(t *testing.T) {
-	root, store := repository(t), filepath.Join(t.TempDir(), "store")
-	outcomes(t, root, store)
-	write(t, root, map[string]string{"images/low/text": "changed"})
-	if err := os.RemoveAll(filepath.Join(root, "cmd")); err != nil {
-		t.Fatal(err)
-	}
-	b, _ := open(t, root, store)
-	list, err := b.List(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, s := range list {
-		got = append(got, fmt.Sprintf("%s %s %v", s.Name, s.State, s.Size > 0))
-	}
-	want := []string{"slipway/extra:v0.1 missing false", "slipway/high:v0.1 broken true", "slipway/low:v0.1 outdated true"}
-	if !slices.Equal(got, want) {
-		t.Errorf("list %q, want %q", got, want)
-	}
-	if !strings.Contains(list[1].Fault, "there is no folder") {
-		t.Errorf("fault %q", list[1].Fault)
-	}
-}
-
-func TestExport(t *testing.T) {
-	root, store := repository(t), filepath.Join(t.TempDir(), "store")
-	b, _ := open(t, root, store)
-	dir := t.TempDir()
-	file := filepath.Join(dir, "out.tar")
-	if err := b.Export(context.Background(), file, nil); err == nil || !strings.Contains(err.Error(), "slipway images build") {
-		t.Errorf("empty store: %v", err)
-	}
-	outcomes(t, root, store)
-	if err := b.Export(context.Background(), file, []string{"extra"}); err == nil || !strings.Contains(err.Error(), "extra is not in the store") {
-		t.Errorf("missing image: %v", err)
-	}
-	if err := b.Export(context.Background(), file, nil); err != nil {
-		t.Fatal(err)
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
-		t.Errorf("beside the tar: %v, %v", left, err)
-	}
-	checkExport(t, file, "docker.io/slipway/high:v0.1", "docker.io/slipway/low:v0.1")
-	if err := b.Export(context.Background(), file, []string{"low"}); err != nil {
-		t.Fatal(err)
-	}
-	checkExport(t, file, "docker.io/slipway/low:v0.1")
-}
-
-// checkExport checks what `linuxkit cache import` relies on: names of members
-// without "./", every blob there, and the annotation with the image's name.
-func checkExport(t *testing.T, file string, want ...string) {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	members := map[string][]byte{}
-	for r := tar.NewReader(f); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if members[h.Name], err = io.ReadAll(r); err != nil {
-			t.Fatal(err)
-		}
-		if h.Name != "oci-layout" && h.Name != "index.json" && !strings.HasPrefix(h.Name, "blobs/sha256/") {
-			t.Errorf("member %q", h.Name)
-		}
-	}
-	var index v1.IndexManifest
-	if err := json.Unmarshal(members["index.json"], &index); err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, d := range index.Manifests {
-		names = append(names, d.Annotations["io.containerd.image.name"])
-		if members["blobs/sha256/"+d.Digest.Hex] == nil {
-			t.Errorf("no manifest %s", d.Digest)
-		}
-	}
-	if slices.Sort(names); !slices.Equal(names, want) {
-		t.Errorf("images %q, want %q", names, want)
 	}
 }

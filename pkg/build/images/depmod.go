@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -23,31 +24,34 @@ func depmodCommand(args ...string) command {
 // indexed adds what modprobe looks up (modules.dep, modules.alias and so on) to
 // a tree of modules.
 func indexed(ctx context.Context, t Tree, release string) (Tree, error) {
-	tmp, err := os.MkdirTemp("", "slipway-modules-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(tmp)
+	out := maps.Clone(t)
+	err := inScratch("", func(tmp string) error {
+		if err := t.writeFiles(tmp); err != nil {
+			return err
+		}
+		if _, err := depmodCommand("-b", tmp, release).output(ctx); err != nil {
+			return err
+		}
+		return out.addIndex(tmp, path.Join("lib/modules", release))
+	})
+	return out, err
+}
+
+// writeFiles writes the regular files of a tree below dir.
+func (t Tree) writeFiles(dir string) error {
 	for name, e := range t {
 		if e.Type != tar.TypeReg {
 			continue
 		}
-		file := filepath.Join(tmp, name)
+		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return nil, err
+			return err
 		}
 		if err := os.WriteFile(file, e.Data, 0o644); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if _, err := depmodCommand("-b", tmp, release).output(ctx); err != nil {
-		return nil, err
-	}
-	out := Tree{}
-	for name, e := range t {
-		out[name] = e
-	}
-	return out, out.addIndex(tmp, path.Join("lib/modules", release))
+	return nil
 }
 
 // addIndex adds the files that depmod wrote directly into dir.

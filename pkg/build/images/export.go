@@ -25,22 +25,19 @@ func (b *Builder) Export(ctx context.Context, file string, names []string) error
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(file), ".slipway-export-")
-	if err != nil {
-		return fmt.Errorf("export images: %w", err)
-	}
-	defer os.RemoveAll(tmp)
 	b.Progress.Note("writing " + file)
-	dir := filepath.Join(tmp, "layout")
-	if _, err := layout.Write(dir, index); err != nil {
-		return fmt.Errorf("export images: %w", err)
-	}
-	packed := filepath.Join(tmp, "tar")
-	if err := tarLayout(ctx, packed, dir); err != nil {
+	err = inScratch(filepath.Dir(file), func(tmp string) error {
+		dir, packed := filepath.Join(tmp, "layout"), filepath.Join(tmp, "tar")
+		if _, err := layout.Write(dir, index); err != nil {
+			return err
+		}
+		if err := tarLayout(ctx, packed, dir); err != nil {
+			return err
+		}
+		return os.Rename(packed, file)
+	})
+	if err != nil {
 		return fmt.Errorf("export images to %s: %w", file, err)
-	}
-	if err := os.Rename(packed, file); err != nil {
-		return fmt.Errorf("export images: %w", err)
 	}
 	return nil
 }

@@ -75,23 +75,22 @@ func (m *module) apply(ctx context.Context, s *site, t Tree) error {
 	return nil
 }
 
-func (m *module) build(ctx context.Context, s *site) ([]byte, error) {
+func (m *module) build(ctx context.Context, s *site) (data []byte, err error) {
 	from, err := m.download(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	// The module cache is read-only and shared: build in a copy, where the
 	// module is the main module and its own go.sum pins what it needs.
-	tmp, err := os.MkdirTemp("", "slipway-module-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(tmp)
-	if err := os.CopyFS(tmp, os.DirFS(from)); err != nil {
-		return nil, fmt.Errorf("copy module %s: %w", m.Module, err)
-	}
-	s.say("compiling %s@%s", m.Module, m.Version)
-	return goBuild(ctx, tmp, m.Package, m.env(s), "-tags="+m.Tags, "-ldflags="+m.ldflags())
+	err = inScratch("", func(tmp string) error {
+		if err := os.CopyFS(tmp, os.DirFS(from)); err != nil {
+			return fmt.Errorf("copy module %s: %w", m.Module, err)
+		}
+		s.say("compiling %s of %s@%s", m.Package, m.Module, m.Version)
+		data, err = goBuild(ctx, tmp, m.Package, m.env(s), "-tags="+m.Tags, "-ldflags="+m.ldflags())
+		return err
+	})
+	return data, err
 }
 
 func (m *module) ldflags() string {

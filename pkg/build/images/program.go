@@ -41,17 +41,16 @@ func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 
 // goBuild runs the compiler and returns the program. -buildvcs would make each
 // commit another program.
-func goBuild(ctx context.Context, dir, pkg string, env []string, flags ...string) ([]byte, error) {
-	tmp, err := os.MkdirTemp("", "slipway-build-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(tmp)
-	out := filepath.Join(tmp, "program")
-	args := []string{"go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-o", out}
-	args = append(append(args, flags...), pkg)
-	if _, err := (command{dir: dir, env: env, args: args}).output(ctx); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(out)
+func goBuild(ctx context.Context, dir, pkg string, env []string, flags ...string) (data []byte, err error) {
+	err = inScratch("", func(tmp string) error {
+		out := filepath.Join(tmp, "program")
+		args := []string{"go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-o", out}
+		args = append(append(args, flags...), pkg)
+		if _, err := (command{dir: dir, env: env, args: args}).output(ctx); err != nil {
+			return err
+		}
+		data, err = os.ReadFile(out)
+		return err
+	})
+	return data, err
 }

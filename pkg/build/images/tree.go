@@ -3,6 +3,7 @@ package images
 import (
 	"archive/tar"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -114,7 +115,7 @@ func ReadTar(r io.Reader) (Tree, error) {
 	tr := tar.NewReader(r)
 	for {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return t, nil
 		}
 		if err != nil {
