@@ -53,9 +53,7 @@ type part struct {
 	content content
 }
 
-// copyBuffer is large because go-diskfs rewrites directory entries at each
-// write.
-const copyBuffer = 4 << 20
+const copyBuffer = 1 << 20
 
 // writeTo writes the image to w from its first byte to its last.
 func (u *uki) writeTo(w io.Writer) error {
@@ -95,9 +93,6 @@ func (p part) copyTo(w io.Writer, buf []byte) error {
 }
 
 func pad(w io.Writer, n int64) error {
-	if n == 0 {
-		return nil // at the end of a file go-diskfs cannot write even nothing
-	}
 	_, err := w.Write(make([]byte, n))
 	return err
 }

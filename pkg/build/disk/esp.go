@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 
+	"github.com/diskfs/go-diskfs/filesystem"
+	"github.com/diskfs/go-diskfs/filesystem/fat12"
 	"github.com/diskfs/go-diskfs/filesystem/fat32"
 )
 
@@ -33,17 +35,13 @@ func writeESP(m *medium, start, size int64, u *uki, program string) (sum []byte,
 	if err := fs.Mkdir("EFI/BOOT"); err != nil {
 		return nil, fmt.Errorf("make folder EFI/BOOT: %w", err)
 	}
-	f, err := fs.OpenFile("EFI/BOOT/"+program, os.O_CREATE|os.O_RDWR)
+	at, err := reserve(fs, "EFI/BOOT/"+program, u.size)
 	if err != nil {
 		return nil, fmt.Errorf("make EFI/BOOT/%s: %w", program, err)
 	}
-	// Reaching the end first makes all of the file's clusters in one go; else
-	// each write would write the whole allocation table again.
-	if err := extend(f, u.size); err != nil {
-		return nil, fmt.Errorf("make EFI/BOOT/%s: %w", program, err)
-	}
 	hash := sha256.New()
-	if err := u.writeTo(io.MultiWriter(f, hash)); err != nil {
+	to := io.NewOffsetWriter(m, start+at)
+	if err := u.writeTo(io.MultiWriter(to, hash)); err != nil {
 		return nil, fmt.Errorf("write EFI/BOOT/%s: %w", program, err)
 	}
 	sum = hash.Sum(nil)
@@ -53,13 +51,28 @@ func writeESP(m *medium, start, size int64, u *uki, program string) (sum []byte,
 	return sum, nil
 }
 
-func extend(f io.WriteSeeker, size int64) error {
+// reserve makes a file of the given size and returns where in the file system
+// its content belongs. A new file on a new file system lies in one piece, so
+// its content can be written past the library, which would go through the whole
+// chain of clusters again for each buffer.
+func reserve(fs filesystem.FileSystem, name string, size int64) (at int64, err error) {
+	f, err := fs.OpenFile(name, os.O_CREATE|os.O_RDWR)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
 	if _, err := f.Seek(size-1, io.SeekStart); err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := f.Write([]byte{0}); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := f.Seek(0, io.SeekStart)
-	return err
+	ranges, err := f.(*fat12.File).GetDiskRanges()
+	if err != nil {
+		return 0, err
+	}
+	if len(ranges) != 1 || int64(ranges[0].Length) < size {
+		return 0, fmt.Errorf("it lies in %d pieces, want one of %d bytes", len(ranges), size)
+	}
+	return int64(ranges[0].Offset), nil
 }

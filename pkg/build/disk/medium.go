@@ -11,10 +11,10 @@ import (
 // gather is how much of neighbouring writes is written at once.
 const gather = 1 << 20
 
-// medium is the file that a disk or disc is made in. go-diskfs writes to it
-// cluster by cluster, 512 bytes each, so neighbouring writes are gathered. And
-// the library knows nothing of contexts: a medium refuses to be written to when
-// its context has ended.
+// medium is the file that a disk or disc is made in. go-diskfs writes to it in
+// blocks of 512 or 2048 bytes, so neighbouring writes are gathered. And the
+// library knows nothing of contexts: a medium refuses to be written to when its
+// context has ended.
 type medium struct {
 	*os.File
 	ctx context.Context

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -65,20 +66,29 @@ func (e *ending) Err() error {
 	return nil
 }
 
+// TestCancelLeavesNothing ends the context early, later and so on until a
+// medium is complete before its context ends.
 func TestCancelLeavesNothing(t *testing.T) {
 	b := testBoot(t, "amd64")
 	for _, f := range Formats {
-		for _, left := range []int{0, 10, 100, 300} {
+		ended := 0
+		for left := 0; ; left = left*5/4 + 1 {
 			dir := t.TempDir()
-			base, end := context.WithCancelCause(context.Background())
-			end(errEnough)
-			_, err := f.Write(&ending{base, left}, dir, b)
-			if !errors.Is(err, errEnough) {
-				t.Errorf("%s, ended after %d looks: error %v", f.Name, left, err)
+			out, err := f.Write(&ending{context.Background(), left}, dir, b)
+			names := files(t, dir)
+			if err == nil {
+				if len(names) != 1 || filepath.Join(dir, names[0]) != out {
+					t.Errorf("%s: folder holds %v, want %s only", f.Name, names, out)
+				}
+				break
 			}
-			if names := files(t, dir); names != nil {
-				t.Errorf("%s, ended after %d looks: left %v", f.Name, left, names)
+			ended++
+			if !errors.Is(err, errEnough) || names != nil {
+				t.Errorf("%s, ended after %d looks: error %v, left %v", f.Name, left, err, names)
 			}
+		}
+		if ended < 5 {
+			t.Errorf("%s was complete after %d tries: its context is hardly looked at", f.Name, ended)
 		}
 	}
 }
