@@ -31,9 +31,10 @@ type expect struct {
 
 // edit breaks an image in a way that a builder would not.
 type edit struct {
-	Layout string // seed: bundles as in LinuxKit images of 2017
-	Remove []string
-	Write  map[string]string // path: contents
+	Layout string                    // seed: bundles as in LinuxKit images of 2017
+	Remove []string                  // patterns of paths
+	Write  map[string]string         // path: contents
+	Fields map[string]map[string]any // path of a JSON file: fields to set in it
 }
 
 type disk struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"path/filepath"
 	"strings"
@@ -56,17 +57,74 @@ func (e edit) apply(t *tree.Tree) error {
 		}
 	}
 	for _, p := range e.Remove {
-		if t.Lookup(p) == nil {
-			return fmt.Errorf("remove %s: it is not there", p)
+		if err := remove(t, p); err != nil {
+			return err
 		}
-		t.Remove(p)
 	}
 	for p, text := range e.Write {
 		if err := writeText(t, p, text); err != nil {
 			return err
 		}
 	}
+	for p, fields := range e.Fields {
+		if err := setFields(t, p, fields); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// remove takes away what a pattern matches, which must be something.
+func remove(t *tree.Tree, pattern string) error {
+	var found []string
+	for _, n := range t.Nodes() {
+		if ok, err := path.Match(pattern, n.Path()); err != nil {
+			return err
+		} else if ok {
+			found = append(found, n.Path())
+		}
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("remove %s: it is not there", pattern)
+	}
+	for _, p := range found {
+		t.Remove(p)
+	}
+	return nil
+}
+
+// readJSON reads a file of the tree.
+func readJSON(t *tree.Tree, file string, v any) error {
+	node := t.Lookup(file)
+	if node == nil || node.Inode == nil {
+		return fmt.Errorf("no %s", file)
+	}
+	data, err := io.ReadAll(node.Inode.Open())
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+func writeJSON(t *tree.Tree, file string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return writeText(t, file, string(data))
+}
+
+// setFields sets fields at the top of a JSON file.
+func setFields(t *tree.Tree, file string, fields map[string]any) error {
+	all := map[string]any{}
+	if err := readJSON(t, file, &all); err != nil {
+		return err
+	}
+	maps.Copy(all, fields)
+	return writeJSON(t, file, all)
 }
 
 func writeText(t *tree.Tree, file, text string) error {
@@ -96,18 +154,10 @@ func seedLayout(t *tree.Tree) error {
 }
 
 func seedBundle(t *tree.Tree, dir string) error {
-	file := path.Join(dir, bundle.RuntimeFile)
-	node := t.Lookup(strings.TrimPrefix(file, "/"))
-	if node == nil || node.Inode == nil {
-		return fmt.Errorf("no %s", file)
-	}
-	data, err := io.ReadAll(node.Inode.Open())
-	if err != nil {
-		return err
-	}
+	file := strings.TrimPrefix(path.Join(dir, bundle.RuntimeFile), "/")
 	var runtime bundle.Runtime
-	if err := json.Unmarshal(data, &runtime); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+	if err := readJSON(t, file, &runtime); err != nil {
+		return err
 	}
 	kept := runtime.Mounts[:0]
 	for _, m := range runtime.Mounts {
@@ -117,11 +167,8 @@ func seedBundle(t *tree.Tree, dir string) error {
 	}
 	runtime.Mounts = kept
 	if len(kept)+len(runtime.Mkdir)+len(runtime.Interfaces)+len(runtime.Cgroups) == 0 && runtime.BindNS == (bundle.Runtime{}).BindNS {
-		t.Remove(strings.TrimPrefix(file, "/"))
+		t.Remove(file)
 		return nil
 	}
-	if data, err = json.Marshal(runtime); err != nil {
-		return err
-	}
-	return writeText(t, strings.TrimPrefix(file, "/"), string(data))
+	return writeJSON(t, file, runtime)
 }
