@@ -25,8 +25,9 @@ func (d deb) String() string { return d.Package + "=" + d.Version }
 // for. So images can be built again with no network, and no package lists.
 type aptCache struct {
 	dir string
-	// lists is where apt keeps its package lists: as long as they are older than
-	// our record of an answer, asking again would give the same answer.
+	// arch is the machine's, for which its own apt is asked.
+	arch string
+	// lists is where that keeps its package lists.
 	lists string
 	// say tells the user something that is no failure.
 	say func(format string, args ...any)
@@ -45,12 +46,6 @@ func (a *aptCache) fetch(ctx context.Context, name, arch, follow string) (deb, e
 	if d, ok := a.got[key]; ok {
 		return d, nil
 	}
-	if a.fresh(key) {
-		if d, err := a.recorded(key); err == nil {
-			a.got[key] = d
-			return d, nil
-		}
-	}
 	d, err := a.fetchNewest(ctx, name, arch, follow)
 	if err != nil && ctx.Err() == nil {
 		kept, keptErr := a.recorded(key)
@@ -64,44 +59,57 @@ func (a *aptCache) fetch(ctx context.Context, name, arch, follow string) (deb, e
 	if err != nil {
 		return deb{}, err
 	}
-	if err := a.record(key, d); err != nil {
-		return deb{}, err
-	}
 	a.got[key] = d
 	return d, nil
 }
 
-// fresh says that apt's lists have not changed since the record was written.
-func (a *aptCache) fresh(key string) bool {
-	lists, err := os.Stat(a.lists)
-	if err != nil {
-		return false
-	}
-	record, err := os.Stat(filepath.Join(a.dir, key+".json"))
-	return err == nil && record.ModTime().After(lists.ModTime())
-}
-
 func (a *aptCache) fetchNewest(ctx context.Context, name, arch, follow string) (deb, error) {
+	ask := a.system()
+	if arch != a.arch {
+		var err error
+		if ask, err = a.foreign(ctx, arch); err != nil {
+			return deb{}, err
+		}
+	}
+	key := name + "_" + arch
+	if a.fresh(key, ask.lists) {
+		if d, err := a.recorded(key); err == nil {
+			return d, nil
+		}
+	}
 	if follow != "" {
-		target, err := dependency(ctx, name+":"+arch, follow)
+		target, err := ask.dependency(ctx, name+":"+arch, follow)
 		if err != nil {
 			return deb{}, err
 		}
 		name = target
 	}
-	d, err := a.resolve(ctx, name, arch)
+	d, err := ask.resolve(ctx, name, arch)
 	if err != nil {
 		return deb{}, err
 	}
-	if sum, err := fileSum(filepath.Join(a.dir, d.File)); err == nil && sum == d.SHA256 {
-		return d, nil
+	if sum, err := fileSum(filepath.Join(a.dir, d.File)); err != nil || sum != d.SHA256 {
+		if err := a.download(ctx, ask, d); err != nil {
+			return deb{}, err
+		}
 	}
-	return d, a.download(ctx, d)
+	return d, a.record(key, d)
+}
+
+// fresh says that a record was written after apt's lists: asking again would
+// give the same answer.
+func (a *aptCache) fresh(key, lists string) bool {
+	of, err := os.Stat(lists)
+	if err != nil {
+		return false
+	}
+	record, err := os.Stat(filepath.Join(a.dir, key+".json"))
+	return err == nil && record.ModTime().After(of.ModTime())
 }
 
 // download fetches the file next to its place and moves it there when its sum
 // is right, so that the cache never holds half a package.
-func (a *aptCache) download(ctx context.Context, d deb) error {
+func (a *aptCache) download(ctx context.Context, ask apt, d deb) error {
 	a.say("downloading %s", d)
 	if err := os.MkdirAll(a.dir, 0o755); err != nil {
 		return err
@@ -113,7 +121,7 @@ func (a *aptCache) download(ctx context.Context, d deb) error {
 			args = append(args, "-o", "APT::Sandbox::User=root")
 		}
 		args = append(args, d.Package+":"+d.Arch+"="+d.Version)
-		if _, err := (command{dir: tmp, args: args}).output(ctx); err != nil {
+		if _, err := (command{dir: tmp, env: ask.env, args: args}).output(ctx); err != nil {
 			return err
 		}
 		file := filepath.Join(tmp, d.File)

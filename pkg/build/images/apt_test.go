@@ -36,6 +36,11 @@ func fakeApt(t *testing.T, version string) (dir string) {
 	content := "deb " + version
 	script := fmt.Sprintf(`#!/bin/sh
 mood=$(cat %[1]s/mood 2>/dev/null)
+case "$*" in update*)
+	grep -q '^APT::Architecture "arm64";' "$APT_CONFIG" || exit 9
+	echo x >>%[1]s/updates
+	exit ;;
+esac
 [ "$mood" != lists ] || { echo "E: Unable to locate package" >&2; exit 100; }
 case "$*" in
 *--print-uris*) echo "'http://x' thing_%[2]s_amd64.deb 9 SHA256:%[3]x" ;;
@@ -63,7 +68,7 @@ func mood(t *testing.T, dir, mood string) {
 
 func newAptCache(t *testing.T, dir string) (*aptCache, *strings.Builder) {
 	var said strings.Builder
-	return &aptCache{dir: dir, got: map[string]deb{}, say: func(format string, args ...any) {
+	return &aptCache{dir: dir, arch: "amd64", got: map[string]deb{}, say: func(format string, args ...any) {
 		fmt.Fprintf(&said, format+"\n", args...)
 	}}, &said
 }
@@ -167,5 +172,25 @@ func TestAptFetchFresh(t *testing.T) {
 	}
 	if third := fetch(); first != "1.0" || second != "1.0" || third != "2.0" {
 		t.Errorf("versions %s, %s, %s; want 1.0 until the lists are newer, then 2.0", first, second, third)
+	}
+}
+
+// Packages of another architecture come through lists of our own, fetched once.
+func TestAptFetchForeign(t *testing.T) {
+	fake, cache := fakeApt(t, "1.0"), t.TempDir()
+	for range 2 {
+		a, _ := newAptCache(t, cache)
+		if _, err := a.fetch(context.Background(), "thing", "arm64", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	updates, err := os.ReadFile(filepath.Join(fake, "updates"))
+	if err != nil || len(updates) != 2 {
+		t.Errorf("updates: %q, %v; want one", updates, err)
+	}
+	// The machine's own apt is not told of the other architecture.
+	a, _ := newAptCache(t, cache)
+	if env := a.system().env; env != nil {
+		t.Errorf("environment %q", env)
 	}
 }

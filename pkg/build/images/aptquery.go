@@ -8,10 +8,10 @@ import (
 )
 
 // resolve asks apt which file it would download.
-func (a *aptCache) resolve(ctx context.Context, name, arch string) (d deb, err error) {
+func (a apt) resolve(ctx context.Context, name, arch string) (d deb, err error) {
 	// In a folder that holds the file already apt-get prints nothing.
 	err = inScratch("", func(empty string) error {
-		out, err := command{dir: empty, args: []string{"apt-get", "download", "--print-uris", name + ":" + arch}}.output(ctx)
+		out, err := command{dir: empty, env: a.env, args: []string{"apt-get", "download", "--print-uris", name + ":" + arch}}.output(ctx)
 		if err != nil {
 			return err
 		}
@@ -43,8 +43,8 @@ func parseURI(line string) (deb, error) {
 
 // dependency returns the package that name depends on and that begins with
 // prefix.
-func dependency(ctx context.Context, name, prefix string) (string, error) {
-	out, err := command{args: []string{"apt-cache", "depends", "--important", name}}.output(ctx)
+func (a apt) dependency(ctx context.Context, name, prefix string) (string, error) {
+	out, err := command{env: a.env, args: []string{"apt-cache", "depends", "--important", name}}.output(ctx)
 	if err != nil {
 		return "", err
 	}

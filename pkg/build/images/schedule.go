@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -36,7 +37,7 @@ func (b *Builder) Open() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make cache folder: %w", err)
 	}
-	b.apt = &aptCache{dir: dir, lists: "/var/lib/apt/lists", got: map[string]deb{}, say: func(format string, args ...any) {
+	b.apt = &aptCache{dir: dir, arch: runtime.GOARCH, lists: "/var/lib/apt/lists", got: map[string]deb{}, say: func(format string, args ...any) {
 		b.Progress.Note(fmt.Sprintf(format, args...))
 	}}
 	return nil
