@@ -12,6 +12,7 @@ import (
 	"slipway/pkg/boot/console"
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
+	"slipway/pkg/reap"
 )
 
 // Machine is the state of PID 1. Its life:
@@ -25,7 +26,7 @@ type Machine struct {
 	// Contained: /proc was there before, so this is no machine but a container.
 	Contained bool
 
-	children   *children
+	children   children
 	devices    *device.Manager
 	supervisor *supervisor
 	spans      []Span
@@ -70,7 +71,7 @@ func Main() int {
 func newMachine() *Machine {
 	m := &Machine{
 		Console:  console.New(),
-		children: newChildren(),
+		children: children{reap.New()},
 		verbs:    make(chan power.Verb, 1),
 		// A panic before the command line is read waits like any other.
 		Options: ParseOptions(""),
@@ -86,11 +87,12 @@ func newMachine() *Machine {
 // waitContained waits for what the scripts left behind, as LinuxKit's rc.init
 // does in a container, or for a signal.
 func (m *Machine) waitContained() int {
-	select {
-	case verb := <-m.verbs:
-		m.shutdown(verb)
-	case <-m.children.none():
-		m.Console.Printf("all processes have ended")
+	for !none() {
+		select {
+		case verb := <-m.verbs:
+			m.shutdown(verb)
+		case <-time.After(time.Second):
+		}
 	}
 	return 0
 }

@@ -76,10 +76,10 @@ func (m *Machine) runScript(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	status, err := p.wait(ctx)
-	if err != nil {
+	err = wait(ctx, p)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		m.Console.Printf("%s: not waited for any longer", name)
 		return nil
 	}
-	return explain(status)
+	return err
 }

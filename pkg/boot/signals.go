@@ -18,25 +18,18 @@ import (
 const patience = 10 * time.Second
 
 // listen catches every signal, because Go's answer to most of them would be to
-// exit, and the kernel panics when PID 1 exits. SIGCHLD has a channel of its own:
-// one that waits in it stands for all that follow.
+// exit, and the kernel panics when PID 1 exits. None is ignored: children would
+// inherit that. SIGCHLD is the reaper's as well.
 func (m *Machine) listen() {
-	ended := make(chan os.Signal, 1)
-	signal.Notify(ended, unix.SIGCHLD)
-	all := make(chan os.Signal, 16)
-	signal.Notify(all)
-	// Writing to a pipe or terminal that has gone is an error, not an end.
-	signal.Ignore(unix.SIGPIPE, unix.SIGTTOU, unix.SIGTTIN, unix.SIGTSTP)
+	// Nobody reads this one; what does not fit is dropped.
+	signal.Notify(make(chan os.Signal, 1))
+	verbs := make(chan os.Signal, 16)
+	signal.Notify(verbs, power.Signals()...)
 	go func() {
 		defer m.guard("signals")
-		for {
-			select {
-			case <-ended:
-				m.children.reap()
-			case s := <-all:
-				if verb, ok := power.OfSignal(s); ok {
-					m.request(verb)
-				}
+		for s := range verbs {
+			if verb, ok := power.OfSignal(s); ok {
+				m.request(verb)
 			}
 		}
 	}()

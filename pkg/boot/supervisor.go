@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,8 +14,8 @@ import (
 
 // Pauses between two starts of a supervisor that keeps dying.
 const (
-	firstPause  = 100 * time.Millisecond
-	longestTime = 30 * time.Second
+	firstPause   = 100 * time.Millisecond
+	longestPause = 30 * time.Second
 	// healthy is how long it has to live for the pause to be the first again.
 	healthy = time.Minute
 )
@@ -23,6 +24,7 @@ const (
 // whenever it dies: its containers run on meanwhile, and it finds them.
 type supervisor struct {
 	machine *Machine
+	once    sync.Once
 	ready   chan struct{} // closed when the services had their first start
 	ended   chan struct{} // closed when it has ended for good
 	stop    context.Context
@@ -69,7 +71,7 @@ func (s *supervisor) keep() {
 		case <-time.After(pause):
 		case <-s.stop.Done():
 		}
-		pause = min(2*pause, longestTime)
+		pause = min(2*pause, longestPause)
 	}
 }
 
@@ -85,22 +87,18 @@ func (s *supervisor) run() error {
 		return errors.Join(err, r.Close())
 	}
 	go s.hear(r)
-	status, err := p.wait(s.stop)
-	if err == nil {
-		return endOf(explain(status))
+	err = wait(s.stop, p)
+	if s.stop.Err() == nil || !errors.Is(err, context.Canceled) {
+		return ended(err)
 	}
-	if err := unix.Kill(p.pid, unix.SIGTERM); err != nil {
+	if err := unix.Kill(p.Pid(), unix.SIGTERM); err != nil {
 		return fmt.Errorf("stop supervisor: %w", err)
 	}
-	status, err = p.wait(context.Background())
-	if err != nil {
-		return err
-	}
-	return endOf(explain(status))
+	return ended(wait(context.Background(), p))
 }
 
-// endOf words a clean exit, which is none that a supervisor should make.
-func endOf(err error) error {
+// ended words a clean exit, which is none that a supervisor should make.
+func ended(err error) error {
 	if err == nil {
 		return errors.New("exit status 0")
 	}
@@ -122,13 +120,7 @@ func (s *supervisor) hear(r *os.File) {
 
 // release lets those go on who wait for the services. Only the first call counts.
 func (s *supervisor) release() {
-	s.machine.children.mu.Lock()
-	defer s.machine.children.mu.Unlock()
-	select {
-	case <-s.ready:
-	default:
-		close(s.ready)
-	}
+	s.once.Do(func() { close(s.ready) })
 }
 
 // end stops the supervisor and with it all services, and says whether it ended in

@@ -38,6 +38,15 @@ var signals = map[unix.Signal]Verb{
 	34 + 6:       Kexec,
 }
 
+// Signals lists all that ask for a verb.
+func Signals() []os.Signal {
+	var list []os.Signal
+	for s := range signals {
+		list = append(list, s)
+	}
+	return list
+}
+
 // OfSignal returns the verb that a signal to PID 1 asks for.
 func OfSignal(s os.Signal) (Verb, bool) {
 	n, ok := s.(unix.Signal)
