@@ -1,0 +1,88 @@
+package device
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	e, ok := parse("add@/devices/pci0000:00/virtio0\x00ACTION=add\x00SUBSYSTEM=virtio\x00MODALIAS=virtio:d00000001v00001AF4\x00SEQNUM=1\x00")
+	want := Uevent{Action: "add", Path: "/devices/pci0000:00/virtio0", Values: map[string]string{
+		"ACTION": "add", "SUBSYSTEM": "virtio", "MODALIAS": "virtio:d00000001v00001AF4", "SEQNUM": "1"}}
+	if !ok || !reflect.DeepEqual(e, want) {
+		t.Errorf("got %+v, %v", e, ok)
+	}
+	for _, message := range []string{"", "libudev\x00\xfe\xed", "@/x\x00", "noise"} {
+		if _, ok := parse(message); ok {
+			t.Errorf("%q is taken for an event", message)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("add@/devices/x\x00A=B\x00")
+	f.Fuzz(func(t *testing.T, message string) {
+		if e, ok := parse(message); ok && e.Action == "" {
+			t.Error("an event without an action")
+		}
+	})
+}
+
+func TestScan(t *testing.T) {
+	sys := t.TempDir()
+	for name, text := range map[string]string{
+		"bus/pci/devices/0000:00:01.0/modalias": "pci:a\n",
+		"bus/pci/devices/0000:00:02.0/modalias": "pci:a\n",
+		"bus/acpi/devices/x/modalias":           "\n",
+		"bus/usb/devices/y/other":               "z",
+		"class/input/input0/modalias":           "input:b\n",
+		"class/net/eth0/modalias":               "not:this\n",
+	} {
+		file := filepath.Join(sys, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := scan(sys); !slices.Equal(got, []string{"pci:a", "input:b"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestHasKey(t *testing.T) {
+	for bitmap, want := range map[string]bool{
+		"10000000000000 0": true, // a power button: bit 116
+		"402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe": false,
+		"30000000000000 0 0": false,
+		"10000000000000":     false,
+		"":                   false,
+		"zz 0":               false,
+	} {
+		if got := hasKey(bitmap, keyPower); got != want {
+			t.Errorf("%q: %v", bitmap, got)
+		}
+	}
+}
+
+func TestPressed(t *testing.T) {
+	event := func(kind, code uint16, value uint32) []byte {
+		b := make([]byte, inputEvent)
+		binary.NativeEndian.PutUint16(b[16:], kind)
+		binary.NativeEndian.PutUint16(b[18:], code)
+		binary.NativeEndian.PutUint32(b[20:], value)
+		return b
+	}
+	press, release, sync := event(evKey, keyPower, 1), event(evKey, keyPower, 0), event(0, 0, 0)
+	if !pressed(append(slices.Clone(sync), press...)) {
+		t.Error("a press is not seen")
+	}
+	if pressed(append(slices.Clone(release), sync...)) || pressed(press[:20]) || pressed(event(evKey, 30, 1)) {
+		t.Error("something else is taken for a press")
+	}
+}
