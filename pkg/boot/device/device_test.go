@@ -58,7 +58,10 @@ func TestScan(t *testing.T) {
 func TestHasKey(t *testing.T) {
 	for bitmap, want := range map[string]bool{
 		"10000000000000 0": true, // a power button: bit 116
-		"402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe": false,
+		// Keyboards may have the key as well.
+		"402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe": true,
+		"402000000 3803078f800d001 fecfffdfffefffff fffffffffffffffe": false,
+
 		"30000000000000 0 0": false,
 		"10000000000000":     false,
 		"":                   false,
