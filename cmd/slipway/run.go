@@ -36,11 +36,11 @@ The exit status tells how it ended:
 // runFlags are the flags of `slipway run`; those that need no reading are
 // fields of config and watch.
 type runFlags struct {
-	accel, qemu, arch, networking, state, log string
-	publish, disks, expect, failOn            []string
-	kernel, iso, squashfs, detached           bool
-	config                                    qemu.Config
-	watch                                     qemu.Watch
+	accel, qemu, arch, networking, state, log, data, dataFile string
+	publish, disks, expect, failOn                            []string
+	kernel, iso, squashfs, detached                           bool
+	config                                                    qemu.Config
+	watch                                                     qemu.Watch
 }
 
 func newRunCommand() *cobra.Command {
@@ -79,6 +79,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide]; again for more")
 	fl.StringVar(&f.networking, "networking", "user", "user or none")
 	fl.StringVar(&f.state, "state", "", "folder for disks without a name (default NAME-state)")
+	fl.StringVar(&f.data, "data", "", "metadata for the guest, on a disc of its own")
+	fl.StringVar(&f.dataFile, "data-file", "", "file that holds the metadata")
 	fl.BoolVar(&f.config.UEFI, "uefi", false, "boot with UEFI firmware")
 	fl.BoolVar(&f.config.Watchdog, "watchdog", false, "plug in an i6300esb watchdog")
 	fl.BoolVar(&f.config.NoReboot, "no-reboot", false, "a reboot of the guest ends the run (implied by --report and --expect)")
@@ -108,6 +110,9 @@ func (f *runFlags) machine(name string) (err error) {
 	f.config.NoNetwork = f.networking == "none"
 	if f.config.NoNetwork && len(f.publish) > 0 {
 		return errors.New("--publish needs a network")
+	}
+	if f.data != "" && f.dataFile != "" {
+		return errors.New("--data and --data-file are two sources of the same")
 	}
 	if f.config.Publish, err = parseAll(f.publish, qemu.ParsePublish); err != nil {
 		return err
@@ -159,6 +164,9 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 		return err
 	}
 	c.Accel = trial.Accel
+	if err := f.metadata(); err != nil {
+		return err
+	}
 	if f.watch.Report {
 		c.Append += " slipway.report=poweroff"
 	}
@@ -172,6 +180,21 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 		return f.detach()
 	}
 	return f.session()
+}
+
+// metadata makes the disc for --data in the state folder.
+func (f *runFlags) metadata() (err error) {
+	data := []byte(f.data)
+	if f.dataFile != "" {
+		if data, err = os.ReadFile(f.dataFile); err != nil {
+			return fmt.Errorf("read metadata: %w", err)
+		}
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	f.config.Metadata = filepath.Join(f.state, "data.iso")
+	return qemu.MakeMetadata(f.config.Metadata, data)
 }
 
 func (f *runFlags) kind() qemu.Kind {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -56,7 +57,7 @@ func Args(c Config) ([]string, error) {
 	if c.Watchdog {
 		a = append(a, "-device", "i6300esb", "-action", "watchdog=reset")
 	}
-	a = append(a, networkArgs(c)...)
+	a = append(append(a, networkArgs(c)...), scsiArgs(c)...)
 	boot, err := bootArgs(c, m)
 	return append(append(a, boot...), diskArgs(c)...), err
 }
@@ -114,7 +115,7 @@ func bootArgs(c Config, m machine) ([]string, error) {
 		}
 		a = append(a, "-append", cmdline(c, m))
 	case b.ISO != "":
-		a = append(a, "-drive", "if=none,id=iso,media=cdrom,readonly=on,format=raw,file="+escape(b.ISO), "-device", "ide-cd,drive=iso,bootindex=0")
+		a = append(a, disc("iso", b.ISO, ",bootindex=0")...)
 	case b.Disk != "":
 		a = append(a, drive("boot", Disk{File: b.Disk, Format: formatOf(b.Disk), Bus: "virtio"}, "")...)
 	default:
@@ -138,12 +139,26 @@ func cmdline(c Config, m machine) string {
 func diskArgs(c Config) []string {
 	var a []string
 	for i, d := range c.Disks {
-		if d.Bus == "scsi" && !strings.Contains(strings.Join(a, " "), "virtio-scsi-pci") {
-			a = append(a, "-device", "virtio-scsi-pci")
-		}
 		a = append(a, drive("disk"+strconv.Itoa(i), d, "")...)
 	}
+	if c.Metadata != "" {
+		a = append(a, disc("metadata", c.Metadata, "")...)
+	}
 	return a
+}
+
+// scsiArgs plugs in the controller of SCSI disks, and of discs: every kernel
+// for virtual machines drives it, and not each drives q35's AHCI.
+func scsiArgs(c Config) []string {
+	isSCSI := func(d Disk) bool { return d.Bus == "scsi" }
+	if c.Boot.ISO == "" && c.Metadata == "" && !slices.ContainsFunc(c.Disks, isSCSI) {
+		return nil
+	}
+	return []string{"-device", "virtio-scsi-pci"}
+}
+
+func disc(id, file, more string) []string {
+	return []string{"-drive", "if=none,id=" + id + ",media=cdrom,readonly=on,format=raw,file=" + escape(file), "-device", "scsi-cd,drive=" + id + more}
 }
 
 func drive(id string, d Disk, more string) []string {

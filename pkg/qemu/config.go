@@ -30,6 +30,7 @@ type Config struct {
 	CPUs  int // default 1
 
 	Disks     []Disk
+	Metadata  string // a disc for the guest's metadata; see MakeMetadata
 	NoNetwork bool
 	Publish   []Publish
 	Watchdog  bool // plug in an i6300esb

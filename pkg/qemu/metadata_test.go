@@ -1,0 +1,34 @@
+package qemu
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/diskfs/go-diskfs"
+)
+
+func TestMakeMetadata(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "state", "data.iso")
+	want := `{"hello": {"content": "world"}}`
+	if err := MakeMetadata(name, []byte(want)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := diskfs.Open(name, diskfs.WithOpenMode(diskfs.ReadOnly))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs, err := d.GetFilesystem(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := fs.ReadFile("config")
+	if err != nil || string(got) != want {
+		t.Errorf("config is %q, %v", got, err)
+	}
+	left, err := os.ReadDir(filepath.Dir(name))
+	if err != nil || len(left) != 1 {
+		t.Errorf("left beside the disc: %v, %v", left, err)
+	}
+}
