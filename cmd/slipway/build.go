@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -151,6 +152,12 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 		Initrd: f.initrd, Compression: f.compression,
 		Repeats:  builder.Hardening == build.HardeningNone,
 		Progress: p.written,
+		Arch:     builder.Platform.Architecture,
+	}
+	if slices.ContainsFunc(f.formats, output.NeedsStub) {
+		if options.Stub, err = machine.Stub(ctx, builder); err != nil {
+			return err
+		}
 	}
 	for _, format := range f.formats {
 		p.step("writing " + format)

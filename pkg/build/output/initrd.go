@@ -125,16 +125,17 @@ var mountPoints = []struct {
 	{"sys", 0o755}, {"tmp", 0o1777}, {"var", 0o755},
 }
 
-// addMountPoints makes the folders that a read-only root must have.
-func addMountPoints(t *tree.Tree) error {
+// squashNodes are rootNodes and the folders that a read-only root must have.
+func squashNodes(t *tree.Tree) ([]*tree.Node, error) {
+	missing := tree.New()
 	for _, m := range mountPoints {
 		if n := t.Lookup(m.path); n != nil {
 			continue
 		}
 		e := tree.Entry{Type: tar.TypeDir, Mode: m.mode, ModTime: tree.Epoch}
-		if err := t.Put(m.path, e); err != nil {
-			return err
+		if err := missing.Put(m.path, e); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return append(rootNodes(t), missing.Nodes()...), nil
 }

@@ -25,6 +25,10 @@ type Options struct {
 	// Repeats writes entries of the tar that later ones replace, as LinuxKit's
 	// tool does.
 	Repeats bool
+	// Arch is the machine's architecture, such as amd64.
+	Arch string
+	// Stub is systemd's EFI stub, for formats that boot by EFI.
+	Stub *tree.Inode
 	// Progress is told how many bytes of the files have been read; may be nil.
 	Progress func(done, total int64)
 }
@@ -37,10 +41,12 @@ type format struct {
 	write func(context.Context, *tree.Tree, *Target, Options) error
 }
 
-var formats = []format{
+var formats = append([]format{
 	{"kernel+initrd", "NAME-kernel, NAME-initrd.img, NAME-cmdline", false, writeKernelInitrd},
 	{"tar", "NAME.tar", true, writeTarFile},
-}
+	{"tar-kernel-initrd", "NAME-initrd.tar", true, writeTarKernelInitrd},
+	{"kernel+squashfs", "NAME-kernel, NAME-squashfs.img, NAME-cmdline", false, writeKernelSquashfs},
+}, mediaFormats()...)
 
 // Formats are the names that Write knows.
 func Formats() []string {

@@ -33,9 +33,6 @@ func writePayload(ctx context.Context, t *tree.Tree, f *os.File, o Options) erro
 	if err != nil {
 		return fmt.Errorf("payload: %w", err)
 	}
-	if err := addMountPoints(t); err != nil {
-		return err
-	}
 	squashfs, err := squashRoot(ctx, t, f, o)
 	if err != nil {
 		return err
@@ -46,6 +43,10 @@ func writePayload(ctx context.Context, t *tree.Tree, f *os.File, o Options) erro
 
 // squashRoot makes the squashfs in a nameless file beside the initrd.
 func squashRoot(ctx context.Context, t *tree.Tree, beside *os.File, o Options) (*os.File, error) {
+	nodes, err := squashNodes(t)
+	if err != nil {
+		return nil, err
+	}
 	temp, err := os.CreateTemp(path.Dir(beside.Name()), ".slipway-root-")
 	if err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func squashRoot(ctx context.Context, t *tree.Tree, beside *os.File, o Options) (
 		err = os.Remove(temp.Name()) // mksquashfs wants to make the file itself
 	}
 	if err == nil {
-		err = writeSquashfs(ctx, rootNodes(t), temp.Name(), o)
+		err = writeSquashfs(ctx, nodes, temp.Name(), o)
 	}
 	if err != nil {
 		if gone := os.Remove(temp.Name()); gone != nil && !errors.Is(gone, os.ErrNotExist) {

@@ -23,15 +23,11 @@ type pending struct{ temp, name string }
 
 // Create opens a file of the image for writing, under a temporary name.
 func (t *Target) Create(suffix string) (*os.File, error) {
-	name := filepath.Join(t.Dir, t.Name+suffix)
-	switch t.File {
-	case "":
-	case "-":
-		name = filepath.Join(os.TempDir(), "slipway"+suffix)
-	default:
+	dir := t.folder()
+	name := filepath.Join(dir, t.Name+suffix)
+	if t.File != "" && t.File != "-" {
 		name = t.File
 	}
-	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -41,6 +37,17 @@ func (t *Target) Create(suffix string) (*os.File, error) {
 	}
 	t.pending = append(t.pending, pending{file.Name(), name})
 	return file, nil
+}
+
+// folder is where the files lie, and temporary ones until they are complete.
+func (t *Target) folder() string {
+	switch t.File {
+	case "":
+		return t.Dir
+	case "-":
+		return os.TempDir()
+	}
+	return filepath.Dir(t.File)
 }
 
 // WriteFile writes a whole file of the image.

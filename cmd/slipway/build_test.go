@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+
+	"slipway/pkg/build/oci"
+)
+
+// inStore makes a local store with one empty image, and a folder to work in.
+func inStore(t *testing.T) {
+	t.Helper()
+	t.Setenv("SLIPWAY_STORE", filepath.Join(t.TempDir(), "store"))
+	if err := oci.OpenStore().Put("test/empty:1", empty.Image, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+}
+
+func writeFile(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// runBuild runs `slipway build` and lists what it leaves in out/.
+func runBuild(t *testing.T, args ...string) ([]string, error) {
+	t.Helper()
+	cmd := newBuildCommand()
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(append([]string{"--offline", "-q", "--dir", "out"}, args...))
+	err := cmd.Execute()
+	entries, readErr := os.ReadDir("out")
+	if readErr != nil && !errors.Is(readErr, os.ErrNotExist) {
+		t.Fatal(readErr)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+func TestBuildCommand(t *testing.T) {
+	inStore(t)
+	writeFile(t, "good.yml", "init: [test/empty:1]\n")
+	writeFile(t, "bad.yml", "init: [test/empty:1]\nfils: []\n")
+	cases := []struct {
+		name   string
+		args   []string
+		status int
+		files  string
+	}{
+		{"refused", []string{"-f", "tar", "bad.yml"}, 1, ""},
+		{"no such file", []string{"-f", "tar", "none.yml"}, 1, ""},
+		{"no kernel", []string{"good.yml"}, 1, ""},
+		{"one format of two fails", []string{"-f", "tar,kernel+initrd", "good.yml"}, 1, ""},
+		{"nothing named", nil, 2, ""},
+		{"unknown format", []string{"-f", "floppy", "good.yml"}, 2, ""},
+		{"unknown hardening", []string{"--hardening", "some", "good.yml"}, 2, ""},
+		{"one name for two files", []string{"-f", "kernel+initrd", "-o", "x", "good.yml"}, 2, ""},
+		{"standard input has no name", []string{"-"}, 2, ""},
+		{"built", []string{"-f", "tar", "good.yml"}, 0, "good.tar"},
+		{"named", []string{"-f", "tar", "--name", "other", "good.yml"}, 0, "good.tar other.tar"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			files, err := runBuild(t, c.args...)
+			if got := status(err); got != c.status {
+				t.Errorf("exit status %d, want %d: %v", got, c.status, err)
+			}
+			if got := strings.Join(files, " "); got != c.files {
+				t.Errorf("files %q, want %q", got, c.files)
+			}
+		})
+	}
+}
+
+func TestValidateCommand(t *testing.T) {
+	inStore(t)
+	writeFile(t, "bad.yml", "init: [test/empty:1]\nfils: []\nonbot: []\n")
+	writeFile(t, "good.yml", "init: [test/empty:1]\n")
+	f := validateFlags{}
+	f.platform, f.hardening, f.offline, f.quiet = "amd64", "default", true, true
+	faults, err := f.find(t.Context(), []string{"bad.yml"})
+	if err != nil || len(faults) != 2 {
+		t.Fatalf("got %v, %v", faults, err)
+	}
+	if faults[0].Line != 2 || faults[0].Nearest != "files" || faults[1].Nearest != "onboot" {
+		t.Errorf("got %+v", faults)
+	}
+	if faults, err := f.find(t.Context(), []string{"good.yml"}); err != nil || len(faults) > 0 {
+		t.Errorf("got %v, %v", faults, err)
+	}
+}
