@@ -9,8 +9,14 @@ type Boot struct {
 	Kernel  string // file; an EFI program itself, as every Linux with CONFIG_EFI_STUB is
 	Initrd  string // file
 	Cmdline string // text
-	Stub    string // file: systemd's EFI stub for Arch (linuxx64.efi.stub, linuxaa64.efi.stub)
+	Stub    string // file: systemd's EFI stub for Arch, as StubImage has it
 }
+
+// Where the stub for either architecture comes from: a file of an image of ours.
+const (
+	StubImage = "slipway/efi-stub:v0.1"
+	StubFile  = "linux.efi.stub"
+)
 
 // arch is what EFI calls an architecture.
 type arch struct {

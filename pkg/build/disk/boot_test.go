@@ -29,7 +29,7 @@ func TestBoot(t *testing.T) {
 	b := Boot{
 		Name: "boot", Arch: "amd64",
 		Kernel:  fromStore(t, "slipway/kernel:v0.1", "kernel"),
-		Stub:    fromStore(t, "slipway/efi-stub:v0.1", "linux.efi.stub"),
+		Stub:    fromStore(t, StubImage, StubFile),
 		Initrd:  testInitrd(t),
 		Cmdline: "console=ttyS0 panic=-1 disk.test=yes",
 	}

@@ -117,7 +117,7 @@ func TestTimes(t *testing.T) {
 }
 
 func TestESPSize(t *testing.T) {
-	// The largest of a few sizes around where the cluster size changes.
+	// Clusters are of 512 bytes up to 260 MiB, of 4096 above.
 	for _, n := range []int64{1, minESP, 250 * mib, 254 * mib, 255 * mib, 260 * mib, 300 * mib} {
 		dir := t.TempDir()
 		err := create(t.Context(), dir+"/esp", func(m *medium) error {
