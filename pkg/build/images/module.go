@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"runtime"
+	"path/filepath"
 	"strings"
 )
 
@@ -20,50 +20,43 @@ type module struct {
 	Tags    string `yaml:"tags"`
 	// Set gives string variables of the program a value: "main.version=1".
 	Set []string `yaml:"set"`
-	// Cgo links C libraries of the host, statically; Libraries are their names
-	// for pkg-config, whose versions are inputs of the image.
-	Cgo       bool     `yaml:"cgo"`
-	Libraries []string `yaml:"libraries"`
+	// Cgo links C libraries statically. Libraries are their names for pkg-config
+	// and the Debian packages that hold them: on a machine of the image's
+	// architecture they are installed, for another one they are fetched.
+	Cgo       bool              `yaml:"cgo"`
+	Libraries map[string]string `yaml:"libraries"`
 }
 
 func (m *module) env(s *site) []string {
-	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + s.arch, "GOWORK=off"}
+	cgo := "CGO_ENABLED=0"
 	if m.Cgo {
-		env[0] = "CGO_ENABLED=1"
-		if cc := m.compiler(s); cc != "gcc" {
-			env = append(env, "CC="+cc)
-		}
+		cgo = "CGO_ENABLED=1"
 	}
-	return env
-}
-
-// compiler is the C compiler for the image's architecture.
-func (m *module) compiler(s *site) string {
-	if s.arch == runtime.GOARCH {
-		return "gcc"
-	}
-	return map[string]string{"arm64": "aarch64-linux-gnu-gcc", "amd64": "x86_64-linux-gnu-gcc"}[s.arch]
+	return []string{cgo, "GOOS=linux", "GOARCH=" + s.arch, "GOWORK=off"}
 }
 
 func (m *module) inputs(ctx context.Context, s *site) ([]string, error) {
 	s.from(m.Module + "@" + m.Version)
 	// The recipe names version and sum, so the module itself need not be there.
-	questions := [][]string{{"go", "version"}}
-	if m.Cgo {
-		questions = append(questions, []string{m.compiler(s), "-dumpfullversion"})
+	lines, err := answer(ctx, "go", "version")
+	if err == nil && m.Cgo {
+		var more []string
+		more, err = m.cgoInputs(ctx, s)
+		lines = append(lines, more...)
 	}
-	for _, lib := range m.Libraries {
-		questions = append(questions, []string{"pkg-config", "--modversion", lib})
-	}
-	var lines []string
-	for _, q := range questions {
-		out, err := command{args: q}.output(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("build %s: %w", m.To, err)
-		}
-		lines = append(lines, strings.Join(q, " ")+": "+strings.TrimSpace(string(out)))
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", m.To, err)
 	}
 	return lines, nil
+}
+
+// answer is what a program says of itself, as a line for the inputs.
+func answer(ctx context.Context, args ...string) ([]string, error) {
+	out, err := command{args: args}.output(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []string{strings.Join(args, " ") + ": " + strings.TrimSpace(string(out))}, nil
 }
 
 func (m *module) apply(ctx context.Context, s *site, t Tree) error {
@@ -87,7 +80,11 @@ func (m *module) build(ctx context.Context, s *site) (data []byte, err error) {
 			return fmt.Errorf("copy module %s: %w", m.Module, err)
 		}
 		s.say("compiling %s of %s@%s", m.Package, m.Module, m.Version)
-		data, err = goBuild(ctx, tmp, m.Package, m.env(s), "-tags="+m.Tags, "-ldflags="+m.ldflags())
+		env, err := m.cgoEnv(ctx, s, filepath.Join(tmp, ".libraries"))
+		if err != nil {
+			return err
+		}
+		data, err = goBuild(ctx, tmp, m.Package, append(m.env(s), env...), "-tags="+m.Tags, "-ldflags="+m.ldflags())
 		return err
 	})
 	return data, err

@@ -1,0 +1,79 @@
+package images
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A crossTarget is what Debian's C compiler for another architecture is called.
+type crossTarget struct{ triplet, pkg string }
+
+var crossTargets = map[string]crossTarget{
+	"amd64": {"x86_64-linux-gnu", "gcc-x86-64-linux-gnu"},
+	"arm64": {"aarch64-linux-gnu", "gcc-aarch64-linux-gnu"},
+}
+
+// native says that the machine's own compiler and libraries do.
+func (s *site) native() bool { return s.arch == s.apt.arch }
+
+// cgoInputs are the versions of the C compiler and of the libraries.
+func (m *module) cgoInputs(ctx context.Context, s *site) ([]string, error) {
+	if s.native() {
+		lines, err := answer(ctx, "gcc", "-dumpfullversion")
+		for _, lib := range slices.Sorted(maps.Keys(m.Libraries)) {
+			if err != nil {
+				return nil, err
+			}
+			var more []string
+			more, err = answer(ctx, "pkg-config", "--modversion", lib)
+			lines = append(lines, more...)
+		}
+		return lines, err
+	}
+	target := crossTargets[s.arch]
+	lines, err := answer(ctx, target.triplet+"-gcc", "-dumpfullversion")
+	if err != nil {
+		return nil, fmt.Errorf("%w: for %s it takes Debian's %s", err, s.arch, target.pkg)
+	}
+	for _, pkg := range slices.Sorted(maps.Values(m.Libraries)) {
+		d, err := s.apt.fetch(ctx, pkg, s.arch, "")
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, fmt.Sprintf("deb %s %s %s", d, d.Arch, d.SHA256))
+	}
+	return lines, nil
+}
+
+// cgoEnv is the environment in which cgo finds the compiler and the libraries.
+// Those of another architecture are unpacked in dir.
+func (m *module) cgoEnv(ctx context.Context, s *site, dir string) ([]string, error) {
+	if !m.Cgo || s.native() {
+		return nil, nil
+	}
+	for _, pkg := range slices.Sorted(maps.Values(m.Libraries)) {
+		d, err := s.apt.fetch(ctx, pkg, s.arch, "")
+		if err != nil {
+			return nil, err
+		}
+		content, err := s.apt.tree(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		// Documentation is of no use, and a static library needs no links.
+		maps.DeleteFunc(content, func(name string, _ Entry) bool { return strings.HasPrefix(name, "usr/share/") })
+		if err := content.writeFiles(dir); err != nil {
+			return nil, fmt.Errorf("unpack %s: %w", d, err)
+		}
+	}
+	triplet := crossTargets[s.arch].triplet
+	return []string{
+		"CC=" + triplet + "-gcc",
+		"PKG_CONFIG_SYSROOT_DIR=" + dir,
+		"PKG_CONFIG_LIBDIR=" + filepath.Join(dir, "usr/lib", triplet, "pkgconfig"),
+	}, nil
+}
