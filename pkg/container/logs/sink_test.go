@@ -1,0 +1,295 @@
+package logs
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
+)
+
+// memlogd is LinuxKit's side of the protocol: it takes names and descriptors.
+type memlogd struct {
+	t    *testing.T
+	sock int
+}
+
+func startMemlogd(t *testing.T, p Paths) memlogd {
+	t.Helper()
+	sock, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(sock, &unix.SockaddrUnix{Name: p.Memlogd}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(sock) })
+	return memlogd{t, sock}
+}
+
+func (m memlogd) accept() (string, *os.File) {
+	m.t.Helper()
+	name, control := make([]byte, 512), make([]byte, unix.CmsgSpace(4))
+	n, c, _, _, err := unix.Recvmsg(m.sock, name, control, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:c])
+	if err != nil || len(messages) != 1 {
+		m.t.Fatalf("%d messages, %v", len(messages), err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		m.t.Fatalf("%v, %v", fds, err)
+	}
+	f := os.NewFile(uintptr(fds[0]), string(name[:n]))
+	m.t.Cleanup(func() { f.Close() })
+	return string(name[:n]), f
+}
+
+func TestMemlogd(t *testing.T) {
+	p := testPaths(t)
+	m := startMemlogd(t, p)
+	b := testBundle(bundle.Onboot, "002-x")
+	w := run(t, b, testOptions(t, p), "out 1\nout 2\n", "err\n")
+	got := map[string]string{}
+	for range 2 {
+		name, f := m.accept()
+		var all bytes.Buffer
+		if _, err := all.ReadFrom(f); err != nil { // Ends: the pipe is closed.
+			t.Fatal(err)
+		}
+		got[name] = all.String()
+	}
+	if got["onboot.002-x.out"] != "out 1\nout 2\n" || got["onboot.002-x"] != "err\n" || len(got) != 2 {
+		t.Errorf("memlogd got %q", got)
+	}
+	if exists(p.Run + "/log/onboot/onboot.002-x.log") {
+		t.Error("it is kept in a file as well")
+	}
+	last, err := w.Tail(2)
+	if err != nil || len(last) != 2 {
+		t.Errorf("last lines are %v, %v", last, err)
+	}
+}
+
+// TestMemlogdThatDoesNotRead holds up its container for a moment only.
+func TestMemlogdThatDoesNotRead(t *testing.T) {
+	p := testPaths(t)
+	m := startMemlogd(t, p)
+	b := testBundle(bundle.Services, "foo")
+	w := mustOpen(t, b, testOptions(t, p))
+	_, f := m.accept()
+	text := strings.Repeat("0123456789abcde\n", 64<<10) // 1 MiB
+	write(t, w.Stdout(), text)
+	mustClose(t, w)
+	var all bytes.Buffer
+	if _, err := all.ReadFrom(f); err != nil {
+		t.Fatal(err)
+	}
+	if all.Len() < chunk || !strings.HasPrefix(text, all.String()) && all.Len() > len(text) {
+		t.Errorf("memlogd got %d bytes", all.Len())
+	}
+	if w.Lost() != 0 {
+		t.Errorf("%d bytes count as lost, although they are in our own file", w.Lost())
+	}
+}
+
+func TestMemlogdThatDied(t *testing.T) {
+	p := testPaths(t)
+	m := startMemlogd(t, p)
+	b := testBundle(bundle.Services, "foo")
+	w := mustOpen(t, b, testOptions(t, p))
+	for range 2 {
+		_, f := m.accept()
+		f.Close()
+	}
+	for range 8 {
+		write(t, w.Stdout(), strings.Repeat("0123456789abcde\n", 4<<10))
+	}
+	write(t, w.Stdout(), "the end\n")
+	mustClose(t, w)
+	equal(t, "tail", texts(t, p, b, Query{Tail: 1}), []string{"stdout the end"})
+}
+
+func TestPolicyKmsg(t *testing.T) {
+	p := testPaths(t)
+	if err := os.WriteFile(p.Kmsg, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := testBundle(bundle.Services, "foo")
+	b.Policy.Log = bundle.LogKmsg
+	run(t, b, testOptions(t, p), "a line\n<0>forged\x1b[0m\n", "")
+	// A plain file has no records: the second overwrites nothing, being appended
+	// by the position of the same descriptor.
+	want := "<14>foo: a line\n<14>foo: <0>forged\\x1b[0m\n"
+	if got := contents(t, p.Kmsg); got != want {
+		t.Errorf("kmsg has %q, want %q", got, want)
+	}
+}
+
+func TestPolicyNone(t *testing.T) {
+	p := testPaths(t)
+	b := testBundle(bundle.Services, "foo")
+	b.Policy.Log = bundle.LogNone
+	w := run(t, b, testOptions(t, p), "a line\n", "")
+	if got, err := w.Tail(5); err != nil || len(got) != 0 {
+		t.Errorf("tail %v, %v", got, err)
+	}
+	if exists(p.Log + "/foo.out.log") {
+		t.Error("there is a file")
+	}
+}
+
+func TestDirect(t *testing.T) {
+	p := testPaths(t)
+	f, err := os.Create(p.Run + "/console")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	o := testOptions(t, p)
+	o.Direct = f
+	run(t, testBundle(bundle.Onboot, "000-a"), o, "out\n", "err\n")
+	if got := contents(t, f.Name()); got != "out\nerr\n" {
+		t.Errorf("console has %q", got)
+	}
+	if _, err := f.WriteString("still open"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPolicyConsole(t *testing.T) {
+	p := testPaths(t)
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	r, w := os.NewFile(uintptr(ends[0]), "r"), os.NewFile(uintptr(ends[1]), "w")
+	defer r.Close()
+	c := NewConsole()
+	if err := c.Add(w); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	b, o := testBundle(bundle.Services, "foo"), testOptions(t, p)
+	b.Policy.Log = bundle.LogConsole
+	o.Console = c
+	run(t, b, o, "a line\nslipway\rforged\nend", "")
+	c.Flush(patienceInTests)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if _, err := got.ReadFrom(r); err != nil {
+		t.Fatal(err)
+	}
+	if want := "foo: a line\nfoo: slipway\\rforged\nfoo: end\n"; got.String() != want {
+		t.Errorf("console has %q, want %q", got.String(), want)
+	}
+	equal(t, "log", texts(t, p, b, Query{Tail: 1}), []string{"stdout end"})
+}
+
+// TestStuckConsole: writers go on, the loss is exact and is told.
+func TestStuckConsole(t *testing.T) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	r, w := os.NewFile(uintptr(ends[0]), "r"), os.NewFile(uintptr(ends[1]), "w")
+	defer r.Close()
+	c := NewConsole()
+	if err := c.Add(w); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	line := []byte(strings.Repeat("x", 99) + "\n")
+	const lines = 10000
+	for range lines {
+		if _, err := c.Write(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Flush(10 * time.Millisecond) // Does not wait for what does not move.
+	lost := c.Lost()
+	if lost == 0 || lost%100 != 0 {
+		t.Fatalf("%d bytes lost", lost)
+	}
+	got := make(chan []byte)
+	go func() {
+		var all bytes.Buffer
+		if _, err := all.ReadFrom(r); err != nil {
+			t.Error(err)
+		}
+		got <- all.Bytes()
+	}()
+	until(t, "the loss is told", func() bool { c.Flush(time.Second); return c.told() })
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text := string(<-got)
+	if n := strings.Count(text, string(line)); int64(n)*100+lost != lines*100 {
+		t.Errorf("%d lines are there and %d bytes are lost of %d", n, lost, lines*100)
+	}
+	if !strings.HasSuffix(text, fmt.Sprintf("slipway: console: %d bytes dropped\n", lost)) {
+		t.Errorf("the console ends with %q", text[len(text)-80:])
+	}
+}
+
+// told is true if nothing waits and every loss was reported.
+func (c *Console) told() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !slices.ContainsFunc(c.devs, func(t *terminal) bool { return len(t.buf) > 0 || t.untold > 0 })
+}
+
+func TestConsoleNames(t *testing.T) {
+	for cmdline, want := range map[string]string{
+		"":                    "",
+		"quiet console=ttyS0": "ttyS0",
+		"console=tty0 console=ttyS0,115200n8 console=tty0 xconsole=no": "tty0 ttyS0",
+		"console= console=,9600 console=../../etc/passwd":              "",
+	} {
+		if got := strings.Join(ConsoleNames(cmdline), " "); got != want {
+			t.Errorf("%q: %q, want %q", cmdline, got, want)
+		}
+	}
+}
+
+func TestLink(t *testing.T) {
+	p := testPaths(t)
+	for _, before := range []func(link string) error{
+		func(string) error { return nil },
+		func(link string) error { return os.Symlink("/elsewhere", link) },
+		func(link string) error { return os.Mkdir(link, 0o755) },
+		func(link string) error { return os.WriteFile(link, []byte("x"), 0o600) },
+	} {
+		link := p.Log + "/onboot"
+		if err := os.RemoveAll(link); err != nil {
+			t.Fatal(err)
+		}
+		if err := before(link); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := Link(bundle.Onboot, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.Readlink(link); err != nil || got != p.Run+"/log/onboot" {
+			t.Errorf("link goes to %q, %v", got, err)
+		}
+	}
+	if err := os.MkdirAll(p.Log+"/shutdown/kept", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Link(bundle.Onshutdown, p); err == nil {
+		t.Error("a folder with something in it is replaced")
+	}
+}
