@@ -27,6 +27,9 @@ func Units(spans []Span) []Unit {
 	at := map[string]int{}
 	over := map[string]bool{}
 	for _, s := range spans {
+		if s.Event {
+			continue
+		}
 		name := s.Container
 		if name == "" {
 			name = s.Name

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Measures of the picture, in pixels.
@@ -109,8 +110,18 @@ func (p *picture) x(t time.Duration) float64 {
 }
 
 func (p *picture) heading(title string) {
-	p.printf(`<text class="h" x="16" y="30">%s</text>`+"\n", html.EscapeString(clip(title, 80)))
+	p.printf(`<text class="h" x="16" y="30">%s</text>`+"\n", escape(clip(title, 80)))
 	p.printf(`<text class="dim" x="16" y="50">ready %s after power-on</text>`+"\n", seconds(p.ready))
+}
+
+// escape makes text fit for XML, which has no place for control characters.
+func escape(s string) string {
+	return html.EscapeString(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s))
 }
 
 // axis draws about ten lines at round times.
@@ -162,9 +173,13 @@ func (p *picture) groups() {
 }
 
 func (p *picture) unit(u Unit) {
-	p.printf(`<text class="dim" x="28" y="%d">%s</text>`, p.y+14, html.EscapeString(clip(u.Name, 24)))
-	for _, s := range u.Steps {
-		p.bar(u, s)
+	p.printf(`<text class="dim" x="28" y="%d">%s</text>`, p.y+14, escape(clip(u.Name, 24)))
+	for _, last := range []bool{false, true} { // A service runs behind its other steps.
+		for _, s := range u.Steps {
+			if last == !(u.Phase == PhaseServices && s.Name == StepRun) {
+				p.bar(s)
+			}
+		}
 	}
 	label := seconds(u.Took())
 	if u.Failed {
@@ -173,11 +188,11 @@ func (p *picture) unit(u Unit) {
 	p.printf(`<text class="dim" x="%.1f" y="%d">%s</text>`+"\n", p.labelAt(u), p.y+14, label)
 }
 
-// labelAt is right of all that is drawn of a unit, but for the bar of a service
-// that runs to the edge: there it is on the bar.
+// labelAt is right of what a unit's start took; the pale bar of a running
+// service goes on behind it.
 func (p *picture) labelAt(u Unit) float64 { return p.x(u.Ready) + 5 }
 
-func (p *picture) bar(u Unit, s Span) {
+func (p *picture) bar(s Span) {
 	end := s.End
 	if s.Open || s.Phase == PhaseServices && s.Name == StepRun {
 		end = min(max(end, s.Begin), p.end)
@@ -194,7 +209,7 @@ func (p *picture) bar(u Unit, s Span) {
 		thin = ` opacity=".35"`
 	}
 	p.printf(`<rect class="%s" rx="2"%s x="%.1f" y="%d" width="%.1f" height="%d"><title>%s</title></rect>`,
-		class(s), thin, p.x(s.Begin), p.y+(plotRow-plotBar)/2, max(p.x(end)-p.x(s.Begin), 1.5), plotBar, html.EscapeString(note))
+		class(s), thin, p.x(s.Begin), p.y+(plotRow-plotBar)/2, max(p.x(end)-p.x(s.Begin), 1.5), plotBar, escape(note))
 }
 
 func class(s Span) string {

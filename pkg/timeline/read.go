@@ -49,7 +49,7 @@ func Read(from io.Reader) ([]Span, error) {
 			}
 			spans = append(spans, Span{
 				Name: l.Name, Phase: l.Phase, Container: l.Container, After: l.After,
-				Begin: at, End: at, Err: l.Err, Open: l.ID != "",
+				Begin: at, End: at, Err: l.Err, Open: l.ID != "", Event: l.ID == "",
 			})
 		}
 	}

@@ -65,6 +65,7 @@ type Span struct {
 	Begin     time.Duration `json:"begin"` // since power-on
 	End       time.Duration `json:"end"`   // of what is not over: the last time in the file
 	Open      bool          `json:"open,omitempty"`
+	Event     bool          `json:"event,omitempty"`
 	Err       string        `json:"err,omitempty"`
 }
 
