@@ -16,7 +16,7 @@ import (
 // terminal, plain lines elsewhere.
 type progress struct {
 	lock     sync.Mutex
-	w        *os.File
+	w        io.Writer
 	terminal bool
 	quiet    bool
 	shown    time.Time

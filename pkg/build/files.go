@@ -19,6 +19,7 @@ import (
 
 func (l *layout) addFiles() error {
 	numbers := containerIDs(l.config)
+	l.fileDirs = map[string]bool{}
 	for i, f := range l.config.Files {
 		if err := l.addFile(f, numbers, &tree.Origin{Location: fmt.Sprintf("files[%d]", i)}); err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)
@@ -49,6 +50,7 @@ func (l *layout) addFile(f *yml.File, numbers ids, origin *tree.Origin) error {
 	if err := l.addParents(f, e); err != nil {
 		return err
 	}
+	l.fileDirs[strings.Trim(path.Clean("/"+f.Path), "/")] = true
 	return l.root.Put(f.Path, e)
 }
 
@@ -73,9 +75,9 @@ func fileMode(f *yml.File) int64 {
 }
 
 // addParents makes the folders above a file: the file's owner, and its mode
-// with x wherever r or w is set. LinuxKit's tool writes them even where they
-// exist and so changes them: a file of mode 0600 in etc makes etc 0700, for
-// root alone. Only the exact imitation does that here.
+// with x wherever r or w is set. LinuxKit's tool writes each of them once, even
+// where it exists, and so changes it: a file of mode 0600 in etc makes etc 0700,
+// for root alone. Only the exact imitation does that here.
 func (l *layout) addParents(f *yml.File, e tree.Entry) error {
 	mode := fileMode(f)
 	for shift := 0; shift <= 6; shift += 3 {
@@ -87,9 +89,10 @@ func (l *layout) addParents(f *yml.File, e tree.Entry) error {
 	parts := strings.Split(strings.Trim(path.Clean("/"+f.Path), "/"), "/")
 	for i := 1; i < len(parts); i++ {
 		dir := strings.Join(parts[:i], "/")
-		if n := l.root.Resolve(dir); n != nil && l.Hardening != HardeningNone {
+		if n := l.root.Resolve(dir); l.fileDirs[dir] || n != nil && l.Hardening != HardeningNone {
 			continue
 		}
+		l.fileDirs[dir] = true
 		if err := l.root.Put(dir, e); err != nil {
 			return err
 		}

@@ -82,7 +82,7 @@ func list(t *testing.T, data []byte) string {
 	tr := tar.NewReader(bytes.NewReader(data))
 	for {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out.String() + contents.String()
 		}
 		if err != nil {

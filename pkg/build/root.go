@@ -23,6 +23,8 @@ type layout struct {
 	// unpacked is where an image's files lie, by full image name: an image that
 	// several containers use is there once.
 	unpacked map[string]string
+	// fileDirs are folders that the files section has made or named.
+	fileDirs map[string]bool
 }
 
 // make carries out the parts in LinuxKit's order: a later one wins.

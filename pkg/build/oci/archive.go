@@ -51,7 +51,7 @@ func (a *archive) list() error {
 	tr := tar.NewReader(a.file)
 	for {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -46,7 +46,7 @@ func (i *Image) layer(ctx context.Context, d v1.Descriptor, diff v1.Hash, limits
 		return nil, fmt.Errorf("%d bytes stored, the manifest says %d", blob.Size, d.Size)
 	}
 	magic := make([]byte, 4)
-	if _, err := blob.ReadAt(magic, 0); err != nil && err != io.EOF {
+	if _, err := blob.ReadAt(magic, 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	decompress := decompressor(magic)

@@ -58,7 +58,7 @@ func (t *Tree) readTar(r *io.SectionReader, limits Limits, each func(*tar.Header
 	tr := tar.NewReader(r)
 	for {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -68,7 +68,7 @@ func (t *Tree) readTar(r *io.SectionReader, limits Limits, each func(*tar.Header
 			return fmt.Errorf("more than %d entries", limits.Entries)
 		}
 		e, err := fromHeader(h, r)
-		if err == errSkip {
+		if errors.Is(err, errSkip) {
 			continue
 		}
 		if err == nil {

@@ -145,10 +145,10 @@ func (t *Tree) follow(link *Node, budget *int) (*Node, error) {
 		n = t.root
 	}
 	for _, p := range strings.Split(link.Link, "/") {
-		switch {
-		case p == "" || p == ".":
+		switch p {
+		case "", ".":
 			continue
-		case p == "..":
+		case "..":
 			if n.Parent != nil {
 				n = n.Parent
 			}

@@ -1,6 +1,7 @@
 package yml
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -91,7 +92,7 @@ func document(name string, data []byte) (Place, Faults) {
 	src := &source{name: name, lines: strings.Split(string(data), "\n")}
 	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
 	var doc, next yaml.Node
-	if err := decoder.Decode(&doc); err == io.EOF {
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 		return Place{src: src}, nil
 	} else if err != nil {
 		return Place{src: src}, syntaxFaults(src, err)
@@ -99,7 +100,7 @@ func document(name string, data []byte) (Place, Faults) {
 	at := Place{src: src, node: doc.Content[0]}
 	if err := decoder.Decode(&next); err == nil {
 		return at, Faults{Place{src, &next, ""}.At("a second YAML document").Wants("one")}
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return at, syntaxFaults(src, err)
 	}
 	return at, nil

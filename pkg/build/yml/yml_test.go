@@ -1,0 +1,100 @@
+package yml
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestNearest(t *testing.T) {
+	names := []string{"binds", "binds.add", "command", "env", "readonly"}
+	for in, want := range map[string]string{
+		"bind": "binds", "comand": "command", "comamnd": "command", "Readonly": "readonly", "x": "", "entrypoint": "", "en": "env",
+	} {
+		if got := Nearest(in, names); got != want {
+			t.Errorf("%s: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestCaretStandsBelowTheColumn(t *testing.T) {
+	for _, c := range []struct {
+		text   string
+		column int
+	}{
+		{"  key: value", 3}, {"\tkey: value", 2}, {"grüße: [a, b]", 9}, {strings.Repeat("x", 300) + "!", 301}, {"", 1},
+	} {
+		lines := strings.Split(Fault{File: "f", Line: 1, Column: c.column, Message: "m", Text: c.text}.String(), "\n")
+		if c.text == "" {
+			if len(lines) != 1 {
+				t.Errorf("a fault without text has %d lines", len(lines))
+			}
+			continue
+		}
+		caret := len([]rune(lines[2])) - 1
+		got := []rune(lines[1])
+		if caret >= len(got) || got[caret] != []rune(c.text)[c.column-1] {
+			t.Errorf("%q column %d: the caret stands at %d of %q", c.text, c.column, caret, lines[1])
+		}
+		if len(got) > 120 {
+			t.Errorf("a line of %d characters is shown", len(got))
+		}
+	}
+}
+
+func TestAliasesCannotBlowUp(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n")
+	for i := 1; i < 12; i++ {
+		prev := string(rune('a' + i - 1))
+		if i == 1 {
+			prev = "x0"
+		}
+		b.WriteString(string(rune('a'+i)) + "k: &" + string(rune('a'+i)) + " [" + strings.Repeat("*"+prev+", ", 9) + "*" + prev + "]\n")
+	}
+	if _, faults := Parse("bomb.yml", []byte(b.String())); len(faults) == 0 {
+		t.Error("no fault")
+	}
+	deep := "init: " + strings.Repeat("[", 200) + strings.Repeat("]", 200)
+	if _, faults := Parse("deep.yml", []byte(deep)); len(faults) == 0 {
+		t.Error("no fault in a deep list")
+	}
+}
+
+func TestJSONSchema(t *testing.T) {
+	data, err := JSONSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s struct {
+		Properties map[string]struct {
+			Items struct {
+				Properties           map[string]any
+				Required             []string
+				AdditionalProperties *bool
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		t.Fatal(err)
+	}
+	services := s.Properties["services"].Items
+	if services.Properties["capabilities.add"] == nil || len(services.Required) != 2 || services.AdditionalProperties == nil {
+		t.Errorf("services: %+v", services)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("kernel: {image: a}\nservices:\n- name: b\n  image: c\n")
+	f.Add("a: &a [*a]\n")
+	f.Add("onboot: [{<<: {name: x}, image: y, uid: 1, annotations: {a: b}}]")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, faults := Parse("fuzz.yml", []byte(text))
+		for _, fault := range faults {
+			if fault.String() == "" || fault.Line < 0 {
+				t.Errorf("fault without words: %+v", fault)
+			}
+		}
+		c.check()
+	})
+}
