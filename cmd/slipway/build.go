@@ -75,6 +75,7 @@ type buildFlags struct {
 	file        string
 	initrd      string
 	compression string
+	report      bool
 }
 
 func newBuildCommand() *cobra.Command {
@@ -95,7 +96,8 @@ func newBuildCommand() *cobra.Command {
 	flags.StringVar(&f.dir, "dir", ".", "folder to write the image to")
 	flags.StringVarP(&f.file, "o", "o", "", "write one file of this name, - for standard output")
 	flags.StringVar(&f.initrd, "initrd", "", "payload: a squashfs that is mounted as it is; cpio: LinuxKit's plain archive (default what the init image understands)")
-	flags.StringVar(&f.compression, "compression", "", "of the payload's squashfs: "+strings.Join(output.Compressions(), ", "))
+	flags.StringVar(&f.compression, "compression", "", "of the squashfs: "+strings.Join(output.Compressions(), ", ")+" (default lz4 in an initrd, gzip on a disk)")
+	flags.BoolVar(&f.report, "report", false, "print what takes the room, by place in the YAML")
 	return cmd
 }
 
@@ -170,5 +172,8 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 		return err
 	}
 	p.done(names, time.Since(began))
+	if f.report {
+		return machine.WriteReport(os.Stderr)
+	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 // validateFlags are those of `slipway validate`.
 type validateFlags struct {
 	sourceFlags
-	json, textOnly, errorsOnly bool
+	json, textOnly, errorsOnly, schema bool
 }
 
 func newValidateCommand() *cobra.Command {
@@ -30,6 +30,9 @@ func newValidateCommand() *cobra.Command {
 Warnings are what LinuxKit's own tool builds without a word and what will
 probably fail at boot. The exit status is 1 if there is any fault.`,
 		RunE: func(_ *cobra.Command, files []string) error {
+			if f.schema {
+				return printSchema()
+			}
 			if len(files) == 0 {
 				return usageError{errors.New("validate: name a linuxkit.yml, or - for standard input")}
 			}
@@ -42,6 +45,7 @@ probably fail at boot. The exit status is 1 if there is any fault.`,
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the faults as a JSON list, for editors")
 	cmd.Flags().BoolVar(&f.textOnly, "no-images", false, "look at the text alone, not at the images it names")
 	cmd.Flags().BoolVar(&f.errorsOnly, "errors-only", false, "leave warnings out")
+	cmd.Flags().BoolVar(&f.schema, "schema", false, "print the JSON Schema of linuxkit.yml, for editors")
 	return cmd
 }
 
@@ -79,6 +83,14 @@ func (f *validateFlags) find(ctx context.Context, files []string) (yml.Faults, e
 		return faults, err
 	}
 	return builder.CheckFiles(ctx, files, os.Stdin)
+}
+
+func printSchema() error {
+	data, err := yml.JSONSchema()
+	if err == nil {
+		_, err = fmt.Printf("%s\n", data)
+	}
+	return err
 }
 
 func printJSON(faults yml.Faults) error {

@@ -61,6 +61,7 @@ func writeKernelSquashfs(ctx context.Context, t *tree.Tree, to *Target, o Option
 	if err := copyNode(t, "boot/cmdline", to, "-cmdline"); err != nil {
 		return err
 	}
+	o.Compression = orDefault(o.Compression, diskCompression)
 	return to.WriteFile("-squashfs.img", func(f *os.File) error {
 		squashfs, err := squashRoot(ctx, t, f, o)
 		if err != nil {

@@ -20,7 +20,8 @@ type Options struct {
 	// Initrd is "payload" (a squashfs that is mounted where it lies) or "cpio"
 	// (the plain archive LinuxKit's tool makes).
 	Initrd string
-	// Compression of the squashfs: lz4, zstd, gzip, xz or none.
+	// Compression of the squashfs: lz4, zstd, gzip, xz or none. Empty is the
+	// format's own choice.
 	Compression string
 	// Repeats writes entries of the tar that later ones replace, as LinuxKit's
 	// tool does.

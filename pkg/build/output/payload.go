@@ -33,6 +33,7 @@ func writePayload(ctx context.Context, t *tree.Tree, f *os.File, o Options) erro
 	if err != nil {
 		return fmt.Errorf("payload: %w", err)
 	}
+	o.Compression = orDefault(o.Compression, payloadCompression)
 	squashfs, err := squashRoot(ctx, t, f, o)
 	if err != nil {
 		return err

@@ -26,6 +26,8 @@ func squashfsArgs(file, compression string) []string {
 	switch compression {
 	case "none":
 		return append(args, "-noI", "-noD", "-noF", "-noX")
+	case "lz4":
+		return append(args, "-comp", "lz4", "-Xhc")
 	case "zstd":
 		return append(args, "-comp", "zstd", "-Xcompression-level", "9")
 	}
@@ -38,7 +40,7 @@ func writeSquashfs(ctx context.Context, nodes []*tree.Node, file string, o Optio
 	if err != nil {
 		return fmt.Errorf("squashfs: %w (it comes with the package squashfs-tools)", err)
 	}
-	cmd := exec.CommandContext(ctx, program, squashfsArgs(file, orDefault(o.Compression, defaultCompression))...)
+	cmd := exec.CommandContext(ctx, program, squashfsArgs(file, o.Compression)...)
 	// Up to 4.5.1 at least, -root-time does nothing to what is read from a tar:
 	// the root folder gets the clock. This variable moves it, and the file
 	// system's own time, to that of the youngest file.
@@ -91,5 +93,9 @@ func lastLines(text string) string {
 	return strings.Join(lines, "; ")
 }
 
-// defaultCompression of the root: see docs for the measurement.
-const defaultCompression = "zstd"
+// payloadCompression is the one that is fastest to read: the payload is in
+// memory already when it is mounted, so only unpacking takes time.
+const payloadCompression = "lz4"
+
+// diskCompression is the one every kernel with squashfs can read.
+const diskCompression = "gzip"
