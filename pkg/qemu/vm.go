@@ -47,7 +47,7 @@ type VM struct {
 	console net.Conn
 	process *os.Process
 
-	lines    chan string
+	lines    chan []string
 	events   chan Event
 	requests chan action
 	exited   chan string // what QEMU died of; empty: it ended in good order
@@ -82,7 +82,7 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 	}
 	vm := &VM{
 		judge: newJudge(w, time.Now()), mon: &monitor{w: qmpOurs}, console: consoleOurs,
-		lines: make(chan string), events: make(chan Event), requests: make(chan action),
+		lines: make(chan []string), events: make(chan Event), requests: make(chan action),
 		exited: make(chan string, 1), drained: make(chan error, 2), over: make(chan struct{}),
 	}
 	vm.output.Store(time.Now().UnixNano())
@@ -149,7 +149,8 @@ func died(err error, stderr string) string {
 
 func (vm *VM) readConsole(con Console) {
 	var p plain
-	split := lines{emit: func(s string) { vm.lines <- s }}
+	var batch []string // of one read: to pass each line on its own takes far longer
+	split := lines{emit: func(s string) { batch = append(batch, s) }}
 	raw, text := make([]byte, 32<<10), []byte(nil)
 	var sinkErr error
 	for {
@@ -164,6 +165,12 @@ func (vm *VM) readConsole(con Console) {
 		}
 		if err != nil {
 			split.flush()
+		}
+		if len(batch) > 0 {
+			vm.lines <- batch
+			batch = nil
+		}
+		if err != nil {
 			vm.drained <- sinkErr
 			return
 		}
@@ -195,8 +202,10 @@ func (vm *VM) loop() {
 	death, open := "", 2
 	for gone := false; !gone || open > 0; {
 		select {
-		case s := <-vm.lines:
-			vm.judge.line(s, time.Now())
+		case batch := <-vm.lines:
+			for _, s := range batch {
+				vm.judge.line(s, time.Now())
+			}
 		case e := <-vm.events:
 			vm.judge.event(e, time.Now())
 		case r := <-vm.requests:

@@ -3,6 +3,8 @@ package qemu
 import (
 	"bytes"
 	"errors"
+	"io"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,4 +80,37 @@ func TestMissingBinary(t *testing.T) {
 	if vm, err := Start(Config{Binary: "/nonexistent/qemu", Boot: Boot{Disk: "d"}}, Watch{}, Console{}); err == nil {
 		t.Errorf("no error, but %v", vm)
 	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	// 128 MiB in one line, and 16 Mi short ones.
+	script := greet + `head -c 134217728 /dev/zero | tr '\0' x >&3; yes '' | head -c 16777216 >&3; echo '{"event":"SHUTDOWN","data":{"reason":"guest-shutdown"}}' >&4`
+	before := heap()
+	vm, err := Start(Config{Binary: fakeQEMU(t, script), Boot: Boot{Disk: "d"}}, Watch{FailOn: patterns("y$")}, Console{Output: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := uint64(0)
+	over := make(chan Result)
+	go func() { over <- vm.Wait() }()
+	for {
+		select {
+		case res := <-over:
+			if res.Ending != PoweredOff {
+				t.Error(res)
+			}
+			if most > before+(32<<20) {
+				t.Errorf("the heap grew from %d to %d bytes", before, most)
+			}
+			return
+		case <-time.After(50 * time.Millisecond):
+			most = max(most, heap())
+		}
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse
 }
