@@ -1,0 +1,137 @@
+// Package rootfs gives a container its root file system: what runtime.json
+// lists, or in the seed layout what the bundle's folders ask for, as a plan of
+// mounts and folders that is made without touching anything.
+//
+// It comes first in a container's life; network follows once the OCI runtime
+// has made the namespaces.
+package rootfs
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/mount"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// defaultSize bounds the writable layer of the seed layout.
+const defaultSize = "10%"
+
+// Facts are what a plan has to know of the disk.
+type Facts struct {
+	HasLower bool // the bundle has a folder "lower"
+}
+
+// Look finds the facts. A "lower" that is no folder, or is a link, is none.
+func Look(b *bundle.Bundle) (Facts, error) {
+	var st unix.Stat_t
+	err := unix.Lstat(b.Path(bundle.LowerDir), &st)
+	if err == unix.ENOENT {
+		return Facts{}, nil
+	}
+	return Facts{HasLower: err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR}, err
+}
+
+// Plan lists what has to be there before the container is created, in
+// LinuxKit's order: the mounts and then the folders of runtime.json. Images of
+// the seed layout have no mount of the rootfs there and get it last, as their
+// own init did it; by the existence of "lower" it is read-write or read-only.
+// The ledger, which may be nil, knows the mounts of an earlier start.
+func Plan(b *bundle.Bundle, f Facts, l *Ledger) []Step {
+	var plan []Step
+	for _, m := range entries(b) {
+		plan = append(plan, mountSteps(b, m, l)...)
+	}
+	for _, dir := range b.Runtime.Mkdir {
+		plan = append(plan, Mkdir{locate(b, dir)})
+	}
+	if seed(b) {
+		for _, m := range seedEntries(b, f) {
+			plan = append(plan, mountSteps(b, m, l)...)
+		}
+	}
+	return plan
+}
+
+// seed tells whether nothing in runtime.json mounts the bundle's rootfs.
+func seed(b *bundle.Bundle) bool {
+	rootfs := b.Path(bundle.RootfsDir)
+	return !slices.ContainsFunc(b.Runtime.Mounts, func(m specs.Mount) bool {
+		return locate(b, m.Destination).String() == rootfs
+	})
+}
+
+func seedEntries(b *bundle.Bundle, f Facts) []specs.Mount {
+	rootfs, tmp := b.Path(bundle.RootfsDir), b.Path(bundle.TmpDir)
+	if !f.HasLower {
+		// runc wants its root to be a mount point.
+		return []specs.Mount{{Source: rootfs, Destination: rootfs, Options: []string{"bind"}}}
+	}
+	size := b.Policy.Upper.Size
+	if size == "" {
+		size = defaultSize
+	}
+	return applyUpper(b, []specs.Mount{
+		{Source: "tmpfs", Destination: tmp, Type: "tmpfs", Options: []string{"size=" + size}},
+		{Destination: tmp, Options: []string{"private"}},
+		{Source: "overlay", Destination: rootfs, Type: "overlay", Options: []string{
+			lowerOption + b.Path(bundle.LowerDir),
+			upperOption + path.Join(tmp, bundle.UpperDir),
+			workOption + path.Join(tmp, bundle.WorkDir),
+		}},
+	})
+}
+
+// entries are the mounts of runtime.json, with the policy applied.
+func entries(b *bundle.Bundle) []specs.Mount {
+	return applyUpper(b, b.Runtime.Mounts)
+}
+
+// applyUpper carries slipway.upper over to the mounts that make the writable
+// layer: another size for the tmpfs, or a folder on a disk in its place.
+func applyUpper(b *bundle.Bundle, mounts []specs.Mount) []specs.Mount {
+	upper := b.Policy.Upper
+	if upper == (bundle.Upper{}) {
+		return mounts
+	}
+	tmp := b.Path(bundle.TmpDir)
+	var out []specs.Mount
+	for _, m := range mounts {
+		at := locate(b, m.Destination).String()
+		switch {
+		case at == tmp && upper.Disk != "":
+			continue
+		case at == tmp && m.Type == "tmpfs" && upper.Size != "":
+			m.Options = append(without(m.Options, "size="), "size="+upper.Size)
+		case at == b.Path(bundle.RootfsDir) && m.Type == "overlay" && upper.Disk != "":
+			m.Options = append(without(m.Options, upperOption, workOption),
+				upperOption+path.Join(upper.Disk, b.Name, bundle.UpperDir),
+				workOption+path.Join(upper.Disk, b.Name, bundle.WorkDir))
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func without(options []string, prefixes ...string) []string {
+	return slices.DeleteFunc(slices.Clone(options), func(o string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(o, p) })
+	})
+}
+
+func mountSteps(b *bundle.Bundle, m specs.Mount, l *Ledger) []Step {
+	var steps []Step
+	for _, call := range mount.Expand(m) {
+		call.Target = locate(b, call.Target).String()
+		steps = append(steps, Mount{
+			Mount:  call,
+			bundle: b,
+			ledger: l,
+		})
+	}
+	return steps
+}
