@@ -1,0 +1,143 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/reap"
+)
+
+func exitOf(pid int, start uint64, code int) reap.Exit {
+	return reap.Exit{Ident: reap.Ident{Pid: pid, Start: start}, Status: reap.Status{Code: code}}
+}
+
+func TestLedgerFindsWhatWasRecorded(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := reap.Exit{Ident: reap.Ident{Pid: 7, Start: 70}, Status: reap.Status{Signal: unix.SIGSEGV, Core: true}}
+	for _, e := range []reap.Exit{exitOf(5, 50, 1), killed, exitOf(5, 51, 255), exitOf(9, 0, 3)} {
+		if err := l.Record(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cases := map[reap.Ident]string{
+		{Pid: 5, Start: 50}: "exit status 1",
+		{Pid: 5, Start: 51}: "exit status 255",
+		{Pid: 7, Start: 70}: "killed by SIGSEGV (core dumped)",
+		{Pid: 9, Start: 1}:  "exit status 3", // the record has no start time
+	}
+	for id, want := range cases {
+		e, found, err := Lookup(dir, id)
+		if err != nil || !found || e.Status.String() != want {
+			t.Errorf("Lookup(%v) = %v %v %v, want %s", id, e.Status, found, err, want)
+		}
+	}
+	if _, found, err := Lookup(dir, reap.Ident{Pid: 5, Start: 52}); found || err != nil {
+		t.Errorf("another process with the same pid: found %v, err %v", found, err)
+	}
+}
+
+func TestLedgerGoesOnAfterReopenAndWraps(t *testing.T) {
+	dir := t.TempDir()
+	for round := range 2 {
+		l, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range slots - 10 {
+			if err := l.Record(exitOf(i+1, uint64(1000*round+1), round)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(ledgerPath(dir))
+	if err != nil || info.Size() > recordSize*(slots+1) {
+		t.Errorf("ledger has %d bytes, err %v", info.Size(), err)
+	}
+	if _, found, _ := Lookup(dir, reap.Ident{Pid: 1, Start: 1001}); !found {
+		t.Error("first record of the second round is gone")
+	}
+	if _, found, _ := Lookup(dir, reap.Ident{Pid: 1, Start: 1}); found {
+		t.Error("the oldest record should have been overwritten")
+	}
+}
+
+func TestOneKeeperAtATime(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); !errors.Is(err, ErrKept) {
+		t.Errorf("second Open = %v, want ErrKept", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(dir)
+	if err != nil {
+		t.Fatalf("Open after Close: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWaitHearsOfTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	id, err := reap.Identify(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := Wait(short, dir, id); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Wait for a living process = %v", err)
+	}
+	got := make(chan Exit, 1)
+	go func() {
+		e, err := Wait(context.Background(), dir, id)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- e
+	}()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cmd.Process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	want := reap.Status{Signal: unix.SIGKILL}
+	if err := l.Record(reap.Exit{Ident: id, Status: want}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case e := <-got:
+		if e.Status != want {
+			t.Errorf("status %v", e.Status)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the end was not heard of")
+	}
+}
