@@ -69,7 +69,8 @@ func TestArgsFaults(t *testing.T) {
 
 func TestMACIsStableAndLocal(t *testing.T) {
 	a := Config{Name: "x", Boot: Boot{Kernel: "k"}}
-	if mac(a) != mac(a) {
+	again := Config{Name: "x", Boot: Boot{Kernel: "k"}, MemMB: 2048}
+	if mac(a) != mac(again) {
 		t.Error("the same machine has two addresses")
 	}
 	b := Config{Name: "x", Boot: Boot{Kernel: "other"}}

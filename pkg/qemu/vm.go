@@ -2,39 +2,13 @@ package qemu
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
-
-// Console says where the guest's console goes.
-type Console struct {
-	Output io.Writer // every byte, as it comes
-	Plain  bool      // Output gets text without terminal control
-	Log    io.Writer // plain text
-	// OnPanic is called when a goroutine of ours panics: it can give a
-	// terminal back, which no deferred call of the caller would.
-	OnPanic func() error
-}
-
-// guard is deferred in each goroutine.
-func (con Console) guard() {
-	if con.OnPanic == nil {
-		return
-	}
-	if r := recover(); r != nil {
-		panic(fmt.Sprint(r, errors.Join(con.OnPanic())))
-	}
-}
 
 // VM is a machine that runs.
 //
@@ -104,94 +78,6 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 		vm.loop()
 	}()
 	return vm, nil
-}
-
-// spawn starts QEMU and watches it from one thread: the kernel sends the
-// parent-death signal when the *thread* that forked is gone. QEMU gets a
-// process group of its own, so that Ctrl-C is ours to handle.
-func (vm *VM) spawn(cmd *exec.Cmd) error {
-	stderr := &tail{max: 8 << 10}
-	cmd.Stderr = stderr
-	cmd.WaitDelay = drainTime
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		for _, f := range cmd.ExtraFiles {
-			if cerr := f.Close(); err == nil && cerr != nil {
-				err = cerr
-			}
-		}
-		started <- err
-		if err != nil {
-			return
-		}
-		vm.exited <- died(cmd.Wait(), stderr.String())
-	}()
-	if err := <-started; err != nil {
-		return fmt.Errorf("start QEMU: %w", err)
-	}
-	vm.process = cmd.Process
-	return nil
-}
-
-func died(err error, stderr string) string {
-	if err == nil {
-		return ""
-	}
-	if stderr = strings.TrimSpace(stderr); stderr != "" {
-		return err.Error() + ": " + stderr
-	}
-	return err.Error()
-}
-
-func (vm *VM) readConsole(con Console) {
-	var p plain
-	var batch []string // of one read: to pass each line on its own takes far longer
-	split := lines{emit: func(s string) { batch = append(batch, s) }}
-	raw, text := make([]byte, 32<<10), []byte(nil)
-	var sinkErr error
-	for {
-		n, err := vm.console.Read(raw)
-		if n > 0 {
-			vm.output.Store(time.Now().UnixNano())
-			text = p.filter(text[:0], raw[:n])
-			if werr := con.write(raw[:n], text); werr != nil && sinkErr == nil {
-				sinkErr = fmt.Errorf("write console output: %w", werr)
-			}
-			split.write(text)
-		}
-		if err != nil {
-			split.flush()
-		}
-		if len(batch) > 0 {
-			vm.lines <- batch
-			batch = nil
-		}
-		if err != nil {
-			vm.drained <- sinkErr
-			return
-		}
-	}
-}
-
-func (con Console) write(raw, text []byte) error {
-	var err error
-	if con.Output != nil {
-		if con.Plain {
-			_, err = con.Output.Write(text)
-		} else {
-			_, err = con.Output.Write(raw)
-		}
-	}
-	if con.Log != nil {
-		if _, lerr := con.Log.Write(text); err == nil {
-			err = lerr
-		}
-	}
-	return err
 }
 
 // loop feeds the judge until QEMU is gone and its output is read.
@@ -277,20 +163,3 @@ func (vm *VM) Wait() Result {
 
 // Pid is QEMU's process id.
 func (vm *VM) Pid() int { return vm.process.Pid }
-
-// socketPair makes a connected pair: our end, and the one that QEMU inherits.
-func socketPair(name string) (net.Conn, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make socket pair for %s: %w", name, err)
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name)
-	conn, err := net.FileConn(ours)
-	if cerr := ours.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("make socket pair for %s: %w", name, err)
-	}
-	return conn, theirs, nil
-}

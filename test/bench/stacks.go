@@ -36,14 +36,16 @@ func stacks() []stack {
 }
 
 // prepareScript makes a root of each bundle as its runtime.json says, without
-// reading it: a bind of rootfs on itself, or a tmpfs and an overlay.
+// reading it: a bind of rootfs, or a tmpfs and an overlay. All bundles have the
+// same image, and the builder stores it in the first only.
 const prepareScript = `
+first=/containers/onboot/000-onboot0
 prepare() {
-	if [ -d "$1/lower" ]; then
+	if [ -d "$first/lower" ]; then
 		mount -t tmpfs tmpfs "$1/tmp" && mkdir "$1/tmp/upper" "$1/tmp/work" &&
-		mount -t overlay -o "lowerdir=$1/lower,upperdir=$1/tmp/upper,workdir=$1/tmp/work" overlay "$1/rootfs"
+		mount -t overlay -o "lowerdir=$first/lower,upperdir=$1/tmp/upper,workdir=$1/tmp/work" overlay "$1/rootfs"
 	else
-		mount --bind "$1/rootfs" "$1/rootfs"
+		mount --bind "$first/rootfs" "$1/rootfs"
 	fi
 }
 `

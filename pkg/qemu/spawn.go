@@ -1,0 +1,71 @@
+package qemu
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// spawn starts QEMU and watches it from one thread: the kernel sends the
+// parent-death signal when the *thread* that forked is gone. QEMU gets a
+// process group of its own, so that Ctrl-C is ours to handle.
+func (vm *VM) spawn(cmd *exec.Cmd) error {
+	stderr := &tail{max: 8 << 10}
+	cmd.Stderr = stderr
+	cmd.WaitDelay = drainTime
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		for _, f := range cmd.ExtraFiles {
+			if cerr := f.Close(); err == nil && cerr != nil {
+				err = cerr
+			}
+		}
+		started <- err
+		if err != nil {
+			return
+		}
+		vm.exited <- died(cmd.Wait(), stderr.String())
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start QEMU: %w", err)
+	}
+	vm.process = cmd.Process
+	return nil
+}
+
+func died(err error, stderr string) string {
+	if err == nil {
+		return ""
+	}
+	if stderr = strings.TrimSpace(stderr); stderr != "" {
+		return err.Error() + ": " + stderr
+	}
+	return err.Error()
+}
+
+// socketPair makes a connected pair: our end, and the one that QEMU inherits.
+func socketPair(name string) (net.Conn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make socket pair for %s: %w", name, err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name)
+	conn, err := net.FileConn(ours)
+	if cerr := ours.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("make socket pair for %s: %w", name, err)
+	}
+	return conn, theirs, nil
+}
