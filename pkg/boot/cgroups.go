@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/container/mount"
 )
 
 const cgroupDir = "/sys/fs/cgroup"
@@ -15,16 +17,21 @@ const cgroupDir = "/sys/fs/cgroup"
 // cgroupMounts lists the mounts of the chosen hierarchy. controllers is the text
 // of /proc/cgroups, which only version 1 needs. No controller is enabled for
 // children here: the OCI runtime does that where it wants one.
-func cgroupMounts(v1 bool, controllers string) []Mount {
+func cgroupMounts(v1 bool, controllers string) []mount.Mount {
 	const flags = noexec | nosuid | nodev
 	if !v1 {
-		return []Mount{{"cgroup2", cgroupDir, "cgroup2", flags, ""}}
+		return []mount.Mount{{Source: "cgroup2", Target: cgroupDir, Type: "cgroup2", Flags: flags}}
 	}
-	table := []Mount{{"cgroup_root", cgroupDir, "tmpfs", flags, "mode=755,size=10m"}}
+	root := mount.Mount{Source: "cgroup_root", Target: cgroupDir, Type: "tmpfs", Flags: flags, Data: []string{"mode=755", "size=10m"}}
+	table := []mount.Mount{root}
+	add := func(name string, data ...string) {
+		table = append(table, mount.Mount{Source: name, Target: path.Join(cgroupDir, name), Type: "cgroup", Flags: flags, Data: data})
+	}
 	for _, name := range enabled(controllers) {
-		table = append(table, Mount{name, path.Join(cgroupDir, name), "cgroup", flags, name})
+		add(name, name)
 	}
-	return append(table, Mount{"cgroup", path.Join(cgroupDir, "systemd"), "cgroup", flags, "none,name=systemd"})
+	add("systemd", "none", "name=systemd")
+	return table
 }
 
 // enabled returns the controllers of /proc/cgroups whose fourth column is 1.

@@ -7,6 +7,7 @@ import (
 
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
+	"slipway/pkg/container/mount"
 )
 
 // startDevices begins to find devices and to load their modules, beside the steps
@@ -74,7 +75,7 @@ func withoutModprobe(do func() error) error {
 	return err
 }
 
-func kernelFeatures() (known, unknown []Mount, err error) {
+func kernelFeatures() (known, unknown []mount.Mount, err error) {
 	data, err := os.ReadFile("/proc/filesystems")
 	if err != nil {
 		return nil, nil, fmt.Errorf("list filesystems: %w", err)

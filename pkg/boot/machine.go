@@ -3,7 +3,6 @@ package boot
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
 	"slipway/pkg/reap"
+	"slipway/pkg/timeline"
 )
 
 // Machine is the state of PID 1. Its life:
@@ -30,6 +30,7 @@ type Machine struct {
 	devices    *device.Manager
 	supervisor *supervisor
 	spans      []Span
+	timeline   *timeline.Recorder
 
 	boot     context.Context // ends when a shutdown is asked for
 	stopBoot context.CancelFunc
@@ -58,7 +59,7 @@ func Main() int {
 	}
 	m.runScripts(m.boot, initDir)
 	if m.boot.Err() == nil {
-		m.Console.Printf("boot done after %.2fs", sinceBoot().Seconds())
+		m.Console.Printf("boot done after %.2fs", timeline.Now().Seconds())
 	}
 	debug.FreeOSMemory()
 	if m.Contained {
@@ -102,23 +103,4 @@ func (m *Machine) warn(what string, err error) {
 	if err != nil {
 		m.Console.Printf("%s: failed: %v", what, err)
 	}
-}
-
-// sinceBoot is the time since power-on, suspended or not.
-func sinceBoot() time.Duration {
-	d, err := bootTime()
-	if err != nil {
-		// The clock is part of every kernel; without it there is no time to tell.
-		return 0
-	}
-	return d
-}
-
-// String is for the console and the log of the boot.
-func (s Span) String() string {
-	state := "done"
-	if s.Err != nil {
-		state = fmt.Sprintf("failed: %v", s.Err)
-	}
-	return fmt.Sprintf("%8.3fs %6.1fms %s: %s", s.Begin.Seconds(), float64((s.End-s.Begin).Microseconds())/1000, s.Name, state)
 }

@@ -7,14 +7,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-)
 
-// Mount is one call of mount(2).
-type Mount struct {
-	Source, Target, Type string
-	Flags                uintptr
-	Data                 string
-}
+	"slipway/pkg/container/mount"
+)
 
 // Short names for the tables.
 const (
@@ -28,87 +23,46 @@ const (
 // containers bind these paths. Sizes bound what a container that writes to a bound
 // path can take of the memory.
 var (
-	procMount = []Mount{
-		{"proc", "/proc", "proc", nodev | nosuid | noexec | relatime, ""},
+	procMount = []mount.Mount{
+		{Source: "proc", Target: "/proc", Type: "proc", Flags: nodev | nosuid | noexec | relatime},
 	}
-	baseMounts = []Mount{
-		{"tmpfs", "/run", "tmpfs", nodev | nosuid | noexec | relatime, "size=10%,mode=755"},
-		{"tmpfs", "/tmp", "tmpfs", nodev | nosuid | noexec | relatime, "size=10%,mode=1777"},
-		{"tmpfs", "/var", "tmpfs", nodev | nosuid | noexec | relatime, "size=50%,mode=755"},
-		{"dev", "/dev", "devtmpfs", nosuid | noexec | relatime, "size=10m,nr_inodes=248418,mode=755"},
-		{"sysfs", "/sys", "sysfs", noexec | nosuid | nodev, ""},
+	baseMounts = []mount.Mount{
+		{Source: "tmpfs", Target: "/run", Type: "tmpfs", Flags: nodev | nosuid | noexec | relatime, Data: []string{"size=10%", "mode=755"}},
+		{Source: "tmpfs", Target: "/tmp", Type: "tmpfs", Flags: nodev | nosuid | noexec | relatime, Data: []string{"size=10%", "mode=1777"}},
+		{Source: "tmpfs", Target: "/var", Type: "tmpfs", Flags: nodev | nosuid | noexec | relatime, Data: []string{"size=50%", "mode=755"}},
+		{Source: "dev", Target: "/dev", Type: "devtmpfs", Flags: nosuid | noexec | relatime, Data: []string{"size=10m", "nr_inodes=248418", "mode=755"}},
+		{Source: "sysfs", Target: "/sys", Type: "sysfs", Flags: noexec | nosuid | nodev},
 	}
-	deviceMounts = []Mount{
-		{"mqueue", "/dev/mqueue", "mqueue", noexec | nosuid | nodev, ""},
-		{"shm", "/dev/shm", "tmpfs", noexec | nosuid | nodev, "mode=1777"},
-		{"devpts", "/dev/pts", "devpts", noexec | nosuid, "gid=5,mode=0620"},
+	deviceMounts = []mount.Mount{
+		{Source: "mqueue", Target: "/dev/mqueue", Type: "mqueue", Flags: noexec | nosuid | nodev},
+		{Source: "shm", Target: "/dev/shm", Type: "tmpfs", Flags: noexec | nosuid | nodev, Data: []string{"mode=1777"}},
+		{Source: "devpts", Target: "/dev/pts", Type: "devpts", Flags: noexec | nosuid, Data: []string{"gid=5", "mode=0620"}},
 	}
-	kernelMounts = []Mount{
-		{"securityfs", "/sys/kernel/security", "securityfs", noexec | nosuid | nodev, ""},
-		{"debugfs", "/sys/kernel/debug", "debugfs", noexec | nosuid | nodev, ""},
-		{"configfs", "/sys/kernel/config", "configfs", noexec | nosuid | nodev, ""},
-		{"fusectl", "/sys/fs/fuse/connections", "fusectl", noexec | nosuid | nodev, ""},
-		{"selinuxfs", "/sys/fs/selinux", "selinuxfs", noexec | nosuid, ""},
-		{"pstore", "/sys/fs/pstore", "pstore", noexec | nosuid | nodev, ""},
-		{"efivarfs", "/sys/firmware/efi/efivars", "efivarfs", noexec | nosuid | nodev, ""},
-		{"binfmt_misc", "/proc/sys/fs/binfmt_misc", "binfmt_misc", noexec | nosuid | nodev, ""},
-		{"bpf", "/sys/fs/bpf", "bpf", nodev, ""},
+	kernelMounts = []mount.Mount{
+		{Source: "securityfs", Target: "/sys/kernel/security", Type: "securityfs", Flags: noexec | nosuid | nodev},
+		{Source: "debugfs", Target: "/sys/kernel/debug", Type: "debugfs", Flags: noexec | nosuid | nodev},
+		{Source: "configfs", Target: "/sys/kernel/config", Type: "configfs", Flags: noexec | nosuid | nodev},
+		{Source: "fusectl", Target: "/sys/fs/fuse/connections", Type: "fusectl", Flags: noexec | nosuid | nodev},
+		{Source: "selinuxfs", Target: "/sys/fs/selinux", Type: "selinuxfs", Flags: noexec | nosuid},
+		{Source: "pstore", Target: "/sys/fs/pstore", Type: "pstore", Flags: noexec | nosuid | nodev},
+		{Source: "efivarfs", Target: "/sys/firmware/efi/efivars", Type: "efivarfs", Flags: noexec | nosuid | nodev},
+		{Source: "binfmt_misc", Target: "/proc/sys/fs/binfmt_misc", Type: "binfmt_misc", Flags: noexec | nosuid | nodev},
+		{Source: "bpf", Target: "/sys/fs/bpf", Type: "bpf", Flags: nodev},
 	}
 )
 
-// String is the mount(8) command that does the same.
-func (m Mount) String() string {
-	options := flagNames(m.Flags)
-	if m.Data != "" {
-		options = append(options, m.Data)
-	}
-	s := "mount"
-	if m.Type != "" {
-		s += " -t " + m.Type
-	}
-	if len(options) > 0 {
-		s += " -o " + strings.Join(options, ",")
-	}
-	if m.Source != "" {
-		s += " " + m.Source
-	}
-	return s + " " + m.Target
-}
-
-func flagNames(flags uintptr) []string {
-	var names []string
-	for _, f := range []struct {
-		flag uintptr
-		name string
-	}{
-		{unix.MS_REMOUNT, "remount"}, {unix.MS_RDONLY, "ro"}, {nosuid, "nosuid"}, {nodev, "nodev"},
-		{noexec, "noexec"}, {relatime, "relatime"}, {unix.MS_SHARED | unix.MS_REC, "rshared"},
-	} {
-		if flags&f.flag == f.flag {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
-
-// do makes the mount point if need be and mounts.
-func (m Mount) do() error {
-	if _, err := os.Stat(m.Target); err != nil {
-		if err := os.MkdirAll(m.Target, 0o755); err != nil {
-			return fmt.Errorf("make mount point: %w", err)
-		}
-	}
-	if err := unix.Mount(m.Source, m.Target, m.Type, m.Flags, m.Data); err != nil {
-		return fmt.Errorf("%s: %w", m, err)
-	}
-	return nil
-}
-
-// mountAll makes each mount of a table; one that fails does not stop the others.
-func mountAll(table []Mount) error {
+// mountAll makes each mount of a table, and its mount point if need be. One that
+// fails does not stop the others.
+func mountAll(table []mount.Mount) error {
 	var errs []error
 	for _, m := range table {
-		errs = append(errs, m.do())
+		if _, err := os.Stat(m.Target); err != nil {
+			if err := os.MkdirAll(m.Target, 0o755); err != nil {
+				errs = append(errs, fmt.Errorf("make mount point: %w", err))
+				continue
+			}
+		}
+		errs = append(errs, m.Do())
 	}
 	return errors.Join(errs...)
 }
@@ -117,7 +71,7 @@ func mountAll(table []Mount) error {
 // take a module. Those without a mount point are left out: sysfs makes it when the
 // feature is there. Asking is cheaper than trying: mount(2) of an unknown type has
 // the kernel start a modprobe.
-func splitKnown(table []Mount, filesystems string) (known, unknown []Mount) {
+func splitKnown(table []mount.Mount, filesystems string) (known, unknown []mount.Mount) {
 	types := map[string]bool{}
 	for line := range strings.Lines(filesystems) {
 		types[strings.TrimSpace(strings.TrimPrefix(line, "nodev"))] = true
@@ -139,14 +93,15 @@ func splitKnown(table []Mount, filesystems string) (known, unknown []Mount) {
 // rshared bind is seen by all. It is a call of its own: the kernel ignores
 // propagation flags beside others.
 func shareRoot() error {
-	return Mount{Target: "/", Flags: unix.MS_SHARED | unix.MS_REC}.do()
+	return mount.Mount{Target: "/", Flags: unix.MS_SHARED | unix.MS_REC}.Do()
 }
 
 // protectRoot makes the root filesystem read-only. Where that fails something
 // writes to it, as on a disk: LinuxKit leaves it alone then.
 func protectRoot() error {
-	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil && !errors.Is(err, unix.EBUSY) {
-		return fmt.Errorf("mount -o remount,ro /: %w", err)
+	err := mount.Mount{Target: "/", Flags: unix.MS_REMOUNT | unix.MS_RDONLY}.Do()
+	if errors.Is(err, unix.EBUSY) {
+		return nil
 	}
-	return nil
+	return err
 }

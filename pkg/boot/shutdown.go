@@ -125,7 +125,7 @@ func (m *Machine) leaveFilesystems() {
 		defer m.guard("filesystems")
 		defer close(done)
 		unix.Sync()
-		m.warn("leave filesystems", errors.Join(swapOff(), m.unmountAll(), detachLoops()))
+		m.warn("leave filesystems", errors.Join(swapOff(), m.unmountAll()))
 		unix.Sync()
 	}()
 	select {

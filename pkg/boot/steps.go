@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/boot/root"
+	"slipway/pkg/timeline"
 )
 
 // step is one thing that PID 1 does before it runs /etc/init.d.
@@ -22,6 +23,10 @@ type step struct {
 	// everywhere: also done in a container, whose manager did the other steps.
 	everywhere bool
 }
+
+// timelineFile is where PID 1, onboot and the supervisor write down what takes
+// how long.
+const timelineFile = "/run/slipway/timeline.jsonl"
 
 // steps is the boot. The root comes before any mount, because it moves; devices
 // are found while the steps after that go on, and are there when the list ends.
@@ -59,9 +64,9 @@ func (m *Machine) runSteps(list []step) error {
 		if m.boot.Err() != nil {
 			return m.boot.Err()
 		}
-		span := Span{Name: s.name, Begin: sinceBoot()}
+		span := Span{Name: s.name, Begin: timeline.Now()}
 		span.Err = s.do(m)
-		span.End = sinceBoot()
+		span.End = timeline.Now()
 		m.spans = append(m.spans, span)
 		m.warn(s.name, span.Err)
 		if span.Err != nil && s.fatal {
@@ -131,23 +136,13 @@ func catchCtrlAltDel() error {
 	return nil
 }
 
-func bootTime() (time.Duration, error) {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return 0, err
-	}
-	return time.Duration(ts.Nano()), nil
-}
-
-// saveSpans writes what each step took to where people find it.
+// saveSpans hands what each step took to the timeline, which has a place only
+// since /run is mounted.
 func (m *Machine) saveSpans() {
-	var b strings.Builder
+	m.warn("make folder of the timeline", os.MkdirAll(path.Dir(timelineFile), 0o755))
+	m.timeline = timeline.Open(timelineFile)
 	for _, s := range m.spans {
-		b.WriteString(s.String() + "\n")
+		m.timeline.Span(s.Name, s.Begin, s.End, timeline.Phase(timeline.PhaseInit))
 	}
-	err := os.MkdirAll("/run/slipway", 0o755)
-	if err == nil {
-		err = os.WriteFile("/run/slipway/boot.log", []byte(b.String()), 0o644)
-	}
-	m.warn("save times of the boot", err)
+	m.warn("write timeline", m.timeline.Err())
 }

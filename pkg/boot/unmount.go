@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// mounted is one line of /proc/self/mountinfo.
-type mounted struct{ target, fstype string }
+	"slipway/pkg/container/mount"
+)
 
 // memoryTypes are filesystems with nothing to save. All others are unmounted: it
 // is better to know what is lost with the power than to know all that is not.
@@ -27,101 +25,89 @@ var memoryTypes = map[string]bool{
 // netTypes block for long when their server is gone.
 var netTypes = map[string]bool{"nfs": true, "nfs4": true, "cifs": true, "smb3": true, "ceph": true}
 
-// parseMountinfo reads the mount table, in the order of mounting.
-func parseMountinfo(text string) []mounted {
-	var table []mounted
-	for line := range strings.Lines(text) {
-		before, after, ok := strings.Cut(line, " - ")
-		b, a := strings.Fields(before), strings.Fields(after)
-		if !ok || len(b) < 6 || len(a) < 1 {
-			continue
-		}
-		table = append(table, mounted{target: unescape(b[4]), fstype: a[0]})
+// leave plans the unmounting: innermost first, everything that holds data and what
+// lies on top of such.
+func leave(table []mount.Entry) []mount.Entry {
+	byID := map[int]mount.Entry{}
+	for _, e := range table {
+		byID[e.ID] = e
 	}
-	return table
-}
-
-// unescape undoes the octal escapes of spaces and the like.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(n))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-// leave plans the unmounting: innermost first, which is the reverse of the order
-// in which things were mounted, everything that holds data and what lies on top
-// of such.
-func leave(table []mounted) []mounted {
-	var plan []mounted
-	for i := len(table) - 1; i >= 0; i-- {
-		m := table[i]
-		if m.target != "/" && (!memoryTypes[m.fstype] || onData(table[:i], m.target)) {
-			plan = append(plan, m)
+	var plan []mount.Entry
+	for _, e := range mount.InnermostFirst(table, "/") {
+		if e.Target != "/" && onData(byID, e) {
+			plan = append(plan, e)
 		}
 	}
 	return plan
 }
 
-// onData says whether a filesystem in memory is mounted on one with data, which
-// it keeps from being unmounted.
-func onData(before []mounted, target string) bool {
-	best := mounted{fstype: "tmpfs"}
-	for _, m := range before {
-		if m.target != "/" && (m.target == target || strings.HasPrefix(target, m.target+"/")) && len(m.target) >= len(best.target) {
-			best = m
+// onData says whether a mount, or one that it lies on, holds data. The root is
+// none of these: it cannot be unmounted from within.
+func onData(byID map[int]mount.Entry, e mount.Entry) bool {
+	// Bounded, because the root may be its own parent.
+	for range byID {
+		if e.Target == "/" {
+			return false
 		}
+		if !memoryTypes[e.Type] {
+			return true
+		}
+		parent, ok := byID[e.Parent]
+		if !ok {
+			return false
+		}
+		e = parent
 	}
-	return !memoryTypes[best.fstype]
+	return false
 }
 
 // unmountAll unmounts in rounds, because something may only now be free. What
 // stays is made read-only, which saves its data as well.
 func (m *Machine) unmountAll() error {
 	const rounds = 5
-	for round := range rounds {
-		data, err := os.ReadFile("/proc/self/mountinfo")
+	for range rounds {
+		plan, err := planUnmount()
 		if err != nil {
-			return fmt.Errorf("read mount table: %w", err)
+			return err
 		}
-		plan := leave(parseMountinfo(string(data)))
-		if left := tryUnmount(plan); left == 0 {
+		left := tryUnmount(plan)
+		// A loop device keeps the disk below its file in use.
+		if err := detachLoops(); err != nil {
+			return err
+		}
+		if left == 0 {
 			return remountRoot()
-		} else if left == len(plan) && round > 0 {
+		}
+		if left == len(plan) {
 			time.Sleep(100 * time.Millisecond)
 		}
 	}
-	data, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return fmt.Errorf("read mount table: %w", err)
-	}
-	var errs []error
-	for _, f := range leave(parseMountinfo(string(data))) {
-		m.Console.Printf("%s (%s) cannot be unmounted, in use by: %s", f.target, f.fstype, strings.Join(holders(f.target), ", "))
-		if err := unix.Mount("", f.target, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-			errs = append(errs, fmt.Errorf("remount %s read-only: %w", f.target, err))
-		}
+	plan, err := planUnmount()
+	errs := []error{err}
+	for _, e := range plan {
+		m.Console.Printf("%s (%s) cannot be unmounted, in use by: %s", e.Target, e.Type, strings.Join(holders(e.Target), ", "))
+		errs = append(errs, mount.Mount{Target: e.Target, Flags: unix.MS_REMOUNT | unix.MS_RDONLY}.Do())
 	}
 	return errors.Join(append(errs, remountRoot())...)
 }
 
+func planUnmount() ([]mount.Entry, error) {
+	table, err := mount.Table()
+	if err != nil {
+		return nil, fmt.Errorf("read mount table: %w", err)
+	}
+	return leave(table), nil
+}
+
 // tryUnmount returns how many mounts of the plan are left.
-func tryUnmount(plan []mounted) int {
+func tryUnmount(plan []mount.Entry) int {
 	left := 0
-	for _, f := range plan {
-		flags := unix.UMOUNT_NOFOLLOW
-		if netTypes[f.fstype] {
-			flags |= unix.MNT_DETACH
+	for _, e := range plan {
+		flags := 0
+		if netTypes[e.Type] {
+			flags = unix.MNT_DETACH
 		}
-		if err := unix.Unmount(f.target, flags); err != nil && !errors.Is(err, unix.EINVAL) {
+		if err := mount.Unmount(e.Target, flags); err != nil {
 			left++
 		}
 	}
@@ -130,11 +116,7 @@ func tryUnmount(plan []mounted) int {
 
 // remountRoot makes a root on a disk clean; it cannot be unmounted from within.
 func remountRoot() error {
-	err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
-	if err != nil {
-		return fmt.Errorf("remount / read-only: %w", err)
-	}
-	return nil
+	return mount.Mount{Target: "/", Flags: unix.MS_REMOUNT | unix.MS_RDONLY}.Do()
 }
 
 // swapOff gives up swap, which holds no data but keeps its disk in use.
@@ -150,7 +132,7 @@ func swapOff() error {
 		if !strings.HasPrefix(name, "/") {
 			continue
 		}
-		if err := swapoff(unescape(name)); err != nil {
+		if err := swapoff(name); err != nil {
 			errs = append(errs, fmt.Errorf("swapoff %s: %w", name, err))
 		}
 	}
