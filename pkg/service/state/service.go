@@ -1,0 +1,144 @@
+package state
+
+import (
+	"fmt"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/reap"
+)
+
+// Exit is how one run of a service ended.
+type Exit struct {
+	Run    int         `json:"run"`
+	Time   time.Time   `json:"time"`
+	Status reap.Status `json:"status"`
+	OOM    bool        `json:"oom,omitempty"`
+	Cause  string      `json:"cause"`
+}
+
+// exitsKept bounds the history in a service's record.
+const exitsKept = 10
+
+// Record is what is known of a service: all of it is kept on the machine, so
+// that a new supervisor goes on where a killed one was.
+type Record struct {
+	Name  string    `json:"name"`
+	State State     `json:"state"`
+	Since time.Time `json:"since"`
+	Cause string    `json:"cause,omitempty"`
+	// Wanted: somebody wants it up. A service that is up and not wanted is
+	// stopped as soon as nothing that comes after it is in the way.
+	Wanted bool `json:"wanted"`
+	// Again: it is being taken down to be started again.
+	Again bool `json:"again,omitempty"`
+	// Run counts starts; Exits counts ends of a program that had started.
+	Run   int        `json:"run"`
+	Exits int        `json:"exits"`
+	Proc  reap.Ident `json:"proc"`
+	// First: its first start is over, well or not.
+	First     bool          `json:"first"`
+	Restarts  int           `json:"restarts"`
+	Recent    []time.Time   `json:"recent,omitempty"` // restarts within the limit's window
+	Delay     time.Duration `json:"delay_ns,omitempty"`
+	Resume    time.Time     `json:"resume,omitzero"` // Backoff: when it ends
+	StartedAt time.Time     `json:"started,omitzero"`
+	ReadyAt   time.Time     `json:"ready,omitzero"`
+	LastExit  *Exit         `json:"last_exit,omitempty"`
+	History   []Exit        `json:"history,omitempty"` // the last ones, newest last
+	// Outcome is how the run that is being cleaned up counts.
+	Outcome Outcome `json:"outcome,omitempty"`
+	// Blocked says, for one that waits, on what.
+	Blocked string `json:"blocked,omitempty"`
+	// Fallen says why one that is being taken down counts as failed: what it
+	// requires has.
+	Fallen string `json:"fallen,omitempty"`
+	// Killed: its stop timeout is over, or its start was called off.
+	Killed bool `json:"killed,omitempty"`
+}
+
+// Outcome is how a run counts for the restart policy.
+type Outcome string
+
+// The outcomes of a run.
+const (
+	Success Outcome = "success"
+	Failure Outcome = "failure"
+)
+
+type service struct {
+	Record
+	policy bundle.Policy
+	fault  string // it cannot be started at all
+}
+
+// healthy is how long a service has to be ready for its failures to be forgotten.
+const healthy = time.Minute
+
+// nextDelay returns the pause before the next restart and doubles the one after.
+// Jitter, from 0 to 1, takes up to a quarter off, so that services which fell
+// together do not come back together.
+func (s *service) nextDelay(jitter float64) time.Duration {
+	d := max(s.Delay, s.policy.RestartDelay)
+	s.Delay = min(2*d, s.policy.RestartMaxDelay)
+	return d - time.Duration(float64(d)/4*jitter)
+}
+
+// forgive forgets past failures if the run that ends now was long enough.
+func (s *service) forgive(now time.Time) {
+	if !s.ReadyAt.IsZero() && now.Sub(s.ReadyAt) >= healthy {
+		s.Delay = 0
+	}
+}
+
+// overLimit counts a restart and says whether it is one too many.
+func (s *service) overLimit(now time.Time) bool {
+	limit := s.policy.RestartLimit
+	if limit.Count == 0 {
+		return false
+	}
+	kept := s.Recent[:0]
+	for _, t := range s.Recent {
+		if now.Sub(t) < limit.Window {
+			kept = append(kept, t)
+		}
+	}
+	s.Recent = kept
+	if len(s.Recent) >= limit.Count {
+		return true
+	}
+	s.Recent = append(s.Recent, now)
+	return false
+}
+
+// noteExit enters how the program ended.
+func (s *service) noteExit(now time.Time, e Event) {
+	exit := Exit{Run: s.Run, Time: now, Status: e.Status, OOM: e.OOM, Cause: describe(e)}
+	s.Exits++
+	s.LastExit = &exit
+	s.History = append(s.History, exit)
+	if n := len(s.History); n > exitsKept {
+		s.History = append(s.History[:0], s.History[n-exitsKept:]...)
+	}
+}
+
+func describe(e Event) string {
+	switch {
+	case e.Cause != "":
+		return e.Cause
+	case e.OOM:
+		return fmt.Sprintf("out of memory: %s", e.Status)
+	}
+	return e.Status.String()
+}
+
+// restarts tells whether the policy wants another run after this outcome.
+func (s *service) restarts() bool {
+	switch s.policy.Restart {
+	case bundle.RestartAlways:
+		return true
+	case bundle.RestartNo:
+		return false
+	}
+	return s.Outcome == Failure
+}

@@ -1,0 +1,167 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/service/graph"
+)
+
+// Config is what a Set is made of.
+type Config struct {
+	Policies map[string]bundle.Policy
+	// Faults are of services that cannot be started at all: a bundle that
+	// cannot be read. Faults of the graph are added.
+	Faults map[string]error
+	// Slots bounds the starts under way at a time.
+	Slots int
+	// Jitter returns a number from 0 to 1.
+	Jitter func() float64
+}
+
+// Set is all services. It is not safe for use by several goroutines.
+type Set struct {
+	graph    *graph.Graph
+	services map[string]*service
+	slots    int
+	jitter   func() float64
+	ending   bool // Shutdown was asked for
+
+	now     time.Time
+	actions []Action
+	changes []Transition
+	dirty   map[string]bool
+}
+
+// New makes a set of services that are all stopped.
+func New(c Config) *Set {
+	s := &Set{
+		services: map[string]*service{}, slots: max(c.Slots, 1), jitter: c.Jitter,
+		dirty: map[string]bool{},
+	}
+	var nodes []graph.Node
+	for name, p := range c.Policies {
+		nodes = append(nodes, graph.Node{Name: name, After: p.After, Requires: p.Requires})
+		s.services[name] = &service{Record: Record{Name: name, State: Stopped}, policy: p}
+	}
+	for name, err := range c.Faults {
+		if s.services[name] == nil {
+			nodes = append(nodes, graph.Node{Name: name})
+			s.services[name] = &service{Record: Record{Name: name, State: Stopped}}
+		}
+		s.services[name].fault = err.Error()
+	}
+	s.graph = graph.New(nodes)
+	for name, err := range s.graph.Faults {
+		if s.services[name].fault == "" {
+			s.services[name].fault = err.Error()
+		}
+	}
+	return s
+}
+
+// Result is what Handle made of an event, in order.
+type Result struct {
+	Changes []Transition
+	Actions []Action
+	// Dirty are the services whose record changed: it has to be kept before
+	// the actions are carried out.
+	Dirty []string
+}
+
+// Handle takes one event.
+func (s *Set) Handle(now time.Time, e Event) (Result, error) {
+	s.now, s.actions, s.changes = now, nil, nil
+	clear(s.dirty)
+	err := s.take(e)
+	s.settle()
+	r := Result{Changes: s.changes, Actions: s.actions}
+	for _, name := range s.graph.Order {
+		if s.dirty[name] {
+			r.Dirty = append(r.Dirty, name)
+		}
+	}
+	return r, err
+}
+
+// Names lists all services, each behind what it comes after.
+func (s *Set) Names() []string { return slices.Clone(s.graph.Order) }
+
+// Record is a copy of what is known of a service.
+func (s *Set) Record(name string) (Record, bool) {
+	svc := s.services[name]
+	if svc == nil {
+		return Record{}, false
+	}
+	r := svc.Record
+	r.Recent = slices.Clone(r.Recent)
+	r.History = slices.Clone(r.History)
+	return r, true
+}
+
+// Fault is why a service cannot be started at all, or "".
+func (s *Set) Fault(name string) string { return s.services[name].fault }
+
+// Graph is how the services are ordered.
+func (s *Set) Graph() *graph.Graph { return s.graph }
+
+// Over tells whether the first start of all services is over: each was ready,
+// failed, or waits for one whose first start failed.
+func (s *Set) Over() bool {
+	for _, svc := range s.services {
+		if !s.over(svc) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Set) over(svc *service) bool {
+	if svc.First || svc.State.Final() {
+		return true
+	}
+	if svc.State != Waiting {
+		return false
+	}
+	for _, dep := range s.graph.Needs(svc.Name) {
+		d := s.services[dep]
+		if d.State != Ready && d.State != Exited && s.over(d) {
+			return true
+		}
+	}
+	return false
+}
+
+// Idle tells whether there is nothing of any service in the system.
+func (s *Set) Idle() bool {
+	for _, svc := range s.services {
+		if svc.State.Busy() {
+			return false
+		}
+	}
+	return true
+}
+
+// move changes a state. A transition that is not listed is a fault of this
+// package; it is made an error of the program at once, in tests and in life.
+func (s *Set) move(svc *service, to State, cause string) {
+	if !Legal(svc.State, to) {
+		panic(fmt.Sprintf("service %s: no transition from %s to %s (%s)", svc.Name, svc.State, to, cause))
+	}
+	t := Transition{Name: svc.Name, From: svc.State, To: to, Time: s.now, Cause: cause}
+	if !svc.Since.IsZero() {
+		t.Duration = s.now.Sub(svc.Since)
+	}
+	s.changes = append(s.changes, t)
+	svc.State, svc.Since, svc.Cause = to, s.now, cause
+	svc.Blocked = ""
+	s.dirty[svc.Name] = true
+}
+
+func (s *Set) do(a Action) { s.actions = append(s.actions, a) }
+
+func (s *Set) timer(svc *service, kind Timeout, after time.Duration) {
+	s.do(Action{Do: DoSetTimer, Name: svc.Name, Run: svc.Run, Timer: kind, For: after})
+}

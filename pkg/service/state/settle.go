@@ -1,0 +1,157 @@
+package state
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// settle moves every service as far as it can go now: those that are not wanted
+// go down, once what comes after them is down; then waiting ones start, in the
+// order of the graph and as many at a time as there are slots. Down comes first,
+// lest something starts beside what it requires going down.
+func (s *Set) settle() {
+	for changed := true; changed; {
+		before := len(s.changes) + len(s.actions)
+		for i := len(s.graph.Order) - 1; i >= 0; i-- {
+			s.lower(s.services[s.graph.Order[i]])
+		}
+		for _, name := range s.graph.Order {
+			s.raise(s.services[name])
+		}
+		changed = len(s.changes)+len(s.actions) != before
+	}
+}
+
+// raise starts a service that waits and need not wait any longer.
+func (s *Set) raise(svc *service) {
+	if !svc.Wanted || s.ending {
+		return
+	}
+	if svc.State == Stopped {
+		s.move(svc, Waiting, "")
+	}
+	if svc.State != Waiting {
+		return
+	}
+	if svc.fault != "" {
+		s.giveUp(svc, Failed, svc.fault)
+		return
+	}
+	for _, dep := range s.graph.Needs(svc.Name) {
+		if d := s.services[dep]; d.State == Failed || d.State == Stopped && !d.Wanted {
+			s.giveUp(svc, Failed, chain(d))
+			return
+		}
+	}
+	blocked := s.blockedOn(svc)
+	if blocked != svc.Blocked {
+		svc.Blocked = blocked
+		s.dirty[svc.Name] = true
+	}
+	if blocked == "" {
+		s.launch(svc)
+	}
+}
+
+func (s *Set) launch(svc *service) {
+	svc.Run++
+	svc.Outcome, svc.Killed = "", false
+	svc.ReadyAt, svc.StartedAt = time.Time{}, time.Time{}
+	s.move(svc, Starting, "")
+	s.do(Action{Do: DoStart, Name: svc.Name, Run: svc.Run})
+}
+
+// chain words why what requires d cannot be: the causes down to the first.
+func chain(d *service) string {
+	if d.Cause == "" {
+		return fmt.Sprintf("requires %s, which is %s", d.Name, d.State)
+	}
+	return fmt.Sprintf("requires %s, which is %s: %s", d.Name, d.State, d.Cause)
+}
+
+// blockedOn says what a waiting service waits for, or "".
+func (s *Set) blockedOn(svc *service) string {
+	var on []string
+	for _, dep := range s.graph.Before(svc.Name) {
+		d := s.services[dep]
+		if s.graph.Requires(svc.Name, dep) {
+			if d.State != Ready && d.State != Exited {
+				on = append(on, dep+", which is "+string(d.State))
+			}
+		} else if !s.settled(d) {
+			on = append(on, dep+", which is "+string(d.State))
+		}
+	}
+	if len(on) > 0 {
+		return strings.Join(on, "; ")
+	}
+	starting := 0
+	for _, other := range s.services {
+		if other.State == Starting {
+			starting++
+		}
+	}
+	if starting >= s.slots {
+		return "other starts"
+	}
+	return ""
+}
+
+// settled tells whether what comes after d, without requiring it, may go on: d
+// is ready, down for good, or was tried once and failed.
+func (s *Set) settled(d *service) bool {
+	return d.State == Ready || d.State.Final() && !d.Wanted || d.First
+}
+
+// lower takes down what is not wanted, or wanted anew.
+func (s *Set) lower(svc *service) {
+	if svc.Wanted && !svc.Again {
+		return
+	}
+	if svc.Again {
+		if svc.State == Running || svc.State == Ready {
+			s.signal(svc, "restart was asked for")
+		}
+		return
+	}
+	switch svc.State {
+	case Waiting, Backoff:
+		if svc.Fallen != "" && !s.ending {
+			s.giveUp(svc, Failed, svc.Fallen)
+			return
+		}
+		s.move(svc, Stopped, "stop was asked for")
+	case Running, Ready:
+		if !s.inTheWay(svc) {
+			s.signal(svc, s.whyStop(svc))
+		}
+	case Starting:
+		if !svc.Killed {
+			svc.Killed = true
+			s.do(Action{Do: DoCancel, Name: svc.Name, Run: svc.Run})
+		}
+	}
+}
+
+func (s *Set) whyStop(svc *service) string {
+	switch {
+	case s.ending:
+		return "shutdown"
+	case svc.Fallen != "":
+		return svc.Fallen
+	}
+	return "stop was asked for"
+}
+
+// inTheWay tells whether something that comes after svc is on its way down but
+// not down yet.
+func (s *Set) inTheWay(svc *service) bool {
+	for _, name := range s.graph.Behind(svc.Name) {
+		user := s.services[name]
+		if !user.Wanted && user.State.Busy() {
+			return true
+		}
+	}
+	return false
+}
