@@ -8,8 +8,9 @@ GUESTENV := CGO_ENABLED=0 GOOS=linux
 LDFLAGS  := -s -w
 
 # Packages of Debian 12 beside Go, git and make; commands that tell whether they are there.
-PACKAGES := qemu-system-x86 squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck
-COMMANDS := qemu-system-x86_64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck
+PACKAGES := qemu-system-x86 squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils
+COMMANDS := qemu-system-x86_64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img
+FILES    := /usr/include/seccomp.h /usr/share/OVMF/OVMF_CODE.fd
 
 # Tests that mount, and runc, need root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH" HOME="$$HOME")
@@ -42,7 +43,7 @@ FORCE:
 
 setup: ## install what is missing (Debian, root or sudo); elsewhere say what to install
 	@missing=; for c in $(COMMANDS); do PATH="$$PATH:/usr/sbin:/sbin" command -v $$c >/dev/null || missing="$$missing $$c"; done; \
-	[ -f /usr/include/seccomp.h ] || missing="$$missing seccomp.h"; \
+	for f in $(FILES); do [ -f $$f ] || missing="$$missing $$f"; done; \
 	[ -z "$$missing" ] && exit 0; \
 	echo "missing:$$missing"; \
 	if command -v apt-get >/dev/null; then \
