@@ -13,7 +13,6 @@
 //   - iso-efi: the same file system as the El Torito boot image of a disc (iso.go)
 //   - qcow2-efi: the raw disk, converted (qcow2.go)
 //   - containerdisk: the qcow2 in an OCI image (container.go, layout.go)
-//   - kernel+squashfs: no medium, three files side by side (squashfs.go)
 //
 // The same inputs give the same bytes: identifiers come from a hash of the
 // content, times are tree.Epoch. Nothing is held in memory whole. An output
