@@ -102,6 +102,12 @@ func (r *Reaper) Run(ctx context.Context, cmd *exec.Cmd) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	return r.Finish(ctx, p)
+}
+
+// Finish waits for a child that leads a process group. When ctx ends first the
+// group is killed and the error is the context's.
+func (r *Reaper) Finish(ctx context.Context, p *Process) (Status, error) {
 	status, err := p.Wait(ctx)
 	if err == nil {
 		return status, nil

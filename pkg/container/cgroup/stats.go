@@ -1,0 +1,98 @@
+package cgroup
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Stats is what a group uses. A figure that the kernel does not give is 0.
+type Stats struct {
+	Memory   uint64 // bytes in use now
+	CPU      time.Duration
+	Pids     uint64
+	OOMKills uint64 // processes that the kernel killed for want of memory
+}
+
+// Stats reads the group's figures.
+func (g Group) Stats() (Stats, error) {
+	if g.v2 {
+		return g.statsV2()
+	}
+	return g.statsV1()
+}
+
+func (g Group) statsV2() (s Stats, err error) {
+	cpu, err := g.readKeys("cpu.stat")
+	if err != nil {
+		return s, err
+	}
+	s.CPU = time.Duration(cpu["usage_usec"]) * time.Microsecond
+	if s.OOMKills, err = g.OOMKills(); err != nil {
+		return s, err
+	}
+	if s.Memory, err = g.readNumber("memory.current"); err != nil {
+		return s, err
+	}
+	s.Pids, err = g.readNumber("pids.current")
+	return s, err
+}
+
+func (g Group) statsV1() (s Stats, err error) {
+	used, err := g.readNumber("cpuacct.usage")
+	if err != nil {
+		return s, err
+	}
+	s.CPU = time.Duration(used)
+	if s.OOMKills, err = g.OOMKills(); err != nil {
+		return s, err
+	}
+	if s.Memory, err = g.readNumber("memory.usage_in_bytes"); err != nil {
+		return s, err
+	}
+	s.Pids, err = g.readNumber("pids.current")
+	return s, err
+}
+
+// OOMKills counts the processes of the group, or of those below it, that the
+// kernel killed for want of memory. Ask before the group is removed.
+func (g Group) OOMKills() (uint64, error) {
+	file := "memory.events"
+	if !g.v2 {
+		file = "memory.oom_control"
+	}
+	events, err := g.readKeys(file)
+	if gone(err) {
+		return 0, nil
+	}
+	return events["oom_kill"], err
+}
+
+// readNumber reads a file of one number; without its controller it is 0.
+func (g Group) readNumber(name string) (uint64, error) {
+	data, err := os.ReadFile(g.file(name))
+	if gone(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+}
+
+// readKeys reads a file of lines "KEY NUMBER".
+func (g Group) readKeys(name string) (map[string]uint64, error) {
+	data, err := os.ReadFile(g.file(name))
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string]uint64{}
+	for line := range strings.Lines(string(data)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if n, err := strconv.ParseUint(value, 10, 64); err == nil {
+			keys[key] = n
+		}
+	}
+	return keys, nil
+}

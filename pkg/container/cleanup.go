@@ -1,0 +1,137 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/mount"
+	"slipway/pkg/container/runc"
+	"slipway/pkg/reap"
+)
+
+// Files of the record that say whose the container's cgroup is, when it was
+// there before the start.
+const (
+	keepCgroup    = "keep-cgroup"    // it stays, but what runs in it is ours
+	foreignCgroup = "foreign-cgroup" // what runs in it is not ours
+)
+
+// Cleanup ends what is left of the container and leaves the machine as it was
+// before the start, but for what lasts. It may be called again.
+func (c *Container) Cleanup() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cleaned {
+		return nil
+	}
+	c.cleaned = true
+	return c.engine.phase(c.bundle, PhaseCleanup, func() error {
+		if c.undo == nil {
+			return c.engine.clean(c.bundle)
+		}
+		return c.engine.finish(c.bundle, c.undo)
+	})
+}
+
+// finish undoes a start. If something stands in the way of an undoing, such as
+// a mount that came to lie below the rootfs later, the thorough way finds it.
+func (e *Engine) finish(b *bundle.Bundle, undo undoing) error {
+	err := undo.run()
+	if err == nil {
+		return removeRecord(e.dir(b))
+	}
+	e.logger(b).Debug("undo", "err", err)
+	return e.clean(b)
+}
+
+// Clean cleans up after a start whose process is gone, and whose container is
+// not to be attached. Without such a start it does nothing.
+func (e *Engine) Clean(b *bundle.Bundle) error {
+	if _, err := os.Lstat(e.dir(b)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return e.phase(b, PhaseClean, func() error { return e.clean(b) })
+}
+
+// clean undoes a start by what can be found on the machine. The record goes
+// last: without it nobody would look again.
+func (e *Engine) clean(b *bundle.Bundle) error {
+	group, err := cgroup.Of(cgroupsPath(b), b.Name)
+	if err != nil {
+		return err
+	}
+	if !e.marked(b, foreignCgroup) {
+		err = e.release(b, group, e.leftover(b), e.marked(b, keepCgroup))
+	}
+	// All that is mounted in the bundle's folder is this container's: rootfs,
+	// tmp, and what programs have mounted below them.
+	if err := errors.Join(err, mount.Clear(b.Dir)); err != nil {
+		return err
+	}
+	return removeRecord(e.dir(b))
+}
+
+func (e *Engine) marked(b *bundle.Bundle, mark string) bool {
+	_, err := os.Lstat(path.Join(e.dir(b), mark))
+	return err == nil
+}
+
+// leftover is the init process of a start whose process is gone, by the
+// runtime's state: a pid alone could be another process's by now.
+func (e *Engine) leftover(b *bundle.Bundle) reap.Ident {
+	id, err := e.Runtime.ReadState(b.Name)
+	pid, pidErr := runc.ReadPid(path.Join(e.dir(b), "pid"))
+	if err != nil || pidErr != nil || id.Pid != pid {
+		return reap.Ident{}
+	}
+	return id
+}
+
+// release gives back what the OCI runtime made: processes, cgroup and state.
+// The quick way first: the cgroup of a container that has ended can be removed
+// at once.
+func (e *Engine) release(b *bundle.Bundle, group cgroup.Group, id reap.Ident, keep bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
+	defer cancel()
+	err := e.poststop(ctx, b)
+	if keep || id.Alive() || group.RemoveOnce() != nil {
+		err = errors.Join(err, kill(ctx, group, id))
+		if !keep {
+			err = errors.Join(err, group.Remove(ctx))
+		}
+	}
+	return errors.Join(err, e.Runtime.RemoveState(b.Name, mount.Clear))
+}
+
+// poststop lets the runtime run hooks that only it can run. LinuxKit's builder
+// writes none, so this costs nothing but for bundles made otherwise.
+func (e *Engine) poststop(ctx context.Context, b *bundle.Bundle) error {
+	if b.Spec == nil || b.Spec.Hooks == nil || len(b.Spec.Hooks.Poststop) == 0 {
+		return nil
+	}
+	if _, err := os.Lstat(e.Runtime.StateDir(b.Name)); err != nil {
+		return nil
+	}
+	err := e.Runtime.Delete(ctx, runc.Call{ID: b.Name, Log: path.Join(e.dir(b), "runc.log")})
+	if err != nil {
+		return fmt.Errorf("poststop hooks: %w", err)
+	}
+	return nil
+}
+
+// removeRecord removes the record's files by name: nothing else is in it.
+func removeRecord(dir string) error {
+	for _, name := range []string{"pid", "runc.log", keepCgroup, foreignCgroup, bundle.ConfigFile, ""} {
+		err := os.Remove(path.Join(dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+// Package container is the life of one container in the guest: prepare its
+// root file system, create it by an OCI runtime, wire its network, start it,
+// wait for it, and leave the machine as it was before.
+//
+// Its parts plan what is to be done (rootfs, network, cgroup) and do it through
+// one package each (mount, runc); this one carries the plans out in order and
+// registers each undoing right after its step. Packages above decide what runs
+// when, and what an exit means.
+package container
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/runc"
+	"slipway/pkg/reap"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Phase is a part of a start, for the timeline and for errors.
+type Phase string
+
+// The phases in their order. A container with nothing to wire is created and
+// started by one call of the runtime, in PhaseStart.
+const (
+	PhaseClean   Phase = "clean up after the last run"
+	PhasePrepare Phase = "prepare rootfs"
+	PhaseCreate  Phase = "create"
+	PhaseWire    Phase = "wire"
+	PhaseStart   Phase = "start"
+	PhaseCleanup Phase = "clean up"
+)
+
+// DefaultRunDir is where an Engine keeps what it has to know of its containers
+// when the process that started them is gone.
+const DefaultRunDir = "/run/slipway"
+
+// Engine starts containers. All fields are set before its first use.
+type Engine struct {
+	Runtime *runc.Runtime
+	Reaper  *reap.Reaper
+	Log     *slog.Logger
+	RunDir  string // "": DefaultRunDir
+
+	// Await tells how a container's init process ended. If it is nil the
+	// containers become children of this process, and the Reaper tells.
+	Await func(context.Context, reap.Ident) (reap.Status, error)
+	// Mutate may change a container's spec before it is created and tells
+	// whether it did. Nil leaves every config.json as it is on disk.
+	Mutate func(*bundle.Bundle, *specs.Spec) (changed bool, err error)
+	// Observe hears of each phase of a start that is over.
+	Observe func(b *bundle.Bundle, p Phase, began time.Time, took time.Duration, err error)
+
+	// beforeStep lets tests fail at any step.
+	beforeStep func(Step) error
+}
+
+// IO is where a container's output goes; nil is /dev/null, as its input is.
+type IO struct{ Stdout, Stderr *os.File }
+
+// dir is where the Engine keeps what it knows of a container: runc's pid file
+// and log, and a config.json that differs from the bundle's. It exists from
+// before the first step of a start until after the last of the clean-up.
+func (e *Engine) dir(b *bundle.Bundle) string {
+	return path.Join(e.runDir(), "containers", string(b.Section)+"."+b.Name)
+}
+
+// ledger is the file that remembers lasting mounts. It outlives the container.
+func (e *Engine) ledger(b *bundle.Bundle) string {
+	return path.Join(e.runDir(), "mounts", string(b.Section)+"."+b.Name)
+}
+
+func (e *Engine) runDir() string {
+	if e.RunDir == "" {
+		return DefaultRunDir
+	}
+	return e.RunDir
+}
+
+func (e *Engine) logger(b *bundle.Bundle) *slog.Logger {
+	log := e.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return log.With("container", string(b.Section)+" "+b.Name)
+}
+
+// phase runs one part of a start, reports how long it took, and puts the
+// container's and the part's name before its error.
+func (e *Engine) phase(b *bundle.Bundle, p Phase, do func() error) error {
+	began := time.Now()
+	err := do()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %s: %w", b.Section, b.Name, p, err)
+	}
+	if e.Observe != nil {
+		e.Observe(b, p, began, time.Since(began), err)
+	}
+	return err
+}

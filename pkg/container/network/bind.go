@@ -1,0 +1,98 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/mount"
+
+	"golang.org/x/sys/unix"
+)
+
+// Bind keeps a namespace of the container alive on a file.
+type Bind struct{ bundle.NSPath }
+
+func (b Bind) String() string {
+	return fmt.Sprintf("mount --bind /proc/$PID/ns/%s %s", b.NS, b.Path)
+}
+
+// Lasting is true: outliving the container is what the bind is for.
+func (b Bind) Lasting() bool { return true }
+
+// Apply binds the namespace. A namespace that an earlier run of the container
+// left on the file is replaced.
+func (b Bind) Apply(_ context.Context, pid int) (undo func() error, err error) {
+	dir, made, err := folder(path.Dir(b.Path))
+	if err != nil {
+		return nil, fmt.Errorf("bind namespace to %s: %w", b.Path, err)
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	real, err := dir.Real()
+	if err != nil {
+		return nil, err
+	}
+	file := path.Join(real, path.Base(b.Path))
+	created, err := vacate(file)
+	clean := func() error { return tidy(file, created, made) }
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("bind namespace to %s: %w", b.Path, err), clean())
+	}
+	bind := mount.Mount{Source: fmt.Sprintf("/proc/%d/ns/%s", pid, b.NS), Target: file, Flags: unix.MS_BIND}
+	if err := bind.Do(); err != nil {
+		return nil, errors.Join(err, clean())
+	}
+	return func() error { return errors.Join(mount.Unmount(file, 0), clean()) }, nil
+}
+
+func folder(name string) (*mount.Dir, []string, error) {
+	root, err := mount.OpenDir("/")
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, made, err := root.MkdirAll(name, 0o755)
+	return dir, made, errors.Join(err, root.Close())
+}
+
+// nsfsMagic is the filesystem of /proc/PID/ns files, linux/magic.h.
+const nsfsMagic = 0x6e736673
+
+// vacate makes the file, or frees it of namespaces bound to it.
+func vacate(file string) (created bool, err error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_RDONLY, 0o644)
+	if err == nil {
+		return true, f.Close()
+	}
+	if !errors.Is(err, os.ErrExist) {
+		return false, err
+	}
+	for {
+		var st unix.Statfs_t
+		if err := unix.Statfs(file, &st); err != nil {
+			return false, &os.PathError{Op: "statfs", Path: file, Err: err}
+		}
+		if st.Type != nsfsMagic {
+			return false, nil
+		}
+		if err := mount.Unmount(file, unix.MNT_DETACH); err != nil {
+			return false, err
+		}
+	}
+}
+
+// tidy takes away what Apply made.
+func tidy(file string, created bool, made []string) error {
+	var err error
+	if created {
+		err = os.Remove(file)
+	}
+	for i := len(made) - 1; i >= 0; i-- {
+		if rmErr := unix.Rmdir(made[i]); rmErr != nil && !errors.Is(rmErr, unix.ENOTEMPTY) {
+			err = errors.Join(err, &os.PathError{Op: "rmdir", Path: made[i], Err: rmErr})
+		}
+	}
+	return err
+}

@@ -1,0 +1,187 @@
+// Package network wires a container that has been created but not started:
+// interfaces are made in its network namespace or moved there, and its
+// namespaces are bound to files, where they outlive it. Nothing is brought up
+// and no address is given; that is for a program in the container.
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"slipway/pkg/bundle"
+
+	"golang.org/x/sys/unix"
+)
+
+// Step is one thing to do. String is the line one could type instead, with
+// $PID for the container's init process.
+type Step interface {
+	fmt.Stringer
+	// Apply does it for the container's init process and returns its undoing.
+	Apply(ctx context.Context, pid int) (undo func() error, err error)
+	// Lasting tells that it stays when the container has ended.
+	Lasting() bool
+}
+
+// Plan lists what runtime.json asks for, in LinuxKit's order.
+func Plan(r bundle.Runtime) []Step {
+	var plan []Step
+	for _, i := range r.Interfaces {
+		if i.Add == "" && i.Peer != "" {
+			i.Add = "veth"
+		}
+		plan = append(plan, Link{i})
+	}
+	for _, p := range r.BindNS.Paths() {
+		plan = append(plan, Bind{p})
+	}
+	return plan
+}
+
+// Link makes or moves one interface.
+//
+//   - With no Add it is moved from our namespace.
+//   - A veth with a Peer, or CreateInRoot, is made by our namespace and put
+//     into the container's in the same call: the peer, or wireguard's socket,
+//     stays with us, and its name need not be free here.
+//   - Any other is made in the container's namespace.
+type Link struct{ bundle.Interface }
+
+func (l Link) String() string {
+	switch {
+	case l.Add == "":
+		return fmt.Sprintf("ip link set %s netns $PID", l.Name)
+	case l.Peer != "":
+		return fmt.Sprintf("ip link add %s netns $PID type %s peer name %s", l.Name, l.Add, l.Peer)
+	case l.CreateInRoot:
+		return fmt.Sprintf("ip link add %s netns $PID type %s", l.Name, l.Add)
+	}
+	return fmt.Sprintf("nsenter -t $PID -n ip link add %s type %s", l.Name, l.Add)
+}
+
+// Lasting is true: the interface lives as long as its namespace, which may be
+// bound to a file.
+func (l Link) Lasting() bool { return true }
+
+// settle is how long a name may be taken, or an interface be missing, because
+// the namespace of the container's last run is still being taken down: the
+// kernel does that some time after the last process has gone.
+const settle = time.Second
+
+// Apply makes or moves the interface. One of that name which the container's
+// namespace has already, when it is one that lasts, is taken as it is.
+func (l Link) Apply(ctx context.Context, pid int) (func() error, error) {
+	if l.Name == "" {
+		return nil, errors.New("interface: no name")
+	}
+	if l.Add == "veth" && l.Peer == "" {
+		return nil, fmt.Errorf("interface %s: a veth needs a peer", l.Name)
+	}
+	deadline := time.Now().Add(settle)
+	for {
+		err := l.try(pid)
+		if err == nil {
+			return func() error { return l.undo(pid) }, nil
+		}
+		if !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENODEV) {
+			return nil, l.explain(err)
+		}
+		if there, lookErr := l.there(pid); lookErr == nil && there {
+			return func() error { return nil }, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, l.explain(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, l.explain(err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (l Link) try(pid int) (err error) {
+	inside := l.Add != "" && l.Peer == "" && !l.CreateInRoot
+	open := dial
+	if inside {
+		open = func() (*conn, error) { return dialIn(pid) }
+	}
+	c, err := open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if inside {
+		return c.add(l.Name, l.Add, "", nil)
+	}
+	ns, err := openNS(pid)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ns.Close()) }()
+	if l.Add == "" {
+		return c.move(l.Name, ns)
+	}
+	return c.add(l.Name, l.Add, l.Peer, ns)
+}
+
+// there tells whether the container's namespace has the interface and is not
+// our own.
+func (l Link) there(pid int) (bool, error) {
+	var own, its unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &own); err != nil {
+		return false, err
+	}
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/net", pid), &its); err != nil {
+		return false, err
+	}
+	if own.Ino == its.Ino {
+		return false, nil
+	}
+	c, err := dialIn(pid)
+	if err != nil {
+		return false, err
+	}
+	_, err = c.index(l.Name)
+	return err == nil, c.close()
+}
+
+// undo moves the interface back, or deletes it, as long as the container's
+// process is there; with it goes a namespace that nothing else keeps.
+func (l Link) undo(pid int) error {
+	c, err := dialIn(pid)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if l.Add == "" {
+		own, openErr := os.Open("/proc/thread-self/ns/net")
+		if openErr != nil {
+			return errors.Join(openErr, c.close())
+		}
+		err = errors.Join(c.move(l.Name, own), own.Close())
+	} else {
+		err = c.remove(l.Name)
+	}
+	if err != nil {
+		err = fmt.Errorf("give interface %s back: %w", l.Name, err)
+	}
+	return errors.Join(err, c.close())
+}
+
+func (l Link) explain(err error) error {
+	switch {
+	case errors.Is(err, unix.ENODEV) && l.Add == "":
+		return fmt.Errorf("move interface %s: there is none of that name: %w", l.Name, err)
+	case l.Add == "":
+		return fmt.Errorf("move interface %s: %w", l.Name, err)
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("add interface %s: the kernel has no interfaces of type %s: %w", l.Name, l.Add, err)
+	}
+	return fmt.Errorf("add interface %s of type %s: %w", l.Name, l.Add, err)
+}

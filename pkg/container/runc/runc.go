@@ -1,0 +1,162 @@
+// Package runc drives the command line of an OCI runtime, for creating and
+// starting containers. What it leaves behind is cleaned up by package
+// container: a runtime that was killed half way does not do that itself.
+package runc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway/pkg/reap"
+)
+
+// What is used where a Runtime leaves a field empty: where LinuxKit's image
+// puts runc, and the state folder that runc takes when it is run by hand.
+const (
+	DefaultPath    = "/usr/bin/runc"
+	DefaultRoot    = "/run/runc"
+	defaultTimeout = 2 * time.Minute
+)
+
+// Runtime is an OCI runtime to call.
+type Runtime struct {
+	Path    string        // of the program; "": DefaultPath
+	Root    string        // of its state; "": DefaultRoot
+	Timeout time.Duration // of one call; 0: two minutes
+	// Debug, as linuxkit.runc_debug asks for, makes the runtime say what it
+	// does; it is copied to DebugOut after each call.
+	Debug    bool
+	DebugOut *os.File
+	Reaper   *reap.Reaper
+}
+
+// Call says what container a call is about.
+type Call struct {
+	ID      string
+	Bundle  string   // folder of config.json
+	PidFile string   // where the runtime writes the pid of the container
+	Log     string   // where it writes what went wrong
+	Stdout  *os.File // the container's; nil: /dev/null
+	Stderr  *os.File
+}
+
+// Create makes the container and its namespaces, its program not yet running.
+func (r *Runtime) Create(ctx context.Context, c Call) error { return r.call(ctx, "create", c) }
+
+// Start lets the program of a created container run.
+func (r *Runtime) Start(ctx context.Context, c Call) error { return r.call(ctx, "start", c) }
+
+// Run is Create and Start in one process fewer.
+func (r *Runtime) Run(ctx context.Context, c Call) error { return r.call(ctx, "run", c) }
+
+// Delete runs the container's poststop hooks and takes its state away.
+func (r *Runtime) Delete(ctx context.Context, c Call) error { return r.call(ctx, "delete", c) }
+
+// StateDir is where the runtime keeps what it knows of a container.
+func (r *Runtime) StateDir(id string) string { return path.Join(r.root(), id) }
+
+func (r *Runtime) path() string {
+	if r.Path == "" {
+		return DefaultPath
+	}
+	return r.Path
+}
+
+func (r *Runtime) root() string {
+	if r.Root == "" {
+		return DefaultRoot
+	}
+	return r.Root
+}
+
+// Args are the arguments of one call.
+func (r *Runtime) Args(verb string, c Call) []string {
+	args := []string{"--root", r.root(), "--log", c.Log, "--log-format", "json"}
+	if r.Debug {
+		args = append(args, "--debug")
+	}
+	switch verb {
+	case "create":
+		args = append(args, verb, "--bundle", c.Bundle, "--pid-file", c.PidFile)
+	case "run":
+		args = append(args, verb, "--detach", "--bundle", c.Bundle, "--pid-file", c.PidFile)
+	case "delete":
+		args = append(args, verb, "--force")
+	default:
+		args = append(args, verb)
+	}
+	return append(args, c.ID)
+}
+
+// call runs the runtime and waits for it. A context that ends, or the timeout,
+// kills it with all it has started in its process group.
+func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
+	timeout := r.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	p, err := r.Reaper.Start(r.command(verb, c))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: no such program: the image needs an OCI runtime, such as LinuxKit's runc image in its init section: %w", r.path(), err)
+	}
+	if err != nil {
+		return err
+	}
+	shield(p.Pid())
+	status, err := r.Reaper.Finish(ctx, p)
+	debugErr := r.copyDebug(c.Log)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.Join(fmt.Errorf("%s %s: not done after %s, killed: %w", path.Base(r.path()), verb, timeout, err), debugErr)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s %s: %w", path.Base(r.path()), verb, err), debugErr)
+	}
+	if !status.Success() {
+		return errors.Join(&Error{Verb: verb, Status: status, Message: lastError(c.Log)}, debugErr)
+	}
+	return debugErr
+}
+
+// command is what is executed: from the root folder, because a bundle that is
+// somebody's working directory cannot be unmounted, and without the variables
+// that would make the runtime talk to whoever started us.
+func (r *Runtime) command(verb string, c Call) *exec.Cmd {
+	cmd := exec.Command(r.path(), r.Args(verb, c)...)
+	cmd.Dir = "/"
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "NOTIFY_SOCKET=") && !strings.HasPrefix(v, "LISTEN_") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	if c.Stdout != nil {
+		cmd.Stdout = c.Stdout
+	}
+	if c.Stderr != nil {
+		cmd.Stderr = c.Stderr
+	}
+	cmd.SysProcAttr = ownGroup()
+	return cmd
+}
+
+// ReadPid reads the pid that the runtime wrote for a container.
+func ReadPid(file string) (int, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || pid < 2 {
+		return 0, fmt.Errorf("%s: %q is no process id", file, data)
+	}
+	return pid, nil
+}

@@ -1,0 +1,217 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/rootfs"
+	"slipway/pkg/container/runc"
+	"slipway/pkg/reap"
+)
+
+// starting is a start under way.
+type starting struct {
+	e        *Engine
+	b        *bundle.Bundle
+	io       IO
+	plan     Plan
+	call     runc.Call
+	group    cgroup.Group
+	undo     undoing // all, for when the start fails
+	temporal undoing // what does not last, for when the container has ended
+}
+
+// Start prepares, creates, wires and starts a container. On error everything
+// is undone; what cannot be is part of the error.
+func (e *Engine) Start(ctx context.Context, b *bundle.Bundle, io IO) (*Container, error) {
+	if err := e.Clean(b); err != nil {
+		e.logger(b).Warn("clean up after the last run", "err", err)
+	}
+	s := &starting{e: e, b: b, io: io}
+	c, err := s.run(ctx)
+	if err != nil {
+		return nil, errors.Join(err, e.finish(b, s.undo))
+	}
+	return c, nil
+}
+
+func (s *starting) run(ctx context.Context) (*Container, error) {
+	if err := s.e.phase(s.b, PhasePrepare, func() error { return s.prepare(ctx) }); err != nil {
+		return nil, err
+	}
+	if !s.b.Runtime.NeedsWiring() {
+		return s.runAtOnce(ctx)
+	}
+	var id reap.Ident
+	err := s.e.phase(s.b, PhaseCreate, func() (err error) {
+		if err = s.e.Runtime.Create(ctx, s.call); err == nil {
+			id, err = s.ident()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := s.container(id)
+	err = s.e.phase(s.b, PhaseWire, func() error { return s.apply(ctx, s.plan.Wire, id.Pid) })
+	if err != nil {
+		return nil, err
+	}
+	err = s.e.phase(s.b, PhaseStart, func() error { return s.e.Runtime.Start(ctx, s.call) })
+	return c, err
+}
+
+// runAtOnce has the runtime create and start in one process.
+func (s *starting) runAtOnce(ctx context.Context) (*Container, error) {
+	var id reap.Ident
+	err := s.e.phase(s.b, PhaseStart, func() (err error) {
+		if err = s.e.Runtime.Run(ctx, s.call); err == nil {
+			id, err = s.ident()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.container(id), nil
+}
+
+func (s *starting) container(id reap.Ident) *Container {
+	c := &Container{engine: s.e, bundle: s.b, id: id, group: s.group, undo: s.temporal}
+	if s.e.Await == nil {
+		c.child = s.e.Reaper.Adopt(id.Pid)
+	}
+	return c
+}
+
+// prepare does all that comes before the runtime.
+func (s *starting) prepare(ctx context.Context) error {
+	if err := s.record(); err != nil {
+		return err
+	}
+	if err := s.makePlan(); err != nil {
+		return err
+	}
+	if err := s.apply(ctx, s.plan.Prepare, 0); err != nil {
+		return err
+	}
+	for _, step := range s.plan.Cgroups {
+		if err := s.apply(ctx, []Step{step}, 0); err != nil {
+			s.e.logger(s.b).Warn("make cgroup", "err", err)
+		}
+	}
+	return s.claim()
+}
+
+// record makes the folder that tells of a start; Clean looks for it.
+func (s *starting) record() error {
+	dir := s.e.dir(s.b)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	s.call = runc.Call{
+		ID: s.b.Name, Bundle: s.b.Dir, PidFile: dir + "/pid", Log: dir + "/runc.log",
+		Stdout: s.io.Stdout, Stderr: s.io.Stderr,
+	}
+	return s.mutate(dir)
+}
+
+func (s *starting) makePlan() error {
+	ledger, err := rootfs.OpenLedger(s.e.ledger(s.b))
+	if err != nil {
+		// Without it a mount may be made once more, which harms less than a
+		// container that does not start.
+		s.e.logger(s.b).Warn("read the ledger of mounts", "err", err)
+		ledger = nil
+	}
+	facts, err := rootfs.Look(s.b)
+	s.plan = NewPlan(s.b, facts, ledger)
+	return err
+}
+
+// claim makes sure that the container's cgroup is nobody else's, since what is
+// in it gets killed, and registers how to give it and runc's state back.
+func (s *starting) claim() error {
+	group, err := cgroup.Of(cgroupsPath(s.b), s.b.Name)
+	if err != nil {
+		return err
+	}
+	s.group = group
+	existed := group.Exists()
+	if existed {
+		if err := s.share(); err != nil {
+			return err
+		}
+	}
+	s.both(func() error {
+		// The init process is known from the pid file, if it got that far.
+		id, err := s.ident()
+		if err != nil {
+			id = reap.Ident{}
+		}
+		return s.e.release(s.b, group, id, existed)
+	})
+	return nil
+}
+
+// share notes that the cgroup was there before, and refuses one that is in use.
+func (s *starting) share() error {
+	populated, err := s.group.Populated()
+	if err != nil {
+		return err
+	}
+	mark := keepCgroup
+	if populated {
+		mark = foreignCgroup
+		err = fmt.Errorf("cgroup %s: in use by other processes", s.group)
+	}
+	return errors.Join(err, os.WriteFile(s.e.dir(s.b)+"/"+mark, nil, 0o600))
+}
+
+// both registers an undoing for a failed start and for the container's end.
+func (s *starting) both(undo func() error) {
+	s.undo = append(s.undo, undo)
+	s.temporal = append(s.temporal, undo)
+}
+
+// apply carries steps out.
+func (s *starting) apply(ctx context.Context, steps []Step, pid int) error {
+	for _, step := range steps {
+		if s.e.beforeStep != nil {
+			if err := s.e.beforeStep(step); err != nil {
+				return err
+			}
+		}
+		undo, err := step.Apply(ctx, pid)
+		if err != nil {
+			return err
+		}
+		s.undo = append(s.undo, undo)
+		if !step.Lasting() {
+			s.temporal = append(s.temporal, undo)
+		}
+		s.e.logger(s.b).Debug(step.String())
+	}
+	return nil
+}
+
+// ident finds the container's init process. One that has ended already is not
+// in /proc any more, but the runtime noted when it started.
+func (s *starting) ident() (reap.Ident, error) {
+	pid, err := runc.ReadPid(s.call.PidFile)
+	if err != nil {
+		return reap.Ident{}, err
+	}
+	id, err := reap.Identify(pid)
+	if err == nil {
+		return id, nil
+	}
+	if state, stateErr := s.e.Runtime.ReadState(s.b.Name); stateErr == nil && state.Pid == pid {
+		return state, nil
+	}
+	return reap.Ident{Pid: pid}, nil
+}
