@@ -104,7 +104,10 @@ for p in /proc/[0-9]*; do
 	while read -r k v _; do [ "$k" = VmRSS: ] && sum=$((sum + v)); done <"$p/status"
 done
 echo "BENCH resident $sum"
-running=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -o 'sleep 1000' | wc -l)
+running=0
+for p in /proc/[0-9]*/cmdline; do
+	case $(tr '\0' ' ' <"$p" 2>/dev/null) in "/bin/sleep 1000 ") running=$((running + 1)) ;; esac
+done
 echo "BENCH services $running"
 poweroff -f
 `
