@@ -94,10 +94,10 @@ func (m *Machine) readOptions() error {
 // openConsoles gives this process and its children the new /dev/console: the
 // kernel opened theirs in the initramfs, whose files must not stay in use.
 func (m *Machine) openConsoles() error {
-	m.Console.Attach("/dev", m.Options.Consoles, "console")
 	if m.Contained {
-		return nil
+		return m.Console.AttachStderr()
 	}
+	m.Console.Attach("/dev", m.Options.Consoles, "console")
 	fd, err := unix.Open("/dev/console", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		// A machine without any console runs all the same.

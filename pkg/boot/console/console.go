@@ -75,6 +75,22 @@ func (c *Console) Attach(dev string, names []string, fallback string) {
 			lines = append(lines, l)
 		}
 	}
+	c.replace(lines)
+}
+
+// AttachStderr makes standard error the console, as it is in a container. It is
+// opened anew, so that not blocking is a matter of ours alone.
+func (c *Console) AttachStderr() error {
+	const name = "/proc/self/fd/2"
+	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_APPEND|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open standard error: %w", err)
+	}
+	c.replace([]*line{{name: "standard error", fd: fd}})
+	return nil
+}
+
+func (c *Console) replace(lines []*line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, l := range c.lines {
