@@ -53,6 +53,9 @@ func Main() int {
 	m := newMachine()
 	defer m.guard("main")
 	m.listen()
+	if os.Getpid() != 1 {
+		m.warn("become the parent of orphans", reap.SetSubreaper())
+	}
 	if err := m.runSteps(steps); err != nil {
 		m.Console.Printf("boot stops here: %v", err)
 		m.shutdown(<-m.verbs)

@@ -6,12 +6,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/keeper"
+	"slipway/pkg/reap"
 )
 
 // guest is a folder that the real program runs in as PID 1 of namespaces of its
@@ -145,12 +149,26 @@ func TestPID1StartsTheSupervisorAgain(t *testing.T) {
 	g.script("usr/bin/service", "echo $$ >> /run/pids\n"+fakeService)
 	g.script("etc/init.d/030-kill", `busybox kill -9 $(busybox tail -n1 /run/pids)
 while [ $(busybox wc -l < /run/pids) -lt 2 ]; do busybox sleep 0.05; done
+(busybox sh -c 'exit 42' & echo $! > /run/orphan)
+while [ -e /proc/$(busybox cat /run/orphan) ]; do busybox sleep 0.05; done
 busybox kill -TERM 1`)
 	if err := os.Symlink("/usr/bin/service", filepath.Join(g.root, "etc/init.d/020-services")); err != nil {
 		t.Fatal(err)
 	}
 	out, status := g.run()
 	inOrder(t, out, "supervisor starts", "supervisor starts", "supervisor stops")
+	text, err := os.ReadFile(filepath.Join(g.root, "run/orphan"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exit, found, err := keeper.Lookup(filepath.Join(g.root, "run/slipway"), reap.Ident{Pid: pid})
+	if err != nil || !found || exit.Status.Code != 42 {
+		t.Errorf("the ledger has %v, %v, %v of the orphan that exited with 42", exit.Status, found, err)
+	}
 	if !status.Signaled() || status.Signal() != unix.SIGHUP {
 		t.Errorf("ended with %#x, not by reboot(2) for a reboot\n%s", status, out)
 	}

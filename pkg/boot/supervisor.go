@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/keeper"
+	"slipway/pkg/reap"
 )
 
 // Pauses between two starts of a supervisor that keeps dying.
@@ -41,11 +45,23 @@ func (m *Machine) startSupervisor(ctx context.Context) {
 	s := &supervisor{machine: m, ready: make(chan struct{}), ended: make(chan struct{})}
 	s.stop, s.stopNow = context.WithCancel(context.Background())
 	m.supervisor = s
+	m.warn("keep exit statuses", m.keepExits())
 	go s.keep()
 	select {
 	case <-s.ready:
 	case <-ctx.Done():
 	}
+}
+
+// keepExits enters how every orphan ends in the ledger where the supervisor looks
+// for its containers, which are no children of its own.
+func (m *Machine) keepExits() error {
+	ledger, err := keeper.Open(path.Dir(timelineFile))
+	if err != nil {
+		return err
+	}
+	m.children.reaper.OnOrphan(func(e reap.Exit) { m.warn("keep exit status", ledger.Record(e)) })
+	return nil
 }
 
 // keep runs it until it is told to stop.
