@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
@@ -22,12 +23,18 @@ func (m *Machine) startDevices() error {
 	return m.devices.Start(func() { m.guard("devices") })
 }
 
+// deviceLimit bounds the wait for devices: a driver or a disk may hang, and most
+// of the machine may do without.
+const deviceLimit = 30 * time.Second
+
 // awaitDevices waits until every device that was there at power-on has its
 // driver: onboot containers count on disks and interfaces.
 func (m *Machine) awaitDevices() error {
 	select {
 	case <-m.devices.Settled():
 	case <-m.boot.Done():
+	case <-time.After(deviceLimit):
+		return fmt.Errorf("not all found after %s, going on", deviceLimit)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (m *Manager) coldplug(events int) {
 		}
 		m.handle(uevents)
 	}
-	m.linkDisks("/sys/class/block")
+	m.linkDisks("/sys/class/block", "/dev")
 	m.forget()
 }
 

@@ -1,4 +1,112 @@
 package device
 
-// linkDisks is filled in with the links below /dev/disk.
-func (m *Manager) linkDisks(string) {}
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// linkDisks makes the links below /dev/disk by which people name their disks in a
+// way that does not depend on the order of finding them. It makes all of them
+// anew, so that links of disks that are gone go too; disks are few.
+func (m *Manager) linkDisks(class, dev string) {
+	entries, err := os.ReadDir(class)
+	if err != nil {
+		// A kernel without block devices.
+		return
+	}
+	want := map[string]string{}
+	for _, e := range entries {
+		dir := filepath.Join(class, e.Name())
+		if read(dir, "size") == "0" {
+			// A loop device without a file, a drive without a disc.
+			continue
+		}
+		for folder, name := range diskNames(dir, filepath.Join(dev, e.Name())) {
+			if name = linkName(name); name != "" {
+				want[filepath.Join(dev, "disk", folder, name)] = "../../" + e.Name()
+			}
+		}
+	}
+	m.Warn("link disks", updateLinks(filepath.Join(dev, "disk"), want))
+}
+
+// diskNames are the names of one disk or partition, by folder of /dev/disk.
+func diskNames(sys, node string) map[string]string {
+	names := map[string]string{}
+	names["by-uuid"], names["by-label"] = identify(head(node))
+	for line := range strings.Lines(read(sys, "uevent")) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		switch key {
+		case "PARTNAME":
+			names["by-partlabel"] = value
+		case "PARTUUID":
+			names["by-partuuid"] = value
+		}
+	}
+	if serial := read(sys, "serial"); serial != "" {
+		names["by-id"] = "virtio-" + serial
+	} else if wwid := read(sys, "wwid"); wwid != "" {
+		names["by-id"] = "wwn-" + wwid
+	}
+	return names
+}
+
+// head reads the part of a disk that has its superblock. A disk that cannot be
+// read has no names; whoever mounts it gets to hear why.
+func head(node string) []byte {
+	fd, err := unix.Open(node, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), node)
+	defer f.Close()
+	data := make([]byte, probeSize)
+	n, err := io.ReadFull(f, data)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return data[:n]
+}
+
+// read reads a small file of /sys; "" if it is not there.
+func read(dir, name string) string {
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// updateLinks makes the links below root what they should be, and touches only
+// those that differ: programs may be waiting for one.
+func updateLinks(root string, want map[string]string) error {
+	have, err := filepath.Glob(root + "/by-*/*")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range have {
+		target, err := os.Readlink(name)
+		if err == nil && want[name] == target {
+			delete(want, name)
+			continue
+		}
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	for name, target := range want {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, os.Symlink(target, name))
+	}
+	return errors.Join(errs...)
+}

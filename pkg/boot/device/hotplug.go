@@ -53,7 +53,7 @@ func (m *Manager) handle(list []Uevent) bool {
 		m.scanButtons("/sys/class/input", "/dev/input")
 	}
 	if disks && m.isSettled() {
-		m.linkDisks("/sys/class/block")
+		m.linkDisks("/sys/class/block", "/dev")
 	}
 	return len(m.seen) != before
 }
