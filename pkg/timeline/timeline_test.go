@@ -207,7 +207,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		for d := xml.NewDecoder(&svg); ; {
-			if _, err := d.Token(); err == io.EOF {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				t.Fatalf("the picture is no XML: %v", err)

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -47,12 +48,12 @@ type bench struct {
 	dir    string
 }
 
-func (b *bench) run(out string) error {
+func (b *bench) run(out string) (err error) {
 	dir, err := os.MkdirTemp("", "slipway-bench-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	b.dir = dir
 	table, err := b.measure()
 	if err != nil {
