@@ -125,13 +125,15 @@ func (e *Engine) poststop(ctx context.Context, b *bundle.Bundle) error {
 	return nil
 }
 
-// removeRecord removes the record's files by name: nothing else is in it.
+// removeRecord removes the record, whose files have no folders among them. The
+// runtime may have left one more than we know of, if it was killed.
 func removeRecord(dir string) error {
-	for _, name := range []string{"pid", "runc.log", keepCgroup, foreignCgroup, bundle.ConfigFile, ""} {
-		err := os.Remove(path.Join(dir, name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	for _, f := range files {
+		err = errors.Join(err, os.Remove(path.Join(dir, f.Name())))
+	}
+	return errors.Join(err, os.Remove(dir))
 }

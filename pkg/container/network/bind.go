@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/mount"
@@ -69,18 +70,43 @@ func vacate(file string) (created bool, err error) {
 	if !errors.Is(err, os.ErrExist) {
 		return false, err
 	}
+	return false, unbind(file)
+}
+
+// unbind takes all namespaces off a file.
+func unbind(file string) error {
 	for {
 		var st unix.Statfs_t
 		if err := unix.Statfs(file, &st); err != nil {
-			return false, &os.PathError{Op: "statfs", Path: file, Err: err}
+			return &os.PathError{Op: "statfs", Path: file, Err: err}
 		}
 		if st.Type != nsfsMagic {
-			return false, nil
+			return nil
 		}
 		if err := mount.Unmount(file, unix.MNT_DETACH); err != nil {
-			return false, err
+			return err
 		}
 	}
+}
+
+// Unbind lets go of a namespace that an earlier run left bound.
+type Unbind struct{ bundle.NSPath }
+
+func (u Unbind) String() string { return "umount -l " + u.Path + " # if bound" }
+
+// Lasting is true.
+func (u Unbind) Lasting() bool { return true }
+
+// Apply frees the file, if it is there.
+func (u Unbind) Apply(context.Context, int) (func() error, error) {
+	real, err := filepath.EvalSymlinks(path.Dir(u.Path))
+	if err == nil {
+		err = unbind(path.Join(real, path.Base(u.Path)))
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("unbind namespace from %s: %w", u.Path, err)
+	}
+	return func() error { return nil }, nil
 }
 
 // tidy takes away what Apply made.

@@ -26,9 +26,16 @@ type Step interface {
 	Lasting() bool
 }
 
-// Plan lists what runtime.json asks for, in LinuxKit's order.
+// Plan lists what runtime.json asks for, in LinuxKit's order. Namespaces that an
+// earlier run of the container left bound are let go first: as long as they
+// live, so do the interfaces in them and the peers of those out here.
 func Plan(r bundle.Runtime) []Step {
 	var plan []Step
+	if len(r.Interfaces) > 0 {
+		for _, p := range r.BindNS.Paths() {
+			plan = append(plan, Unbind{p})
+		}
+	}
 	for _, i := range r.Interfaces {
 		if i.Add == "" && i.Peer != "" {
 			i.Add = "veth"
@@ -69,7 +76,7 @@ func (l Link) Lasting() bool { return true }
 // settle is how long a name may be taken, or an interface be missing, because
 // the namespace of the container's last run is still being taken down: the
 // kernel does that some time after the last process has gone.
-const settle = time.Second
+const settle = 2 * time.Second
 
 // Apply makes or moves the interface. One of that name which the container's
 // namespace has already, when it is one that lasts, is taken as it is.

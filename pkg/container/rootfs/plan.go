@@ -107,7 +107,7 @@ func applyUpper(b *bundle.Bundle, mounts []specs.Mount) []specs.Mount {
 			continue
 		case at == tmp && m.Type == "tmpfs" && upper.Size != "":
 			m.Options = append(without(m.Options, "size="), "size="+upper.Size)
-		case at == b.Path(bundle.RootfsDir) && m.Type == "overlay" && upper.Disk != "":
+		case isOverlay(b, m) && upper.Disk != "":
 			m.Options = append(without(m.Options, upperOption, workOption),
 				upperOption+path.Join(upper.Disk, b.Name, bundle.UpperDir),
 				workOption+path.Join(upper.Disk, b.Name, bundle.WorkDir))
@@ -115,6 +115,11 @@ func applyUpper(b *bundle.Bundle, mounts []specs.Mount) []specs.Mount {
 		out = append(out, m)
 	}
 	return out
+}
+
+// isOverlay tells whether an entry is the read-write root of the bundle.
+func isOverlay(b *bundle.Bundle, m specs.Mount) bool {
+	return m.Type == "overlay" && locate(b, m.Destination).String() == b.Path(bundle.RootfsDir)
 }
 
 func without(options []string, prefixes ...string) []string {
@@ -125,6 +130,10 @@ func without(options []string, prefixes ...string) []string {
 
 func mountSteps(b *bundle.Bundle, m specs.Mount, l *Ledger) []Step {
 	var steps []Step
+	if disk := b.Policy.Upper.Disk; disk != "" && isOverlay(b, m) {
+		// Not sooner: an entry before this one may mount the disk.
+		steps = append(steps, Mkdir{place{base: "/", rest: disk}})
+	}
 	for _, call := range mount.Expand(m) {
 		call.Target = locate(b, call.Target).String()
 		steps = append(steps, Mount{

@@ -1,0 +1,117 @@
+package container
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/mount"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func interfaces(t testing.TB) []string {
+	t.Helper()
+	all, err := net.Interfaces()
+	must(t, err)
+	var names []string
+	for _, i := range all {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+func TestInterfaces(t *testing.T) {
+	e, root := testEngine(t), containers(t)
+	b := shape{name: "000-net", spec: ownNamespaces, script: "ip link", runtime: bundle.Runtime{Interfaces: []bundle.Interface{
+		{Name: "inside0", Add: "bridge"},
+		{Name: "fromroot0", Add: "bridge", CreateInRoot: true},
+		{Name: "lo0", Peer: "outside0"},
+	}}}.lay(t, root)
+	out, read := output(t)
+	c, err := e.Start(testContext(t), b, IO{Stdout: out, Stderr: out})
+	must(t, err)
+	if !slices.Contains(interfaces(t), "outside0") {
+		t.Errorf("the veth's peer is not in our namespace: %v", interfaces(t))
+	}
+	_, err = c.Wait(testContext(t))
+	must(t, err)
+	must(t, c.Cleanup())
+	for _, name := range []string{"inside0", "fromroot0", "lo0"} {
+		if !strings.Contains(read(), ": "+name) {
+			t.Errorf("no %s in the container: %s", name, read())
+		}
+	}
+	waitFor(t, "the peer goes with the namespace", func() bool { return !slices.Contains(interfaces(t), "outside0") })
+}
+
+// A namespace that an onboot container binds outlives it, with the interface
+// moved into it; a service joins it, again and again.
+func TestBoundNamespaceOutlivesItsContainer(t *testing.T) {
+	e, root, dir := testEngine(t), containers(t), t.TempDir()
+	bound := dir + "/netns/wg"
+	make7 := shape{name: "000-make", spec: ownNamespaces, script: "exit 0", runtime: bundle.Runtime{
+		Interfaces: []bundle.Interface{{Name: "wg7", Add: "bridge"}},
+		BindNS:     bundle.BindNS{Net: bound},
+	}}.lay(t, root)
+	runToEnd(t, e, make7)
+	t.Cleanup(func() { must(t, mount.Clear(dir)) })
+	join := shape{name: "join", section: bundle.Services, script: "ip link", spec: func(s *specs.Spec) {
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: "network", Path: bound})
+	}, runtime: bundle.Runtime{Interfaces: []bundle.Interface{{Name: "more0", Add: "bridge"}}}}.lay(t, root)
+	for range 2 {
+		if _, text := runToEnd(t, e, join); !strings.Contains(text, "wg7") || !strings.Contains(text, "more0") {
+			t.Errorf("in the namespace is %s", text)
+		}
+	}
+}
+
+// The restarts of a service replace its bound namespaces and reuse the mounts
+// it makes for others, instead of piling them up.
+func TestRestartsDoNotPileUp(t *testing.T) {
+	e, root, dir := testEngine(t), containers(t), t.TempDir()
+	t.Cleanup(func() { must(t, mount.Clear(dir)) })
+	b := shape{name: "again", section: bundle.Services, write: true, spec: ownNamespaces, script: "exit 0", runtime: bundle.Runtime{
+		Mounts:     []specs.Mount{{Source: "tmpfs", Type: "tmpfs", Destination: dir + "/t", Options: []string{"size=1m"}}},
+		Interfaces: []bundle.Interface{{Name: "vin0", Peer: "vout0"}},
+		BindNS:     bundle.BindNS{Net: dir + "/ns"},
+	}}.lay(t, root)
+	runToEnd(t, e, b)
+	must(t, os.WriteFile(dir+"/t/kept", nil, 0o600))
+	before, inode := state(t, e, root), readlinkNS(t, dir+"/ns")
+	for range 3 {
+		runToEnd(t, e, b)
+	}
+	same(t, before, state(t, e, root))
+	if !exists(dir + "/t/kept") {
+		t.Error("the tmpfs is another one")
+	}
+	if readlinkNS(t, dir+"/ns") == inode {
+		t.Error("the bound namespace is still that of the first run")
+	}
+}
+
+func readlinkNS(t testing.TB, file string) string {
+	t.Helper()
+	info, err := os.Stat(file)
+	must(t, err)
+	return fmt.Sprint(info.Sys())
+}
+
+func TestBindIsReadOnlyWhenAsked(t *testing.T) {
+	e, root, dir := testEngine(t), containers(t), t.TempDir()
+	b := shape{name: "000-ro", script: "touch /mnt/x && echo written", spec: func(s *specs.Spec) { s.Root.Readonly = false },
+		runtime: bundle.Runtime{Mounts: []specs.Mount{{Source: dir, Destination: "mnt", Type: "bind", Options: []string{"bind", "ro"}}}}}
+	bundleDir := b.lay(t, root)
+	bundleDir.Spec.Mounts = nil
+	c := start(t, e, bundleDir)
+	if err := os.WriteFile(bundleDir.Path("rootfs", "mnt", "x"), nil, 0o600); err == nil {
+		t.Error("a bind with ro can be written to")
+	}
+	_, err := c.Wait(testContext(t))
+	must(t, err)
+}
