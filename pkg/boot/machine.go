@@ -48,8 +48,10 @@ type Span struct {
 // Main is PID 1 (or, in a container, an init of LinuxKit's userspace mode). It
 // returns only in a container whose processes have all ended.
 func Main() int {
-	// PID 1 allocates little, once: a small heap is worth more than rare GCs.
-	debug.SetGCPercent(30)
+	// Nothing is collected while booting, which allocates two megabytes. After it
+	// PID 1 allocates next to nothing: a small heap is worth more than rare GCs.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(32 << 20)
 	m := newMachine()
 	defer m.guard("main")
 	m.listen()
@@ -64,6 +66,7 @@ func Main() int {
 	if m.boot.Err() == nil {
 		m.Console.Printf("boot done after %.2fs", timeline.Now().Seconds())
 	}
+	debug.SetGCPercent(30)
 	debug.FreeOSMemory()
 	if m.Contained {
 		return m.waitContained()

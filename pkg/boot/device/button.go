@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,52 +22,40 @@ const (
 // time, then type, code and value.
 const inputEvent = 24
 
-// scanButtons opens the input devices that have a power key. One that is open
-// already is left out by its name.
+// button is an input device with a power key.
+type button struct {
+	name string
+	fd   int
+}
+
+// scanButtons opens the input devices that have a power key and are not open yet.
+// None is opened to no purpose: closing one waits for the kernel's grace period,
+// which takes longer than loading a driver.
 func (m *Manager) scanButtons(class, dev string) {
 	entries, err := os.ReadDir(class)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), "event") {
+		name := filepath.Join(dev, e.Name())
+		if !strings.HasPrefix(e.Name(), "event") || m.hasButton(name) {
 			continue
 		}
 		keys, err := os.ReadFile(filepath.Join(class, e.Name(), "device/capabilities/key"))
 		if err != nil || !hasKey(string(keys), keyPower) {
 			continue
 		}
-		m.openButton(filepath.Join(dev, e.Name()))
-	}
-}
-
-func (m *Manager) openButton(name string) {
-	if m.seen["button "+name] {
-		return
-	}
-	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		m.Warn("open power button "+name, err)
-		return
-	}
-	for _, have := range m.buttons {
-		if sameDevice(have, fd) {
-			m.closeButton(fd)
-			return
+		fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			m.Warn("open power button "+name, err)
+			continue
 		}
+		m.buttons = append(m.buttons, button{name, fd})
 	}
-	m.buttons = append(m.buttons, fd)
 }
 
-func sameDevice(a, b int) bool {
-	var sa, sb unix.Stat_t
-	return unix.Fstat(a, &sa) == nil && unix.Fstat(b, &sb) == nil && sa.Rdev == sb.Rdev
-}
-
-func (m *Manager) closeButton(fd int) {
-	if err := unix.Close(fd); err != nil {
-		m.Warn("close power button", err)
-	}
+func (m *Manager) hasButton(name string) bool {
+	return slices.ContainsFunc(m.buttons, func(b button) bool { return b.name == name })
 }
 
 // readButton reads what a button has to say; one that is gone is closed.
@@ -77,12 +66,9 @@ func (m *Manager) readButton(fd int) {
 		return
 	}
 	if err != nil || n == 0 {
-		m.closeButton(fd)
-		for i, b := range m.buttons {
-			if b == fd {
-				m.buttons = append(m.buttons[:i], m.buttons[i+1:]...)
-				break
-			}
+		m.buttons = slices.DeleteFunc(m.buttons, func(b button) bool { return b.fd == fd })
+		if err := unix.Close(fd); err != nil {
+			m.Warn("close power button", err)
 		}
 		return
 	}

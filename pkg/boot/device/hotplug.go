@@ -11,7 +11,7 @@ func (m *Manager) hotplug(events int) {
 	for {
 		fds := []unix.PollFd{{Fd: int32(events), Events: unix.POLLIN}}
 		for _, b := range m.buttons {
-			fds = append(fds, unix.PollFd{Fd: int32(b), Events: unix.POLLIN})
+			fds = append(fds, unix.PollFd{Fd: int32(b.fd), Events: unix.POLLIN})
 		}
 		if _, err := unix.Poll(fds, -1); err != nil {
 			if !errors.Is(err, unix.EINTR) {

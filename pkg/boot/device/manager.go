@@ -30,7 +30,7 @@ type Manager struct {
 	loader  *module.Loader
 	missing bool // the image has no modules for this kernel
 	seen    map[string]bool
-	buttons []int // descriptors of power buttons
+	buttons []button
 	settled chan struct{}
 }
 
