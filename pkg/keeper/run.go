@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/exec"
 	"time"
 
@@ -73,13 +72,6 @@ func (k *Keeper) Run(ctx context.Context) (err error) {
 func (k *Keeper) once(ctx context.Context, reaper *reap.Reaper) (reap.Status, error) {
 	cmd := k.Command()
 	p, err := reaper.Start(cmd)
-	for _, f := range cmd.ExtraFiles {
-		// The pipe that tells of the first start serves one supervisor; a
-		// closed end is how its reader hears of the death.
-		if closeErr := f.Close(); closeErr != nil && !errors.Is(closeErr, os.ErrClosed) {
-			err = errors.Join(err, closeErr)
-		}
-	}
 	if p == nil {
 		return reap.Status{}, fmt.Errorf("start supervisor: %w", err)
 	}
@@ -92,3 +84,7 @@ func (k *Keeper) once(ctx context.Context, reaper *reap.Reaper) (reap.Status, er
 	}
 	return p.Wait(context.Background())
 }
+
+// HoldVar is the environment variable that tells a supervisor which of its file
+// descriptors is the socket of a hold.Store in its keeper.
+const HoldVar = "SLIPWAY_HOLD_FD"

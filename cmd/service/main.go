@@ -1,0 +1,14 @@
+// Service runs the containers of an image: by its name or its first argument
+// the onboot sequence, the supervisor of the services, or the command line that
+// speaks with it.
+package main
+
+import (
+	"os"
+
+	"slipway/pkg/service/cli"
+)
+
+func main() {
+	os.Exit(cli.Main(os.Args))
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/container/logs/hold"
+	"slipway/pkg/keeper"
+	"slipway/pkg/service/host"
+)
+
+// runServices is 020-services: it leaves the keeper behind, which runs the
+// supervisor, and returns when the first start of all services is over.
+func runServices(c *call) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	cmd := exec.Command("/proc/self/exe", append([]string{"keep"}, c.pathFlags()...)...)
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	if err := errors.Join(err, w.Close()); err != nil {
+		return fmt.Errorf("start keeper: %w", err)
+	}
+	if _, err := r.Read(make([]byte, 16)); err != nil {
+		return fmt.Errorf("the keeper ended before the services were up: %w", err)
+	}
+	return nil
+}
+
+// pathFlags hands the paths on to a child.
+func (c *call) pathFlags() []string {
+	p := c.paths
+	flags := []string{"-containers", p.Containers, "-run", p.Run, "-log", p.Log, "-runc", p.Runc, "-runc-root", p.RuncRoot}
+	if p.Services != "" {
+		flags = append(flags, "-path", p.Services)
+	}
+	return flags
+}
+
+func keeperPid(p host.Paths) string { return p.Own("keeper.pid") }
+
+// runKeep is the daemon that keeps the supervisor.
+func runKeep(c *call) (err error) {
+	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM)
+	defer cancel()
+	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
+	protect()
+	h, err := openHost(c)
+	if err != nil {
+		return err
+	}
+	store, err := hold.NewStore()
+	if err != nil {
+		return err
+	}
+	go func() {
+		if err := store.Serve(); err != nil {
+			h.Say("keeper: %s", err)
+		}
+	}()
+	if err := host.WriteFile(keeperPid(c.paths), []byte(strconv.Itoa(os.Getpid()))); err != nil {
+		return err
+	}
+	ready := os.NewFile(readyFD, "ready")
+	k := &keeper.Keeper{Dir: c.paths.Own(), Log: slog.New(host.NewHandler(h)), Command: func() *exec.Cmd {
+		cmd := exec.Command("/proc/self/exe", append([]string{"supervise"}, c.pathFlags()...)...)
+		cmd.Dir = "/"
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		cmd.Env = append(os.Environ(), keeper.HoldVar+"=4")
+		cmd.ExtraFiles = []*os.File{ready, store.Child}
+		return cmd
+	}}
+	err = k.Run(ctx)
+	return errors.Join(err, os.Remove(keeperPid(c.paths)), store.Close(), h.Close())
+}
+
+// stopKeeper stops the services of a keeper that is not PID 1, and waits.
+func stopKeeper(p host.Paths) error {
+	data, err := os.ReadFile(keeperPid(p))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || pid < 2 {
+		return fmt.Errorf("stop services: %s names no process", keeperPid(p))
+	}
+	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
+		return fmt.Errorf("stop services: %w", err)
+	}
+	for unix.Kill(pid, 0) == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}

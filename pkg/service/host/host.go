@@ -1,0 +1,161 @@
+// Package host is what all parts of the service program know of the machine
+// they run on: where things lie, what the kernel's command line asks for, and
+// how to tell people something.
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/logs"
+	"slipway/pkg/timeline"
+)
+
+// Paths says where things lie. Each is a flag, so that the program runs
+// anywhere; Default is a machine booted from an image.
+type Paths struct {
+	Containers string // folders onboot, onshutdown and services
+	Services   string // the services' folder, if it lies elsewhere
+	Run        string // what lasts until the power goes
+	Log        string
+	Runc       string
+	RuncRoot   string
+	Volumes    string
+	Dev        string
+	Cmdline    string
+}
+
+// Default is the layout of an image.
+func Default() Paths {
+	return Paths{
+		Containers: bundle.Root, Run: "/run", Log: "/var/log",
+		Runc: "/usr/bin/runc", RuncRoot: "/run/runc",
+		Volumes: bundle.Root + "/volumes", Dev: "/dev", Cmdline: "/proc/cmdline",
+	}
+}
+
+// Section is the folder of a section's bundles.
+func (p Paths) Section(s bundle.Section) string {
+	if s == bundle.Services && p.Services != "" {
+		return p.Services
+	}
+	return filepath.Join(p.Containers, string(s))
+}
+
+// Own is the folder below Run that is ours.
+func (p Paths) Own(elem ...string) string {
+	return filepath.Join(append([]string{p.Run, "slipway"}, elem...)...)
+}
+
+// Logs are the paths that package logs needs.
+func (p Paths) Logs() logs.Paths { return logs.Paths{Run: p.Run, Log: p.Log} }
+
+// Host is the machine.
+type Host struct {
+	Paths   Paths
+	Options Options
+	// Terminal is every console of the machine.
+	Terminal *logs.Console
+	Timeline *timeline.Recorder
+}
+
+// Options are the words of the kernel's command line that matter here.
+type Options struct {
+	RuncDebug   bool
+	RuncConsole bool
+	Report      string // "", "poweroff" or "print"
+}
+
+// Report values of slipway.report.
+const (
+	ReportPoweroff = "poweroff"
+	ReportPrint    = "print"
+)
+
+// ParseOptions reads a command line; the last word of a kind counts.
+func ParseOptions(cmdline string) Options {
+	var o Options
+	for _, word := range strings.Fields(cmdline) {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "linuxkit.runc_debug":
+			o.RuncDebug = value == "1"
+		case "linuxkit.runc_console":
+			o.RuncConsole = value == "1"
+		case "slipway.report":
+			o.Report = value
+		}
+	}
+	return o
+}
+
+// Open reads the command line and opens consoles and timeline. What of it
+// fails is told on what is there: a machine without a console boots as well.
+func Open(p Paths) (*Host, error) {
+	h := &Host{Paths: p, Terminal: logs.NewConsole()}
+	if err := os.MkdirAll(p.Own(), 0o755); err != nil {
+		return nil, fmt.Errorf("make %s: %w", p.Own(), err)
+	}
+	h.Timeline = timeline.Open(p.Own("timeline.jsonl"))
+	cmdline, err := os.ReadFile(p.Cmdline)
+	h.Options = ParseOptions(string(cmdline))
+	return h, errors.Join(err, h.openTerminal(string(cmdline)))
+}
+
+// openTerminal takes the machine's consoles if standard output is one, else
+// standard output: somebody ran the program by hand.
+func (h *Host) openTerminal(cmdline string) error {
+	if !onConsole(h.Paths.Dev) {
+		return h.Terminal.Add(os.Stdout)
+	}
+	t, err := logs.OpenConsole(cmdline, h.Paths.Dev)
+	if t != nil {
+		h.Terminal = t
+	}
+	return err
+}
+
+// onConsole tells whether standard output is /dev/console, by whatever name, or
+// nowhere, as a daemon's is.
+func onConsole(dev string) bool {
+	out, err := os.Stdout.Stat()
+	if err != nil {
+		return true
+	}
+	for _, name := range []string{"console", "null"} {
+		info, err := os.Stat(filepath.Join(dev, name))
+		if err == nil && os.SameFile(out, info) {
+			return true
+		}
+	}
+	// PID 1 has its console open by the name of the device behind it.
+	ours, err := os.Readlink("/proc/self/fd/1")
+	theirs, err2 := os.Readlink("/proc/1/fd/1")
+	return err == nil && err2 == nil && ours == theirs && strings.HasPrefix(ours, dev+"/")
+}
+
+// Say writes one line on every console. It never waits.
+func (h *Host) Say(format string, args ...any) {
+	h.Print("slipway: " + fmt.Sprintf(format, args...) + "\n")
+}
+
+// Print writes text as it is. A Console takes everything and never fails.
+func (h *Host) Print(text string) {
+	if _, err := h.Terminal.Write([]byte(text)); err != nil {
+		return
+	}
+}
+
+// flushStall is how long a console may take nothing before it is given up.
+const flushStall = time.Second
+
+// Close waits for slow consoles and closes what is open.
+func (h *Host) Close() error {
+	h.Terminal.Flush(flushStall)
+	return errors.Join(h.Terminal.Close(), h.Timeline.Close())
+}

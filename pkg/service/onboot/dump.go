@@ -1,0 +1,64 @@
+package onboot
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/logs"
+)
+
+func (q *Sequence) logOptions() logs.Options {
+	o := logs.Options{
+		Paths: q.Host.Paths.Logs(), Console: q.Host.Terminal,
+		Log: slog.New(slog.DiscardHandler),
+	}
+	if q.Host.Options.RuncConsole {
+		o.Direct = os.Stdout
+	}
+	return o
+}
+
+// dumpChunk is written before the terminal is given time to take it: it keeps
+// 64 KB for itself and drops what is more.
+const (
+	dumpChunk = 16 << 10
+	dumpStall = 5 * time.Second
+)
+
+// dump shows what the container has written, its standard output first, as
+// LinuxKit does. All of it is on the console before the next step begins.
+func (q *Sequence) dump(b *bundle.Bundle) {
+	if b.Policy.Log != bundle.LogFile || q.Host.Options.RuncConsole {
+		return
+	}
+	for _, s := range []logs.Stream{logs.Stdout, logs.Stderr} {
+		q.dumpStream(b, s)
+	}
+	q.Host.Terminal.Flush(dumpStall)
+}
+
+func (q *Sequence) dumpStream(b *bundle.Bundle, s logs.Stream) {
+	written := 0
+	lines := logs.Read(context.Background(), q.Host.Paths.Logs(), q.Section, b.Name, logs.Query{Runs: logs.CurrentRun})
+	for line, err := range lines {
+		if err != nil {
+			q.Host.Say("%s %s: %s", q.Section, b.Name, err)
+			return
+		}
+		if line.Stream != s {
+			continue
+		}
+		text := string(logs.Escape(nil, line.Text))
+		if !line.Part {
+			text += "\n"
+		}
+		q.Host.Print(text)
+		if written += len(text); written > dumpChunk {
+			written = 0
+			q.Host.Terminal.Flush(dumpStall)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package onboot
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/reap"
+	"slipway/pkg/service/host"
+)
+
+// Step is what is known of one container; the list of a section's is kept in
+// /run/slipway for `service list` and the report.
+type Step struct {
+	Name   string        `json:"name"`
+	State  string        `json:"state"`
+	Begin  time.Time     `json:"begin,omitzero"`
+	Took   time.Duration `json:"took_ns,omitempty"`
+	Status *reap.Status  `json:"status,omitempty"`
+	Cause  string        `json:"cause,omitempty"`
+}
+
+// The states of a step.
+const (
+	Pending = "pending"
+	Running = "running"
+	Done    = "done"
+	Failed  = "failed"
+)
+
+func (s *Step) finish(err error) {
+	s.Took = time.Since(s.Begin)
+	s.State = Done
+	if err == nil {
+		return
+	}
+	s.State = Failed
+	s.Cause = err.Error()
+	if errors.Is(err, errFailed) && s.Status != nil {
+		s.Cause = s.Status.String()
+	}
+}
+
+// String words how the step ended.
+func (s *Step) String() string {
+	took := fmt.Sprintf("after %.2fs", s.Took.Seconds())
+	switch {
+	case s.Status != nil && s.Status.Signal == 0:
+		return fmt.Sprintf("exited with status %d %s", s.Status.Code, took)
+	case s.Status != nil:
+		return fmt.Sprintf("%s %s", s.Status, took)
+	case s.State == Failed:
+		return "failed: " + s.Cause
+	}
+	return s.State
+}
+
+func listPath(p host.Paths, s bundle.Section) string { return p.Own(string(s) + ".json") }
+
+// save keeps the list. It is best effort: a full /run must not stop the boot.
+func (q *Sequence) save() {
+	if err := host.WriteJSON(listPath(q.Host.Paths, q.Section), q.steps); err != nil {
+		q.Host.Say("%s: %s", q.Section, err)
+	}
+}
+
+// Load reads the list that a sequence has kept; nil if it has not run.
+func Load(p host.Paths, s bundle.Section) ([]Step, error) {
+	var steps []Step
+	return steps, host.ReadJSON(listPath(p, s), &steps)
+}

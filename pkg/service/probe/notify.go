@@ -1,0 +1,99 @@
+package probe
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxMessage bounds a message; sd_notify's are a line or two.
+const maxMessage = 4 << 10
+
+// A service may send so many messages at once; after that they are read one in
+// a while, and the kernel makes it wait.
+const (
+	burst     = 50
+	slowPause = 100 * time.Millisecond
+)
+
+// Notify is the socket on which one service says how it does, in the protocol
+// of sd_notify(3). Whoever can reach the socket is the service: the pid that a
+// message claims is not asked.
+type Notify struct {
+	file  *os.File
+	path  string
+	ready chan struct{} // closed when READY=1 has come
+	once  sync.Once
+}
+
+// ListenNotify makes the socket at path in place of an earlier one.
+func ListenNotify(path string) (*Notify, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("listen for readiness: %w", err)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("listen for readiness: %w", err)
+	}
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	if err == nil {
+		// The service may run as any user of its container.
+		err = os.Chmod(path, 0o666)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen for readiness at %s: %w", path, err), unix.Close(fd))
+	}
+	n := &Notify{file: os.NewFile(uintptr(fd), path), path: path, ready: make(chan struct{})}
+	go n.read()
+	return n, nil
+}
+
+// Ready is closed when the service has said that it is.
+func (n *Notify) Ready() <-chan struct{} { return n.ready }
+
+// Close ends the listening.
+func (n *Notify) Close() error {
+	err := n.file.Close()
+	if rmErr := os.Remove(n.path); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
+		err = errors.Join(err, rmErr)
+	}
+	return err
+}
+
+// read reads to the end, also after READY=1: a full socket would block the
+// service at its next message. File descriptors sent along are dropped by the
+// kernel, since read(2) does not ask for them.
+func (n *Notify) read() {
+	buf := make([]byte, maxMessage)
+	left, since := burst, time.Now()
+	for {
+		got, err := n.file.Read(buf)
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+		// An empty message reads as the end of a file, and is none.
+		if says(buf[:got], "READY=1") {
+			n.once.Do(func() { close(n.ready) })
+		}
+		if time.Since(since) > time.Second {
+			left, since = burst, time.Now()
+		}
+		if left--; left < 0 {
+			time.Sleep(slowPause)
+		}
+	}
+}
+
+func says(message []byte, line string) bool {
+	for l := range bytes.Lines(message) {
+		if string(bytes.TrimSpace(l)) == line {
+			return true
+		}
+	}
+	return false
+}

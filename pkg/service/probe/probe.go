@@ -1,0 +1,120 @@
+// Package probe finds out whether a container is ready or healthy, from outside
+// of it: by a connection in its network namespace, by a file or socket below
+// its root, by a program run in it, or by what it says itself (Notify).
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/reap"
+)
+
+// Target is the container to look at.
+type Target struct {
+	Proc reap.Ident // its first process
+	// Exec runs a program in it.
+	Exec func(ctx context.Context, argv []string) (reap.Status, error)
+}
+
+// How long one look may take. A program has to be started first, by a runtime.
+const (
+	lookTime = 2 * time.Second
+	execTime = 10 * time.Second
+)
+
+// Check looks once. Nil says that the container answers as it should.
+func Check(ctx context.Context, p bundle.Probe, t Target) error {
+	limit := lookTime
+	if p.Kind == bundle.ProbeExec {
+		limit = execTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	switch p.Kind {
+	case bundle.ProbeTCP:
+		return checkTCP(ctx, t.Proc, p.Port)
+	case bundle.ProbeHTTP:
+		return checkHTTP(ctx, t.Proc, p.Port, p.Path)
+	case bundle.ProbeUnix:
+		return checkUnix(t.Proc, p.Path)
+	case bundle.ProbeFile:
+		return checkFile(t.Proc, p.Path)
+	case bundle.ProbeExec:
+		return checkExec(ctx, t, p.Command)
+	}
+	if !t.Proc.Alive() {
+		return errors.New("it does not run")
+	}
+	return nil
+}
+
+func checkExec(ctx context.Context, t Target, argv []string) error {
+	status, err := t.Exec(ctx, argv)
+	if err != nil {
+		return fmt.Errorf("%s: %w", argv[0], err)
+	}
+	if !status.Success() {
+		return fmt.Errorf("%s: %s", argv[0], status)
+	}
+	return nil
+}
+
+// Pauses between two looks at a container that is not ready yet.
+const (
+	firstPause = 20 * time.Millisecond
+	lastPause  = time.Second
+	execPause  = 500 * time.Millisecond // a program in the container costs more
+)
+
+// Await looks until the container is ready. It ends with ctx, with the cause of
+// the last failure.
+func Await(ctx context.Context, p bundle.Probe, t Target) error {
+	pause := firstPause
+	if p.Kind == bundle.ProbeExec {
+		pause = execPause
+	}
+	for {
+		err := Check(ctx, p, t)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+		pause = min(pause*3/2, lastPause)
+	}
+}
+
+// failures is how many looks in a row have to fail for ill health.
+const failures = 3
+
+// Watch looks every interval and returns when the container fell ill, with the
+// cause, or with nil when ctx ends.
+func Watch(ctx context.Context, p bundle.Probe, t Target, interval time.Duration) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for failed := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := Check(ctx, p, t)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			failed = 0
+			continue
+		}
+		if failed++; failed == failures {
+			return fmt.Errorf("%d checks in a row failed: %w", failed, err)
+		}
+	}
+}

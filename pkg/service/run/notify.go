@@ -1,0 +1,45 @@
+package run
+
+import (
+	"os"
+	"path"
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/service/host"
+)
+
+// Spec is a container's config.json.
+type Spec = specs.Spec
+
+// NotifyDir is the folder that is bound into a container which says by itself
+// when it is ready. A folder and not the socket: a new supervisor has to be
+// able to put a new socket in its place.
+func NotifyDir(p host.Paths, name string) string { return p.Own("notify", name) }
+
+// addNotify binds the folder in and names the socket. It goes where the runtime
+// can make a mount point even if the container's root is read-only: on the
+// tmpfs that containers have at /dev.
+func addNotify(p host.Paths, b *bundle.Bundle, spec *Spec) bool {
+	if b.Section != bundle.Services || b.Policy.Ready.Kind != bundle.ProbeNotify {
+		return false
+	}
+	at := "/run/slipway"
+	if slices.ContainsFunc(spec.Mounts, func(m specs.Mount) bool { return m.Destination == "/dev" && m.Type == "tmpfs" }) {
+		at = "/dev/slipway"
+	}
+	spec.Mounts = append(spec.Mounts, specs.Mount{
+		Destination: at, Type: "bind", Source: NotifyDir(p, b.Name),
+		Options: []string{"bind", "ro", "nosuid", "nodev", "noexec"},
+	})
+	spec.Process.Env = append(spec.Process.Env, "NOTIFY_SOCKET="+path.Join(at, "notify"))
+	return true
+}
+
+// MakeNotifyDir makes the folder. Whoever reaches it is in the container or is
+// root, so the socket in it can be open to all users of the container.
+func MakeNotifyDir(p host.Paths, name string) error {
+	return os.MkdirAll(NotifyDir(p, name), 0o755)
+}

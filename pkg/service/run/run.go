@@ -1,0 +1,52 @@
+// Package run is how the rest of the service program sees containers: an
+// engine that starts them, finds them again and cleans up after them. Package
+// container does it for real; tests have an engine of their own.
+package run
+
+import (
+	"context"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/reap"
+)
+
+// IO is what a container gets.
+type IO struct {
+	Stdout, Stderr *os.File
+	// Notify, if set, is the socket for sd_notify, to be bound into the
+	// container as its NOTIFY_SOCKET.
+	Notify string
+}
+
+// Engine runs containers.
+type Engine interface {
+	// Start prepares, creates, wires and starts. On an error nothing is left.
+	Start(ctx context.Context, b *bundle.Bundle, io IO) (Container, error)
+	// Attach takes over a container that an earlier supervisor started.
+	Attach(b *bundle.Bundle, id reap.Ident) (Container, error)
+	// Clean removes what a dead predecessor left, the container included. It
+	// can be called at any time, and again.
+	Clean(b *bundle.Bundle) error
+	// Find says what is there of a container whose start may have been cut
+	// short: which process is its first one, and whether its program was
+	// started. The Ident is zero when there is none.
+	Find(b *bundle.Bundle) (id reap.Ident, started bool, err error)
+	// Exec runs a program in a running container and waits for its end.
+	Exec(ctx context.Context, b *bundle.Bundle, argv []string) (reap.Status, error)
+}
+
+// Container is one that runs or ran.
+type Container interface {
+	// Ident is its first process.
+	Ident() reap.Ident
+	// Wait is for a process that is an ancestor and subreaper itself.
+	Wait(ctx context.Context) (reap.Status, error)
+	Signal(sig unix.Signal) error
+	// Kill ends every process of it.
+	Kill() error
+	// Cleanup undoes what Start did.
+	Cleanup() error
+}

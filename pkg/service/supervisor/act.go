@@ -1,0 +1,100 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/service/state"
+)
+
+// act begins one action. None of them waits here.
+func (s *Supervisor) act(a state.Action) {
+	l := s.lives[a.Name]
+	switch a.Do {
+	case state.DoStart:
+		ctx, cancel := context.WithCancel(context.Background())
+		l = &life{name: a.Name, run: a.Run, cancel: cancel}
+		s.lives[a.Name] = l
+		go s.start(ctx, l)
+	case state.DoCancel:
+		l.cancel()
+	case state.DoSignal:
+		l.endProbes()
+		s.check(a.Name, "signal", l.container.Signal(unix.Signal(a.Sig)))
+	case state.DoKill:
+		s.Host.Say("services %s: does not stop, killing it", a.Name)
+		go func() {
+			err := l.container.Kill()
+			s.post(func() { s.check(a.Name, "kill", err) })
+		}()
+	case state.DoClean:
+		l.endProbes()
+		go s.clean(l)
+	case state.DoProbe:
+		s.probeReady(l)
+	case state.DoWatch:
+		s.probeHealth(l)
+	case state.DoSetTimer:
+		s.setTimer(a)
+	case state.DoMachine:
+		s.endMachine(a)
+	}
+}
+
+// check tells of an action that failed. A process that has ended by itself
+// meanwhile is no failure.
+func (s *Supervisor) check(name, what string, err error) {
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		s.Host.Say("services %s: %s: %s", name, what, err)
+	}
+}
+
+func (s *Supervisor) setTimer(a state.Action) {
+	key := timerKey{a.Name, a.Timer}
+	if old := s.timers[key]; old != nil {
+		old.Stop()
+	}
+	s.timers[key] = time.AfterFunc(a.For, func() {
+		s.post(func() {
+			s.report(s.submit(state.Event{Kind: state.TimerRang, Name: a.Name, Run: a.Run, Timer: a.Timer}))
+		})
+	})
+}
+
+// timerOf says in which state a service's timer means something.
+var timerOf = map[state.State]state.Timeout{
+	state.Running:  state.ReadyTimeout,
+	state.Stopping: state.StopTimeout,
+	state.Backoff:  state.Pause,
+}
+
+func (s *Supervisor) dropTimers(t state.Transition) {
+	key := timerKey{t.Name, timerOf[t.From]}
+	if timer := s.timers[key]; timer != nil {
+		timer.Stop()
+		delete(s.timers, key)
+	}
+}
+
+// report tells of an event that the state machine refused. Only wishes are
+// refused, and those come from people, who get the error themselves.
+func (s *Supervisor) report(err error) {
+	if err != nil {
+		s.log.Warn("supervisor", "err", err)
+	}
+}
+
+// endMachine carries out slipway.on-failure of a service that was given up.
+func (s *Supervisor) endMachine(a state.Action) {
+	policy := s.bundles[a.Name].Policy.OnFailure
+	s.Host.Say("services %s: failed, and its policy is to %s", a.Name, policy)
+	if policy == bundle.Stop {
+		s.held = true
+		return
+	}
+	s.check(a.Name, string(policy), s.End(policy))
+}

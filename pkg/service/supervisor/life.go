@@ -1,0 +1,169 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/logs"
+	"slipway/pkg/reap"
+	"slipway/pkg/service/probe"
+	"slipway/pkg/service/run"
+	"slipway/pkg/service/state"
+)
+
+// life is one run of a service, from its start until nothing is left of it.
+// The loop owns it; goroutines get what they need when they are started.
+type life struct {
+	name      string
+	run       int
+	container run.Container // nil until it has started
+	writer    *logs.Writer
+	notify    *probe.Notify
+	cancel    context.CancelFunc // of the start, then of the waiting for its end
+	stopProbe context.CancelFunc
+	tail      []string // the last lines of a run that failed
+}
+
+func (l *life) endProbes() {
+	if l.stopProbe != nil {
+		l.stopProbe()
+		l.stopProbe = nil
+	}
+}
+
+func (s *Supervisor) logOptions() logs.Options {
+	return logs.Options{
+		Paths: s.Host.Paths.Logs(), Pump: s.pump, Console: s.Host.Terminal,
+		Holder: s.Holder, Log: s.log,
+	}
+}
+
+// start brings one run up.
+func (s *Supervisor) start(ctx context.Context, l *life) {
+	b := s.bundles[l.name]
+	w, n, c, err := s.launch(ctx, b)
+	s.post(func() {
+		l.writer, l.notify, l.container = w, n, c
+		e := state.Event{Kind: state.StartFailed, Name: l.name, Run: l.run}
+		if err != nil {
+			e.Cause = err.Error()
+		} else {
+			e.Kind, e.Proc = state.Started, c.Ident()
+		}
+		s.report(s.submit(e))
+		if err == nil {
+			s.await(l)
+		}
+	})
+}
+
+func (s *Supervisor) launch(ctx context.Context, b *bundle.Bundle) (w *logs.Writer, n *probe.Notify, c run.Container, err error) {
+	if n, err = s.listen(b); err != nil {
+		return nil, nil, nil, err
+	}
+	if w, err = logs.Open(b, s.logOptions()); err != nil {
+		return nil, n, nil, err
+	}
+	c, err = s.Engine.Start(ctx, b, run.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
+	if closeErr := w.Started(); closeErr != nil {
+		s.log.Warn("close log of container", "service", b.Name, "err", closeErr)
+	}
+	if err != nil {
+		return w, n, nil, err
+	}
+	return w, n, c, nil
+}
+
+// listen makes the socket of a service that says itself when it is ready. It
+// has to be there before the service is.
+func (s *Supervisor) listen(b *bundle.Bundle) (*probe.Notify, error) {
+	if b.Policy.Ready.Kind != bundle.ProbeNotify {
+		return nil, nil
+	}
+	if err := run.MakeNotifyDir(s.Host.Paths, b.Name); err != nil {
+		return nil, err
+	}
+	return probe.ListenNotify(run.NotifyDir(s.Host.Paths, b.Name) + "/notify")
+}
+
+// await brings the end of a run back.
+func (s *Supervisor) await(l *life) {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	c := l.container
+	go func() {
+		status, err := c.Wait(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		e := state.Event{Kind: state.Ended, Name: l.name, Run: l.run, Status: status}
+		e.OOM = !status.Success() && oomKilled(c)
+		if err != nil {
+			e.Cause = err.Error()
+		}
+		s.post(func() { s.report(s.submit(e)) })
+	}()
+}
+
+// oomKilled asks before the cgroup is gone whether the kernel killed anything
+// in it for want of memory.
+func oomKilled(c run.Container) bool {
+	g, ok := c.(interface{ Group() cgroup.Group })
+	if !ok {
+		return false
+	}
+	n, err := g.Group().OOMKills()
+	return err == nil && n > 0
+}
+
+// clean removes what a run has left. Its processes are ended before its log is
+// closed: they may still have something to say.
+func (s *Supervisor) clean(l *life) {
+	var err error
+	if l.container != nil {
+		err = l.container.Cleanup()
+	} else {
+		err = s.Engine.Clean(s.bundles[l.name])
+	}
+	if l.writer != nil {
+		err = errors.Join(err, l.writer.Close())
+	}
+	if l.notify != nil {
+		err = errors.Join(err, l.notify.Close())
+	}
+	tail := s.tailOf(l.name)
+	s.post(func() {
+		s.check(l.name, "clean up", err)
+		l.tail = tail
+		l.cancel()
+		s.report(s.submit(state.Event{Kind: state.Cleaned, Name: l.name, Run: l.run}))
+	})
+}
+
+// tailLines are shown of a run that failed.
+const tailLines = 10
+
+func (s *Supervisor) tailOf(name string) []string {
+	var tail []string
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	q := logs.Query{Runs: logs.CurrentRun, Tail: tailLines}
+	for line, err := range logs.Read(ctx, s.Host.Paths.Logs(), bundle.Services, name, q) {
+		if err != nil {
+			return tail
+		}
+		tail = append(tail, string(logs.Escape(nil, line.Text)))
+	}
+	return tail
+}
+
+// processOf is the process of a service, or zero.
+func (l *life) processOf() reap.Ident {
+	if l == nil || l.container == nil {
+		return reap.Ident{}
+	}
+	return l.container.Ident()
+}

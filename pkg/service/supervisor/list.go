@@ -1,0 +1,81 @@
+package supervisor
+
+import (
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/cgroup"
+	"slipway/pkg/service/host"
+	"slipway/pkg/service/onboot"
+	"slipway/pkg/service/state"
+	"slipway/pkg/service/status"
+)
+
+// List is how all containers are now. It is to be called in the loop.
+func (s *Supervisor) List() status.List {
+	l := status.List{Steps: Steps(s.Host.Paths)}
+	for _, name := range s.set.Names() {
+		l.Services = append(l.Services, s.Status(name))
+	}
+	return l
+}
+
+// Steps is how the onboot and onshutdown containers did.
+func Steps(p host.Paths) []status.Step {
+	var all []status.Step
+	for _, section := range []bundle.Section{bundle.Onboot, bundle.Onshutdown} {
+		steps, err := onboot.Load(p, section)
+		if err != nil {
+			continue // the section has not run
+		}
+		for _, step := range steps {
+			result := step.Cause
+			if result == "" && step.Status != nil {
+				result = step.Status.String()
+			}
+			all = append(all, status.Step{Section: string(section), Name: step.Name,
+				State: step.State, Result: result, Took: step.Took})
+		}
+	}
+	return all
+}
+
+// Status is how one service is now. It is to be called in the loop.
+func (s *Supervisor) Status(name string) status.Service {
+	rec, _ := s.set.Record(name)
+	v := status.Service{
+		Name: name, State: rec.State, Cause: rec.Cause, WaitsFor: rec.Blocked, Since: rec.Since,
+		Pid: rec.Proc.Pid, Started: rec.StartedAt, Restarts: rec.Restarts, Runs: rec.Run,
+		Exits: rec.Exits, LastExit: rec.LastExit, History: rec.History,
+		After: s.set.Graph().Before(name), Requires: s.set.Graph().Needs(name),
+	}
+	if b := s.bundles[name]; b != nil {
+		v.Probe = string(b.Policy.Ready.Kind)
+	}
+	if rec.State.Up() && !rec.StartedAt.IsZero() {
+		v.Uptime = time.Since(rec.StartedAt).Seconds()
+	}
+	if rec.State == state.Ready && !rec.ReadyAt.IsZero() {
+		v.Ready = rec.ReadyAt.Sub(rec.StartedAt).Seconds()
+	}
+	if l := s.lives[name]; l != nil && l.container != nil && rec.State.Up() {
+		addUse(&v, l)
+	}
+	return v
+}
+
+// addUse adds what the cgroup says. Without one the figures stay 0.
+func addUse(v *status.Service, l *life) {
+	g, ok := l.container.(interface{ Group() cgroup.Group })
+	if !ok {
+		return
+	}
+	use, err := g.Group().Stats()
+	if err != nil {
+		return
+	}
+	v.Memory, v.CPU, v.Tasks = use.Memory, use.CPU.Seconds(), use.Pids
+	if n, err := g.Group().OOMKills(); err == nil {
+		v.OOMKills = n
+	}
+}

@@ -1,0 +1,82 @@
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/service/host"
+	"slipway/pkg/service/onboot"
+	"slipway/pkg/service/state"
+	"slipway/pkg/service/status"
+)
+
+// checkOver notices that the first start of all services is over: whoever
+// waits for it goes on, and a report is made if one was asked for.
+func (s *Supervisor) checkOver() {
+	if s.over || s.held || s.stopping || !s.set.Over() {
+		return
+	}
+	s.over = true
+	s.Host.Timeline.Event("services-started")
+	if s.Ready != nil {
+		s.Ready()
+	}
+	s.makeReport()
+}
+
+// makeReport shows how all went, once for each boot: slipway.report.
+func (s *Supervisor) makeReport() {
+	how := s.Host.Options.Report
+	if how != host.ReportPoweroff && how != host.ReportPrint {
+		return
+	}
+	done := s.Host.Paths.Own("reported")
+	if _, err := os.Lstat(done); err == nil {
+		return
+	}
+	s.check("report", "note", os.WriteFile(done, nil, 0o600))
+	s.Host.Print(status.Table(s.List()))
+	if faults := s.faults(); len(faults) > 0 {
+		s.Host.Say("report: failed: %s", strings.Join(faults, "; "))
+	} else {
+		s.Host.Say("report: ok")
+	}
+	if how == host.ReportPoweroff {
+		s.check("report", "power off", s.End(bundle.Poweroff))
+	}
+}
+
+// faults are onboot steps that failed and services that are not up.
+func (s *Supervisor) faults() []string {
+	var faults []string
+	steps, err := onboot.Load(s.Host.Paths, bundle.Onboot)
+	if err != nil && !os.IsNotExist(err) {
+		faults = append(faults, fmt.Sprintf("onboot: %s", err))
+	}
+	for _, step := range steps {
+		if step.State == onboot.Failed {
+			faults = append(faults, step.Name+": "+oneLine(step.Cause))
+		}
+	}
+	for _, name := range s.set.Names() {
+		rec, _ := s.set.Record(name)
+		if rec.State != state.Ready && rec.State != state.Exited {
+			faults = append(faults, name+": "+oneLine(whyNot(rec)))
+		}
+	}
+	return faults
+}
+
+func whyNot(rec state.Record) string {
+	switch {
+	case rec.Cause != "":
+		return rec.Cause
+	case rec.Blocked != "":
+		return "waits for " + rec.Blocked
+	}
+	return string(rec.State)
+}
+
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", ", ") }

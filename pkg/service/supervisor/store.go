@@ -1,0 +1,103 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"slipway/pkg/service/host"
+	"slipway/pkg/service/state"
+)
+
+// store keeps what is known of the services, a file for each, and the events.
+type store struct {
+	dir    string
+	events string
+	file   *os.File
+	size   int64
+}
+
+// eventsMax is where the file of events is rotated; one old one is kept.
+const eventsMax = 512 << 10
+
+// EventsPath is the file of events: a line of JSON for each transition.
+func EventsPath(p host.Paths) string { return p.Own("events.jsonl") }
+
+func openStore(p host.Paths) (*store, error) {
+	s := &store{dir: p.Own("services"), events: EventsPath(p)}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
+	return s, s.openEvents()
+}
+
+func (s *store) openEvents() error {
+	f, err := os.OpenFile(s.events, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open events: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	s.file, s.size = f, info.Size()
+	return nil
+}
+
+func (s *store) path(name string) string { return filepath.Join(s.dir, name+".json") }
+
+func (s *store) save(r state.Record) error { return host.WriteJSON(s.path(r.Name), r) }
+
+// load reads all records. One that cannot be read is left out: its service is
+// then found, by its runtime's state, when it is started.
+func (s *store) load() (map[string]state.Record, error) {
+	names, err := filepath.Glob(filepath.Join(s.dir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	records := map[string]state.Record{}
+	var faults []error
+	for _, name := range names {
+		var r state.Record
+		if err := host.ReadJSON(name, &r); err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				faults = append(faults, err)
+			}
+			continue
+		}
+		records[strings.TrimSuffix(filepath.Base(name), ".json")] = r
+	}
+	return records, errors.Join(faults...)
+}
+
+// note appends a transition to the events. It is best effort: on a full /run
+// the services matter more than their history.
+func (s *store) note(t state.Transition) {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return
+	}
+	data = append(data, '\n')
+	if s.size+int64(len(data)) > eventsMax && s.rotate() != nil {
+		return
+	}
+	n, err := s.file.Write(data)
+	s.size += int64(n)
+	if err != nil {
+		return
+	}
+}
+
+func (s *store) rotate() error {
+	if err := os.Rename(s.events, s.events+".0"); err != nil {
+		return err
+	}
+	if err := s.file.Close(); err != nil {
+		return err
+	}
+	return s.openEvents()
+}

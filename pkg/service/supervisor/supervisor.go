@@ -1,0 +1,198 @@
+// Package supervisor keeps the services of a machine as their policies say. It
+// carries out what package state decides and brings back what became of it.
+//
+// One goroutine, the loop, owns all that changes; everything that takes time
+// runs beside it and comes back by posting a function. What is known of each
+// service is on disk before it is acted upon, so that a supervisor that was
+// killed has a successor that goes on in the same place (takeover.go).
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/logs"
+	"slipway/pkg/service/host"
+	"slipway/pkg/service/run"
+	"slipway/pkg/service/state"
+)
+
+// Config is what a Supervisor needs.
+type Config struct {
+	Host   *host.Host
+	Engine run.Engine
+	// KeeperDir is where the ledger of exits is.
+	KeeperDir string
+	// Holder keeps the pipes of containers alive; nil: nobody does.
+	Holder logs.Holder
+	// Ready is called once, when the first start of all services is over.
+	Ready func()
+	// End asks for the end of the machine; nil is host.End.
+	End func(bundle.OnFailure) error
+	// Slots bounds how many services start at a time; 0: twice the processors.
+	Slots int
+}
+
+// Supervisor supervises.
+type Supervisor struct {
+	Config
+	set     *state.Set
+	bundles map[string]*bundle.Bundle
+	store   *store
+	pump    *logs.Pump
+	log     *slog.Logger
+
+	inbox chan func()
+	ended chan struct{} // closed when the loop has ended
+	lives map[string]*life
+
+	timers   map[timerKey]*time.Timer
+	over     bool // Ready was called
+	held     bool // a failed service's policy is to stop the boot
+	stopping bool
+	patience *time.Timer
+	watchers map[chan state.Transition]bool
+}
+
+type timerKey struct {
+	name string
+	kind state.Timeout
+}
+
+// New reads the bundles of the services. One that cannot be read is a service
+// that fails, visibly.
+func New(c Config) (*Supervisor, error) {
+	if c.Slots == 0 {
+		c.Slots = 2 * runtime.NumCPU()
+	}
+	if c.End == nil {
+		c.End = host.End
+	}
+	s := &Supervisor{
+		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
+		inbox: make(chan func(), 64), ended: make(chan struct{}),
+		timers: map[timerKey]*time.Timer{}, watchers: map[chan state.Transition]bool{},
+		log: slog.New(host.NewHandler(c.Host)),
+	}
+	var err error
+	if s.pump, err = logs.NewPump(s.log); err != nil {
+		return nil, err
+	}
+	if s.store, err = openStore(c.Host.Paths); err != nil {
+		return nil, err
+	}
+	return s, s.load()
+}
+
+func (s *Supervisor) load() error {
+	dir := s.Host.Paths.Section(bundle.Services)
+	names, err := bundle.List(dir)
+	if err != nil {
+		return err
+	}
+	config := state.Config{
+		Policies: map[string]bundle.Policy{}, Faults: map[string]error{},
+		Slots: s.Slots, Jitter: rand.Float64,
+	}
+	for _, name := range names {
+		b, err := bundle.Load(bundle.Services, filepath.Join(dir, name))
+		if err != nil {
+			config.Faults[name] = err
+			continue
+		}
+		for _, w := range b.Warnings {
+			s.Host.Say("services %s: warning: %s", name, w)
+		}
+		s.bundles[name] = b
+		config.Policies[name] = b.Policy
+	}
+	s.set = state.New(config)
+	return nil
+}
+
+// Run supervises until ctx ends; then it stops all services and returns when
+// they are down.
+func (s *Supervisor) Run(ctx context.Context) error {
+	defer close(s.ended)
+	s.takeOver()
+	s.submit(state.Event{Kind: state.Start})
+	stop := ctx.Done()
+	for !s.stopping || !s.set.Idle() {
+		select {
+		case f := <-s.inbox:
+			f()
+		case <-stop:
+			stop = nil
+			s.stopping = true
+			s.submit(state.Event{Kind: state.Shutdown})
+			s.remind()
+		}
+	}
+	s.Host.Say("services: all are stopped")
+	return s.pump.Close()
+}
+
+// post has f run by the loop. It is for goroutines that the loop has started.
+func (s *Supervisor) post(f func()) {
+	select {
+	case s.inbox <- f:
+	case <-s.ended:
+	}
+}
+
+// Do runs f in the loop and waits for it: the way in for others.
+func (s *Supervisor) Do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case s.inbox <- func() { f(); close(done) }:
+	case <-s.ended:
+		return fmt.Errorf("the supervisor has ended")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-s.ended:
+		return fmt.Errorf("the supervisor has ended")
+	}
+}
+
+// submit hands an event to the state machine and carries out its answer.
+func (s *Supervisor) submit(e state.Event) error {
+	r, err := s.set.Handle(time.Now(), e)
+	s.carryOut(r)
+	return err
+}
+
+// carryOut keeps what has changed, tells of it, and acts.
+func (s *Supervisor) carryOut(r state.Result) {
+	for _, name := range r.Dirty {
+		rec, _ := s.set.Record(name)
+		if err := s.store.save(rec); err != nil {
+			s.log.Warn("state is not kept", "service", name, "err", err)
+		}
+	}
+	for _, t := range r.Changes {
+		s.dropTimers(t)
+		s.store.note(t)
+		s.tell(t)
+		for w := range s.watchers {
+			select {
+			case w <- t:
+			default: // who does not listen misses it, and can read the file
+			}
+		}
+	}
+	for _, a := range r.Actions {
+		s.act(a)
+	}
+	s.checkOver()
+	s.mind()
+}

@@ -1,0 +1,107 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/logs"
+	"slipway/pkg/keeper"
+	"slipway/pkg/reap"
+	"slipway/pkg/service/probe"
+	"slipway/pkg/service/state"
+)
+
+// takeOver goes on where an earlier supervisor was killed, if there was one.
+func (s *Supervisor) takeOver() {
+	records, err := s.store.load()
+	s.report(err)
+	if len(records) == 0 {
+		return
+	}
+	taken := 0
+	for _, name := range s.set.Names() {
+		rec, known := records[name]
+		b := s.bundles[name]
+		if !known || b == nil {
+			continue
+		}
+		found, l := s.find(b, rec)
+		if l != nil {
+			s.lives[name] = l
+		}
+		s.carryOut(s.set.Restore(time.Now(), rec, found))
+		if found.Running {
+			taken++
+			s.await(l)
+		}
+	}
+	s.Host.Say("services: a new supervisor has found %d running", taken)
+}
+
+// find looks at what is there of a service's last run, and takes hold of it.
+func (s *Supervisor) find(b *bundle.Bundle, rec state.Record) (state.Found, *life) {
+	if !rec.State.Busy() {
+		return state.Found{}, nil
+	}
+	l := &life{name: b.Name, run: rec.Run, cancel: func() {}}
+	// A log that cannot be taken over must not cost the service its supervisor.
+	w, err := logs.Attach(b, s.logOptions())
+	if err != nil {
+		s.log.Warn("take over log", "service", b.Name, "err", err)
+	} else {
+		l.writer = w
+	}
+	id := rec.Proc
+	if rec.State == state.Starting {
+		id = s.findStart(b)
+	}
+	if rec.State == state.Cleaning || id.Pid == 0 {
+		return state.Found{}, l
+	}
+	c, err := s.Engine.Attach(b, id)
+	if err != nil {
+		s.log.Warn("take over container", "service", b.Name, "err", err)
+		return state.Found{Ended: true, Cause: err.Error()}, l
+	}
+	l.container = c
+	if id.Alive() {
+		l.notify = s.listenAgain(b)
+		return state.Found{Proc: id, Running: true}, l
+	}
+	return s.foundEnded(id, l), l
+}
+
+// findStart finds the process of a start that was under way. It is zero if the
+// program has not been started: then the start is made again.
+func (s *Supervisor) findStart(b *bundle.Bundle) reap.Ident {
+	id, started, err := s.Engine.Find(b)
+	if err != nil {
+		s.log.Warn("find container", "service", b.Name, "err", err)
+	}
+	if !started {
+		return reap.Ident{}
+	}
+	return id
+}
+
+func (s *Supervisor) foundEnded(id reap.Ident, l *life) state.Found {
+	found := state.Found{Proc: id, Ended: true}
+	exit, err := keeper.Wait(context.Background(), s.KeeperDir, id)
+	if err != nil {
+		found.Cause = err.Error()
+		return found
+	}
+	found.Status = exit.Status
+	found.OOM = !exit.Status.Success() && oomKilled(l.container)
+	return found
+}
+
+// listenAgain puts a new socket where a service that runs will look for it.
+func (s *Supervisor) listenAgain(b *bundle.Bundle) *probe.Notify {
+	n, err := s.listen(b)
+	if err != nil {
+		s.log.Warn("listen for readiness", "service", b.Name, "err", err)
+	}
+	return n
+}

@@ -1,0 +1,80 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"slipway/pkg/service/state"
+)
+
+// tell says on the console what people want to know of a transition. What a
+// policy makes happen again and again is told ever more rarely.
+func (s *Supervisor) tell(t state.Transition) {
+	rec, _ := s.set.Record(t.Name)
+	switch t.To {
+	case state.Running:
+		s.say(t, "started, pid %d", rec.Proc.Pid)
+	case state.Ready:
+		if t.Duration > 0 {
+			s.say(t, "ready after %s", short(t.Duration))
+		}
+	case state.Stopping:
+		s.say(t, "stopping: %s", t.Cause)
+	case state.Backoff:
+		if !powerOfTwo(rec.Restarts) {
+			return
+		}
+		pause := time.Until(rec.Resume)
+		s.say(t, "%s: %s; starting again in %s", failed(rec), t.Cause, short(pause))
+		s.showTail(t)
+	case state.Failed:
+		s.say(t, "failed: %s", t.Cause)
+		if t.From == state.Cleaning {
+			s.showTail(t)
+		}
+	case state.Exited:
+		s.say(t, "ended: %s", t.Cause)
+	case state.Stopped:
+		if t.From == state.Cleaning {
+			s.say(t, "stopped: %s", t.Cause)
+		}
+	}
+}
+
+// failed words whether the last run got as far as to run.
+func failed(rec state.Record) string {
+	if rec.StartedAt.IsZero() {
+		return "failed to start"
+	}
+	return "ended"
+}
+
+func (s *Supervisor) say(t state.Transition, format string, args ...any) {
+	s.Host.Say("services %s: %s", t.Name, fmt.Sprintf(format, args...))
+}
+
+// showTail shows the last lines of output of a run that failed.
+func (s *Supervisor) showTail(t state.Transition) {
+	l := s.lives[t.Name]
+	if l == nil {
+		return
+	}
+	for _, line := range l.tail {
+		s.Host.Print("  " + t.Name + ": " + line + "\n")
+	}
+}
+
+func powerOfTwo(n int) bool { return n > 0 && n&(n-1) == 0 }
+
+// short is a duration with three digits at most.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
