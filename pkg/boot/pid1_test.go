@@ -149,7 +149,10 @@ func TestPID1StartsTheSupervisorAgain(t *testing.T) {
 	g.script("usr/bin/service", "echo $$ >> /run/pids\n"+fakeService)
 	g.script("etc/init.d/030-kill", `busybox kill -9 $(busybox tail -n1 /run/pids)
 while [ $(busybox wc -l < /run/pids) -lt 2 ]; do busybox sleep 0.05; done
-(busybox sh -c 'exit 42' & echo $! > /run/orphan)
+# It must not end before its parent, which might reap it.
+echo > /run/hold
+(busybox sh -c 'while [ -e /run/hold ]; do busybox sleep 0.05; done; exit 42' & echo $! > /run/orphan)
+busybox rm /run/hold
 while [ -e /proc/$(busybox cat /run/orphan) ]; do busybox sleep 0.05; done
 busybox kill -TERM 1`)
 	if err := os.Symlink("/usr/bin/service", filepath.Join(g.root, "etc/init.d/020-services")); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
 	"slipway/pkg/reap"
 )
@@ -31,6 +32,7 @@ type supervisor struct {
 	once    sync.Once
 	ready   chan struct{} // closed when the services had their first start
 	ended   chan struct{} // closed when it has ended for good
+	pipes   *os.File      // its socket to the store of pipes; nil without one
 	stop    context.Context
 	stopNow context.CancelFunc
 }
@@ -46,6 +48,7 @@ func (m *Machine) startSupervisor(ctx context.Context) {
 	s.stop, s.stopNow = context.WithCancel(context.Background())
 	m.supervisor = s
 	m.warn("keep exit statuses", m.keepExits())
+	m.warn("keep pipes of containers", s.keepPipes())
 	go s.keep()
 	select {
 	case <-s.ready:
@@ -61,6 +64,21 @@ func (m *Machine) keepExits() error {
 		return err
 	}
 	m.children.reaper.OnOrphan(func(e reap.Exit) { m.warn("keep exit status", ledger.Record(e)) })
+	return nil
+}
+
+// keepPipes holds what containers have written and no supervisor has read yet,
+// for the time between one supervisor and the next.
+func (s *supervisor) keepPipes() error {
+	store, err := hold.NewStore()
+	if err != nil {
+		return err
+	}
+	s.pipes = store.Child
+	go func() {
+		defer s.machine.guard("pipes of containers")
+		s.machine.warn("hold pipes of containers", store.Serve())
+	}()
 	return nil
 }
 
@@ -98,7 +116,11 @@ func (s *supervisor) run() error {
 	if err != nil {
 		return fmt.Errorf("make pipe: %w", err)
 	}
-	p, err := s.machine.children.start([]string{serviceProgram, "supervise"}, w)
+	extra := []*os.File{w}
+	if s.pipes != nil {
+		extra = append(extra, s.pipes)
+	}
+	p, err := s.machine.children.start([]string{serviceProgram, "supervise"}, extra...)
 	if err := errors.Join(err, w.Close()); err != nil {
 		return errors.Join(err, r.Close())
 	}
