@@ -84,7 +84,3 @@ func (k *Keeper) once(ctx context.Context, reaper *reap.Reaper) (reap.Status, er
 	}
 	return p.Wait(context.Background())
 }
-
-// HoldVar is the environment variable that tells a supervisor which of its file
-// descriptors is the socket of a hold.Store in its keeper.
-const HoldVar = "SLIPWAY_HOLD_FD"

@@ -29,9 +29,7 @@ func runServices(c *call) error {
 		return err
 	}
 	defer r.Close()
-	cmd := exec.Command("/proc/self/exe", append([]string{"keep"}, c.pathFlags()...)...)
-	cmd.Dir = "/"
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd := selfCommand("keep", c.pathFlags())
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
@@ -42,6 +40,21 @@ func runServices(c *call) error {
 		return fmt.Errorf("the keeper ended before the services were up: %w", err)
 	}
 	return nil
+}
+
+// selfCommand is another part of this program. The new process takes the
+// program that lies there then, which is how an upgrade takes over.
+func selfCommand(part string, flags []string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	if name, err := os.Executable(); err == nil {
+		if _, err := os.Stat(name); err == nil {
+			cmd.Path = name
+		}
+	}
+	cmd.Args = append([]string{"service", part}, flags...)
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd
 }
 
 // pathFlags hands the paths on to a child.
@@ -80,10 +93,7 @@ func runKeep(c *call) (err error) {
 	}
 	ready := os.NewFile(readyFD, "ready")
 	k := &keeper.Keeper{Dir: c.paths.Own(), Log: slog.New(host.NewHandler(h)), Command: func() *exec.Cmd {
-		cmd := exec.Command("/proc/self/exe", append([]string{"supervise"}, c.pathFlags()...)...)
-		cmd.Dir = "/"
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		cmd.Env = append(os.Environ(), keeper.HoldVar+"=4")
+		cmd := selfCommand("supervise", c.pathFlags())
 		cmd.ExtraFiles = []*os.File{ready, store.Child}
 		return cmd
 	}}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -75,14 +74,17 @@ func keepSelf(p host.Paths, reaper *reap.Reaper, h *host.Host) error {
 	return reap.SetSubreaper()
 }
 
+// holdFD is the socket of the keeper's hold.Store.
+const holdFD = 4
+
 // holder speaks with the keeper, if that holds pipes for us.
 func holder() logs.Holder {
-	fd, err := strconv.Atoi(os.Getenv(keeper.HoldVar))
-	if err != nil {
+	kind, err := unix.GetsockoptInt(holdFD, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || kind != unix.SOCK_SEQPACKET {
 		return nil
 	}
-	unix.CloseOnExec(fd)
-	return hold.NewClient(os.NewFile(uintptr(fd), "hold"))
+	unix.CloseOnExec(holdFD)
+	return hold.NewClient(os.NewFile(holdFD, "hold"))
 }
 
 // sayReady says so once, if there is somebody to hear it.

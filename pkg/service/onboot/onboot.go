@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"slipway/pkg/bundle"
@@ -82,6 +83,8 @@ func (q *Sequence) one(ctx context.Context, step *Step, dir string) bundle.OnFai
 		err = q.run(ctx, step, b)
 	}
 	step.finish(err)
+	// It is told of the container anyway.
+	step.Cause = strings.TrimPrefix(step.Cause, fmt.Sprintf("%s %s: ", q.Section, step.Name))
 	end(err)
 	q.Host.Say("%s %s: %s", q.Section, step.Name, step)
 	q.save()

@@ -24,13 +24,9 @@ func (s *Supervisor) act(a state.Action) {
 		l.cancel()
 	case state.DoSignal:
 		l.endProbes()
-		s.check(a.Name, "signal", l.container.Signal(unix.Signal(a.Sig)))
+		s.stop(l, a.Sig)
 	case state.DoKill:
-		s.Host.Say("services %s: does not stop, killing it", a.Name)
-		go func() {
-			err := l.container.Kill()
-			s.post(func() { s.check(a.Name, "kill", err) })
-		}()
+		s.kill(l, "does not stop")
 	case state.DoClean:
 		l.endProbes()
 		go s.clean(l)
@@ -43,6 +39,23 @@ func (s *Supervisor) act(a state.Action) {
 	case state.DoMachine:
 		s.endMachine(a)
 	}
+}
+
+// stop asks a service to stop, if it can hear that it is asked.
+func (s *Supervisor) stop(l *life, sig int) {
+	if !hears(l.container.Ident(), sig) {
+		s.kill(l, "has no handler for "+unix.SignalName(unix.Signal(sig)))
+		return
+	}
+	s.check(l.name, "signal", l.container.Signal(unix.Signal(sig)))
+}
+
+func (s *Supervisor) kill(l *life, why string) {
+	s.Host.Say("services %s: %s, killing it", l.name, why)
+	go func() {
+		err := l.container.Kill()
+		s.post(func() { s.check(l.name, "kill", err) })
+	}()
 }
 
 // check tells of an action that failed. A process that has ended by itself

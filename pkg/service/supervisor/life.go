@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"slipway/pkg/bundle"
@@ -49,7 +50,7 @@ func (s *Supervisor) start(ctx context.Context, l *life) {
 		l.writer, l.notify, l.container = w, n, c
 		e := state.Event{Kind: state.StartFailed, Name: l.name, Run: l.run}
 		if err != nil {
-			e.Cause = err.Error()
+			e.Cause = strings.TrimPrefix(err.Error(), "services "+l.name+": ")
 		} else {
 			e.Kind, e.Proc = state.Started, c.Ident()
 		}
