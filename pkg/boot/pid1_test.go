@@ -146,7 +146,7 @@ func TestPID1RunsTheFoldersInOrder(t *testing.T) {
 
 func TestPID1StartsTheSupervisorAgain(t *testing.T) {
 	g := newGuest(t)
-	g.script("usr/bin/service", "echo $$ >> /run/pids\n"+fakeService)
+	g.script("usr/bin/service", `echo "4 is $(busybox readlink /proc/$$/fd/4)"; echo $$ >> /run/pids`+fakeService)
 	g.script("etc/init.d/030-kill", `busybox kill -9 $(busybox tail -n1 /run/pids)
 while [ $(busybox wc -l < /run/pids) -lt 2 ]; do busybox sleep 0.05; done
 # It must not end before its parent, which might reap it.
@@ -159,7 +159,7 @@ busybox kill -TERM 1`)
 		t.Fatal(err)
 	}
 	out, status := g.run()
-	inOrder(t, out, "supervisor starts", "supervisor starts", "supervisor stops")
+	inOrder(t, out, "4 is socket:", "supervisor starts", "4 is socket:", "supervisor starts", "supervisor stops")
 	text, err := os.ReadFile(filepath.Join(g.root, "run/orphan"))
 	if err != nil {
 		t.Fatal(err)
