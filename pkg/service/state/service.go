@@ -46,6 +46,8 @@ type Record struct {
 	ReadyAt   time.Time     `json:"ready,omitzero"`
 	LastExit  *Exit         `json:"last_exit,omitempty"`
 	History   []Exit        `json:"history,omitempty"` // the last ones, newest last
+	// Trouble is why the last run failed, until one is ready again.
+	Trouble string `json:"trouble,omitempty"`
 	// Outcome is how the run that is being cleaned up counts.
 	Outcome Outcome `json:"outcome,omitempty"`
 	// Blocked says, for one that waits, on what.

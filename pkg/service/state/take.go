@@ -122,9 +122,7 @@ func (s *Set) happened(svc *service, e Event) {
 		}
 	case BecameReady:
 		if svc.State == Running {
-			svc.ReadyAt, svc.First = s.now, true
-			s.move(svc, Ready, e.Cause)
-			s.watch(svc)
+			s.ready(svc, e.Cause)
 		}
 	case NotReady:
 		if svc.State == Running {
@@ -145,6 +143,16 @@ func (s *Set) happened(svc *service, e Event) {
 	}
 }
 
+// ready takes a service as up, and begins to look after its health.
+func (s *Set) ready(svc *service, cause string) {
+	svc.ReadyAt, svc.First = s.now, true
+	if svc.policy.Ready.Kind != bundle.ProbeStarted {
+		svc.Trouble = "" // to have started proves less
+	}
+	s.move(svc, Ready, cause)
+	s.watch(svc)
+}
+
 func (s *Set) watch(svc *service) {
 	if svc.policy.Health.Kind != "" {
 		s.do(Action{Do: DoWatch, Name: svc.Name, Run: svc.Run})
@@ -158,9 +166,7 @@ func (s *Set) started(svc *service, e Event) {
 	svc.Proc, svc.StartedAt = e.Proc, s.now
 	s.move(svc, Running, e.Cause)
 	if kind := svc.policy.Ready.Kind; kind == bundle.ProbeStarted || kind == "" {
-		svc.ReadyAt, svc.First = s.now, true
-		s.move(svc, Ready, "")
-		s.watch(svc)
+		s.ready(svc, "")
 		return
 	}
 	s.do(Action{Do: DoProbe, Name: svc.Name, Run: svc.Run})
@@ -232,6 +238,9 @@ func (s *Set) rang(svc *service, e Event) {
 // cleaned decides how it goes on with a service of which nothing is left.
 func (s *Set) cleaned(svc *service) {
 	outcome, cause := svc.Outcome, svc.Cause
+	if outcome == Failure {
+		svc.Trouble = cause
+	}
 	again := svc.Again
 	svc.Proc.Pid, svc.Proc.Start = 0, 0
 	svc.First = true

@@ -71,6 +71,10 @@ func (s *Supervisor) faults() []string {
 
 func whyNot(rec state.Record) string {
 	switch {
+	case rec.State == state.Failed:
+		return rec.Cause
+	case rec.Trouble != "":
+		return rec.Trouble
 	case rec.Cause != "":
 		return rec.Cause
 	case rec.Blocked != "":
