@@ -29,7 +29,6 @@ const (
 // whenever it dies: its containers run on meanwhile, and it finds them.
 type supervisor struct {
 	machine *Machine
-	store   *hold.Store // nil if it could not be made
 	once    sync.Once
 	ready   chan struct{} // closed when the services had their first start
 	ended   chan struct{} // closed when it has ended for good
@@ -79,21 +78,6 @@ func (s *supervisor) keepPipes() error {
 	go func() {
 		defer s.machine.guard("pipes of containers")
 		s.machine.warn("hold pipes of containers", store.Serve())
-	}()
-	return nil
-}
-
-// keepPipes holds the output of containers while there is no supervisor: it
-// hands each supervisor the same socket to put descriptors in, as number 4.
-func (s *supervisor) keepPipes() error {
-	store, err := hold.NewStore()
-	if err != nil {
-		return err
-	}
-	s.store = store
-	go func() {
-		defer s.machine.guard("pipes of containers")
-		s.machine.warn("keep pipes of containers", store.Serve())
 	}()
 	return nil
 }
