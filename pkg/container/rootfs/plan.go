@@ -38,21 +38,23 @@ func Look(b *bundle.Bundle) (Facts, error) {
 
 // Plan lists what has to be there before the container is created, in
 // LinuxKit's order: the mounts and then the folders of runtime.json. Images of
-// the seed layout have no mount of the rootfs there and get it last, as their
-// own init did it; by the existence of "lower" it is read-write or read-only.
+// the seed layout have no mount of the rootfs there and get it first, like those
+// of today: their own init did it last, in a root that could be written, and so
+// hid what had been made below it. By the existence of "lower" it is read-write
+// or read-only.
 // The ledger, which may be nil, knows the mounts of an earlier start.
 func Plan(b *bundle.Bundle, f Facts, l *Ledger) []Step {
 	var plan []Step
+	if seed(b) {
+		for _, m := range seedEntries(b, f) {
+			plan = append(plan, mountSteps(b, m, l)...)
+		}
+	}
 	for _, m := range entries(b) {
 		plan = append(plan, mountSteps(b, m, l)...)
 	}
 	for _, dir := range b.Runtime.Mkdir {
 		plan = append(plan, Mkdir{locate(b, dir)})
-	}
-	if seed(b) {
-		for _, m := range seedEntries(b, f) {
-			plan = append(plan, mountSteps(b, m, l)...)
-		}
 	}
 	return plan
 }

@@ -64,14 +64,14 @@ func TestPlan(t *testing.T) {
 			"mkdir -p -m 755 B/rootfs/up",
 		}},
 		"seed read-only": {runtime: bundle.Runtime{Mounts: extra[:1], Mkdir: []string{"/run/a"}}, want: []string{
-			"mount -t tmpfs -o size=1m tmpfs /run/t", "mkdir -p -m 755 /run/a", "mount --bind B/rootfs B/rootfs"}},
+			"mount --bind B/rootfs B/rootfs", "mount -t tmpfs -o size=1m tmpfs /run/t", "mkdir -p -m 755 /run/a"}},
 		"seed read-write": {facts: Facts{HasLower: true}, want: []string{
 			"mount -t tmpfs -o size=10% tmpfs B/tmp",
 			"mount --make-private B/tmp",
 			"mount -t overlay -o lowerdir=B/lower,upperdir=B/tmp/upper,workdir=B/tmp/work overlay B/rootfs",
 		}},
 		"size, today": {upper: "tmpfs:64M", runtime: bundle.Runtime{Mounts: readWrite[:1]}, facts: Facts{}, want: []string{
-			"mount -t tmpfs -o size=64M tmpfs B/tmp", "mount --bind B/rootfs B/rootfs"}},
+			"mount --bind B/rootfs B/rootfs", "mount -t tmpfs -o size=64M tmpfs B/tmp"}},
 		"size, seed": {upper: "tmpfs:25%", facts: Facts{HasLower: true}, want: []string{
 			"mount -t tmpfs -o size=25% tmpfs B/tmp",
 			"mount --make-private B/tmp",
