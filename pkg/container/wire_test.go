@@ -1,9 +1,11 @@
 package container
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -25,9 +27,30 @@ func interfaces(t testing.TB) []string {
 	return names
 }
 
+// addLink makes an interface of a kind that can be moved, once an earlier one
+// of that name has gone with its namespace.
+func addLink(t testing.TB, name string) {
+	t.Helper()
+	ip, err := exec.LookPath("ip")
+	must(t, err)
+	t.Cleanup(func() {
+		// It may be gone already, so how this ends says nothing.
+		_, err := reaper.Run(context.Background(), exec.Command(ip, "link", "del", name))
+		must(t, err)
+	})
+	waitFor(t, "ip link add "+name, func() bool {
+		cmd := exec.Command(ip, "link", "add", name, "type", "veth", "peer", "name", "far-"+name)
+		status, err := reaper.Run(testContext(t), cmd)
+		must(t, err)
+		return status.Success()
+	})
+}
+
 func TestInterfaces(t *testing.T) {
 	e, root := testEngine(t), containers(t)
+	addLink(t, "moved1")
 	b := shape{name: "000-net", spec: ownNamespaces, script: "ip link", runtime: bundle.Runtime{Interfaces: []bundle.Interface{
+		{Name: "moved1"},
 		{Name: "inside0", Add: "bridge"},
 		{Name: "fromroot0", Add: "bridge", CreateInRoot: true},
 		{Name: "lo0", Peer: "outside0"},
@@ -41,7 +64,7 @@ func TestInterfaces(t *testing.T) {
 	_, err = c.Wait(testContext(t))
 	must(t, err)
 	must(t, c.Cleanup())
-	for _, name := range []string{"inside0", "fromroot0", "lo0"} {
+	for _, name := range []string{"moved1", "inside0", "fromroot0", "lo0"} {
 		if !strings.Contains(read(), ": "+name) {
 			t.Errorf("no %s in the container: %s", name, read())
 		}

@@ -77,24 +77,39 @@ func (m Mount) DoAt(source, target string, data []string) error {
 // be a symbolic link: a container that can write to the folders above it could
 // point them elsewhere. Flags are those of umount2(2).
 func Unmount(target string, flags int) error {
-	err := unmountStrict(path.Clean(target), flags)
+	err := atParent(target, func(_ *Dir, proc string) error {
+		return unix.Unmount(proc, flags|unix.UMOUNT_NOFOLLOW)
+	})
 	if err != nil {
 		return &Error{Op: "unmount", Mount: Mount{Target: target}, Err: err}
 	}
 	return nil
 }
 
-func unmountStrict(target string, flags int) error {
+// Rmdir removes an empty folder, with as little trust in the folders above it.
+func Rmdir(name string) error {
+	err := atParent(name, func(parent *Dir, _ string) error {
+		return unix.Unlinkat(parent.fd, path.Base(name), unix.AT_REMOVEDIR)
+	})
+	if err != nil {
+		return fmt.Errorf("rmdir %s: %w", name, err)
+	}
+	return nil
+}
+
+// atParent holds the folder that name is in, rather than name itself: a mount
+// with an open fd is busy.
+func atParent(name string, do func(parent *Dir, proc string) error) error {
+	name = path.Clean(name)
 	root, err := OpenDir("/")
 	if err != nil {
 		return err
 	}
-	parent, err := root.Strict(path.Dir(target), 0)
+	parent, err := root.Strict(path.Dir(name), 0)
 	if err != nil {
 		return closing(root, err)
 	}
-	// The parent is held, not the target: a mount with an open fd is busy.
-	err = unix.Unmount(parent.Proc()+"/"+path.Base(target), flags|unix.UMOUNT_NOFOLLOW)
+	err = do(parent, parent.Proc()+"/"+path.Base(name))
 	return closing(root, closing(parent, err))
 }
 

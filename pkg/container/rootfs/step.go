@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -51,9 +50,9 @@ func (m Mkdir) Apply(context.Context, int) (func() error, error) {
 func rmdirs(made []string) error {
 	var faults []error
 	for _, dir := range slices.Backward(made) {
-		err := unix.Rmdir(dir)
+		err := mount.Rmdir(dir)
 		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTEMPTY) {
-			faults = append(faults, &os.PathError{Op: "rmdir", Path: dir, Err: err})
+			faults = append(faults, err)
 		}
 	}
 	return errors.Join(faults...)

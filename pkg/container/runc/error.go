@@ -29,7 +29,10 @@ func (e *Error) Error() string {
 
 // lastError takes the last error out of the runtime's log, without the words
 // that only say which parts of the runtime it came through.
-func lastError(file string) string {
+func lastError(status reap.Status, file string) string {
+	if status.Success() {
+		return ""
+	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return ""
@@ -60,8 +63,10 @@ func (r *Runtime) copyDebug(file string) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.DebugOut.Write(data)
-	return err
+	if _, err = r.DebugOut.Write(data); err != nil {
+		return err
+	}
+	return os.Truncate(file, 0)
 }
 
 // shield keeps containers from inheriting a supervisor's protection from the

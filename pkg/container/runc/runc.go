@@ -114,6 +114,7 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 	}
 	shield(p.Pid())
 	status, err := r.Reaper.Finish(ctx, p)
+	message := lastError(status, c.Log)
 	debugErr := r.copyDebug(c.Log)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errors.Join(fmt.Errorf("%s %s: not done after %s, killed: %w", path.Base(r.path()), verb, timeout, err), debugErr)
@@ -122,7 +123,7 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 		return errors.Join(fmt.Errorf("%s %s: %w", path.Base(r.path()), verb, err), debugErr)
 	}
 	if !status.Success() {
-		return errors.Join(&Error{Verb: verb, Status: status, Message: lastError(c.Log)}, debugErr)
+		return errors.Join(&Error{Verb: verb, Status: status, Message: message}, debugErr)
 	}
 	return debugErr
 }

@@ -54,7 +54,7 @@ not json
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := lastError(file), `exec: "/bin/x": no such file or directory`; got != want {
+	if got, want := lastError(reap.Status{Code: 1}, file), `exec: "/bin/x": no such file or directory`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := (&Error{Verb: "run", Status: reap.Status{Code: 3}}).Error(); got != "runc run: exit status 3" {
