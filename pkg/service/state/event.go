@@ -25,7 +25,9 @@ type Kind string
 
 // The events. Those up to Shutdown are wishes, the rest is what happened.
 const (
-	Start    Kind = "start"    // bring it up, with what it requires
+	// Start brings it up, with what it requires. Of all, those that no
+	// supervisor has dealt with yet.
+	Start    Kind = "start"
 	Stop     Kind = "stop"     // take it down, after what requires it
 	Restart  Kind = "restart"  // take it down and up again
 	Shutdown Kind = "shutdown" // take all down and start nothing more

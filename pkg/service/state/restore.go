@@ -24,7 +24,7 @@ func (s *Set) Restore(now time.Time, rec Record, found Found) Result {
 	s.now, s.actions, s.changes = now, nil, nil
 	clear(s.dirty)
 	if svc := s.services[rec.Name]; svc != nil {
-		svc.Record = rec
+		svc.Record, svc.restored = rec, true
 		s.resume(svc, found)
 	}
 	r := Result{Changes: s.changes, Actions: s.actions}

@@ -72,6 +72,9 @@ type service struct {
 	Record
 	policy bundle.Policy
 	fault  string // it cannot be started at all
+	// restored: an earlier supervisor has dealt with it, so that it may be
+	// down because somebody wants it so.
+	restored bool
 }
 
 // healthy is how long a service has to be ready for its failures to be forgotten.

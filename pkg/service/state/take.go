@@ -18,8 +18,8 @@ func (s *Set) take(e Event) error {
 	}
 	if e.Name == "" {
 		for _, name := range s.graph.Order {
-			if e.Kind == Start && !s.ending {
-				s.want(s.services[name], true)
+			if svc := s.services[name]; e.Kind == Start && !s.ending && !svc.restored {
+				s.want(svc, true)
 			}
 		}
 		return nil
@@ -48,6 +48,14 @@ func (s *Set) unknown(name string) error {
 		return fmt.Errorf("no service %q; did you mean %q?", name, near)
 	}
 	return fmt.Errorf("no service %q", name)
+}
+
+// Known is an error, with the nearest name, for a name that no service has.
+func (s *Set) Known(name string) error {
+	if s.services[name] == nil {
+		return s.unknown(name)
+	}
+	return nil
 }
 
 func (s *Set) want(svc *service, up bool) {

@@ -240,7 +240,17 @@ func (w *world) die() {
 		}
 		w.apply(w.set.Restore(w.now, back, w.found(name, cleaning)))
 	}
-	w.apply(must(w.set.Handle(w.now, Event{Kind: TimerRang, Name: old.Names()[0], Run: -1})))
+	wanted := map[string]bool{}
+	for _, name := range old.Names() {
+		rec, _ := old.Record(name)
+		wanted[name] = rec.Wanted
+	}
+	w.apply(must(w.set.Handle(w.now, Event{Kind: Start})))
+	for name, was := range wanted {
+		if rec, _ := w.set.Record(name); rec.Wanted && !was {
+			w.fail("%s is wanted by a new supervisor only", name)
+		}
+	}
 }
 
 // found is what is left of a service. A start under way may have come to its

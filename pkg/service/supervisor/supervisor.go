@@ -57,7 +57,6 @@ type Supervisor struct {
 	held     bool // a failed service's policy is to stop the boot
 	stopping bool
 	patience *time.Timer
-	watchers map[chan state.Transition]bool
 }
 
 type timerKey struct {
@@ -77,8 +76,8 @@ func New(c Config) (*Supervisor, error) {
 	s := &Supervisor{
 		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
 		inbox: make(chan func(), 64), ended: make(chan struct{}),
-		timers: map[timerKey]*time.Timer{}, watchers: map[chan state.Transition]bool{},
-		log: slog.New(host.NewHandler(c.Host)),
+		timers: map[timerKey]*time.Timer{},
+		log:    slog.New(host.NewHandler(c.Host)),
 	}
 	var err error
 	if s.pump, err = logs.NewPump(s.log); err != nil {
@@ -121,7 +120,14 @@ func (s *Supervisor) load() error {
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer close(s.ended)
 	s.takeOver()
-	s.submit(state.Event{Kind: state.Start})
+	server, err := s.serve()
+	if err != nil {
+		// The services matter more than being asked about them.
+		s.Host.Say("%s", err)
+	} else {
+		defer func() { s.check("control", "close", server.Close()) }()
+	}
+	s.report(s.submit(state.Event{Kind: state.Start}))
 	stop := ctx.Done()
 	for !s.stopping || !s.set.Idle() {
 		select {
@@ -183,12 +189,6 @@ func (s *Supervisor) carryOut(r state.Result) {
 		s.dropTimers(t)
 		s.store.note(t)
 		s.tell(t)
-		for w := range s.watchers {
-			select {
-			case w <- t:
-			default: // who does not listen misses it, and can read the file
-			}
-		}
 	}
 	for _, a := range r.Actions {
 		s.act(a)
