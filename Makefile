@@ -55,8 +55,12 @@ setup: ## install what is missing (Debian, root or sudo); elsewhere say what to 
 
 test: test-unit test-vm ## run all tests: unit, root, runc, whole VM
 
-test-unit: images ## run the tests that need no VM (as root, through sudo if need be)
-	$(SUDO) $(GO) test -race -timeout 20m ./pkg/... ./cmd/...
+# The tests that need runc take the one that our image has.
+$(BIN)/runc: images
+	@printf 'init: [slipway/runc:v0.1]\n' | $(SLIPWAY) build --format tar -o - - | tar -x -C $(BIN) --strip-components=2 usr/bin/runc
+
+test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through sudo if need be)
+	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -race -timeout 20m ./pkg/... ./cmd/...
 
 test-vm: images ## boot a VM for every case in test/cases
 	$(SUDO) $(GO) test -timeout 60m ./test/...

@@ -15,9 +15,9 @@ func TestArgs(t *testing.T) {
 		not    []string
 	}{
 		{"kernel", Config{Boot: kernel}, []string{"-machine q35", "-smp 1", "-m 1024", "-accel tcg,", "-kernel k", "-initrd i", "-append console=ttyS0 a=b"}, []string{"reboot=shutdown", "kvm", "i6300esb"}},
-		{"append", Config{Boot: kernel, Append: "c=d"}, []string{"-append console=ttyS0 a=b c=d"}, nil},
+		{"append", Config{Boot: kernel, Append: "c=d"}, []string{"-append console=ttyS0 a=b no_timer_check c=d"}, nil},
 		{"console is added", Config{Boot: Boot{Kernel: "k", Initrd: "i"}}, []string{"-append console=ttyS0"}, nil},
-		{"console of append is kept", Config{Boot: Boot{Kernel: "k", Initrd: "i"}, Append: "console=tty0"}, []string{"-append console=tty0"}, []string{"ttyS0"}},
+		{"console of append is kept", Config{Boot: Boot{Kernel: "k", Initrd: "i"}, Append: "console=tty0"}, []string{"-append no_timer_check console=tty0"}, []string{"ttyS0"}},
 		{"kvm", Config{Boot: kernel, Accel: "kvm"}, []string{"-accel kvm -cpu host"}, []string{"tcg"}},
 		{"no reboot", Config{Boot: kernel, NoReboot: true}, []string{"-action reboot=shutdown"}, nil},
 		{"watchdog", Config{Boot: kernel, Watchdog: true}, []string{"-device i6300esb"}, nil},
