@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"slipway/pkg/service/state"
+	"slipway/pkg/service/supervisor"
+)
+
+func eventsFlags(f *flag.FlagSet, o *options) {
+	jsonFlag(f, o)
+	f.BoolVar(&o.follow, "f", false, "wait for more")
+}
+
+// followPause is how often a follower looks for more; it is the one that pays.
+const followPause = 200 * time.Millisecond
+
+// runEvents shows the transitions of all services, or of the ones named.
+func runEvents(c *call) error {
+	path := supervisor.EventsPath(c.paths)
+	if old, err := os.Open(path + ".0"); err == nil {
+		err := c.showEvents(bufio.NewReader(old))
+		if err := errors.Join(err, old.Close()); err != nil {
+			return err
+		}
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && !c.follow {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := bufio.NewReader(f)
+	for {
+		if err := c.showEvents(in); err != nil || !c.follow {
+			return err
+		}
+		time.Sleep(followPause)
+		if next := reopened(f, path); next != nil {
+			if err := errors.Join(c.showEvents(in), f.Close()); err != nil {
+				return err
+			}
+			f, in = next, bufio.NewReader(next)
+		}
+	}
+}
+
+// reopened opens a file anew if another one has taken its place.
+func reopened(f *os.File, path string) *os.File {
+	a, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	next, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	if b, err := next.Stat(); err == nil && !os.SameFile(a, b) {
+		return next
+	}
+	if err := next.Close(); err != nil {
+		return nil
+	}
+	return nil
+}
+
+// showEvents shows the whole lines that there are. One that is cut short, by a
+// full disk, is passed over.
+func (c *call) showEvents(in *bufio.Reader) error {
+	for {
+		line, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var t state.Transition
+		if json.Unmarshal(line, &t) != nil || !c.wants(t.Name) {
+			continue
+		}
+		if c.json {
+			say(c.out, "%s", line)
+			continue
+		}
+		say(c.out, "%s %-16s %s -> %s", t.Time.Local().Format("15:04:05.000"), t.Name, t.From, t.To)
+		if t.Cause != "" {
+			say(c.out, " (%s)", t.Cause)
+		}
+		say(c.out, "\n")
+	}
+}
+
+func (c *call) wants(name string) bool {
+	for _, a := range c.args {
+		if a == name {
+			return true
+		}
+	}
+	return len(c.args) == 0
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os/signal"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/logs"
+)
+
+func logsFlags(f *flag.FlagSet, o *options) {
+	jsonFlag(f, o)
+	f.BoolVar(&o.follow, "f", false, "wait for more")
+	f.BoolVar(&o.previous, "previous", false, "of the run before the last start")
+	f.StringVar(&o.since, "since", "", "no lines before a `time`, such as 10m or 2026-11-24T10:00:00Z")
+	f.IntVar(&o.tail, "n", 0, "only the last `lines`")
+}
+
+// logLine is the JSON of a line.
+type logLine struct {
+	Time   time.Time `json:"time,omitzero"`
+	Stream string    `json:"stream"`
+	Line   string    `json:"line"`
+	Part   bool      `json:"part,omitempty"`
+	Lost   int64     `json:"lost_bytes,omitempty"`
+}
+
+func runLogs(c *call) error {
+	name, err := c.onlyName()
+	if err != nil {
+		return err
+	}
+	section, folder, err := locate(c, name)
+	if err != nil {
+		return err
+	}
+	q := logs.Query{Follow: c.follow, Tail: c.tail}
+	if c.previous {
+		q.Runs = logs.PreviousRun
+	}
+	if q.Since, err = parseSince(c.since, time.Now()); err != nil {
+		return err
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer cancel()
+	for line, err := range logs.Read(ctx, c.paths.Logs(), section, folder, q) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.showLine(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *call) showLine(l logs.Line) error {
+	if c.json {
+		return json.NewEncoder(c.out).Encode(logLine{l.Time, l.Stream.String(), string(l.Text), l.Part, l.Lost})
+	}
+	text := string(logs.Escape(nil, l.Text))
+	if l.Lost > 0 {
+		text = fmt.Sprintf("-- %d bytes lost --", l.Lost)
+	}
+	stamp := "-"
+	if !l.Time.IsZero() {
+		stamp = l.Time.Local().Format("15:04:05.000")
+	}
+	_, err := fmt.Fprintf(c.out, "%s %s %s\n", stamp, l.Stream, text)
+	return err
+}
+
+// parseSince reads a duration back from now, or a time.
+func parseSince(v string, now time.Time) (time.Time, error) {
+	if v == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(v); err == nil {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, v, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usageError{fmt.Sprintf("-since %q is neither a duration nor a time", v)}
+}
+
+// locate finds the bundle that a name stands for: a service's folder, or that of
+// a step with or without its number.
+func locate(c *call, name string) (bundle.Section, string, error) {
+	var names []string
+	for _, s := range []bundle.Section{bundle.Services, bundle.Onboot, bundle.Onshutdown} {
+		folders, err := bundle.List(c.paths.Section(s))
+		if err != nil {
+			return "", "", err
+		}
+		for _, folder := range folders {
+			if folder == name || bundle.ShortName(s, folder) == name {
+				return s, folder, nil
+			}
+			names = append(names, folder)
+		}
+	}
+	return "", "", unknownName(name, names)
+}

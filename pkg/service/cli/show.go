@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/service/graph"
+	"slipway/pkg/service/host"
+	"slipway/pkg/service/status"
+	"slipway/pkg/service/supervisor"
+)
+
+func steps(p host.Paths) []status.Step { return supervisor.Steps(p) }
+
+func runList(c *call) error {
+	if len(c.args) != 0 {
+		return usageError{"list takes no arguments; status NAME shows one container"}
+	}
+	l, err := fetch(c)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return writeJSON(c, l)
+	}
+	say(c.out, "%s", status.Table(l))
+	return nil
+}
+
+// runStatus shows one container, or all.
+func runStatus(c *call) error {
+	if len(c.args) == 0 {
+		return runList(c)
+	}
+	name, err := c.onlyName()
+	if err != nil {
+		return err
+	}
+	l, err := fetch(c)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, s := range l.Services {
+		if s.Name == name {
+			return showService(c, s)
+		}
+		names = append(names, s.Name)
+	}
+	for _, s := range l.Steps {
+		if s.Name == name || bundle.ShortName(bundle.Section(s.Section), s.Name) == name {
+			return showStep(c, s)
+		}
+		names = append(names, s.Name)
+	}
+	return unknownName(name, names)
+}
+
+func unknownName(name string, names []string) error {
+	if near := graph.Nearest(name, names); near != "" {
+		return fmt.Errorf("no container %q; did you mean %q?", name, near)
+	}
+	return fmt.Errorf("no container %q; service list shows all", name)
+}
+
+func showStep(c *call, s status.Step) error {
+	if c.json {
+		return writeJSON(c, s)
+	}
+	pairs(c, "name", s.Name, "section", s.Section, "state", s.State,
+		"result", s.Result, "took", status.Duration(s.Took))
+	return nil
+}
+
+func showService(c *call, s status.Service) error {
+	if c.json {
+		return writeJSON(c, s)
+	}
+	pairs(c, "name", s.Name, "state", fmt.Sprintf("%s since %s", s.State, ago(s.Since)),
+		"cause", s.Cause, "waits for", s.WaitsFor, "pid", number(s.Pid),
+		"started", when(s.Started), "probe", s.Probe, "ready after", seconds(s.Ready),
+		"runs", number(s.Runs), "restarts", fmt.Sprint(s.Restarts),
+		"after", strings.Join(without(s.After, s.Requires), ", "), "requires", strings.Join(s.Requires, ", "))
+	if s.Pid != 0 {
+		pairs(c, "memory", status.Size(s.Memory), "cpu", seconds(s.CPU), "tasks", fmt.Sprint(s.Tasks))
+	}
+	for _, e := range slices.Backward(s.History) {
+		pairs(c, "exit", fmt.Sprintf("%s  run %d: %s", when(e.Time), e.Run, e.Cause))
+	}
+	return nil
+}
+
+func without(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(others, n) })
+}
+
+// pairs writes lines of a key and a value; those without a value are left out.
+func pairs(c *call, kv ...string) {
+	for i := 0; i+1 < len(kv); i += 2 {
+		if kv[i+1] != "" {
+			say(c.out, "%-12s %s\n", kv[i], kv[i+1])
+		}
+	}
+}
+
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+func seconds(s float64) string {
+	if s == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.3fs", s)
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format("2006-01-02 15:04:05.000")
+}
+
+func ago(t time.Time) string {
+	if t.IsZero() {
+		return "the boot"
+	}
+	return fmt.Sprintf("%s (%s)", t.Local().Format("15:04:05"), status.Duration(time.Since(t)))
+}

@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/host"
+	"slipway/pkg/service/state"
+	"slipway/pkg/service/status"
+)
+
+func (c *call) client() control.Client {
+	if c.control != "" {
+		return control.Client{Path: c.control}
+	}
+	return control.Client{Path: c.paths.Own("control.sock")}
+}
+
+// onlyName is the one argument of most commands.
+func (c *call) onlyName() (string, error) {
+	if len(c.args) != 1 || c.args[0] == "" {
+		return "", usageError{c.command + " wants the name of one container"}
+	}
+	return c.args[0], nil
+}
+
+func dumpFlag(f *flag.FlagSet, o *options) {
+	f.StringVar(&o.dumpSpec, "dump-spec", "", "write the service's OCI spec to `file` before it starts")
+}
+
+func runStart(c *call) error   { return steer(c, "start") }
+func runStop(c *call) error    { return steer(c, "stop") }
+func runRestart(c *call) error { return steer(c, "restart") }
+
+// steer makes a wish and waits until it has come true, or cannot.
+func steer(c *call, verb string) error {
+	name, err := c.onlyName()
+	if err != nil {
+		return err
+	}
+	if c.dumpSpec != "" {
+		if err := dumpSpec(c, name); err != nil {
+			return err
+		}
+	}
+	var before, now status.Service
+	if err := c.client().Service(name, &before); err != nil {
+		return err
+	}
+	if err := c.client().Ask(verb, name, &now); err != nil {
+		return err
+	}
+	for pause := 5 * time.Millisecond; !settled(verb, before, now); pause = min(2*pause, 200*time.Millisecond) {
+		time.Sleep(pause)
+		if err := c.client().Service(name, &now); err != nil {
+			return err
+		}
+	}
+	return conclude(c, verb, now)
+}
+
+// settled tells whether a wish has come to something.
+func settled(verb string, before, now status.Service) bool {
+	switch {
+	case verb == "stop":
+		return now.State.Final()
+	case verb == "restart" && now.Runs == before.Runs:
+		return now.State == state.Failed
+	}
+	return now.State == state.Ready || now.State.Final() || now.State == state.Backoff
+}
+
+func conclude(c *call, verb string, now status.Service) error {
+	switch now.State {
+	case state.Failed, state.Backoff:
+		if verb != "stop" {
+			return fmt.Errorf("%s %s: %s", verb, now.Name, now.Cause)
+		}
+	case state.Stopped:
+		if verb != "stop" {
+			return fmt.Errorf("%s %s: it was stopped meanwhile", verb, now.Name)
+		}
+	}
+	if c.json {
+		return writeJSON(c, now)
+	}
+	if !c.quiet {
+		say(c.out, "%s: %s\n", now.Name, describe(now))
+	}
+	return nil
+}
+
+func describe(s status.Service) string {
+	if s.Pid != 0 {
+		return fmt.Sprintf("%s, pid %d", s.State, s.Pid)
+	}
+	return string(s.State)
+}
+
+// dumpSpec writes what the OCI runtime will be given, with an absolute root.
+func dumpSpec(c *call, name string) error {
+	b, err := bundle.Load(bundle.Services, filepath.Join(c.paths.Section(bundle.Services), name))
+	if err != nil {
+		return err
+	}
+	spec := *b.Spec
+	root := *spec.Root
+	if !filepath.IsAbs(root.Path) {
+		root.Path = b.Path(root.Path)
+	}
+	spec.Root = &root
+	data, err := json.MarshalIndent(spec, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.dumpSpec, append(data, '\n'), 0o644)
+}
+
+func writeJSON(c *call, v any) error {
+	e := json.NewEncoder(c.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func jsonFlag(f *flag.FlagSet, o *options) { f.BoolVar(&o.json, "json", false, "as JSON") }
+
+func startFlags(f *flag.FlagSet, o *options) { jsonFlag(f, o); dumpFlag(f, o) }
+
+// fetch asks for all containers. Without a supervisor it says what is known
+// from the files that one has left.
+func fetch(c *call) (status.List, error) {
+	var l status.List
+	err := c.client().Services(&l)
+	if !errors.Is(err, control.ErrNoSupervisor) {
+		return l, err
+	}
+	l, readErr := offline(c.paths)
+	if readErr != nil {
+		return l, err
+	}
+	say(os.Stderr, "service: %s; this is what it left\n", control.ErrNoSupervisor)
+	return l, nil
+}
+
+func offline(p host.Paths) (status.List, error) {
+	l := status.List{Steps: steps(p)}
+	files, err := filepath.Glob(p.Own("services", "*.json"))
+	if err != nil {
+		return l, err
+	}
+	for _, file := range files {
+		var r state.Record
+		if err := host.ReadJSON(file, &r); err != nil {
+			return l, err
+		}
+		l.Services = append(l.Services, status.Service{Name: r.Name, State: r.State, Cause: r.Cause,
+			Since: r.Since, Pid: r.Proc.Pid, Started: r.StartedAt, Restarts: r.Restarts, Runs: r.Run,
+			Exits: r.Exits, LastExit: r.LastExit, History: r.History})
+	}
+	if len(l.Services)+len(l.Steps) == 0 {
+		return l, fs.ErrNotExist
+	}
+	return l, nil
+}
