@@ -60,6 +60,7 @@ func steer(c *call, verb string) error {
 	}
 	for pause := 5 * time.Millisecond; !settled(verb, before, now); pause = min(2*pause, 200*time.Millisecond) {
 		time.Sleep(pause)
+		now = status.Service{}
 		if err := c.client().Service(name, &now); err != nil {
 			return err
 		}

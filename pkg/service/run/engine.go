@@ -61,7 +61,7 @@ var steps = map[container.Phase]string{
 func observe(r *timeline.Recorder, b *bundle.Bundle, p container.Phase, took time.Duration) {
 	step, known := steps[p]
 	if !known {
-		step = string(p)
+		return // cleaning up is no part of a start
 	}
 	now := timeline.Now()
 	r.Span(step, now-took, now, timeline.Phase(phases[b.Section]), timeline.Container(b.Name),

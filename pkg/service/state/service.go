@@ -4,17 +4,21 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
 )
 
 // Exit is how one run of a service ended.
 type Exit struct {
-	Run    int         `json:"run"`
-	Time   time.Time   `json:"time"`
-	Status reap.Status `json:"status"`
-	OOM    bool        `json:"oom,omitempty"`
-	Cause  string      `json:"cause"`
+	Run    int       `json:"run"`
+	Time   time.Time `json:"time"`
+	Code   int       `json:"code"`             // exit status
+	Signal string    `json:"signal,omitempty"` // what killed it
+	Core   bool      `json:"core,omitempty"`
+	OOM    bool      `json:"oom,omitempty"`
+	Cause  string    `json:"cause"` // in words
 }
 
 // exitsKept bounds the history in a service's record.
@@ -118,7 +122,10 @@ func (s *service) overLimit(now time.Time) bool {
 
 // noteExit enters how the program ended.
 func (s *service) noteExit(now time.Time, e Event) {
-	exit := Exit{Run: s.Run, Time: now, Status: e.Status, OOM: e.OOM, Cause: describe(e)}
+	exit := Exit{Run: s.Run, Time: now, Code: e.Status.Code, Core: e.Status.Core, OOM: e.OOM, Cause: describe(e)}
+	if e.Status.Signal != 0 {
+		exit.Signal = unix.SignalName(e.Status.Signal)
+	}
 	s.Exits++
 	s.LastExit = &exit
 	s.History = append(s.History, exit)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"slipway/pkg/service/state"
+	"slipway/pkg/timeline"
 )
 
 // tell says on the console what people want to know of a transition. What a
@@ -17,6 +18,9 @@ func (s *Supervisor) tell(t state.Transition) {
 	case state.Ready:
 		if t.Duration > 0 {
 			s.say(t, "ready after %s", short(t.Duration))
+			now := timeline.Now()
+			s.Host.Timeline.Span(timeline.StepReady, now-t.Duration, now,
+				timeline.Phase(timeline.PhaseServices), timeline.Container(t.Name))
 		}
 	case state.Stopping:
 		s.say(t, "stopping: %s", t.Cause)
