@@ -255,7 +255,7 @@ func linkIn(at string) func(*testing.T, *bundle.Bundle, string) {
 func untouched(victim string) error {
 	entries, err := os.ReadDir(victim)
 	if err != nil || len(entries) > 0 {
-		return fmt.Errorf("the victim holds %v, %v", entries, err)
+		return fmt.Errorf("the victim is touched: %v (%w)", entries, err)
 	}
 	table, err := mount.Table()
 	if found := mount.InnermostFirst(table, victim); len(found) > 0 {

@@ -34,6 +34,8 @@ type line struct {
 	fd      int
 	waiting []byte
 	dropped int
+	// reopened: it was hung up and opened again, and has taken nothing since.
+	reopened bool
 }
 
 // New returns a console without devices; what is written to it before the first
@@ -167,15 +169,36 @@ func (l *line) flush() {
 		if errors.Is(err, unix.EAGAIN) {
 			return
 		}
+		if errors.Is(err, unix.EIO) && l.reopen() {
+			continue
+		}
 		if err != nil {
-			// A hung-up device: its output has no reader any more.
+			// A device that is gone: its output has no reader any more.
 			l.dropped++
 			l.waiting = nil
 			return
 		}
 		l.waiting = l.waiting[n:]
+		l.reopened = false
 	}
 	l.waiting = nil
+}
+
+// reopen opens a terminal again that a session has hung up: when a getty ends,
+// the kernel cuts off everybody who has its terminal open. Cut off twice in a
+// row, with nothing written between, it is given up.
+func (l *line) reopen() bool {
+	if l.reopened {
+		return false
+	}
+	l.reopened = true
+	again := open(l.name)
+	if again == nil {
+		return false
+	}
+	closeFD(l.fd)
+	l.fd = again.fd
+	return true
 }
 
 // drain retries consoles that did not take everything. It sleeps in between
@@ -215,7 +238,10 @@ func (c *Console) Flush(limit time.Duration) {
 		// tcdrain(3) has no time limit, so each waits in a goroutine of its own
 		// that is left behind if its console is stuck.
 		go func(fd int) {
-			if err := unix.IoctlSetInt(fd, unix.TCSBRK, 1); err != nil && !errors.Is(err, unix.ENOTTY) {
+			// ENOTTY: no terminal; EIO: one that the end of a getty has hung up
+			// since the last line, which it has taken.
+			err := unix.IoctlSetInt(fd, unix.TCSBRK, 1)
+			if err != nil && !errors.Is(err, unix.ENOTTY) && !errors.Is(err, unix.EIO) {
 				fmt.Fprintf(os.Stderr, "drain console: %v\n", err)
 			}
 			done <- struct{}{}

@@ -34,6 +34,8 @@ type terminal struct {
 	moved  time.Time // when it last took something, or had nothing to take
 	lost   int64     // bytes dropped, ever
 	untold int64     // of these, not yet said on the terminal
+	// reopened: it was hung up and opened again, and has taken nothing since.
+	reopened bool
 }
 
 // ConsoleNames lists the devices that the kernel's command line names with
@@ -221,6 +223,24 @@ func (t *terminal) flush() {
 	}
 }
 
+// reopen opens a terminal again that a session has hung up: when a getty ends,
+// the kernel cuts off everybody who has its terminal open. Cut off twice in a
+// row, with nothing written between, it is left alone until the next write.
+func (t *terminal) reopen() bool {
+	if t.reopened {
+		t.reopened = false
+		return false
+	}
+	t.reopened = true
+	fd, err := unix.Open(t.name, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	// The number stays: somebody may be polling it.
+	err = unix.Dup3(fd, t.fd, unix.O_CLOEXEC)
+	return errors.Join(err, unix.Close(fd)) == nil
+}
+
 // push writes what the terminal takes at once.
 func (t *terminal) push(data []byte) int {
 	done := 0
@@ -229,9 +249,13 @@ func (t *terminal) push(data []byte) int {
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
+		if errors.Is(err, unix.EIO) && t.reopen() {
+			continue
+		}
 		if err != nil || n <= 0 {
 			break
 		}
+		t.reopened = false
 		done += n
 	}
 	if done > 0 {

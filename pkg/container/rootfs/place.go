@@ -54,11 +54,6 @@ func containersDir(b *bundle.Bundle) (dir string, depth int) {
 	return section, 2
 }
 
-// below is a place further down.
-func (p place) below(elem string) place {
-	return place{p.base, p.strict, path.Join(p.rest, elem)}
-}
-
 // open opens what is there, whatever it is.
 func (p place) open() (*mount.Dir, error) {
 	root, err := p.openRoot()

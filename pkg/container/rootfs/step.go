@@ -178,10 +178,10 @@ func (r *resolved) resolveData(m Mount) error {
 		name, value, _ := strings.Cut(option, "=")
 		name += "="
 		var err error
-		switch {
-		case name == upperOption || name == workOption:
+		switch name {
+		case upperOption, workOption:
 			value, err = r.dataPath(m, value, true)
-		case name == lowerOption:
+		case lowerOption:
 			value, err = r.lower(m, value)
 		default:
 			r.data = append(r.data, option)

@@ -9,7 +9,6 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/logs"
-	"slipway/pkg/reap"
 	"slipway/pkg/service/probe"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -159,12 +158,4 @@ func (s *Supervisor) tailOf(name string) []string {
 		tail = append(tail, string(logs.Escape(nil, line.Text)))
 	}
 	return tail
-}
-
-// processOf is the process of a service, or zero.
-func (l *life) processOf() reap.Ident {
-	if l == nil || l.container == nil {
-		return reap.Ident{}
-	}
-	return l.container.Ident()
 }

@@ -136,7 +136,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case <-stop:
 			stop = nil
 			s.stopping = true
-			s.submit(state.Event{Kind: state.Shutdown})
+			s.report(s.submit(state.Event{Kind: state.Shutdown}))
 			s.remind()
 		}
 	}
