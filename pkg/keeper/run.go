@@ -17,7 +17,7 @@ import (
 // and begins anew after it ran for a while.
 const (
 	firstPause   = 50 * time.Millisecond
-	longestPause = 10 * time.Second
+	longestPause = time.Second
 	longEnough   = 30 * time.Second
 )
 
@@ -28,6 +28,9 @@ type Keeper struct {
 	// Command makes the supervisor's command, anew for each start.
 	Command func() *exec.Cmd
 	Log     *slog.Logger
+	// MaxPause is the longest pause before the supervisor is started again;
+	// 0: a second.
+	MaxPause time.Duration
 }
 
 // Run keeps until ctx ends; then it tells the supervisor to stop with SIGTERM
@@ -49,7 +52,7 @@ func (k *Keeper) Run(ctx context.Context) (err error) {
 			k.Log.Error("keeper", "err", err)
 		}
 	})
-	pause := firstPause
+	pause := min(firstPause, k.maxPause())
 	for {
 		begin := time.Now()
 		status, err := k.once(ctx, reaper)
@@ -57,7 +60,7 @@ func (k *Keeper) Run(ctx context.Context) (err error) {
 			return err
 		}
 		if time.Since(begin) > longEnough {
-			pause = firstPause
+			pause = min(firstPause, k.maxPause())
 		}
 		k.Log.Error("supervisor ended, starting it again", "status", status.String(), "err", err, "pause", pause)
 		select {
@@ -65,8 +68,15 @@ func (k *Keeper) Run(ctx context.Context) (err error) {
 			return nil
 		case <-time.After(pause):
 		}
-		pause = min(2*pause, longestPause)
+		pause = min(2*pause, k.maxPause())
 	}
+}
+
+func (k *Keeper) maxPause() time.Duration {
+	if k.MaxPause == 0 {
+		return longestPause
+	}
+	return k.MaxPause
 }
 
 func (k *Keeper) once(ctx context.Context, reaper *reap.Reaper) (reap.Status, error) {

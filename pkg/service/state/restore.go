@@ -21,8 +21,7 @@ type Found struct {
 // Restore goes on with a service where the supervisor before was killed. It is
 // called once for each service that has a record, before any event.
 func (s *Set) Restore(now time.Time, rec Record, found Found) Result {
-	s.now, s.actions, s.changes = now, nil, nil
-	clear(s.dirty)
+	s.begin(now)
 	if svc := s.services[rec.Name]; svc != nil {
 		svc.Record, svc.restored = rec, true
 		s.resume(svc, found)

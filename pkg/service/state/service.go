@@ -52,6 +52,11 @@ type Record struct {
 	History   []Exit        `json:"history,omitempty"` // the last ones, newest last
 	// Trouble is why the last run failed, until one is ready again.
 	Trouble string `json:"trouble,omitempty"`
+	// Seq numbers the last transition. Batch is those that were made together
+	// with it: a supervisor that is killed between keeping this record and
+	// noting them leaves that to the next.
+	Seq   int          `json:"seq"`
+	Batch []Transition `json:"batch,omitempty"`
 	// Outcome is how the run that is being cleaned up counts.
 	Outcome Outcome `json:"outcome,omitempty"`
 	// Blocked says, for one that waits, on what.

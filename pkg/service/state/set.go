@@ -33,13 +33,14 @@ type Set struct {
 	actions []Action
 	changes []Transition
 	dirty   map[string]bool
+	moved   map[string]bool // made a transition in answer to this event
 }
 
 // New makes a set of services that are all stopped.
 func New(c Config) *Set {
 	s := &Set{
 		services: map[string]*service{}, slots: max(c.Slots, 1), jitter: c.Jitter,
-		dirty: map[string]bool{},
+		dirty: map[string]bool{}, moved: map[string]bool{},
 	}
 	var nodes []graph.Node
 	for name, p := range c.Policies {
@@ -73,8 +74,7 @@ type Result struct {
 
 // Handle takes one event.
 func (s *Set) Handle(now time.Time, e Event) (Result, error) {
-	s.now, s.actions, s.changes = now, nil, nil
-	clear(s.dirty)
+	s.begin(now)
 	err := s.take(e)
 	s.settle()
 	r := Result{Changes: s.changes, Actions: s.actions}
@@ -84,6 +84,12 @@ func (s *Set) Handle(now time.Time, e Event) (Result, error) {
 		}
 	}
 	return r, err
+}
+
+func (s *Set) begin(now time.Time) {
+	s.now, s.actions, s.changes = now, nil, nil
+	clear(s.dirty)
+	clear(s.moved)
 }
 
 // Names lists all services, each behind what it comes after.
@@ -98,6 +104,7 @@ func (s *Set) Record(name string) (Record, bool) {
 	r := svc.Record
 	r.Recent = slices.Clone(r.Recent)
 	r.History = slices.Clone(r.History)
+	r.Batch = slices.Clone(r.Batch)
 	return r, true
 }
 
@@ -154,7 +161,14 @@ func (s *Set) move(svc *service, to State, cause string) {
 	if !svc.Since.IsZero() {
 		t.Duration = s.now.Sub(svc.Since)
 	}
+	if !s.moved[svc.Name] {
+		s.moved[svc.Name] = true
+		svc.Batch = nil
+	}
+	svc.Seq++
+	t.Seq = svc.Seq
 	s.changes = append(s.changes, t)
+	svc.Batch = append(svc.Batch, t)
 	svc.State, svc.Since, svc.Cause = to, s.now, cause
 	svc.Blocked = ""
 	s.dirty[svc.Name] = true

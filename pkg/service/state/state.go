@@ -72,7 +72,9 @@ func (s State) Busy() bool { return s.Up() || s == Cleaning }
 
 // Transition is one change of a service's state.
 type Transition struct {
-	Name     string        `json:"service"`
+	Name string `json:"service"`
+	// Seq counts the transitions of the service.
+	Seq      int           `json:"seq"`
 	From     State         `json:"from"`
 	To       State         `json:"to"`
 	Time     time.Time     `json:"time"`

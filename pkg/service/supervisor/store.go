@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,6 +73,43 @@ func (s *store) load() (map[string]state.Record, error) {
 		records[strings.TrimSuffix(filepath.Base(name), ".json")] = r
 	}
 	return records, errors.Join(faults...)
+}
+
+// catchUp notes the transitions that an earlier supervisor kept with its
+// records, and was killed before it could note them as events.
+func (s *store) catchUp(records map[string]state.Record) error {
+	noted := map[string]int{}
+	for _, file := range []string{s.events + ".0", s.events} {
+		if err := lastNoted(file, noted); err != nil {
+			return err
+		}
+	}
+	for _, r := range records {
+		for _, t := range r.Batch {
+			if t.Seq > noted[r.Name] {
+				s.note(t)
+			}
+		}
+	}
+	return nil
+}
+
+// lastNoted finds the number of the last event of each service.
+func lastNoted(file string, noted map[string]int) error {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for line := range bytes.Lines(data) {
+		var t state.Transition
+		if json.Unmarshal(line, &t) == nil {
+			noted[t.Name] = t.Seq
+		}
+	}
+	return nil
 }
 
 // note appends a transition to the events. It is best effort: on a full /run

@@ -19,6 +19,7 @@ func (s *Supervisor) takeOver() {
 	if len(records) == 0 {
 		return
 	}
+	s.report(s.store.catchUp(records))
 	taken := 0
 	for _, name := range s.set.Names() {
 		rec, known := records[name]
