@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/service/host"
@@ -23,15 +24,17 @@ func (s *Supervisor) checkOver() {
 	if s.Ready != nil {
 		s.Ready()
 	}
-	s.makeReport()
+	if how := s.Host.Options.Report; how == host.ReportPoweroff || how == host.ReportPrint {
+		time.AfterFunc(reportDelay, func() { s.post(func() { s.makeReport(how) }) })
+	}
 }
 
+// reportDelay lets a service that needs no more than to start show that it did
+// more than that.
+const reportDelay = time.Second
+
 // makeReport shows how all went, once for each boot: slipway.report.
-func (s *Supervisor) makeReport() {
-	how := s.Host.Options.Report
-	if how != host.ReportPoweroff && how != host.ReportPrint {
-		return
-	}
+func (s *Supervisor) makeReport(how string) {
 	done := s.Host.Paths.Own("reported")
 	if _, err := os.Lstat(done); err == nil {
 		return

@@ -1,0 +1,158 @@
+package supervisor
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/service/state"
+)
+
+// saw checks that patterns come in this order.
+func saw(t *testing.T, text string, patterns ...string) {
+	t.Helper()
+	rest := text
+	for _, p := range patterns {
+		at := regexp.MustCompile(p).FindStringIndex(rest)
+		if at == nil {
+			t.Errorf("no %q, in its place, in\n%s", p, text)
+			return
+		}
+		rest = rest[at[1]:]
+	}
+}
+
+func TestLifeOfServices(t *testing.T) {
+	m := boot(t, "", "web run requires=db", "db run after=log", "log run")
+	m.awaitReady()
+	m.end()
+	if got, want := m.engine.happened(), "start log, start db, start web, TERM web, clean web, TERM db, clean db, TERM log, clean log"; got != want {
+		t.Errorf("happened: %s\nwant: %s", got, want)
+	}
+	for _, name := range []string{"log", "db", "web"} {
+		if got := m.states(name); got != "waiting starting running ready stopping cleaning stopped" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	saw(t, m.console(), "slipway: services log: started, pid ", "services web: stopping: shutdown", "services web: stopped: killed by SIGTERM", "services: all are stopped")
+}
+
+func TestFailures(t *testing.T) {
+	m := boot(t, "", "cannot no restart=no", "user run requires=cannot", "typo run after=usre",
+		"limit exit 3 restart-delay=1ms restart-limit=2/1h", "fine run after=cannot", "once exit 0")
+	m.awaitReady()
+	m.await("limit", state.Failed)
+	m.await("once", state.Exited)
+	m.await("fine", state.Ready)
+	saw(t, m.console(), "(?m)^slipway: services typo: failed: .*did you mean \"user\"")
+	saw(t, m.console(), "services cannot: failed: start: no such command", "services user: failed: requires cannot, which is failed: start: no such command")
+	saw(t, m.console(), "services limit: ended: exit status 3; starting again in", "  limit: last words",
+		"services limit: failed: exit status 3, more than 2 restarts in 1h")
+	run := "starting running ready cleaning "
+	if got := m.states("limit"); got != "waiting "+strings.Repeat(run+"backoff waiting ", 2)+run+"failed" {
+		t.Errorf("limit: %s", got)
+	}
+	if got := m.states("once"); got != "waiting starting running ready cleaning exited" {
+		t.Errorf("once: %s", got)
+	}
+	if strings.Contains(m.engine.happened(), "start user") {
+		t.Error("user was started without what it requires")
+	}
+}
+
+// Those who do not hear the signal are killed after their own timeout, all at
+// the same time.
+func TestStopTakesTheLongestTimeout(t *testing.T) {
+	var services []string
+	for _, name := range strings.Fields("a b c d e f g h i j") {
+		services = append(services, name+" deaf stop-timeout=2s stop-signal=SIGUSR1")
+	}
+	m := boot(t, "", services...)
+	m.awaitReady()
+	begin := time.Now()
+	m.end()
+	took := time.Since(begin)
+	if took < 2*time.Second || took > 15*time.Second {
+		t.Errorf("stopping ten services with a timeout of 2 s took %s", took)
+	}
+	for _, s := range services {
+		saw(t, m.engine.happened(), "USR1 "+s[:1], "kill "+s[:1])
+	}
+}
+
+func TestGivingUpMeansSomethingForTheMachine(t *testing.T) {
+	for _, policy := range []bundle.OnFailure{bundle.Reboot, bundle.Poweroff} {
+		m := boot(t, "", "vital exit 1 restart=no on-failure="+string(policy))
+		select {
+		case got := <-m.ends:
+			if got != policy {
+				t.Errorf("%s, want %s", got, policy)
+			}
+		case <-time.After(patience):
+			t.Fatalf("nothing came of %s", policy)
+		}
+	}
+	m := boot(t, "", "vital no restart=no on-failure=stop")
+	m.await("vital", state.Failed)
+	saw(t, m.console(), "services vital: failed, and its policy is to stop")
+	select {
+	case <-m.ready:
+		t.Error("the boot was not stopped")
+	case <-time.After(50 * time.Millisecond):
+	}
+}
+
+func TestReport(t *testing.T) {
+	m := boot(t, "quiet slipway.report=poweroff", "good run", "bad exit 7 restart=no", "worse no restart=no")
+	m.awaitReady()
+	select {
+	case got := <-m.ends:
+		if got != bundle.Poweroff {
+			t.Errorf("%s", got)
+		}
+	case <-time.After(patience):
+		t.Fatal("no power-off")
+	}
+	saw(t, m.console(), "SERVICE +STATE", "(?m)^good +ready +")
+	saw(t, m.console(), `slipway: report: failed: bad: exit status 7; worse: start: no such command`)
+}
+
+func TestSteering(t *testing.T) {
+	m := boot(t, "", "db run", "web run requires=db")
+	m.awaitReady()
+	r := remote{m.sup}
+	ask := func(verb, name string) {
+		t.Helper()
+		if err := r.Ask(t.Context(), verb, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask("stop", "db")
+	m.await("db", state.Stopped)
+	m.await("web", state.Stopped)
+	ask("start", "web")
+	m.await("web", state.Ready)
+	ask("restart", "db")
+	m.await("db", state.Ready)
+	if err := r.Ask(t.Context(), "start", "wbe"); err == nil || !strings.Contains(err.Error(), `did you mean "web"`) {
+		t.Errorf("unknown name: %v", err)
+	}
+	saw(t, m.engine.happened(), "TERM web", "clean web", "TERM db", "clean db", "start db", "start web", "TERM db", "clean db", "start db")
+	if strings.Count(m.engine.happened(), "start web") != 2 {
+		t.Errorf("web was restarted with db: %s", m.engine.happened())
+	}
+}
+
+func TestWaitersAreNamed(t *testing.T) {
+	m := boot(t, "", "slow run ready=tcp:1", "user run requires=slow")
+	m.await("slow", state.Running)
+	var who []string
+	if err := m.sup.Do(t.Context(), func() { who = m.sup.waiting() }); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(who, ", "); got != "slow to be ready, user (for slow, which is running)" {
+		t.Errorf("waiting: %s", got)
+	}
+}
