@@ -60,7 +60,7 @@ func selfCommand(part string, flags []string) *exec.Cmd {
 // pathFlags hands the paths on to a child.
 func (c *call) pathFlags() []string {
 	p := c.paths
-	flags := []string{"-containers", p.Containers, "-run", p.Run, "-log", p.Log, "-runc", p.Runc, "-runc-root", p.RuncRoot}
+	flags := []string{"-containers", p.Containers, "-run", p.Run, "-log", p.Log, "-var", p.Var, "-runc", p.Runc, "-runc-root", p.RuncRoot}
 	if p.Services != "" {
 		flags = append(flags, "-path", p.Services)
 	}

@@ -44,6 +44,7 @@ func (o *options) define(f *flag.FlagSet) {
 	f.StringVar(&o.paths.Volumes, "volumes", o.paths.Volumes, "`folder` of the volumes")
 	f.StringVar(&o.paths.Run, "run", o.paths.Run, "`folder` of what lasts until the power goes")
 	f.StringVar(&o.paths.Log, "log", o.paths.Log, "`folder` of the services' logs")
+	f.StringVar(&o.paths.Var, "var", o.paths.Var, "`folder` that may last from boot to boot")
 	f.StringVar(&o.paths.Runc, "runc", o.paths.Runc, "OCI runtime `program`")
 	f.StringVar(&o.paths.RuncRoot, "runc-root", o.paths.RuncRoot, "`folder` of the OCI runtime's state")
 	f.StringVar(&o.control, "control", o.control, "control `socket` (default RUN/slipway/control.sock)")

@@ -93,7 +93,7 @@ func stage(dir string) int {
 		Log: slog.New(slog.DiscardHandler),
 		Command: func() *exec.Cmd {
 			cmd := exec.Command("/proc/self/exe", "supervise", "-containers", dir+"/containers", "-run", dir+"/run",
-				"-log", dir+"/log", "-runc", "/proc/self/exe", "-runc-root", dir+"/runc")
+				"-log", dir+"/log", "-var", dir+"/var", "-runc", "/proc/self/exe", "-runc-root", dir+"/runc")
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 			cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 			cmd.ExtraFiles = []*os.File{ready, store.Child}

@@ -98,6 +98,7 @@ func sayReady(h *host.Host) func() {
 	return func() {
 		_, err := f.WriteString("ready\n")
 		// A supervisor that is not the first has nobody who listens any more.
+		debug.FreeOSMemory() // the start took more than what follows
 		if err := errors.Join(err, f.Close()); err != nil && !errors.Is(err, unix.EPIPE) {
 			h.Say("%s", fmt.Errorf("say that services are up: %w", err))
 		}

@@ -23,6 +23,7 @@ type Paths struct {
 	Services   string // the services' folder, if it lies elsewhere
 	Run        string // what lasts until the power goes
 	Log        string
+	Var        string // may last from boot to boot
 	Runc       string
 	RuncRoot   string
 	Volumes    string
@@ -33,7 +34,7 @@ type Paths struct {
 // Default is the layout of an image.
 func Default() Paths {
 	return Paths{
-		Containers: bundle.Root, Run: "/run", Log: "/var/log",
+		Containers: bundle.Root, Run: "/run", Log: "/var/log", Var: "/var",
 		Runc: "/usr/bin/runc", RuncRoot: "/run/runc",
 		Volumes: bundle.Root + "/volumes", Dev: "/dev", Cmdline: "/proc/cmdline",
 	}
@@ -69,6 +70,9 @@ type Options struct {
 	RuncDebug   bool
 	RuncConsole bool
 	Report      string // "", "poweroff" or "print"
+	// Watchdog is how long the supervisor may hang before the machine's
+	// watchdog resets it; 0: no watchdog.
+	Watchdog time.Duration
 }
 
 // Report values of slipway.report.
@@ -89,6 +93,10 @@ func ParseOptions(cmdline string) Options {
 			o.RuncConsole = value == "1"
 		case "slipway.report":
 			o.Report = value
+		case "slipway.watchdog":
+			if d, err := time.ParseDuration(value); err == nil && d >= 3*time.Second {
+				o.Watchdog = d
+			}
 		}
 	}
 	return o

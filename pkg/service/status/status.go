@@ -45,6 +45,8 @@ type Step struct {
 
 // List is all containers.
 type List struct {
+	// LastBoot is how the boot before this one ended, where /var lasts.
+	LastBoot string    `json:"last_boot,omitempty"`
 	Steps    []Step    `json:"steps"`
 	Services []Service `json:"services"`
 }

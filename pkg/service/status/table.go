@@ -10,6 +10,9 @@ import (
 // Table fits 80 columns as long as names and causes do; what is too long is cut.
 func Table(l List) string {
 	var b strings.Builder
+	if l.LastBoot != "" {
+		b.WriteString("The last boot ended: " + l.LastBoot + "\n")
+	}
 	if len(l.Steps) > 0 {
 		row(&b, "STEP", "STATE", "TOOK", "RESULT")
 		for _, s := range l.Steps {

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -109,5 +110,6 @@ func (s *Supervisor) endMachine(a state.Action) {
 		s.held = true
 		return
 	}
+	s.report(s.book.End(fmt.Sprintf("%s, because service %s failed: %s", policy, a.Name, a.Cause)))
 	s.check(a.Name, string(policy), s.End(policy))
 }

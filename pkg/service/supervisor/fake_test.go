@@ -174,7 +174,7 @@ func (m *machine) open(cmdline string) {
 	m.t.Helper()
 	p := host.Default()
 	p.Containers, p.Run, p.Log = m.dir+"/containers", m.dir+"/run", m.dir+"/log"
-	p.Cmdline, p.Dev = m.dir+"/cmdline", m.dir+"/dev"
+	p.Cmdline, p.Dev, p.Var = m.dir+"/cmdline", m.dir+"/dev", m.dir+"/none"
 	f, err := os.Create(m.dir + "/console")
 	if err != nil {
 		m.t.Fatal(err)

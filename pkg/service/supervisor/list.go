@@ -5,6 +5,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/onboot"
 	"slipway/pkg/service/state"
@@ -14,6 +15,10 @@ import (
 // List is how all containers are now. It is to be called in the loop.
 func (s *Supervisor) List() status.List {
 	l := status.List{Steps: Steps(s.Host.Paths)}
+	var last endings.Note
+	if host.ReadJSON(s.Host.Paths.Own("last-boot.json"), &last) == nil {
+		l.LastBoot = last.Reason
+	}
 	for _, name := range s.set.Names() {
 		l.Services = append(l.Services, s.Status(name))
 	}

@@ -18,6 +18,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs"
+	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -57,6 +58,7 @@ type Supervisor struct {
 	held     bool // a failed service's policy is to stop the boot
 	stopping bool
 	patience *time.Timer
+	book     *endings.Book
 }
 
 type timerKey struct {
@@ -128,20 +130,36 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		defer func() { s.check("control", "close", server.Close()) }()
 	}
 	s.report(s.submit(state.Event{Kind: state.Start}))
+	s.openBook()
+	dog := s.startWatchdog()
 	stop := ctx.Done()
 	for !s.stopping || !s.set.Idle() {
 		select {
 		case f := <-s.inbox:
 			f()
+		case <-dog.hungry():
+			s.report(dog.feed())
 		case <-stop:
 			stop = nil
 			s.stopping = true
+			s.report(s.book.End("shutdown"))
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))
 			s.remind()
 		}
 	}
 	s.Host.Say("services: all are stopped")
 	return s.pump.Close()
+}
+
+// openBook begins to note how this boot ends, and tells how the last one did.
+func (s *Supervisor) openBook() {
+	book, last, err := endings.Open(s.Host.Paths.Var)
+	s.report(err)
+	s.book = book
+	if last != nil {
+		s.Host.Say("the last boot ended: %s", last.Reason)
+		s.report(host.WriteJSON(s.Host.Paths.Own("last-boot.json"), last))
+	}
 }
 
 // post has f run by the loop. It is for goroutines that the loop has started.

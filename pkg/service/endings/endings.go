@@ -1,0 +1,118 @@
+// Package endings remembers across boots how the machine went down. A boot that
+// begins writes a note where /var lasts, and takes it back with a reason when it
+// ends in order; a note that is still there tells of a power cut, a panic or a
+// reset.
+package endings
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/service/host"
+)
+
+// Note is what is kept of one boot.
+type Note struct {
+	BootID string    `json:"boot_id"`
+	Began  time.Time `json:"began"`
+	Ended  time.Time `json:"ended,omitzero"`
+	// Reason is why it ended; "" for one that runs, or that ended by surprise.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Surprise is the reason of a boot that did not say why it ended.
+const Surprise = "no orderly shutdown: power cut, panic or reset"
+
+// Book is the note of this boot.
+type Book struct {
+	path string
+	note Note
+}
+
+// bootIDPath changes with every boot of the kernel.
+const bootIDPath = "/proc/sys/kernel/random/boot_id"
+
+// Open begins a boot's note below varDir and returns the one of the boot before,
+// nil if nothing is known of one. On a /var that will not last both are nil. A
+// supervisor that is not the first of its boot finds the note begun.
+func Open(varDir string) (*Book, *Note, error) {
+	lasts, err := persistent(varDir)
+	if err != nil || !lasts {
+		return nil, nil, err
+	}
+	id, err := os.ReadFile(bootIDPath)
+	if err != nil {
+		return nil, nil, fmt.Errorf("note boot: %w", err)
+	}
+	return open(filepath.Join(varDir, "lib/slipway/boot.json"), strings.TrimSpace(string(id)), time.Now())
+}
+
+func open(path, id string, now time.Time) (*Book, *Note, error) {
+	b := &Book{path: path}
+	err := host.ReadJSON(path, &b.note)
+	if err == nil && b.note.BootID == id {
+		return b, nil, nil
+	}
+	var last *Note
+	if err == nil {
+		before := b.note
+		if before.Reason == "" {
+			before.Reason = Surprise
+		}
+		last = &before
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		last = &Note{Reason: "not known: " + err.Error()}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, last, fmt.Errorf("note boot: %w", err)
+	}
+	b.note = Note{BootID: id, Began: now}
+	return b, last, b.write()
+}
+
+// write reaches the disk before it returns: a note in the page cache knows
+// nothing of a power cut.
+func (b *Book) write() error {
+	if err := host.WriteJSON(b.path, b.note); err != nil {
+		return err
+	}
+	f, err := os.Open(b.path)
+	if err != nil {
+		return fmt.Errorf("note boot: %w", err)
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// End notes why the boot ends. The first reason counts, as it is the cause of
+// what follows. A nil Book notes nothing.
+func (b *Book) End(reason string) error {
+	if b == nil || b.note.Reason != "" {
+		return nil
+	}
+	b.note.Reason, b.note.Ended = reason, time.Now()
+	return b.write()
+}
+
+// persistent tells whether a folder lies on something that is still there after
+// the next boot.
+func persistent(dir string) (bool, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return false, fmt.Errorf("look at %s: %w", dir, err)
+	}
+	switch st.Type {
+	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC, unix.SQUASHFS_MAGIC:
+		return false, nil
+	}
+	return st.Flags&unix.ST_RDONLY == 0, nil
+}

@@ -1,0 +1,61 @@
+package endings
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestBoots(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lib/boot.json")
+	begin := func(id string) (*Book, *Note) {
+		t.Helper()
+		b, last, err := open(path, id, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b, last
+	}
+	if _, last := begin("one"); last != nil {
+		t.Errorf("first boot: %+v", last)
+	}
+	if _, last := begin("one"); last != nil {
+		t.Errorf("a second supervisor of the same boot: %+v", last)
+	}
+	b, last := begin("two")
+	if last == nil || last.Reason != Surprise || last.BootID != "one" {
+		t.Errorf("after a power cut: %+v", last)
+	}
+	for _, reason := range []string{"service db failed", "shutdown"} {
+		if err := b.End(reason); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, last = begin("three"); last == nil || last.Reason != "service db failed" || last.Ended.IsZero() {
+		t.Errorf("after an orderly end: %+v", last)
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, last = begin("four"); last == nil || last.Reason == "" {
+		t.Errorf("after a broken note: %+v", last)
+	}
+	var none *Book
+	if err := none.End("x"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingIsNotedOnTmpfs(t *testing.T) {
+	if lasts, err := persistent("/dev/shm"); err != nil || lasts {
+		t.Skipf("/dev/shm is no tmpfs here: %v %v", lasts, err)
+	}
+	b, last, err := Open("/dev/shm")
+	if b != nil || last != nil || err != nil {
+		t.Errorf("%v %v %v", b, last, err)
+	}
+	if _, err := os.Stat("/dev/shm/lib"); err == nil {
+		t.Error("something was written")
+	}
+}
