@@ -1,14 +1,12 @@
 package probe
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -171,50 +169,4 @@ func same(a, b *os.File) bool {
 	}
 	y, err := b.Stat()
 	return err == nil && os.SameFile(x, y)
-}
-
-// checkHTTP asks for a page and wants an answer of 200 to 399.
-func checkHTTP(ctx context.Context, p reap.Ident, port int, path string) error {
-	f, err := dial(ctx, p, port)
-	if err != nil {
-		return err
-	}
-	code, err := get(f, path)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("GET %s: %w", path, err)
-	}
-	if code < 200 || code > 399 {
-		return fmt.Errorf("GET %s: status %d", path, code)
-	}
-	return nil
-}
-
-// get sends the request and reads the first line of the answer, which is short.
-func get(f *os.File, path string) (int, error) {
-	request := "GET " + path + " HTTP/1.0\r\nHost: localhost\r\nUser-Agent: slipway\r\nConnection: close\r\n\r\n"
-	if _, err := f.WriteString(request); err != nil {
-		return 0, err
-	}
-	var head []byte
-	buf := make([]byte, 256)
-	for len(head) < 512 && !bytes.Contains(head, []byte("\n")) {
-		n, err := f.Read(buf)
-		head = append(head, buf[:n]...)
-		if err != nil {
-			break
-		}
-		if n == 0 {
-			time.Sleep(time.Millisecond)
-		}
-	}
-	line, _, _ := bytes.Cut(head, []byte("\n"))
-	fields := bytes.Fields(line)
-	if len(fields) < 2 || !bytes.HasPrefix(fields[0], []byte("HTTP/")) {
-		return 0, errors.New("the answer is not HTTP")
-	}
-	code, err := strconv.Atoi(string(fields[1]))
-	if err != nil {
-		return 0, errors.New("the answer is not HTTP")
-	}
-	return code, nil
 }
