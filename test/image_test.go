@@ -24,8 +24,8 @@ import (
 
 // build makes the case's image in its work folder, and gives its name.
 func (c *testCase) build(ctx context.Context) (name string, err error) {
-	config, faults, err := yml.Read([]string{filepath.Join(c.dir, "linuxkit.yml")}, nil)
-	if err := errors.Join(err, faults.Err()); err != nil {
+	config, faults, err := yml.Read(ctx, []string{filepath.Join(c.dir, "linuxkit.yml")}, nil)
+	if err := errors.Join(err, faults.Only(yml.Error).Err()); err != nil {
 		return "", err
 	}
 	builder := &build.Builder{

@@ -79,7 +79,7 @@ func (f *validateFlags) find(ctx context.Context, files []string) (yml.Faults, e
 		return nil, err
 	}
 	if f.textOnly {
-		_, faults, err := yml.Read(files, os.Stdin)
+		_, faults, err := yml.Read(ctx, files, os.Stdin)
 		return faults, err
 	}
 	return builder.CheckFiles(ctx, files, os.Stdin)

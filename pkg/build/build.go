@@ -52,29 +52,40 @@ func (c *container) dir() string { return bundle.Root + "/" + c.folder }
 // the text is wrong it looks for the images' faults too, so that all are told
 // at once; they are the error then.
 func (b *Builder) BuildFiles(ctx context.Context, files []string, stdin io.Reader) (*Machine, error) {
-	c, faults, err := yml.Read(files, stdin)
+	c, faults, err := yml.Read(ctx, files, stdin)
 	if err != nil {
 		return nil, err
 	}
-	if len(faults) == 0 {
-		return b.Build(ctx, c)
+	if len(faults.Only(yml.Error)) > 0 {
+		more, err := b.Check(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		faults.AddNew(more...)
+		return nil, faults.Err()
 	}
-	more, err := b.Check(ctx, c)
-	if err != nil {
+	machine, err := b.Build(ctx, c)
+	var more yml.Faults
+	switch {
+	case errors.As(err, &more):
+		faults.Add(more...)
+		return nil, faults.Err()
+	case err != nil:
 		return nil, err
 	}
-	faults.Add(more...)
-	return nil, faults.Err()
+	machine.Warnings.Add(faults...)
+	machine.Warnings.Sort()
+	return machine, nil
 }
 
 // CheckFiles finds all that BuildFiles would refuse or warn of.
 func (b *Builder) CheckFiles(ctx context.Context, files []string, stdin io.Reader) (yml.Faults, error) {
-	c, faults, err := yml.Read(files, stdin)
+	c, faults, err := yml.Read(ctx, files, stdin)
 	if err != nil {
 		return nil, err
 	}
 	more, err := b.Check(ctx, c)
-	faults.Add(more...)
+	faults.AddNew(more...)
 	return faults, err
 }
 
@@ -151,7 +162,7 @@ func (b *Builder) translate(c *yml.Config, set *images) ([]*container, yml.Fault
 		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening}
 		out := &container{Container: x, index: counts[x.Section], folder: folder(x, counts[x.Section])}
 		counts[x.Section]++
-		out.spec, out.runtime = t.spec(), mergeRuntime(x.Runtime, label.Runtime)
+		out.spec, out.runtime = t.spec(), mergeRuntime(x.Runtime, label.Runtime, t.asLinuxKit())
 		faults.Add(t.faults...)
 		list = append(list, out)
 	}

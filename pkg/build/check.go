@@ -20,6 +20,8 @@ type checker struct {
 }
 
 func (k *checker) all() yml.Faults {
+	k.checkImages()
+	k.checkFiles()
 	for _, c := range k.containers {
 		k.checkPolicy(c)
 		k.checkProcess(c)
@@ -42,15 +44,4 @@ func (k *checker) warn(c *container, key string, format string, args ...any) yml
 }
 
 // root is the container's files; nil if the image is missing or broken.
-func (k *checker) root(c *container) *tree.Tree {
-	if k.images.get(c.Image) == nil || k.broken[c.Image] {
-		return nil
-	}
-	t, err := k.images.tree(k.ctx, c.Image)
-	if err != nil {
-		k.broken[c.Image] = true
-		k.faults.Add(c.At.Child("image").At("%v", err))
-		return nil
-	}
-	return t
-}
+func (k *checker) root(c *container) *tree.Tree { return k.tree(c.Image, c.At.Child("image")) }

@@ -26,6 +26,7 @@ func (t *translator) devices(linux *specs.Linux) {
 
 func (t *translator) deviceMode(i int, d yml.Device) *os.FileMode {
 	if d.Mode == "" {
+		t.faults.Add(t.fault("devices", i, "device %s has no mode", d.Path).Wants(`permission bits in octal, such as mode: "0666"`))
 		return nil
 	}
 	n, err := strconv.ParseUint(d.Mode, 8, 32)

@@ -64,6 +64,9 @@ func (l *layout) graft(dir string, image *tree.Tree, origin *tree.Origin, resolv
 		return err
 	}
 	for _, f := range fixed(resolv) {
+		if f.path == "etc/mtab" && image.Lookup(f.path) != nil {
+			continue // the one file of these that LinuxKit leaves as it is
+		}
 		f.entry.ModTime, f.entry.Origin = tree.Epoch, origin
 		if err := l.root.Put(dir+"/"+f.path, f.entry); err != nil {
 			return fmt.Errorf("image %s: %w", oci.FullName(origin.Image), err)

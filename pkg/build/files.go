@@ -29,11 +29,8 @@ func (l *layout) addFiles() error {
 }
 
 func (l *layout) addFile(f *yml.File, numbers ids, origin *tree.Origin) error {
-	uid, uidOK := numbers.number(f.UID)
-	gid, gidOK := numbers.number(f.GID)
-	if !uidOK || !gidOK {
-		return unknownID(f, numbers, uidOK)
-	}
+	uid, _ := numbers.number(f.UID) // checkFiles knows they are there
+	gid, _ := numbers.number(f.GID)
 	e := tree.Entry{Mode: fileMode(f), UID: int(uid), GID: int(gid), ModTime: tree.Epoch, Origin: origin}
 	switch {
 	case f.Directory:
@@ -52,15 +49,6 @@ func (l *layout) addFile(f *yml.File, numbers ids, origin *tree.Origin) error {
 	}
 	l.fileDirs[strings.Trim(path.Clean("/"+f.Path), "/")] = true
 	return l.root.Put(f.Path, e)
-}
-
-func unknownID(f *yml.File, numbers ids, uidOK bool) error {
-	key, id := "uid", f.UID
-	if uidOK {
-		key, id = "gid", f.GID
-	}
-	return yml.Faults{f.At.Child(key).At("no container is named %q", id.Name).Near(id.Name, numbers.names()).
-		Wants("a number, or the name of a container")}
 }
 
 func fileMode(f *yml.File) int64 {

@@ -15,7 +15,8 @@ import (
 	"slipway/pkg/build/oci"
 )
 
-// archive makes a tar of "name=text", "name/" and "name->target".
+// archive makes a tar of "name=text", "name/" and "name->target". Files have
+// the mode 0600 if they are in etc/, else 0755.
 func archive(t *testing.T, files ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -28,6 +29,9 @@ func archive(t *testing.T, files ...string) []byte {
 		} else if name, content, ok := strings.Cut(f, "="); ok {
 			text = content
 			h.Name, h.Typeflag, h.Size = name, tar.TypeReg, int64(len(text))
+		}
+		if strings.HasPrefix(h.Name, "etc/") && h.Typeflag == tar.TypeReg {
+			h.Mode = 0o600
 		}
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)
@@ -83,6 +87,13 @@ func fixtures(t *testing.T) *oci.Layout {
 	}}, app)
 	put(t, store, "test/wronglabel:1", v1.Config{Cmd: []string{"app"}, Env: []string{"PATH=/bin"}, Labels: map[string]string{
 		labelKey: `{"capabilties": ["CAP_KILL"], "name": "x"}`,
+	}}, app)
+	packages := func(text string) string { return "lib/apk/db/installed=" + text }
+	put(t, store, "test/alpine:1", v1.Config{}, archive(t, "init=init", packages("P:one\n"), "etc/mtab->../proc/mounts", "etc/hosts=own", "etc/resolv.conf=own"))
+	put(t, store, "test/tools:1", v1.Config{}, archive(t, packages("P:two\nV:2\n"), "usr/bin/tool=tool"))
+	put(t, store, "test/yamllabel:1", v1.Config{Entrypoint: []string{"/bin/app"}, WorkingDir: "/srv", Labels: map[string]string{
+		labelKey: "capabilities: [CAP_KILL]\nbinds:\n- /run:/run\n- nowhere:/n\nuid: web\nrlimits: ['nofile,1,2']\n" +
+			"resources: {pids: {limit: 5}}\nruntime: {cgroups: [a], interfaces: [{name: eth1}], namespace: other}\n",
 	}}, app)
 	put(t, store, "test/hostile:1", v1.Config{Cmd: []string{"app"}}, archive(t, "../../evil=x"))
 	return store

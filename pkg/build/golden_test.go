@@ -111,10 +111,17 @@ func checkRefused(t *testing.T, file string, err error) {
 // buildTar builds files the way slipway build --format tar does.
 func buildTar(t *testing.T, source oci.Source, hardening Hardening, files ...string) ([]byte, error) {
 	t.Helper()
+	data, _, err := buildWarned(t, source, hardening, files...)
+	return data, err
+}
+
+// buildWarned gives the warnings too.
+func buildWarned(t *testing.T, source oci.Source, hardening Hardening, files ...string) ([]byte, yml.Faults, error) {
+	t.Helper()
 	b := &Builder{Finder: only{source}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Hardening: hardening}
 	machine, err := b.BuildFiles(context.Background(), files, strings.NewReader(""))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() {
 		if err := machine.Close(); err != nil {
@@ -123,7 +130,7 @@ func buildTar(t *testing.T, source oci.Source, hardening Hardening, files ...str
 	}()
 	var archive bytes.Buffer
 	err = output.WriteTar(context.Background(), &archive, machine.Root.Nodes(), output.TarOptions{Repeats: hardening == HardeningNone, Origins: true})
-	return archive.Bytes(), err
+	return archive.Bytes(), machine.Warnings, err
 }
 
 // only is a Finder with one source.

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -68,7 +69,7 @@ var kernelMounts = map[string]string{
 
 // completeMount fills in what a mount leaves out.
 func (t *translator) completeMount(i int, m yml.Mount) (specs.Mount, bool) {
-	out := m.Spec()
+	out := m.Spec(t.asLinuxKit())
 	if _, known := kernelMounts[out.Source]; known && out.Type == "" {
 		out.Type = out.Source
 	}
@@ -96,7 +97,7 @@ func (t *translator) completeMount(i int, m yml.Mount) (specs.Mount, bool) {
 // volumeMount gives a bind of a volume its path. LinuxKit's tool computes the
 // path and then loses it, so its bundles name the volume itself.
 func (t *translator) volumeMount(m specs.Mount) specs.Mount {
-	if m.Type == "bind" && t.volumes[m.Source] != nil && t.hardening != HardeningNone {
+	if m.Type == "bind" && t.volumes[m.Source] != nil && !t.asLinuxKit() {
 		m.Source = volumePath(m.Source, "merged")
 	}
 	return m
@@ -110,9 +111,15 @@ func (t *translator) checkVolumeMount(i int, m specs.Mount) {
 	switch {
 	case v == nil:
 		t.faults.Add(t.unknownVolume("mounts", i, m.Source))
-	case v.Readonly && !contains(m.Options, "ro"):
+	case v.Readonly && !bindsReadonly(m.Options):
 		t.faults.Add(t.fault("mounts", i, "volume %q is read-only", m.Source).Wants("the option ro"))
 	}
+}
+
+// bindsReadonly tells whether the first word on it is ro.
+func bindsReadonly(options []string) bool {
+	i := slices.IndexFunc(options, func(o string) bool { return o == "ro" || o == "rw" })
+	return i >= 0 && options[i] == "ro"
 }
 
 func (t *translator) unknownVolume(key string, i int, name string) yml.Fault {
@@ -177,6 +184,10 @@ func (t *translator) parseBind(text string, b *bind) bool {
 	}
 	v := t.volumes[b.source]
 	switch {
+	case v == nil && b.key == "label":
+		// LinuxKit's tool looks for volumes in the YAML's own binds only.
+		t.faults.Add(t.unknownVolume(b.key, b.index, b.source).Warns())
+		return true
 	case v == nil:
 		t.faults.Add(t.unknownVolume(b.key, b.index, b.source))
 		return false
@@ -186,13 +197,4 @@ func (t *translator) parseBind(text string, b *bind) bool {
 	}
 	b.source = volumePath(b.source, "merged")
 	return true
-}
-
-func contains(list []string, v string) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }

@@ -19,12 +19,19 @@ import (
 
 var update = flag.Bool("update", false, "write the expected results of testdata/golden anew")
 
-// TestGolden builds testdata/golden/*.yml with our own defaults. The expected
-// text is a listing with every bundle's JSON, or the faults. A case of several
+// TestGolden builds testdata/golden/*.yml with our own defaults, and
+// testdata/exact/*.yml as LinuxKit's tool would. The expected text is a listing
+// with every bundle's JSON and the warnings, or the faults. A case of several
 // files is NAME.yml and NAME.more.yml.
 func TestGolden(t *testing.T) {
+	goldenCases(t, "testdata/golden", HardeningDefault)
+	goldenCases(t, "testdata/exact", HardeningNone)
+}
+
+func goldenCases(t *testing.T, dir string, hardening Hardening) {
+	t.Helper()
 	store := fixtures(t)
-	cases, err := filepath.Glob("testdata/golden/*.yml")
+	cases, err := filepath.Glob(dir + "/*.yml")
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
@@ -33,7 +40,7 @@ func TestGolden(t *testing.T) {
 			continue
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yml"), func(t *testing.T) {
-			got := outcome(t, store, file)
+			got := outcome(t, store, hardening, file)
 			expected := strings.TrimSuffix(file, ".yml") + ".txt"
 			if *update {
 				if err := os.WriteFile(expected, []byte(got), 0o644); err != nil {
@@ -51,13 +58,13 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func outcome(t *testing.T, store *oci.Layout, file string) string {
+func outcome(t *testing.T, store *oci.Layout, hardening Hardening, file string) string {
 	t.Helper()
 	files := []string{file}
 	if more := strings.TrimSuffix(file, ".yml") + ".more.yml"; exists(more) {
 		files = append(files, more)
 	}
-	data, err := buildTar(t, store, HardeningDefault, files...)
+	data, warnings, err := buildWarned(t, store, hardening, files...)
 	var faults yml.Faults
 	switch {
 	case errors.As(err, &faults):
@@ -65,7 +72,11 @@ func outcome(t *testing.T, store *oci.Layout, file string) string {
 	case err != nil:
 		return "error: " + err.Error() + "\n"
 	}
-	return list(t, data)
+	out := list(t, data, hardening == HardeningNone)
+	if len(warnings) > 0 {
+		out += "\n== warnings\n" + warnings.Error() + "\n"
+	}
+	return out
 }
 
 func exists(file string) bool {
@@ -75,7 +86,7 @@ func exists(file string) bool {
 
 // list prints what is in a tar; the containers' JSON and files of the case
 // follow the listing.
-func list(t *testing.T, data []byte) string {
+func list(t *testing.T, data []byte, repeats bool) string {
 	t.Helper()
 	var out, contents strings.Builder
 	seen := map[string]bool{}
@@ -88,7 +99,7 @@ func list(t *testing.T, data []byte) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if seen[h.Name] {
+		if seen[h.Name] && !repeats {
 			t.Errorf("%s is there twice", h.Name)
 		}
 		seen[h.Name] = true
@@ -101,7 +112,7 @@ func list(t *testing.T, data []byte) string {
 			fmt.Fprintf(&out, " -> %s", h.Linkname)
 		}
 		fmt.Fprintln(&out, records(h))
-		if strings.HasSuffix(h.Name, ".json") || strings.HasSuffix(h.Name, ".yml") {
+		if strings.HasSuffix(h.Name, ".json") || strings.HasSuffix(h.Name, ".yml") || h.Name == apkDatabase {
 			fmt.Fprintf(&contents, "\n== %s\n%s\n", h.Name, text)
 		}
 	}

@@ -50,86 +50,6 @@ func (l *layout) make() error {
 	return nil
 }
 
-// Names of the kernel's files in the root tree.
-const (
-	KernelFile  = "boot/kernel"
-	CmdlineFile = "boot/cmdline"
-	UCodeFile   = "boot/ucode.cpio"
-)
-
-func (l *layout) addKernel() error {
-	k := l.config.Kernel
-	if k.Image == "" {
-		return nil
-	}
-	image, err := l.images.tree(l.ctx, k.Image)
-	if err != nil {
-		return err
-	}
-	origin := &tree.Origin{Image: k.Image, Location: "kernel"}
-	if err := l.root.MkdirAll("boot", origin); err != nil {
-		return err
-	}
-	binary, err := kernelPart(image, k, "binary", orText(k.Binary, "kernel"))
-	if err != nil {
-		return err
-	}
-	if err := l.putFile(CmdlineFile, tree.Text(k.Cmdline), origin); err != nil {
-		return err
-	}
-	if err := l.putFile(KernelFile, binary, origin); err != nil {
-		return err
-	}
-	if k.UCode != nil && *k.UCode != "" {
-		ucode, err := kernelPart(image, k, "ucode", *k.UCode)
-		if err != nil {
-			return err
-		}
-		if err := l.putFile(UCodeFile, ucode, origin); err != nil {
-			return err
-		}
-	}
-	return l.addModules(image, origin)
-}
-
-// addModules lays the kernel image's tar of modules over the root.
-func (l *layout) addModules(image *tree.Tree, origin *tree.Origin) error {
-	k := l.config.Kernel
-	name := "kernel.tar"
-	if k.Tar != nil {
-		name = *k.Tar
-	}
-	if name == "" || name == "none" {
-		return nil
-	}
-	archive, err := kernelPart(image, k, "tar", name)
-	if err != nil {
-		return err
-	}
-	content := io.NewSectionReader(archive.Data, 0, archive.Size)
-	if err := l.root.AddTar(content, origin, tree.DefaultLimits); err != nil {
-		return fmt.Errorf("%s of image %s: %w", name, k.Image, err)
-	}
-	return nil
-}
-
-func kernelPart(image *tree.Tree, k yml.Kernel, key, name string) (*tree.Inode, error) {
-	if n := image.Resolve(name); n != nil && n.Inode != nil {
-		return n.Inode, nil
-	}
-	var names []string
-	for _, n := range image.Nodes() {
-		if n.Inode != nil && n.Parent.Parent == nil {
-			names = append(names, n.Name)
-		}
-	}
-	at := k.At.Child(key)
-	if !k.At.Has(key) {
-		at = k.At.Child("image")
-	}
-	return nil, yml.Faults{at.At("image %s has no file %q", k.Image, name).Near(name, names).Wants("one of %s", strings.Join(names, ", "))}
-}
-
 func (l *layout) putFile(path string, content *tree.Inode, origin *tree.Origin) error {
 	return l.root.Put(path, tree.Entry{Type: tar.TypeReg, Mode: 0o644, ModTime: tree.Epoch, Inode: content, Origin: origin})
 }
@@ -153,13 +73,13 @@ func (l *layout) addInit() error {
 			return fmt.Errorf("image %s: %w", name, err)
 		}
 		if text != "" {
-			packages = append(packages, text)
+			packages = append(packages, text+"\n\n")
 		}
 	}
 	if len(packages) < 2 {
 		return nil
 	}
-	return l.putFile(apkDatabase, tree.Text(strings.Join(packages, "\n")), &tree.Origin{Location: "init"})
+	return l.putFile(apkDatabase, tree.Text(strings.Join(packages, "")), &tree.Origin{Location: "init"})
 }
 
 // maxPackages bounds the package list, the one file that is read to memory.

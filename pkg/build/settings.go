@@ -45,7 +45,7 @@ func added(yaml, add, label *[]string) []string {
 
 // mergeRuntime merges the runtime sections field by field; the namespaces to
 // bind are fields of their own.
-func mergeRuntime(y, l *yml.Runtime) bundle.Runtime {
+func mergeRuntime(y, l *yml.Runtime, asLinuxKit bool) bundle.Runtime {
 	if y == nil {
 		y = &yml.Runtime{}
 	}
@@ -68,7 +68,7 @@ func mergeRuntime(y, l *yml.Runtime) bundle.Runtime {
 		},
 	}
 	for _, m := range or(y.Mounts, l.Mounts, nil) {
-		r.Mounts = append(r.Mounts, m.Spec())
+		r.Mounts = append(r.Mounts, m.Spec(asLinuxKit))
 	}
 	return r
 }

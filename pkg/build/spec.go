@@ -87,10 +87,13 @@ func either[T any](yaml, label *T) *T {
 func (t *translator) idMappings(list []yml.IDMapping) []specs.LinuxIDMapping {
 	var out []specs.LinuxIDMapping
 	for _, m := range list {
-		out = append(out, m.Mapping(t.hardening == HardeningNone))
+		out = append(out, m.Mapping(t.asLinuxKit()))
 	}
 	return out
 }
+
+// asLinuxKit tells whether to lose what LinuxKit's tool loses.
+func (t *translator) asLinuxKit() bool { return t.hardening == HardeningNone }
 
 func (t *translator) resources(linux *specs.Linux) {
 	linux.Resources = &specs.LinuxResources{}
@@ -98,7 +101,7 @@ func (t *translator) resources(linux *specs.Linux) {
 	if r == nil {
 		return
 	}
-	limits, err := r.Spec(t.hardening == HardeningNone)
+	limits, err := r.Spec(t.asLinuxKit())
 	if err != nil {
 		t.faults.Add(t.fault("resources", -1, "%v", err))
 		return

@@ -21,7 +21,8 @@ var (
 func (c *Config) check() Faults {
 	var faults Faults
 	if c.Kernel.Image == "" && len(fields(c.Kernel.At.node)) > 0 {
-		faults.Add(c.Kernel.At.At("no image").Wants("the image that holds the kernel"))
+		// LinuxKit's tool then makes a tar without a kernel; what boots needs one.
+		faults.Add(c.Kernel.At.At("no image, so there is no kernel").Wants("the image that holds the kernel").Warns())
 	}
 	faults.Add(checkImageNames(c)...)
 	faults.Add(c.checkVolumes()...)
@@ -55,7 +56,9 @@ func checkImageNames(c *Config) Faults {
 		}
 	}
 	for _, x := range c.Containers() {
-		look(x.Image, x.At.Child("image"))
+		if x.At.Has("image") {
+			look(x.Image, x.At.Child("image"))
+		}
 	}
 	return faults
 }
@@ -70,18 +73,18 @@ func (c *Config) checkVolumes() Faults {
 	seen := map[string]Place{}
 	for _, v := range c.Volumes {
 		at := v.At.Child("name")
-		if !volumeName.MatchString(v.Name) {
+		if v.At.Has("name") && !volumeName.MatchString(v.Name) {
 			faults.Add(at.At("volume name %q", v.Name).Wants("letters a to z, digits, _ and -"))
 		}
-		if first, ok := seen[v.Name]; ok {
+		if first, ok := seen[v.Name]; ok && v.Name != "" {
 			faults.Add(at.At("volume %q again, first in line %d", v.Name, first.node.Line))
 		}
 		seen[v.Name] = at
 		if v.Format == "oci" && v.Image == "" {
-			faults.Add(v.At.Child("format").At("format oci with no image").Wants("the image to keep in the volume"))
+			faults.Add(v.At.Child("format").At("format oci with no image makes an empty volume").Wants("the image to keep in the volume").Warns())
 		}
 		if len(v.Platforms) > 0 && v.Format != "oci" {
-			faults.Add(v.At.Child("platforms").At("platforms without format: oci"))
+			faults.Add(v.At.Child("platforms").At("platforms count for nothing without format: oci").Warns())
 		}
 	}
 	return faults
@@ -92,13 +95,13 @@ func (c *Config) checkNames() Faults {
 	seen := map[string]Place{}
 	for _, x := range c.Containers() {
 		at := x.At.Child("name")
-		if !containerName.MatchString(x.Name) || x.Name == "." || x.Name == ".." {
+		if x.At.Has("name") && (!containerName.MatchString(x.Name) || x.Name == "." || x.Name == "..") {
 			faults.Add(at.At("container name %q", x.Name).Wants("letters, digits, and + - _ ."))
 		}
 		if x.Section != bundle.Services {
 			continue
 		}
-		if first, ok := seen[x.Name]; ok {
+		if first, ok := seen[x.Name]; ok && x.Name != "" {
 			faults.Add(at.At("service %q again, first in line %d", x.Name, first.node.Line).Wants("every service to have a name of its own"))
 		}
 		seen[x.Name] = at
@@ -106,21 +109,33 @@ func (c *Config) checkNames() Faults {
 	return faults
 }
 
-func (f *File) check() Faults {
-	var faults Faults
+// checkKind wants one kind of file. Of a folder and a link, and of a link and a
+// text, LinuxKit's tool makes the first; all else it refuses.
+func (f *File) checkKind() Faults {
 	var given []string
-	for _, key := range []string{"contents", "source", "metadata", "directory", "symlink"} {
+	for _, key := range []string{"directory", "symlink", "contents", "source", "metadata"} {
 		if f.has(key) {
 			given = append(given, key)
 		}
 	}
-	switch {
-	case len(given) == 0:
-		faults.Add(f.At.At("file %q says nothing of what is in it", f.Path).Wants("one of contents, source, metadata, directory, symlink"))
-	case len(given) > 1:
-		faults.Add(f.At.Key(given[1]).At("file %q has both %s", f.Path, strings.Join(given, " and ")).Wants("one of them"))
+	if len(given) == 0 {
+		return Faults{f.At.At("file %q says nothing of what is in it", f.Path).Wants("one of contents, source, metadata, directory, symlink")}
 	}
-	if strings.Trim(f.Path, "/") == "" {
+	if len(given) == 1 {
+		return nil
+	}
+	fault := f.At.Key(given[1]).At("file %q has both %s", f.Path, strings.Join(given, " and ")).Wants("one of them")
+	both := strings.Join(given, " ")
+	if both == "directory symlink" || both == "symlink contents" {
+		fault.Message += ", and " + given[0] + " wins"
+		return Faults{fault.Warns()}
+	}
+	return Faults{fault}
+}
+
+func (f *File) check() Faults {
+	faults := f.checkKind()
+	if f.At.Has("path") && strings.Trim(f.Path, "/") == "" {
 		faults.Add(f.At.Child("path").At("path %q", f.Path).Wants("a path in the image"))
 	}
 	for _, part := range strings.Split(f.Path, "/") {
@@ -136,7 +151,7 @@ func (f *File) check() Faults {
 	}
 	if f.Source != "" && !f.Optional {
 		if _, err := os.Stat(f.SourcePath()); err != nil {
-			faults.Add(f.At.Child("source").At("source %v", err).Wants("a file on this machine, or optional: true"))
+			faults.Add(f.At.Child("source").At("%v", err).Wants("a file on this machine, or optional: true"))
 		}
 	}
 	return faults

@@ -2,6 +2,7 @@ package yml
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -74,6 +75,22 @@ func (f Faults) Only(s Severity) Faults {
 
 // Add appends faults.
 func (f *Faults) Add(more ...Fault) { *f = append(*f, more...) }
+
+// AddNew appends faults that are no mere consequence of an error that is there
+// already: one of the same place, or of a part of it.
+func (f *Faults) AddNew(more ...Fault) {
+	known := *f
+	for _, x := range more {
+		if !slices.ContainsFunc(known, x.follows) {
+			f.Add(x)
+		}
+	}
+}
+
+func (f Fault) follows(cause Fault) bool {
+	rest, below := strings.CutPrefix(cause.Path, f.Path)
+	return cause.Severity == Error && f.Path != "" && f.File == cause.File && below && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
 
 // Err is nil if there are none, else the faults sorted by place.
 func (f Faults) Err() error {

@@ -117,16 +117,18 @@ type Mount struct {
 	Type        string   `yaml:"type,omitempty" json:"type,omitempty"`
 	Source      string   `yaml:"source,omitempty" json:"source,omitempty"`
 	Options     []string `yaml:"options,omitempty" json:"options,omitempty"`
+
+	UIDMappings []IDMapping `yaml:"uidmappings,omitempty" json:"uidMappings,omitempty"`
+	GIDMappings []IDMapping `yaml:"gidmappings,omitempty" json:"gidMappings,omitempty"`
 }
 
 // Device is a device node a container gets.
 type Device struct {
-	Path     string `yaml:"path" json:"path"`
-	Type     string `yaml:"type" json:"type"`
-	Major    int64  `yaml:"major,omitempty" json:"major,omitempty"`
-	Minor    int64  `yaml:"minor,omitempty" json:"minor,omitempty"`
-	Mode     string `yaml:"mode,omitempty" json:"mode,omitempty"`
-	Required bool   `yaml:"required,omitempty" json:"required,omitempty"`
+	Path  string `yaml:"path" json:"path"`
+	Type  string `yaml:"type" json:"type"`
+	Major int64  `yaml:"major" json:"major"`
+	Minor int64  `yaml:"minor" json:"minor"`
+	Mode  string `yaml:"mode,omitempty" json:"mode,omitempty"`
 }
 
 // IDMapping is one range of a user namespace.
@@ -178,7 +180,19 @@ func (c *Config) Containers() []*Container {
 	return append(all, c.Services...)
 }
 
-// Spec is a mount as the OCI runtime wants it.
-func (m Mount) Spec() specs.Mount {
-	return specs.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options}
+// Spec is a mount as the OCI runtime wants it; asLinuxKit is for its mappings
+// (see IDMapping).
+func (m Mount) Spec(asLinuxKit bool) specs.Mount {
+	return specs.Mount{
+		Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options,
+		UIDMappings: mappings(m.UIDMappings, asLinuxKit), GIDMappings: mappings(m.GIDMappings, asLinuxKit),
+	}
+}
+
+func mappings(list []IDMapping, asLinuxKit bool) []specs.LinuxIDMapping {
+	var out []specs.LinuxIDMapping
+	for _, m := range list {
+		out = append(out, m.Mapping(asLinuxKit))
+	}
+	return out
 }

@@ -1,6 +1,7 @@
 package yml
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,15 +21,15 @@ const maxText = 8 << 20
 // Stdin is the name under which standard input is read.
 const Stdin = "-"
 
-// Read reads linuxkit.yml files and merges them: a kernel field of a later one
+// Read reads linuxkit.yml files, by name or http(s) address, and merges them: a kernel field of a later one
 // replaces an earlier one's, lists are appended. If the texts have faults the
 // configuration holds what could be made of them, so that further ones can be
 // found.
-func Read(names []string, stdin io.Reader) (*Config, Faults, error) {
+func Read(ctx context.Context, names []string, stdin io.Reader) (*Config, Faults, error) {
 	merged := &Config{}
 	var faults Faults
 	for _, name := range names {
-		data, err := readText(name, stdin)
+		data, err := readText(ctx, name, stdin)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -36,7 +37,7 @@ func Read(names []string, stdin io.Reader) (*Config, Faults, error) {
 		faults.Add(more...)
 		merged.merge(c)
 	}
-	faults.Add(merged.check()...)
+	faults.AddNew(merged.check()...)
 	return merged, faults, nil
 }
 
@@ -47,9 +48,18 @@ func label(name string) string {
 	return name
 }
 
-func readText(name string, stdin io.Reader) ([]byte, error) {
+func readText(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
 	r := stdin
-	if name != Stdin {
+	switch {
+	case name == Stdin:
+	case isURL(name):
+		body, err := fetch(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("read YAML: %w", err)
+		}
+		defer body.Close()
+		r = body
+	default:
 		file, err := os.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("read YAML: %w", err)
@@ -79,7 +89,7 @@ func Parse(name string, data []byte) (*Config, Faults) {
 	check.faults = faults
 	check.check(at, configSchema, 0)
 	// What does not fit its field is left out: the checker has named it.
-	if err := at.node.Decode(c); err != nil && len(check.faults) == 0 {
+	if err := at.node.Decode(c); err != nil && len(check.faults.Only(Error)) == 0 {
 		check.faults.Add(at.At("%v", err))
 	}
 	c.place(at)
@@ -99,7 +109,7 @@ func document(name string, data []byte) (Place, Faults) {
 	}
 	at := Place{src: src, node: doc.Content[0]}
 	if err := decoder.Decode(&next); err == nil {
-		return at, Faults{Place{src, &next, ""}.At("a second YAML document").Wants("one")}
+		return at, Faults{Place{src, &next, ""}.At("a second YAML document, which is left out").Wants("one").Warns()}
 	} else if !errors.Is(err, io.EOF) {
 		return at, syntaxFaults(src, err)
 	}
@@ -191,12 +201,12 @@ func (c *Config) merge(next *Config) {
 func ParseLabel(image, text string) (*Settings, Faults) {
 	s := &Settings{}
 	at, faults := document("label of "+image, []byte(text))
-	if at.node == nil || len(faults) > 0 {
+	if at.node == nil {
 		return s, faults
 	}
-	var check checker
+	check := checker{faults: faults}
 	check.check(at, labelSchema, 0)
-	if err := at.node.Decode(s); err != nil && len(check.faults) == 0 {
+	if err := at.node.Decode(s); err != nil && len(check.faults.Only(Error)) == 0 {
 		check.faults.Add(at.At("%v", err))
 	}
 	return s, check.faults

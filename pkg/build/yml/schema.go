@@ -20,16 +20,21 @@ type schema struct {
 	kind kind
 	elem *schema // of a list
 	keys []key   // of an object
-	// values are the only ones allowed, if there are any.
+	// values are the only ones that make sense, if there are any.
 	values []string
+	// lenient values are not faults but warnings: LinuxKit's tool takes any.
+	lenient bool
 }
 
 // key is a key of an object.
 type key struct {
 	name     string
 	required bool
-	schema   *schema
-	doc      string
+	// needed keys are warned of, not refused, if missing: LinuxKit's tool
+	// builds without them.
+	needed bool
+	schema *schema
+	doc    string
 }
 
 var (
@@ -44,7 +49,9 @@ var (
 func list(elem *schema) *schema                { return &schema{kind: isList, elem: elem} }
 func object(keys ...key) *schema               { return &schema{kind: isObject, keys: keys} }
 func oneOf(values ...string) *schema           { return &schema{kind: isString, values: values} }
+func usually(values ...string) *schema         { return &schema{kind: isString, values: values, lenient: true} }
 func (k key) must() key                        { k.required = true; return k }
+func (k key) should() key                      { k.needed = true; return k }
 func k(name string, s *schema, doc string) key { return key{name: name, schema: s, doc: doc} }
 
 func (s *schema) key(name string) *key {
@@ -100,15 +107,16 @@ var (
 		k("type", str, "file system"),
 		k("source", str, "device, path or name"),
 		k("options", strs, "mount options"),
+		k("uidmappings", list(idMappingSchema), "users of an idmapped mount"),
+		k("gidmappings", list(idMappingSchema), "groups of an idmapped mount"),
 	)
 
 	deviceSchema = object(
-		k("path", str, `path of the node, or "all" for every device of the type`).must(),
-		k("type", oneOf("a", "b", "c", "u", "p"), "b block, c or u character, p FIFO, a all").must(),
+		k("path", str, `path of the node, or "all" for every device of the type`).should(),
+		k("type", usually("a", "b", "c", "u", "p"), "b block, c or u character, p FIFO, a all").should(),
 		k("major", num, "major number"),
 		k("minor", num, "minor number"),
-		k("mode", str, "permission bits in octal, in quotes"),
-		k("required", boolean, "whether the device has to exist"),
+		k("mode", str, "permission bits in octal, in quotes; every node needs one"),
 	)
 
 	idMappingSchema = object(
@@ -122,7 +130,7 @@ var (
 		k("mounts", list(mountSchema), "mounts to make before the container"),
 		k("mkdir", strs, "folders to make"),
 		k("interfaces", list(object(
-			k("name", str, "name of the interface").must(),
+			k("name", str, "name of the interface").should(),
 			k("add", str, "kind to create, such as dummy, veth, wireguard"),
 			k("peer", str, "the veth end that stays outside"),
 			k("createInRoot", boolean, "create it outside, then move it in"),
@@ -193,7 +201,7 @@ var (
 		k("additionalGids", list(id), "further groups"),
 		k("noNewPrivileges", boolean, "no program gains privileges"),
 		k("oomScoreAdj", num, "-1000 (never killed) to 1000"),
-		k("rootfsPropagation", oneOf("", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"), "mount propagation of the root"),
+		k("rootfsPropagation", usually("", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable"), "mount propagation of the root"),
 		k("cgroupsPath", str, "cgroup to run in"),
 		k("resources", resourcesSchema, "cgroup limits"),
 		k("sysctl", mapping, "kernel parameters, values in quotes"),

@@ -2,6 +2,7 @@ package yml
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -53,8 +54,11 @@ func (r Resources) Spec(asLinuxKit bool) (specs.LinuxResources, error) {
 	if err != nil {
 		return out, err
 	}
-	if err := json.Unmarshal(data, &out); err != nil {
-		return out, fmt.Errorf("resources: %w", err)
+	var wrong *json.UnmarshalTypeError
+	if err := json.Unmarshal(data, &out); errors.As(err, &wrong) {
+		return out, fmt.Errorf("%s: %s does not fit", wrong.Field, wrong.Value)
+	} else if err != nil {
+		return out, err
 	}
 	return out, nil
 }

@@ -29,7 +29,10 @@ func (c *checker) check(p Place, s *schema, depth int) {
 	}
 	n := follow(p.node)
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
-		return // an empty value is a field left out
+		if p.path != "" {
+			c.faults.Add(p.At("nothing").Wants("%s, or the key left out", s.kind))
+		}
+		return
 	}
 	switch s.kind {
 	case isList:
@@ -73,8 +76,12 @@ func (c *checker) checkObject(p Place, n *yaml.Node, s *schema, depth int) {
 		c.check(Place{p.src, f.value, join(p.path, k.name)}, k.schema, depth+1)
 	}
 	for _, k := range s.keys {
-		if k.required && !p.Has(k.name) {
+		switch {
+		case p.Has(k.name):
+		case k.required:
 			c.faults.Add(p.At("no %q", k.name).Wants("%s", k.doc))
+		case k.needed:
+			c.faults.Add(p.At("no %q", k.name).Wants("%s", k.doc).Warns())
 		}
 	}
 }
@@ -132,7 +139,11 @@ func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
 	case !ok:
 		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.kind))
 	case len(s.values) > 0 && !contains(s.values, n.Value):
-		c.faults.Add(p.At("%q", n.Value).Wants("one of %s", quoted(s.values)).Near(n.Value, s.values))
+		fault := p.At("%q", n.Value).Wants("one of %s", quoted(s.values)).Near(n.Value, s.values)
+		if s.lenient {
+			fault = fault.Warns()
+		}
+		c.faults.Add(fault)
 	}
 }
 

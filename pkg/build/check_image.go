@@ -1,0 +1,75 @@
+package build
+
+import (
+	"strings"
+
+	"slipway/pkg/build/tree"
+	"slipway/pkg/build/yml"
+)
+
+// tree is an image's files; nil if it is missing or broken, which is a fault at
+// the first place that needs them.
+func (k *checker) tree(name string, at yml.Place) *tree.Tree {
+	if k.images.get(name) == nil || k.broken[name] {
+		return nil
+	}
+	t, err := k.images.tree(k.ctx, name)
+	if err != nil {
+		k.broken[name] = true
+		k.faults.Add(at.At("%v", err))
+		return nil
+	}
+	return t
+}
+
+// checkImages reads the images that containers are not made of.
+func (k *checker) checkImages() {
+	k.checkKernel()
+	for i, name := range k.config.Init {
+		k.tree(name, k.config.InitAt[i])
+	}
+	for _, v := range k.config.Volumes {
+		if v.Image != "" && v.Format != "oci" {
+			k.tree(v.Image, v.At.Child("image"))
+		}
+	}
+}
+
+func (k *checker) checkKernel() {
+	kernel := k.config.Kernel
+	image := k.tree(kernel.Image, kernel.At.Child("image"))
+	if image == nil {
+		return
+	}
+	for _, f := range []kernelFile{kernelBinary(kernel), kernelModules(kernel)} {
+		if f.name != "" && f.in(image) == nil {
+			k.faults.Add(f.missing(image, kernel))
+		}
+	}
+	if f := kernelUCode(kernel); f.name != "" && f.in(image) == nil {
+		k.faults.Add(f.missing(image, kernel).Warns())
+	}
+}
+
+// hidden are folders that the boot mounts a tmpfs on.
+var hidden = []string{"dev", "proc", "run", "sys", "tmp", "var"}
+
+// checkFiles finds owners that do not exist, and files that nobody will see.
+func (k *checker) checkFiles() {
+	numbers := containerIDs(k.config)
+	for _, f := range k.config.Files {
+		for key, id := range map[string]*yml.ID{"uid": f.UID, "gid": f.GID} {
+			if _, ok := numbers.number(id); !ok {
+				k.faults.Add(f.At.Child(key).At("no container is named %q", id.Name).Near(id.Name, numbers.names()).
+					Wants("a number, or the name of a container"))
+			}
+		}
+		top, _, _ := strings.Cut(strings.TrimLeft(f.Path, "/"), "/")
+		for _, dir := range hidden {
+			if top == dir {
+				k.faults.Add(f.At.Child("path").At("the boot mounts an empty file system on /%s, which hides %s", dir, f.Path).
+					Wants("a path elsewhere, or runtime: mkdir: of a container").Warns())
+			}
+		}
+	}
+}
