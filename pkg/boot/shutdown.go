@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,7 @@ func (m *Machine) shutdown(verb power.Verb) {
 	m.down.Do(func() {
 		m.stopBoot()
 		m.Console.Printf("%s: going down", verb)
+		m.noteVerb(verb)
 		for _, r := range ladder {
 			if m.Contained && r.machine {
 				continue
@@ -57,6 +59,16 @@ func (m *Machine) shutdown(verb power.Verb) {
 		m.finish(verb)
 	})
 	select {}
+}
+
+// noteVerb tells the supervisor why it is stopped, which keeps it for the next
+// boot.
+func (m *Machine) noteVerb(verb power.Verb) {
+	if m.timeline == nil {
+		return // the boot did not come to where /run is
+	}
+	name := path.Join(path.Dir(timelineFile), "verb")
+	m.warn("note what was asked for", os.WriteFile(name, []byte(verb), 0o600))
 }
 
 // finish calls reboot(2), after everything written has left through the consoles.

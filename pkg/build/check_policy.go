@@ -24,20 +24,10 @@ func (k *checker) checkPolicy(c *container) {
 			continue
 		}
 		fault := annotation(c, "").Key(wrong.Key).At("%s: %s", wrong.Key, wrong.Reason)
-		fault.Nearest = nearPolicy(c.Section, wrong.Key)
+		fault.Nearest = wrong.Nearest
 		k.faults.Add(fault)
 	}
-}
-
-func nearPolicy(s bundle.Section, key string) string {
-	var names []string
-	for _, name := range bundle.PolicyKeys(s) {
-		names = append(names, strings.TrimPrefix(name, bundle.Prefix))
-	}
-	if near := yml.Nearest(strings.TrimPrefix(key, bundle.Prefix), names); near != "" {
-		return bundle.Prefix + near
-	}
-	return ""
+	k.checkUpper(c)
 }
 
 // annotation is the place of an annotation: in the YAML, or the image whose
@@ -50,6 +40,14 @@ func annotation(c *container, key string) yml.Place {
 		return c.At.Child("annotations")
 	}
 	return c.At.Child("annotations").Child(key)
+}
+
+// checkUpper finds a writable layer asked for where there is none.
+func (k *checker) checkUpper(c *container) {
+	const key = bundle.Prefix + "upper"
+	if _, asked := c.spec.Annotations[key]; asked && c.spec.Root != nil && c.spec.Root.Readonly {
+		k.faults.Add(annotation(c, key).At("%s: the container is read-only and has no writable layer", key).Warns())
+	}
 }
 
 func unjoin(err error) []error {

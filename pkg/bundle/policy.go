@@ -1,12 +1,7 @@
 package bundle
 
 import (
-	"errors"
 	"fmt"
-	"maps"
-	"path"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -30,6 +25,7 @@ type Policy struct {
 	ReadyTimeout   time.Duration
 	Health         Probe // zero Kind: none
 	HealthInterval time.Duration
+	Watchdog       bool // the machine's watchdog is fed only while it is up
 
 	Timeout   time.Duration // longest run of an onboot or onshutdown container; 0: none
 	OnFailure OnFailure
@@ -105,6 +101,21 @@ type Probe struct {
 	Command []string
 }
 
+// String is the probe as it is written in an annotation.
+func (p Probe) String() string {
+	switch p.Kind {
+	case ProbeTCP:
+		return fmt.Sprintf("tcp:%d", p.Port)
+	case ProbeHTTP:
+		return fmt.Sprintf("http:%d%s", p.Port, p.Path)
+	case ProbeUnix, ProbeFile:
+		return string(p.Kind) + ":" + p.Path
+	case ProbeExec:
+		return "exec:" + strings.Join(p.Command, " ")
+	}
+	return string(p.Kind)
+}
+
 // Upper says where the writable layer of a read-write container lies.
 type Upper struct {
 	Disk string // folder on a disk; empty: a tmpfs
@@ -131,233 +142,4 @@ func DefaultPolicy(s Section) Policy {
 		p.Timeout = 60 * time.Second
 	}
 	return p
-}
-
-// key is one annotation: the sections it may stand in and how its value is read.
-type key struct {
-	sections []Section
-	set      func(*Policy, string) error
-}
-
-var (
-	onlyServices = []Section{Services}
-	steps        = []Section{Onboot, Onshutdown}
-	bootAndRun   = []Section{Onboot, Services}
-	everywhere   = []Section{Onboot, Onshutdown, Services}
-)
-
-var keys = map[string]key{
-	"restart":           {onlyServices, oneOf(func(p *Policy) *Restart { return &p.Restart }, RestartNo, RestartOnFailure, RestartAlways)},
-	"restart-delay":     {onlyServices, duration(func(p *Policy) *time.Duration { return &p.RestartDelay })},
-	"restart-max-delay": {onlyServices, duration(func(p *Policy) *time.Duration { return &p.RestartMaxDelay })},
-	"restart-limit":     {onlyServices, func(p *Policy, v string) (err error) { p.RestartLimit, err = parseLimit(v); return }},
-	"after":             {onlyServices, names(func(p *Policy) *[]string { return &p.After })},
-	"requires":          {onlyServices, names(func(p *Policy) *[]string { return &p.Requires })},
-	"ready":             {bootAndRun, func(p *Policy, v string) (err error) { p.Ready, err = ParseProbe(v); return }},
-	"ready-timeout":     {bootAndRun, duration(func(p *Policy) *time.Duration { return &p.ReadyTimeout })},
-	"health":            {onlyServices, func(p *Policy, v string) (err error) { p.Health, err = ParseProbe(v); return }},
-	"health-interval":   {onlyServices, duration(func(p *Policy) *time.Duration { return &p.HealthInterval })},
-	"timeout":           {steps, duration(func(p *Policy) *time.Duration { return &p.Timeout })},
-	"on-failure":        {bootAndRun, oneOf(func(p *Policy) *OnFailure { return &p.OnFailure }, Continue, Stop, Reboot, Poweroff)},
-	"stop-signal":       {onlyServices, func(p *Policy, v string) (err error) { p.StopSignal, err = ParseSignal(v); return }},
-	"stop-timeout":      {onlyServices, duration(func(p *Policy) *time.Duration { return &p.StopTimeout })},
-	"log":               {everywhere, oneOf(func(p *Policy) *LogTarget { return &p.Log }, LogFile, LogConsole, LogKmsg, LogNone)},
-	"log-max-size":      {everywhere, func(p *Policy, v string) (err error) { p.LogMaxSize, err = parseSize(v); return }},
-	"log-max-files":     {everywhere, func(p *Policy, v string) (err error) { p.LogMaxFiles, err = parseCount(v); return }},
-	"upper":             {everywhere, func(p *Policy, v string) (err error) { p.Upper, err = parseUpper(v); return }},
-}
-
-// PolicyError is a fault in one annotation.
-type PolicyError struct {
-	Key, Value string
-	Reason     string
-}
-
-func (e *PolicyError) Error() string {
-	return fmt.Sprintf("annotation %s: %q: %s", e.Key, e.Value, e.Reason)
-}
-
-// PolicyKeys lists the annotations that containers of a section may carry.
-func PolicyKeys(s Section) []string {
-	var all []string
-	for name, k := range keys {
-		if slices.Contains(k.sections, s) {
-			all = append(all, Prefix+name)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
-// ParsePolicy reads the annotations of a container. Every fault is a
-// *PolicyError, and all of them are joined in the error.
-func ParsePolicy(s Section, annotations map[string]string) (Policy, error) {
-	p := DefaultPolicy(s)
-	var faults []error
-	for _, name := range slices.Sorted(maps.Keys(annotations)) {
-		if !strings.HasPrefix(name, Prefix) {
-			continue
-		}
-		value := annotations[name]
-		if err := p.set(s, strings.TrimPrefix(name, Prefix), strings.TrimSpace(value)); err != nil {
-			faults = append(faults, &PolicyError{Key: name, Value: value, Reason: err.Error()})
-		}
-	}
-	if p.RestartMaxDelay < p.RestartDelay {
-		p.RestartMaxDelay = p.RestartDelay
-	}
-	return p, errors.Join(faults...)
-}
-
-func (p *Policy) set(s Section, name, value string) error {
-	k, known := keys[name]
-	switch {
-	case !known:
-		return fmt.Errorf("unknown key; known are %s", strings.Join(PolicyKeys(s), ", "))
-	case !slices.Contains(k.sections, s):
-		return fmt.Errorf("has no meaning in %s", s)
-	}
-	return k.set(p, value)
-}
-
-func oneOf[T ~string](field func(*Policy) *T, allowed ...T) func(*Policy, string) error {
-	return func(p *Policy, v string) error {
-		if !slices.Contains(allowed, T(v)) {
-			return fmt.Errorf("want one of %q", allowed)
-		}
-		*field(p) = T(v)
-		return nil
-	}
-}
-
-func duration(field func(*Policy) *time.Duration) func(*Policy, string) error {
-	return func(p *Policy, v string) error {
-		d, err := time.ParseDuration(v)
-		if err != nil || d <= 0 {
-			return errors.New(`want a duration above zero, such as "1m30s"`)
-		}
-		*field(p) = d
-		return nil
-	}
-}
-
-func names(field func(*Policy) *[]string) func(*Policy, string) error {
-	return func(p *Policy, v string) error {
-		list := strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
-		if len(list) == 0 {
-			return errors.New("want names of services, separated by commas")
-		}
-		*field(p) = list
-		return nil
-	}
-}
-
-func parseLimit(v string) (Limit, error) {
-	n, window, ok := strings.Cut(v, "/")
-	count, err := strconv.Atoi(strings.TrimSpace(n))
-	if !ok || err != nil || count < 1 {
-		return Limit{}, errors.New(`want N/duration, such as "5/1m"`)
-	}
-	d, err := time.ParseDuration(strings.TrimSpace(window))
-	if err != nil || d <= 0 {
-		return Limit{}, errors.New(`want N/duration, such as "5/1m"`)
-	}
-	return Limit{Count: count, Window: d}, nil
-}
-
-// ParseProbe reads a probe as written in slipway.ready and slipway.health.
-func ParseProbe(v string) (Probe, error) {
-	kind, arg, _ := strings.Cut(v, ":")
-	p := Probe{Kind: ProbeKind(kind)}
-	var err error
-	switch p.Kind {
-	case ProbeStarted, ProbeNotify:
-		if arg != "" {
-			err = fmt.Errorf("%s takes no argument", kind)
-		}
-	case ProbeTCP:
-		p.Port, err = parsePort(arg)
-	case ProbeHTTP:
-		port, rest, _ := strings.Cut(arg, "/")
-		p.Path = "/" + rest
-		p.Port, err = parsePort(port)
-	case ProbeUnix, ProbeFile:
-		p.Path = arg
-		if !path.IsAbs(arg) {
-			err = fmt.Errorf("%s wants an absolute path", kind)
-		}
-	case ProbeExec:
-		if p.Command = strings.Fields(arg); len(p.Command) == 0 {
-			err = errors.New("exec wants a command")
-		}
-	default:
-		err = errors.New("want started, notify, tcp:PORT, unix:PATH, http:PORT/PATH, file:PATH or exec:COMMAND")
-	}
-	if err != nil {
-		return Probe{}, err
-	}
-	return p, nil
-}
-
-func parsePort(v string) (int, error) {
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 1 || n > 65535 {
-		return 0, errors.New("want a port from 1 to 65535")
-	}
-	return n, nil
-}
-
-func parseCount(v string) (int, error) {
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 0 {
-		return 0, errors.New("want a number, 0 or more")
-	}
-	return n, nil
-}
-
-// parseSize reads a number of bytes with an optional k, M or G (powers of 1024).
-func parseSize(v string) (int64, error) {
-	shift, digits := 0, v
-	if n := len(v); n > 0 {
-		switch v[n-1] {
-		case 'k', 'K':
-			shift, digits = 10, v[:n-1]
-		case 'm', 'M':
-			shift, digits = 20, v[:n-1]
-		case 'g', 'G':
-			shift, digits = 30, v[:n-1]
-		}
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 1 || n > (1<<62)>>shift {
-		return 0, errors.New(`want a size such as "512k", "10M" or "1G"`)
-	}
-	return n << shift, nil
-}
-
-func parseUpper(v string) (Upper, error) {
-	kind, arg, has := strings.Cut(v, ":")
-	switch {
-	case kind == "tmpfs" && !has:
-		return Upper{}, nil
-	case kind == "tmpfs" && validTmpfsSize(arg):
-		return Upper{Size: arg}, nil
-	case kind == "tmpfs":
-		return Upper{}, errors.New(`want a tmpfs size such as "64M" or "25%"`)
-	case kind == "disk" && path.IsAbs(arg) && path.Clean(arg) != "/":
-		return Upper{Disk: path.Clean(arg)}, nil
-	case kind == "disk":
-		return Upper{}, errors.New("disk wants an absolute path of a folder")
-	}
-	return Upper{}, errors.New(`want "tmpfs", "tmpfs:SIZE" or "disk:PATH"`)
-}
-
-// validTmpfsSize keeps a value from smuggling further mount options in.
-func validTmpfsSize(v string) bool {
-	if n, ok := strings.CutSuffix(v, "%"); ok {
-		percent, err := strconv.Atoi(n)
-		return err == nil && percent >= 1 && percent <= 100
-	}
-	_, err := parseSize(v)
-	return err == nil
 }

@@ -40,6 +40,7 @@ func TestParsePolicyValues(t *testing.T) {
 		{"ready", "http:80", func(p Policy) any { return p.Ready }, Probe{Kind: ProbeHTTP, Port: 80, Path: "/"}},
 		{"ready", "unix:/run/a.sock", func(p Policy) any { return p.Ready }, Probe{Kind: ProbeUnix, Path: "/run/a.sock"}},
 		{"health", "exec:/bin/check  -q", func(p Policy) any { return p.Health }, Probe{Kind: ProbeExec, Command: []string{"/bin/check", "-q"}}},
+		{"watchdog", "true", func(p Policy) any { return p.Watchdog }, true},
 		{"on-failure", "reboot", func(p Policy) any { return p.OnFailure }, Reboot},
 		{"stop-signal", "int", func(p Policy) any { return p.StopSignal }, 2},
 		{"stop-signal", "SIGRTMIN+3", func(p Policy) any { return p.StopSignal }, 37},
@@ -70,6 +71,13 @@ func TestParsePolicyFaults(t *testing.T) {
 	}{
 		{Services, "restart", "sometimes", `"on-failure"`},
 		{Services, "restrat", "no", "unknown key"},
+		{Services, "wholly-other", "no", "known are slipway.after, "},
+		{Services, "restart-max-delay", "50ms", "less than the first pause, 100ms"},
+		{Services, "health", "notify", "nothing of health"},
+		{Services, "health", "started", "nothing of health"},
+		{Services, "ready", "http:80/a\r\nb", "no control characters"},
+		{Services, "watchdog", "yes", `"true" or "false"`},
+		{Onboot, "watchdog", "true", "no meaning in onboot"},
 		{Services, "restart-delay", "-1s", "above zero"},
 		{Services, "restart-limit", "5", "N/duration"},
 		{Services, "after", " , ", "names of services"},
@@ -96,6 +104,36 @@ func TestParsePolicyFaults(t *testing.T) {
 		if fault.Key != Prefix+c.key || !strings.Contains(fault.Reason, c.reason) {
 			t.Errorf("%s %q: got %v, want %q in it", c.key, c.value, err, c.reason)
 		}
+	}
+}
+
+// In a machine the error has to tell what the builder would have told.
+func TestParsePolicyNamesTheNearestKey(t *testing.T) {
+	for key, want := range map[string]string{
+		"slipway.restrat": `annotation slipway.restrat: unknown key; did you mean "slipway.restart"?`,
+		"slipway.helth":   `annotation slipway.helth: unknown key; did you mean "slipway.health"?`,
+		// A key of another section is not near.
+		"slipway.timeot": "",
+	} {
+		_, err := ParsePolicy(Services, map[string]string{key: "no"})
+		if err == nil || want != "" && err.Error() != want || strings.Contains(err.Error(), `"slipway.timeout"`) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+func TestProbeIsWrittenAsItIsRead(t *testing.T) {
+	for _, text := range []string{"started", "notify", "tcp:80", "http:80/", "http:8080/a?b", "unix:/run/s", "file:/x", "exec:/bin/check -q"} {
+		if p, err := ParseProbe(text); err != nil || p.String() != text {
+			t.Errorf("%q: %q %v", text, p, err)
+		}
+	}
+}
+
+func TestFirstPauseRaisesTheLongest(t *testing.T) {
+	p, err := ParsePolicy(Services, map[string]string{"slipway.restart-delay": "1m"})
+	if err != nil || p.RestartMaxDelay != time.Minute {
+		t.Errorf("%v %v", p.RestartMaxDelay, err)
 	}
 }
 

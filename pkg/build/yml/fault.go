@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"slipway/pkg/bundle"
 )
 
 // Fault is one thing that is wrong, and where.
@@ -52,7 +54,7 @@ func (f Fault) Wants(format string, args ...any) Fault {
 
 // Near adds the name nearest to what was written, if one is near at all.
 func (f Fault) Near(written string, names []string) Fault {
-	f.Nearest = Nearest(written, names)
+	f.Nearest = bundle.Nearest(written, names)
 	return f
 }
 

@@ -6,17 +6,6 @@ import (
 	"testing"
 )
 
-func TestNearest(t *testing.T) {
-	names := []string{"binds", "binds.add", "command", "env", "readonly"}
-	for in, want := range map[string]string{
-		"bind": "binds", "comand": "command", "comamnd": "command", "Readonly": "readonly", "x": "", "entrypoint": "", "en": "env",
-	} {
-		if got := Nearest(in, names); got != want {
-			t.Errorf("%s: got %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestCaretStandsBelowTheColumn(t *testing.T) {
 	for _, c := range []struct {
 		text   string

@@ -3,8 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
+	"fmt"
 	"os/signal"
 	"time"
 
@@ -12,6 +11,8 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
+	"slipway/pkg/service/emergency"
+	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/onboot"
 	"slipway/pkg/service/run"
@@ -68,7 +69,7 @@ func runSequence(c *call, section bundle.Section) error {
 	reaper := reap.New()
 	q := &onboot.Sequence{
 		Host: h, Engine: run.New(h, reaper, ""), Section: section,
-		End: func(p bundle.OnFailure) { endBoot(h, reaper, p) },
+		End: func(p bundle.OnFailure, cause string) { endBoot(ctx, h, reaper, p, cause) },
 	}
 	ok, err := q.Run(ctx)
 	if err != nil {
@@ -81,52 +82,33 @@ func runSequence(c *call, section bundle.Section) error {
 	return closeErr
 }
 
-// endBoot carries out the policy of a failed step. It does not return: what
+// endBoot carries out the policy of a failed step. It returns when ctx ends: what
 // comes after onboot must not be started, by whatever init there is.
-func endBoot(h *host.Host, reaper *reap.Reaper, policy bundle.OnFailure) {
-	if policy == bundle.Stop {
-		emergency(h, reaper)
-	} else if err := host.End(policy); err != nil {
+func endBoot(ctx context.Context, h *host.Host, reaper *reap.Reaper, policy bundle.OnFailure, cause string) {
+	if h.Options.Report != "" {
+		h.Say("report: failed: %s", cause)
+	}
+	switch {
+	case policy != bundle.Stop:
+		noteEnd(h, fmt.Sprintf("%s, because %s failed", policy, cause))
+	case h.Options.Report == host.ReportPoweroff:
+		policy = bundle.Poweroff
+	default:
+		emergency.Stay(ctx, h, reaper)
+		return
+	}
+	if err := host.End(policy); err != nil {
 		h.Say("%s", err)
 	}
 	h.Terminal.Flush(time.Second)
-	for {
-		time.Sleep(time.Hour)
-	}
+	<-ctx.Done()
 }
 
-// shortShell is a shell that found no terminal, or nobody at it.
-const shortShell = time.Second
-
-// emergency gives people a shell on the console, if the image has one, for as
-// long as they want it.
-func emergency(h *host.Host, reaper *reap.Reaper) {
-	for {
-		h.Say("boot is stopped; poweroff or reboot end it")
-		h.Terminal.Flush(time.Second)
-		begin := time.Now()
-		if err := emergencyShell(reaper); err != nil {
-			h.Say("emergency shell: %s", err)
-			return
-		}
-		if time.Since(begin) < shortShell {
-			return
-		}
+// noteEnd keeps the reason for the next boot, if an earlier step has brought a
+// /var that lasts.
+func noteEnd(h *host.Host, reason string) {
+	book, _, err := endings.Open(h.Paths.Var)
+	if err = errors.Join(err, book.End(reason)); err != nil {
+		h.Say("%s", err)
 	}
-}
-
-func emergencyShell(reaper *reap.Reaper) error {
-	tty, err := os.OpenFile("/dev/console", os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer tty.Close()
-	sh := exec.Command("/bin/sh", "-l")
-	sh.Stdin, sh.Stdout, sh.Stderr = tty, tty, tty
-	p, err := reaper.Start(sh)
-	if err != nil {
-		return err
-	}
-	_, err = p.Wait(context.Background())
-	return err
 }

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"slipway/pkg/service/graph"
+	"slipway/pkg/bundle"
 	"slipway/pkg/service/host"
 )
 
@@ -131,7 +131,7 @@ func unknownCommand(name string) error {
 			names = append(names, c.name)
 		}
 	}
-	if near := graph.Nearest(name, names); near != "" {
+	if near := bundle.Nearest(name, names); near != "" {
 		return usageError{fmt.Sprintf("no command %q; did you mean %q?", name, near)}
 	}
 	return usageError{fmt.Sprintf("no command %q; see service help", name)}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/service/graph"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/status"
 	"slipway/pkg/service/supervisor"
@@ -60,7 +59,7 @@ func runStatus(c *call) error {
 }
 
 func unknownName(name string, names []string) error {
-	if near := graph.Nearest(name, names); near != "" {
+	if near := bundle.Nearest(name, names); near != "" {
 		return fmt.Errorf("no container %q; did you mean %q?", name, near)
 	}
 	return fmt.Errorf("no container %q; service list shows all", name)

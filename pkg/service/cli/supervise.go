@@ -14,6 +14,7 @@ import (
 	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
 	"slipway/pkg/reap"
+	"slipway/pkg/service/emergency"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/supervisor"
@@ -41,6 +42,7 @@ func runSupervise(c *call) error {
 	s, err := supervisor.New(supervisor.Config{
 		Host: h, Engine: run.New(h, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
 		Holder: holder(), Ready: sayReady(h),
+		Emergency: func(ctx context.Context) { emergency.Stay(ctx, h, reaper) },
 	})
 	if err != nil {
 		return err

@@ -25,10 +25,23 @@ type Note struct {
 	Ended  time.Time `json:"ended,omitzero"`
 	// Reason is why it ended; "" for one that runs, or that ended by surprise.
 	Reason string `json:"reason,omitempty"`
+	// Feared is what was about to end it, if no reason came.
+	Feared string `json:"feared,omitempty"`
 }
 
 // Surprise is the reason of a boot that did not say why it ended.
 const Surprise = "no orderly shutdown: power cut, panic or reset"
+
+// why is the reason, or what can be said without one.
+func (n Note) why() string {
+	switch {
+	case n.Reason != "":
+		return n.Reason
+	case n.Feared != "":
+		return "no orderly shutdown: " + n.Feared
+	}
+	return Surprise
+}
 
 // Book is the note of this boot.
 type Book struct {
@@ -63,9 +76,7 @@ func open(path, id string, now time.Time) (*Book, *Note, error) {
 	var last *Note
 	if err == nil {
 		before := b.note
-		if before.Reason == "" {
-			before.Reason = Surprise
-		}
+		before.Reason = before.why()
 		last = &before
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		last = &Note{Reason: "not known: " + err.Error()}
@@ -97,6 +108,16 @@ func (b *Book) End(reason string) error {
 		return nil
 	}
 	b.note.Reason, b.note.Ended = reason, time.Now()
+	return b.write()
+}
+
+// Fear notes what may end the boot with no chance to say so, "" when it is no
+// longer to be feared.
+func (b *Book) Fear(cause string) error {
+	if b == nil || b.note.Feared == cause {
+		return nil
+	}
+	b.note.Feared = cause
 	return b.write()
 }
 

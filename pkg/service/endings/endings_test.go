@@ -1,6 +1,7 @@
 package endings
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,7 +42,31 @@ func TestBoots(t *testing.T) {
 	if _, last = begin("four"); last == nil || last.Reason == "" {
 		t.Errorf("after a broken note: %+v", last)
 	}
+	b, _ = begin("five")
+	for _, cause := range []string{"x hangs", "", "the watchdog was not fed"} {
+		if err := b.Fear(cause); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, last = begin("six"); last == nil || last.Reason != "no orderly shutdown: the watchdog was not fed" {
+		t.Errorf("after a reset that was feared: %+v", last)
+	}
+	if err := errors.Join(b.Fear("x hangs"), b.Fear("")); err != nil {
+		t.Fatal(err)
+	}
+	if b, last = begin("seven"); last == nil || last.Reason != Surprise {
+		t.Errorf("after a fear that was over: %+v", last)
+	}
+	if err := errors.Join(b.Fear("x hangs"), b.End("reboot was asked for")); err != nil {
+		t.Fatal(err)
+	}
+	if _, last = begin("eight"); last == nil || last.Reason != "reboot was asked for" {
+		t.Errorf("a reason outdoes a fear: %+v", last)
+	}
 	var none *Book
+	if err := none.Fear("x"); err != nil {
+		t.Error(err)
+	}
 	if err := none.End("x"); err != nil {
 		t.Error(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"slipway/pkg/bundle"
 )
 
 // Node is one service.
@@ -82,7 +84,7 @@ func unknown(n Node, dep string, names []string) error {
 	if slices.Contains(n.Requires, dep) {
 		key = "slipway.requires"
 	}
-	if near := Nearest(dep, names); near != "" {
+	if near := bundle.Nearest(dep, names); near != "" {
 		return fmt.Errorf("%s names %q, which is no service; did you mean %q?", key, dep, near)
 	}
 	return fmt.Errorf("%s names %q, which is no service", key, dep)

@@ -98,12 +98,3 @@ func TestOrderOfRandomGraphs(t *testing.T) {
 		}
 	}
 }
-
-func TestNearest(t *testing.T) {
-	names := []string{"web", "database", "sshd"}
-	for typed, want := range map[string]string{"wbe": "web", "ssh": "sshd", "databse": "database", "x": "", "wholly-other": ""} {
-		if got := Nearest(typed, names); got != want {
-			t.Errorf("Nearest(%q) = %q, want %q", typed, got, want)
-		}
-	}
-}

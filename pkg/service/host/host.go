@@ -71,9 +71,15 @@ type Options struct {
 	RuncConsole bool
 	Report      string // "", "poweroff" or "print"
 	// Watchdog is how long the supervisor may hang before the machine's
-	// watchdog resets it; 0: no watchdog.
-	Watchdog time.Duration
+	// watchdog resets it; 0: only services ask for one. WatchdogOff: there is
+	// to be none, whoever asks.
+	Watchdog    time.Duration
+	WatchdogOff bool
+	Wrong       []string // words of ours that mean nothing
 }
+
+// minWatchdog is the shortest timeout that can be kept in the worst of times.
+const minWatchdog = 3 * time.Second
 
 // Report values of slipway.report.
 const (
@@ -94,12 +100,22 @@ func ParseOptions(cmdline string) Options {
 		case "slipway.report":
 			o.Report = value
 		case "slipway.watchdog":
-			if d, err := time.ParseDuration(value); err == nil && d >= 3*time.Second {
-				o.Watchdog = d
-			}
+			o.setWatchdog(value)
 		}
 	}
 	return o
+}
+
+func (o *Options) setWatchdog(value string) {
+	d, err := time.ParseDuration(value)
+	switch {
+	case value == "off":
+		o.Watchdog, o.WatchdogOff = 0, true
+	case err != nil || d < minWatchdog:
+		o.Wrong = append(o.Wrong, fmt.Sprintf("slipway.watchdog=%s: want off, or a duration of %s or more", value, minWatchdog))
+	default:
+		o.Watchdog, o.WatchdogOff = d, false
+	}
 }
 
 // Open reads the command line and opens consoles and timeline. What of it

@@ -24,9 +24,9 @@ type Sequence struct {
 	Host    *host.Host
 	Engine  run.Engine
 	Section bundle.Section
-	// End carries out what a failure means for the machine; it does not return
-	// before the machine goes down, except in tests.
-	End func(bundle.OnFailure)
+	// End carries out what a failure means for the machine, for this cause; it
+	// does not return before the machine goes down, except in tests.
+	End func(policy bundle.OnFailure, cause string)
 
 	steps []Step
 }
@@ -53,7 +53,7 @@ func (q *Sequence) Run(ctx context.Context) (ok bool, err error) {
 		ok = false
 		if policy != bundle.Continue {
 			q.Host.Say("%s %s: failed, and its policy is to %s", q.Section, name, policy)
-			q.End(policy)
+			q.End(policy, fmt.Sprintf("%s %s: %s", q.Section, name, q.steps[i].Cause))
 		}
 	}
 	if len(names) > 0 {
@@ -93,59 +93,26 @@ func (q *Sequence) one(ctx context.Context, step *Step, dir string) bundle.OnFai
 
 // run is the life of one container.
 func (q *Sequence) run(ctx context.Context, step *Step, b *bundle.Bundle) error {
-	w, err := logs.Open(b, q.logOptions())
+	notify, err := q.listen(b)
 	if err != nil {
 		return err
 	}
+	w, err := logs.Open(b, q.logOptions())
+	if err != nil {
+		return errors.Join(err, notify.Close())
+	}
+	stop := q.remind(b)
 	c, err := q.Engine.Start(ctx, b, run.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
 	err = errors.Join(err, w.Started())
 	if c != nil {
-		err = errors.Join(err, q.await(ctx, step, b, c))
+		err = errors.Join(err, q.await(ctx, step, b, c, notify))
 		err = errors.Join(err, c.Cleanup())
 	}
+	stop()
+	err = errors.Join(err, notify.Close())
 	if closeErr := w.Close(); closeErr != nil {
 		q.Host.Say("%s %s: %s", q.Section, b.Name, closeErr)
 	}
 	q.dump(b)
 	return err
-}
-
-// await waits for the end, at most for the policy's timeout.
-func (q *Sequence) await(ctx context.Context, step *Step, b *bundle.Bundle, c run.Container) error {
-	limited := ctx
-	if t := b.Policy.Timeout; t > 0 {
-		var cancel context.CancelFunc
-		limited, cancel = context.WithTimeout(ctx, t)
-		defer cancel()
-	}
-	status, err := c.Wait(limited)
-	switch {
-	case err == nil:
-		step.Status = &status
-		if !status.Success() {
-			return errFailed
-		}
-		return nil
-	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
-		err = fmt.Errorf("not done after its timeout of %s, killed", b.Policy.Timeout)
-	}
-	return errors.Join(err, killAndWait(c))
-}
-
-// errFailed stands for a status that is not 0, which says it all.
-var errFailed = errors.New("failed")
-
-// deathTime is how long the kernel has to end a killed container.
-const deathTime = 10 * time.Second
-
-func killAndWait(c run.Container) error {
-	if err := c.Kill(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), deathTime)
-	defer cancel()
-	if _, err := c.Wait(ctx); err != nil {
-		return fmt.Errorf("its process does not end: %w", err)
-	}
-	return nil
 }

@@ -109,7 +109,7 @@ func play(t *testing.T, containers ...string) (q *Sequence, e *fakeEngine, conso
 	}
 	h, out := testHost(t, dir)
 	e = &fakeEngine{t: t}
-	q = &Sequence{Host: h, Engine: e, Section: bundle.Onboot, End: func(p bundle.OnFailure) { ends = append(ends, p) }}
+	q = &Sequence{Host: h, Engine: e, Section: bundle.Onboot, End: func(p bundle.OnFailure, _ string) { ends = append(ends, p) }}
 	ok, err := q.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -194,6 +194,27 @@ func TestSequence(t *testing.T) {
 	}
 	if link, err := os.Readlink(q.Host.Paths.Log + "/onboot"); err != nil || link != q.Host.Paths.Run+"/log/onboot" {
 		t.Errorf("link of logs: %q %v", link, err)
+	}
+}
+
+// A step has to be ready in time, but one that is done before is done.
+func TestReadiness(t *testing.T) {
+	q, e, console, _ := play(t, "000-stuck hang ready=file:/no/such ready-timeout=30ms",
+		"001-mute hang ready=notify ready-timeout=30ms", "002-quick 0 ready=notify")
+	if got := strings.Join(e.killed, " "); got != "000-stuck 001-mute" {
+		t.Errorf("killed %s", got)
+	}
+	for _, want := range []string{
+		"onboot 000-stuck: failed: not ready after 30ms, killed: ",
+		"onboot 001-mute: failed: not ready after 30ms, killed: READY=1 did not come",
+		"onboot 002-quick: exited with status 0",
+	} {
+		if !strings.Contains(console, want) {
+			t.Errorf("no %q in\n%s", want, console)
+		}
+	}
+	if q.steps[2].State != Done {
+		t.Errorf("%+v", q.steps[2])
 	}
 }
 

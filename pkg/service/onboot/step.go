@@ -18,6 +18,7 @@ type Step struct {
 	Begin  time.Time     `json:"begin,omitzero"`
 	Took   time.Duration `json:"took_ns,omitempty"`
 	Status *reap.Status  `json:"status,omitempty"`
+	OOM    bool          `json:"oom,omitempty"` // the kernel killed something of it for want of memory
 	Cause  string        `json:"cause,omitempty"`
 }
 
@@ -39,6 +40,9 @@ func (s *Step) finish(err error) {
 	s.Cause = err.Error()
 	if errors.Is(err, errFailed) && s.Status != nil {
 		s.Cause = s.Status.String()
+		if s.OOM {
+			s.Cause = "out of memory: " + s.Cause
+		}
 	}
 }
 
@@ -46,6 +50,8 @@ func (s *Step) finish(err error) {
 func (s *Step) String() string {
 	took := fmt.Sprintf("after %.2fs", s.Took.Seconds())
 	switch {
+	case s.OOM:
+		return s.Cause + " " + took
 	case s.Status != nil && s.Status.Signal == 0:
 		return fmt.Sprintf("exited with status %d %s", s.Status.Code, took)
 	case s.Status != nil:

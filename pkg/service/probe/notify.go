@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
 )
 
 // maxMessage bounds a message; sd_notify's are a line or two.
@@ -56,8 +59,29 @@ func ListenNotify(path string) (*Notify, error) {
 // Ready is closed when the service has said that it is.
 func (n *Notify) Ready() <-chan struct{} { return n.ready }
 
+// Await waits until the container is ready: by its word if it is to say so
+// itself, else by looking (see Await). A nil Notify hears nothing.
+func (n *Notify) Await(ctx context.Context, p bundle.Probe, t Target, missed func(error)) error {
+	if p.Kind != bundle.ProbeNotify {
+		return Await(ctx, p, t, missed)
+	}
+	if n == nil {
+		<-ctx.Done()
+		return errors.New("no socket to hear it on")
+	}
+	select {
+	case <-n.ready:
+		return nil
+	case <-ctx.Done():
+		return errors.New("READY=1 did not come")
+	}
+}
+
 // Close ends the listening.
 func (n *Notify) Close() error {
+	if n == nil {
+		return nil
+	}
 	err := n.file.Close()
 	if rmErr := os.Remove(n.path); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
 		err = errors.Join(err, rmErr)

@@ -71,8 +71,8 @@ const (
 )
 
 // Await looks until the container is ready. It ends with ctx, with the cause of
-// the last failure.
-func Await(ctx context.Context, p bundle.Probe, t Target) error {
+// the last failure; missed, which may be nil, is told of every one.
+func Await(ctx context.Context, p bundle.Probe, t Target, missed func(error)) error {
 	pause := firstPause
 	if p.Kind == bundle.ProbeExec {
 		pause = execPause
@@ -81,6 +81,9 @@ func Await(ctx context.Context, p bundle.Probe, t Target) error {
 		err := Check(ctx, p, t)
 		if err == nil {
 			return nil
+		}
+		if missed != nil && ctx.Err() == nil {
+			missed(err)
 		}
 		select {
 		case <-ctx.Done():

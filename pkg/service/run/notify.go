@@ -9,10 +9,13 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/service/host"
+	"slipway/pkg/service/probe"
 )
 
 // Spec is a container's config.json.
 type Spec = specs.Spec
+
+const socketName = "notify"
 
 // NotifyDir is the folder that is bound into a container which says by itself
 // when it is ready. A folder and not the socket: a new supervisor has to be
@@ -23,7 +26,7 @@ func NotifyDir(p host.Paths, name string) string { return p.Own("notify", name) 
 // can make a mount point even if the container's root is read-only: on the
 // tmpfs that containers have at /dev.
 func addNotify(p host.Paths, b *bundle.Bundle, spec *Spec) bool {
-	if b.Section != bundle.Services || b.Policy.Ready.Kind != bundle.ProbeNotify {
+	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return false
 	}
 	at := "/run/slipway"
@@ -34,12 +37,17 @@ func addNotify(p host.Paths, b *bundle.Bundle, spec *Spec) bool {
 		Destination: at, Type: "bind", Source: NotifyDir(p, b.Name),
 		Options: []string{"bind", "ro", "nosuid", "nodev", "noexec"},
 	})
-	spec.Process.Env = append(spec.Process.Env, "NOTIFY_SOCKET="+path.Join(at, "notify"))
+	spec.Process.Env = append(spec.Process.Env, "NOTIFY_SOCKET="+path.Join(at, socketName))
 	return true
 }
 
-// MakeNotifyDir makes the folder. Whoever reaches it is in the container or is
-// root, so the socket in it can be open to all users of the container.
-func MakeNotifyDir(p host.Paths, name string) error {
-	return os.MkdirAll(NotifyDir(p, name), 0o755)
+// Listen makes the folder and the socket in it, before the container starts.
+// Whoever reaches the folder is in the container or is root, so the socket can
+// be open to all users of the container.
+func Listen(p host.Paths, name string) (*probe.Notify, error) {
+	dir := NotifyDir(p, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return probe.ListenNotify(path.Join(dir, socketName))
 }

@@ -10,15 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/cgroup"
 	"slipway/pkg/reap"
 )
 
 // IO is what a container gets.
 type IO struct {
 	Stdout, Stderr *os.File
-	// Notify, if set, is the socket for sd_notify, to be bound into the
-	// container as its NOTIFY_SOCKET.
-	Notify string
 }
 
 // Engine runs containers.
@@ -49,4 +47,15 @@ type Container interface {
 	Kill() error
 	// Cleanup undoes what Start did.
 	Cleanup() error
+}
+
+// OOMKilled tells whether the kernel killed anything in a container for want of
+// memory. It has to be asked before the container is cleaned up.
+func OOMKilled(c Container) bool {
+	g, ok := c.(interface{ Group() cgroup.Group })
+	if !ok {
+		return false
+	}
+	n, err := g.Group().OOMKills()
+	return err == nil && n > 0
 }

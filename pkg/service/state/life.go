@@ -119,7 +119,7 @@ const killAgain = 5e9
 func (s *Set) rang(svc *service, e Event) {
 	switch {
 	case e.Timer == ReadyTimeout && svc.State == Running:
-		s.takeDown(svc, fmt.Sprintf("not ready after %s", svc.policy.ReadyTimeout))
+		s.takeDown(svc, notReady(svc, e.Cause))
 	case e.Timer == StopTimeout && svc.State == Stopping:
 		svc.Killed = true
 		s.dirty[svc.Name] = true
@@ -128,6 +128,14 @@ func (s *Set) rang(svc *service, e Event) {
 	case e.Timer == Pause && svc.State == Backoff:
 		s.move(svc, Waiting, svc.Cause)
 	}
+}
+
+// notReady words that a service took too long, with what its probe met last.
+func notReady(svc *service, last string) string {
+	if last == "" {
+		last = "nothing came of " + svc.policy.Ready.String()
+	}
+	return fmt.Sprintf("not ready after %s: %s", svc.policy.ReadyTimeout, last)
 }
 
 // cleaned decides how it goes on with a service of which nothing is left.

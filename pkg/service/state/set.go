@@ -108,6 +108,10 @@ func (s *Set) Record(name string) (Record, bool) {
 	return r, true
 }
 
+// Peek is the record itself, for a look at it: it is not to be changed, and not
+// to be kept.
+func (s *Set) Peek(name string) *Record { return &s.services[name].Record }
+
 // Fault is why a service cannot be started at all, or "".
 func (s *Set) Fault(name string) string { return s.services[name].fault }
 

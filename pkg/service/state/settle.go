@@ -75,12 +75,12 @@ func (s *Set) blockedOn(svc *service) string {
 	var on []string
 	for _, dep := range s.graph.Before(svc.Name) {
 		d := s.services[dep]
+		there := s.settled(d)
 		if s.graph.Requires(svc.Name, dep) {
-			if d.State != Ready && d.State != Exited {
-				on = append(on, dep+", which is "+string(d.State))
-			}
-		} else if !s.settled(d) {
-			on = append(on, dep+", which is "+string(d.State))
+			there = d.State == Ready || d.State == Exited
+		}
+		if !there {
+			on = append(on, dep+", which is "+how(d))
 		}
 	}
 	if len(on) > 0 {
@@ -96,6 +96,17 @@ func (s *Set) blockedOn(svc *service) string {
 		return "other starts"
 	}
 	return ""
+}
+
+// how is d's state in the eyes of one that waits for it.
+func how(d *service) string {
+	switch {
+	case d.State == Running:
+		return "running, not ready"
+	case d.State == Backoff:
+		return "backoff: " + d.Cause
+	}
+	return string(d.State)
 }
 
 // settled tells whether what comes after d, without requiring it, may go on: d

@@ -3,7 +3,7 @@ package state
 import (
 	"fmt"
 
-	"slipway/pkg/service/graph"
+	"slipway/pkg/bundle"
 )
 
 // take enters one event; settle then draws the conclusions.
@@ -43,7 +43,7 @@ func (s *Set) take(e Event) error {
 }
 
 func (s *Set) unknown(name string) error {
-	if near := graph.Nearest(name, s.graph.Order); near != "" {
+	if near := bundle.Nearest(name, s.graph.Order); near != "" {
 		return fmt.Errorf("no service %q; did you mean %q?", name, near)
 	}
 	return fmt.Errorf("no service %q", name)

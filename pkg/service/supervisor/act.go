@@ -3,12 +3,10 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/bundle"
 	"slipway/pkg/service/state"
 )
 
@@ -38,7 +36,7 @@ func (s *Supervisor) act(a state.Action) {
 	case state.DoSetTimer:
 		s.setTimer(a)
 	case state.DoMachine:
-		s.endMachine(a)
+		s.giveUp(a.Name, a.Cause)
 	}
 }
 
@@ -74,7 +72,11 @@ func (s *Supervisor) setTimer(a state.Action) {
 	}
 	s.timers[key] = time.AfterFunc(a.For, func() {
 		s.post(func() {
-			s.report(s.submit(state.Event{Kind: state.TimerRang, Name: a.Name, Run: a.Run, Timer: a.Timer}))
+			e := state.Event{Kind: state.TimerRang, Name: a.Name, Run: a.Run, Timer: a.Timer}
+			if l := s.lives[a.Name]; l != nil && a.Timer == state.ReadyTimeout {
+				e.Cause = l.lastMiss()
+			}
+			s.report(s.submit(e))
 		})
 	})
 }
@@ -100,16 +102,4 @@ func (s *Supervisor) report(err error) {
 	if err != nil {
 		s.log.Warn("supervisor", "err", err)
 	}
-}
-
-// endMachine carries out slipway.on-failure of a service that was given up.
-func (s *Supervisor) endMachine(a state.Action) {
-	policy := s.bundles[a.Name].Policy.OnFailure
-	s.Host.Say("services %s: failed, and its policy is to %s", a.Name, policy)
-	if policy == bundle.Stop {
-		s.held = true
-		return
-	}
-	s.report(s.book.End(fmt.Sprintf("%s, because service %s failed: %s", policy, a.Name, a.Cause)))
-	s.check(a.Name, string(policy), s.End(policy))
 }

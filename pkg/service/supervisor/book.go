@@ -1,12 +1,21 @@
 package supervisor
 
 import (
+	"os"
+	"strings"
+
+	"slipway/pkg/bundle"
 	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 )
 
-// openBook begins to note how this boot ends, and tells how the last one did.
+// openBook begins to note how this boot ends, once, and tells how the last one
+// did.
 func (s *Supervisor) openBook() {
+	if s.bookOpen {
+		return
+	}
+	s.bookOpen = true
 	book, last, err := endings.Open(s.Host.Paths.Var)
 	s.report(err)
 	s.book = book
@@ -14,4 +23,39 @@ func (s *Supervisor) openBook() {
 		s.Host.Say("the last boot ended: %s", last.Reason)
 		s.report(host.WriteJSON(s.Host.Paths.Own("last-boot.json"), last))
 	}
+}
+
+// endOfMachine is what PID 1 was asked for, if it has left a word.
+func (s *Supervisor) endOfMachine() string {
+	verb, err := os.ReadFile(s.Host.Paths.Own("verb"))
+	if err != nil {
+		return "shutdown"
+	}
+	return strings.TrimSpace(string(verb)) + " was asked for"
+}
+
+// stopBoot carries out the policy of a service that was given up while the boot
+// goes on. Afterwards there is no boot left to stop.
+func (s *Supervisor) stopBoot(name string) {
+	if s.over || s.held {
+		return
+	}
+	s.held = true
+	s.Host.Say("services %s: the boot is stopped", name)
+	if s.Emergency != nil {
+		go s.Emergency(s.ctx)
+	}
+}
+
+// giveUp carries out slipway.on-failure of a service that was given up.
+func (s *Supervisor) giveUp(name, cause string) {
+	policy := s.bundles[name].Policy.OnFailure
+	if policy == bundle.Stop {
+		s.stopBoot(name)
+		return
+	}
+	s.Host.Say("services %s: failed, and its policy is to %s", name, policy)
+	s.openBook()
+	s.report(s.book.End(string(policy) + ", because service " + name + " failed: " + cause))
+	s.check(name, string(policy), s.End(policy))
 }

@@ -28,6 +28,18 @@ type fakeEngine struct {
 	mu  sync.Mutex
 	log []string // what happened, in order: "start web", "TERM web", ...
 	pid int
+	up  []*fakeContainer
+}
+
+// endAll has all programs end by themselves.
+func (e *fakeEngine) endAll(s reap.Status) {
+	e.mu.Lock()
+	up := e.up
+	e.up = nil
+	e.mu.Unlock()
+	for _, c := range up {
+		c.end(s)
+	}
 }
 
 func (e *fakeEngine) note(what, name string) {
@@ -63,6 +75,7 @@ func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.
 	// A pid that no process has, and cannot get.
 	c := &fakeContainer{engine: e, name: b.Name, deaf: args[0] == "deaf",
 		id: reap.Ident{Pid: 1<<30 + e.pid, Start: 1}, ended: make(chan struct{})}
+	e.up = append(e.up, c)
 	e.mu.Unlock()
 	if args[0] == "exit" {
 		if _, err := io.Stdout.WriteString("last words\n"); err != nil {
@@ -122,23 +135,29 @@ type machine struct {
 	host   *host.Host
 	ready  chan struct{}
 	ends   chan bundle.OnFailure
-	stop   func()
-	done   chan error
+	// emergency gets a word when people are given a shell.
+	emergency chan bool
+	stop      func()
+	done      chan error
 }
 
 // boot runs services given as "name what [key=value]".
 func boot(t *testing.T, cmdline string, services ...string) *machine {
 	t.Helper()
 	m := &machine{t: t, dir: t.TempDir(), engine: &fakeEngine{},
-		ready: make(chan struct{}), ends: make(chan bundle.OnFailure, 10), done: make(chan error, 1)}
+		ready: make(chan struct{}), ends: make(chan bundle.OnFailure, 10), emergency: make(chan bool, 10), done: make(chan error, 1)}
 	for _, s := range services {
 		m.add(s)
 	}
 	m.open(cmdline)
+	if strings.Contains(cmdline, "fake-watchdog") {
+		m.makeWatchdog()
+	}
 	var err error
 	m.sup, err = New(Config{Host: m.host, Engine: m.engine, KeeperDir: m.host.Paths.Own(), Slots: 2,
-		Ready: func() { close(m.ready) },
-		End:   func(p bundle.OnFailure) error { m.ends <- p; return nil }})
+		Ready:     func() { close(m.ready) },
+		Emergency: func(context.Context) { m.emergency <- true },
+		End:       func(p bundle.OnFailure) error { m.ends <- p; return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,6 +210,15 @@ func (m *machine) open(cmdline string) {
 	}
 }
 
+// makeWatchdog puts a plain file where the device is looked for: what it is fed
+// with stays in it.
+func (m *machine) makeWatchdog() {
+	m.t.Helper()
+	if err := errors.Join(os.MkdirAll(m.dir+"/dev", 0o755), os.WriteFile(m.dir+"/dev/watchdog", nil, 0o600)); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
 // end stops the supervisor, if that has not been done.
 func (m *machine) end() {
 	m.stop()
@@ -205,13 +233,13 @@ func (m *machine) end() {
 	}
 }
 
-const patience = time.Minute
+const longest = time.Minute
 
 func (m *machine) awaitReady() {
 	m.t.Helper()
 	select {
 	case <-m.ready:
-	case <-time.After(patience):
+	case <-time.After(longest):
 		m.t.Fatalf("not ready; %s\n%s", m.engine.happened(), m.console())
 	}
 }
@@ -219,7 +247,7 @@ func (m *machine) awaitReady() {
 // await waits until a service is in a state.
 func (m *machine) await(name string, want state.State) {
 	m.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(longest); ; time.Sleep(time.Millisecond) {
 		got, err := remote{m.sup}.One(m.t.Context(), name)
 		if err != nil {
 			m.t.Fatal(err)

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/logs"
 	"slipway/pkg/service/probe"
 	"slipway/pkg/service/run"
@@ -25,6 +25,22 @@ type life struct {
 	cancel    context.CancelFunc // of the start, then of the waiting for its end
 	stopProbe context.CancelFunc
 	tail      []string // the last lines of a run that failed
+	missed    atomic.Pointer[string]
+}
+
+// miss keeps why a probe does not find the service ready yet. It is called
+// beside the loop.
+func (l *life) miss(err error) {
+	text := err.Error()
+	l.missed.Store(&text)
+}
+
+// lastMiss is what was kept, or "".
+func (l *life) lastMiss() string {
+	if text := l.missed.Load(); text != nil {
+		return *text
+	}
+	return ""
 }
 
 func (l *life) endProbes() {
@@ -83,10 +99,7 @@ func (s *Supervisor) listen(b *bundle.Bundle) (*probe.Notify, error) {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return nil, nil
 	}
-	if err := run.MakeNotifyDir(s.Host.Paths, b.Name); err != nil {
-		return nil, err
-	}
-	return probe.ListenNotify(run.NotifyDir(s.Host.Paths, b.Name) + "/notify")
+	return run.Listen(s.Host.Paths, b.Name)
 }
 
 // await brings the end of a run back.
@@ -100,23 +113,12 @@ func (s *Supervisor) await(l *life) {
 			return
 		}
 		e := state.Event{Kind: state.Ended, Name: l.name, Run: l.run, Status: status}
-		e.OOM = !status.Success() && oomKilled(c)
+		e.OOM = !status.Success() && run.OOMKilled(c)
 		if err != nil {
 			e.Cause = err.Error()
 		}
 		s.post(func() { s.report(s.submit(e)) })
 	}()
-}
-
-// oomKilled asks before the cgroup is gone whether the kernel killed anything
-// in it for want of memory.
-func oomKilled(c run.Container) bool {
-	g, ok := c.(interface{ Group() cgroup.Group })
-	if !ok {
-		return false
-	}
-	n, err := g.Group().OOMKills()
-	return err == nil && n > 0
 }
 
 // clean removes what a run has left. Its processes are ended before its log is

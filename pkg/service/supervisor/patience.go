@@ -4,69 +4,134 @@ import (
 	"strings"
 	"time"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/service/state"
 )
 
-// Who waits longer than firstPatience is named, and again after twice the time.
+// Who waits longer than firstPatience is named on the console, and again each
+// time the wait has grown to twice as long, at the latest after lastPatience.
 const (
 	firstPatience = 3 * time.Second
 	lastPatience  = 5 * time.Minute
+	// together is how much sooner one is named, for the sake of one line.
+	together = time.Second
 )
 
-// mind sees to it that somebody who waits is named: it arms a timer when there
-// is one, and takes it away when there is none, so that an idle machine sleeps.
+// wait is one service that waits, or that is waited for, in one state.
+type wait struct {
+	state       state.State
+	since, next time.Time
+}
+
+// patience is who waits at the moment, and the timer of the next reminder.
+type patience struct {
+	waits map[string]wait
+	timer *time.Timer
+	due   time.Time
+}
+
+// mind keeps the list of those who wait, and sets the timer for the first of
+// them to be named. There is none when nobody waits: an idle machine sleeps.
 func (s *Supervisor) mind() {
-	waits := len(s.waiting()) > 0
-	switch {
-	case waits && s.patience == nil:
-		s.remindIn(firstPatience)
-	case !waits && s.patience != nil:
-		s.patience.Stop()
-		s.patience = nil
-	}
-}
-
-// remind begins anew, when the reason to wait is a new one.
-func (s *Supervisor) remind() {
-	if s.patience != nil {
-		s.patience.Stop()
-		s.patience = nil
-	}
-	s.mind()
-}
-
-func (s *Supervisor) remindIn(d time.Duration) {
-	s.patience = time.AfterFunc(d, func() {
-		s.post(func() {
-			if s.patience == nil {
-				return
-			}
-			if who := s.waiting(); len(who) > 0 {
-				s.Host.Say("waiting for %s", strings.Join(who, ", "))
-			}
-			s.remindIn(min(2*d, lastPatience))
-		})
-	})
-}
-
-// waiting lists who waits, and for what; on the way down, for whom we wait.
-func (s *Supervisor) waiting() []string {
-	var who []string
+	now := time.Now()
+	p := &s.patience
 	for _, name := range s.set.Names() {
-		rec, _ := s.set.Record(name)
-		switch {
-		case s.stopping && rec.State.Busy():
-			who = append(who, name+" to stop ("+string(rec.State)+")")
-		case s.stopping:
-		case rec.State == state.Waiting && rec.Blocked != "":
-			who = append(who, name+" (for "+rec.Blocked+")")
-		case rec.State == state.Starting:
-			who = append(who, name+" to start")
-		case rec.State == state.Running && !rec.First:
-			who = append(who, name+" to be ready")
-		case rec.State == state.Stopping:
-			who = append(who, name+" to stop")
+		rec := s.set.Peek(name)
+		switch w, known := p.waits[name]; {
+		case !s.waits(rec):
+			delete(p.waits, name)
+		case !known || w.state != rec.State:
+			p.waits[name] = wait{state: rec.State, since: now, next: now.Add(firstPatience)}
 		}
 	}
-	return who
+	s.setReminder(now)
+}
+
+func (s *Supervisor) setReminder(now time.Time) {
+	p := &s.patience
+	var due time.Time
+	for _, w := range p.waits {
+		if due.IsZero() || w.next.Before(due) {
+			due = w.next
+		}
+	}
+	if due.Equal(p.due) {
+		return
+	}
+	p.due = due
+	if p.timer != nil {
+		p.timer.Stop()
+		p.timer = nil
+	}
+	if !due.IsZero() {
+		p.timer = time.AfterFunc(due.Sub(now), func() { s.post(s.remind) })
+	}
+}
+
+// remind names all who have waited too long, once one of them is due.
+func (s *Supervisor) remind() {
+	now := time.Now()
+	p := &s.patience
+	var who []string
+	due := false
+	for _, name := range s.set.Names() {
+		w, waits := p.waits[name]
+		waited := now.Add(together).Sub(w.since)
+		if !waits || waited < firstPatience {
+			continue
+		}
+		who = append(who, s.whatFor(s.set.Peek(name)))
+		due = due || !now.Before(w.next)
+		if !now.Add(together).Before(w.next) {
+			w.next = now.Add(min(waited, lastPatience))
+			p.waits[name] = w
+		}
+	}
+	if due {
+		s.Host.Say("waiting for %s", strings.Join(who, ", "))
+	}
+	p.due = time.Time{}
+	s.setReminder(now)
+}
+
+// waits tells whether somebody waits for this service to get on: itself for
+// others, the boot for its start, or the machine's end for its stop.
+func (s *Supervisor) waits(rec *state.Record) bool {
+	switch rec.State {
+	case state.Stopping, state.Cleaning:
+		return true
+	case state.Starting, state.Running:
+		return true
+	case state.Waiting:
+		return rec.Blocked != "" && !s.stopping
+	}
+	return false
+}
+
+// whatFor words it.
+func (s *Supervisor) whatFor(rec *state.Record) string {
+	switch rec.State {
+	case state.Waiting:
+		return rec.Name + " (for " + rec.Blocked + ")"
+	case state.Starting:
+		return rec.Name + " to start"
+	case state.Running:
+		return rec.Name + " to be ready" + s.probeOf(rec.Name)
+	case state.Stopping:
+		return rec.Name + " to stop"
+	}
+	return rec.Name + " to be cleaned up"
+}
+
+// probeOf tells what a service is asked before it counts as ready, and what
+// came of it.
+func (s *Supervisor) probeOf(name string) string {
+	b, l := s.bundles[name], s.lives[name]
+	switch {
+	case b == nil || l == nil:
+		return ""
+	case b.Policy.Ready.Kind == bundle.ProbeNotify || l.lastMiss() == "":
+		return " (" + b.Policy.Ready.String() + ")"
+	}
+	return " (" + b.Policy.Ready.String() + ": " + l.lastMiss() + ")"
 }

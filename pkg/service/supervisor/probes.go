@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 
-	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/probe"
 	"slipway/pkg/service/state"
@@ -25,28 +24,13 @@ func (s *Supervisor) probeReady(l *life) {
 	policy, t, notify := s.bundles[l.name].Policy, s.target(l), l.notify
 	go func() {
 		defer cancel()
-		if !awaitReady(ctx, policy.Ready, t, notify) {
+		if notify.Await(ctx, policy.Ready, t, l.miss) != nil {
 			return
 		}
 		s.post(func() {
 			s.report(s.submit(state.Event{Kind: state.BecameReady, Name: l.name, Run: l.run}))
 		})
 	}()
-}
-
-func awaitReady(ctx context.Context, p bundle.Probe, t probe.Target, notify *probe.Notify) bool {
-	if p.Kind != bundle.ProbeNotify {
-		return probe.Await(ctx, p, t) == nil
-	}
-	if notify == nil {
-		return false
-	}
-	select {
-	case <-notify.Ready():
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 func (s *Supervisor) probeHealth(l *life) {

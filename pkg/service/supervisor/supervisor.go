@@ -36,6 +36,9 @@ type Config struct {
 	Ready func()
 	// End asks for the end of the machine; nil is host.End.
 	End func(bundle.OnFailure) error
+	// Emergency gives people at the console a shell, when a service's failure
+	// has stopped the boot; nil: nobody does. It returns when ctx ends.
+	Emergency func(ctx context.Context)
 	// Slots bounds how many services start at a time; 0: twice the processors.
 	Slots int
 }
@@ -57,8 +60,11 @@ type Supervisor struct {
 	over     bool // Ready was called
 	held     bool // a failed service's policy is to stop the boot
 	stopping bool
-	patience *time.Timer
+	patience patience
+	ctx      context.Context
 	book     *endings.Book
+	bookOpen bool
+	dog      *watchdog
 }
 
 type timerKey struct {
@@ -78,8 +84,9 @@ func New(c Config) (*Supervisor, error) {
 	s := &Supervisor{
 		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
 		inbox: make(chan func(), 64), ended: make(chan struct{}),
-		timers: map[timerKey]*time.Timer{},
-		log:    slog.New(host.NewHandler(c.Host)),
+		timers:   map[timerKey]*time.Timer{},
+		patience: patience{waits: map[string]wait{}},
+		log:      slog.New(host.NewHandler(c.Host)),
 	}
 	var err error
 	if s.pump, err = logs.NewPump(s.log); err != nil {
@@ -121,6 +128,10 @@ func (s *Supervisor) load() error {
 // they are down.
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer close(s.ended)
+	s.ctx = ctx
+	for _, w := range s.Host.Options.Wrong {
+		s.Host.Say("kernel command line: %s", w)
+	}
 	s.takeOver()
 	server, err := s.serve()
 	if err != nil {
@@ -131,20 +142,19 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	s.report(s.submit(state.Event{Kind: state.Start}))
 	s.openBook()
-	dog := s.startWatchdog()
+	s.dog = s.startWatchdog()
 	stop := ctx.Done()
 	for !s.stopping || !s.set.Idle() {
 		select {
 		case f := <-s.inbox:
 			f()
-		case <-dog.hungry():
-			s.report(dog.feed())
+		case <-s.dog.hungry():
+			s.feed()
 		case <-stop:
 			stop = nil
 			s.stopping = true
-			s.report(s.book.End("shutdown"))
+			s.report(s.book.End(s.endOfMachine()))
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))
-			s.remind()
 		}
 	}
 	s.Host.Say("services: all are stopped")

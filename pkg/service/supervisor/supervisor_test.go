@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/reap"
 	"slipway/pkg/service/state"
 )
 
@@ -90,16 +91,36 @@ func TestGivingUpMeansSomethingForTheMachine(t *testing.T) {
 			if got != policy {
 				t.Errorf("%s, want %s", got, policy)
 			}
-		case <-time.After(patience):
+		case <-time.After(longest):
 			t.Fatalf("nothing came of %s", policy)
 		}
 	}
-	m := boot(t, "", "vital no restart=no on-failure=stop")
-	m.await("vital", state.Failed)
-	saw(t, m.console(), "services vital: failed, and its policy is to stop")
+}
+
+// The boot is stopped only while there is one.
+func TestGivingUpStopsTheBoot(t *testing.T) {
+	m := boot(t, "", "vital no restart=no on-failure=stop", "too no restart=no on-failure=stop")
+	select {
+	case <-m.emergency:
+	case <-time.After(longest):
+		t.Fatal("nobody gets a shell")
+	}
+	m.await("too", state.Failed)
+	saw(t, m.console(), "services (vital|too): the boot is stopped")
 	select {
 	case <-m.ready:
 		t.Error("the boot was not stopped")
+	case <-m.emergency:
+		t.Error("two shells on one console")
+	case <-time.After(50 * time.Millisecond):
+	}
+	m = boot(t, "", "vital run on-failure=stop restart=no")
+	m.awaitReady()
+	m.engine.endAll(reap.Status{Code: 1})
+	m.await("vital", state.Failed)
+	select {
+	case <-m.emergency:
+		t.Error("the boot was over")
 	case <-time.After(50 * time.Millisecond):
 	}
 }
@@ -112,7 +133,7 @@ func TestReport(t *testing.T) {
 		if got != bundle.Poweroff {
 			t.Errorf("%s", got)
 		}
-	case <-time.After(patience):
+	case <-time.After(longest):
 		t.Fatal("no power-off")
 	}
 	saw(t, m.console(), "SERVICE +STATE", "(?m)^good +ready +")
@@ -145,14 +166,25 @@ func TestSteering(t *testing.T) {
 	}
 }
 
+// Who waits longer than firstPatience is named, with what came of the probe, and
+// with what the service that it waits for has met.
 func TestWaitersAreNamed(t *testing.T) {
-	m := boot(t, "", "slow run ready=tcp:1", "user run requires=slow")
+	m := boot(t, "", "slow run ready=tcp:1", "user run requires=slow", "looping no restart-delay=1h", "fan run requires=looping")
 	m.await("slow", state.Running)
-	var who []string
-	if err := m.sup.Do(t.Context(), func() { who = m.sup.waiting() }); err != nil {
-		t.Fatal(err)
+	m.await("looping", state.Backoff)
+	for deadline := time.Now().Add(longest); !strings.Contains(m.console(), "waiting for"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("nobody is named in\n%s", m.console())
+		}
 	}
-	if got := strings.Join(who, ", "); got != "slow to be ready, user (for slow, which is running)" {
-		t.Errorf("waiting: %s", got)
-	}
+	saw(t, m.console(), `waiting for fan \(for looping, which is backoff: start: no such command\), slow to be ready \(tcp:1: .*\), user \(for slow, which is running, not ready\)`)
+}
+
+func TestReadyTimeoutTellsWhatTheProbeMet(t *testing.T) {
+	m := boot(t, "", "slow run ready=file:/no/such/file ready-timeout=300ms restart=no", "mute run ready=notify ready-timeout=100ms restart=no")
+	m.await("slow", state.Failed)
+	m.await("mute", state.Failed)
+	// The fake's process is none, and that is what the probe meets.
+	saw(t, m.console(), `services slow: failed: not ready after 300ms: open root of process \d+: no such file`)
+	saw(t, m.console(), `services mute: failed: not ready after 100ms: nothing came of notify`)
 }

@@ -9,6 +9,7 @@ import (
 	"slipway/pkg/keeper"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/probe"
+	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
 
@@ -94,7 +95,7 @@ func (s *Supervisor) foundEnded(id reap.Ident, l *life) state.Found {
 		return found
 	}
 	found.Status = exit.Status
-	found.OOM = !exit.Status.Success() && oomKilled(l.container)
+	found.OOM = !exit.Status.Success() && run.OOMKilled(l.container)
 	return found
 }
 

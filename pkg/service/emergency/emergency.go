@@ -1,0 +1,59 @@
+// Package emergency is what a boot comes to that a policy has stopped: a shell on
+// the console if the image has one, and otherwise a wait that says so.
+package emergency
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/reap"
+	"slipway/pkg/service/host"
+)
+
+const shell = "/bin/sh"
+
+// A shell that ends sooner than shortShell has found nobody at the terminal.
+const shortShell = time.Second
+
+// Stay keeps a stopped boot where it is until ctx ends. A shell that somebody
+// leaves is started again, as nothing else is left to do here.
+func Stay(ctx context.Context, h *host.Host, reaper *reap.Reaper) {
+	if _, err := os.Stat(shell); err != nil {
+		h.Say("the boot is stopped, and the image has no %s: waiting for the power button, Ctrl-Alt-Del or a signal to PID 1", shell)
+		<-ctx.Done()
+		return
+	}
+	for ctx.Err() == nil {
+		h.Say("the boot is stopped: this is an emergency shell; poweroff or reboot end it")
+		h.Terminal.Flush(time.Second)
+		begin := time.Now()
+		if err := run(ctx, reaper); err != nil && ctx.Err() == nil {
+			h.Say("emergency shell: %s", err)
+		}
+		if time.Since(begin) < shortShell && ctx.Err() == nil {
+			h.Say("the boot is stopped, and nobody is at the shell: waiting for the power button, Ctrl-Alt-Del or a signal to PID 1")
+			<-ctx.Done()
+		}
+	}
+}
+
+// run has the console as the shell's controlling terminal, so that the keys
+// which interrupt a command do so.
+func run(ctx context.Context, reaper *reap.Reaper) error {
+	tty, err := os.OpenFile("/dev/console", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return err
+	}
+	defer tty.Close()
+	sh := exec.Command(shell, "-l")
+	sh.Dir = "/"
+	sh.Stdin, sh.Stdout, sh.Stderr = tty, tty, tty
+	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	_, err = reaper.Run(ctx, sh)
+	return err
+}

@@ -1,0 +1,99 @@
+package supervisor
+
+import (
+	"bytes"
+	"os"
+	"testing"
+	"time"
+
+	"slipway/pkg/reap"
+	"slipway/pkg/service/state"
+)
+
+func (m *machine) fed() int {
+	m.t.Helper()
+	data, err := os.ReadFile(m.dir + "/dev/watchdog")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if bytes.ContainsRune(data, 'V') {
+		m.t.Fatal("the watchdog was told to let go")
+	}
+	return len(data)
+}
+
+// awaitFed waits until the watchdog has been fed again, twice: the first one may
+// have been under way.
+func (m *machine) awaitFed() {
+	m.t.Helper()
+	begin := m.fed()
+	for deadline := time.Now().Add(longest); m.fed() < begin+2; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			m.t.Fatalf("the watchdog is not fed\n%s", m.console())
+		}
+	}
+}
+
+// The watchdog is fed during a vital service's first start, not while it is
+// down by a fault, again when it is back or people have stopped it; what other
+// services do does not matter.
+func TestWatchdogStandsForVitalServices(t *testing.T) {
+	m := boot(t, "fake-watchdog slipway.watchdog=3s",
+		"vital run watchdog=true restart-delay=1h", "other exit 1 restart=no", "slow run watchdog=true ready=notify")
+	m.await("vital", state.Ready)
+	m.await("other", state.Failed)
+	m.awaitFed()
+	m.engine.endAll(reap.Status{Code: 4})
+	m.await("vital", state.Backoff)
+	for deadline := time.Now().Add(longest); m.sup.dogRefuses(t) == ""; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it is fed while a vital service is down")
+		}
+	}
+	before := m.fed()
+	time.Sleep(2500 * time.Millisecond)
+	if m.fed() != before {
+		t.Error("it was fed while a vital service was down")
+	}
+	saw(t, m.console(), "watchdog: resets the machine when it is not fed for 3s", "watchdog: not fed while .*service vital is backoff")
+	r := remote{m.sup}
+	for verb, name := range map[string]string{"start": "vital", "stop": "slow"} {
+		if err := r.Ask(t.Context(), verb, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.await("vital", state.Ready)
+	m.await("slow", state.Stopped)
+	m.awaitFed()
+	saw(t, m.console(), "watchdog: not fed", "watchdog: fed again")
+}
+
+// dogRefuses is why the watchdog was not fed the last time.
+func (s *Supervisor) dogRefuses(t *testing.T) (why string) {
+	t.Helper()
+	if err := s.Do(t.Context(), func() { why = s.dog.refused }); err != nil {
+		t.Fatal(err)
+	}
+	return why
+}
+
+func TestWatchdogIsThereWhenAskedFor(t *testing.T) {
+	for _, c := range []struct{ cmdline, service, want string }{
+		{"fake-watchdog", "a run", ""},
+		{"fake-watchdog", "a run watchdog=false", ""},
+		{"fake-watchdog", "a run watchdog=true", "watchdog: resets the machine when it is not fed for 1m0s"},
+		{"fake-watchdog slipway.watchdog=10s", "a run", "not fed for 10s"},
+		{"fake-watchdog slipway.watchdog=off", "a run watchdog=true", ""},
+		{"fake-watchdog slipway.watchdog=1s", "a run", "kernel command line: slipway.watchdog=1s: want off, or a duration of 3s or more"},
+		{"slipway.watchdog=10s", "a run", "watchdog: open .*/dev/watchdog: no such file or directory; the machine runs without"},
+	} {
+		m := boot(t, c.cmdline, c.service)
+		m.awaitReady()
+		m.end()
+		if c.want != "" {
+			saw(t, m.console(), c.want)
+		} else if got := m.console(); bytes.Contains([]byte(got), []byte("watchdog")) {
+			t.Errorf("%s, %s: %s", c.cmdline, c.service, got)
+		}
+	}
+}
