@@ -22,15 +22,18 @@ type children struct{ reaper *reap.Reaper }
 // so count on; the kernel's own variables, TERM among them, are kept.
 var environment = []string{"HOME=/", "PATH=/sbin:/usr/sbin:/bin:/usr/bin", "SHELL=/bin/sh", "USER=root"}
 
-// start runs a program in a session of its own, so that keys on the console do
-// not reach it, with the standard files of PID 1 and extra ones from number 3.
-func (c *children) start(argv []string, extra ...*os.File) (*reap.Process, error) {
-	cmd := &exec.Cmd{
+// command is a program in a session of its own, so that keys on the console do
+// not reach it, with the standard files of PID 1.
+func (c *children) command(argv []string) *exec.Cmd {
+	return &exec.Cmd{
 		Path: argv[0], Args: argv, Dir: "/", Env: append(os.Environ(), environment...),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, ExtraFiles: extra,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
-	p, err := c.reaper.Start(cmd)
+}
+
+func (c *children) start(argv []string) (*reap.Process, error) {
+	p, err := c.reaper.Start(c.command(argv))
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}

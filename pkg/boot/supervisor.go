@@ -2,27 +2,14 @@ package boot
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
+	"os/exec"
 	"path"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
-	"slipway/pkg/reap"
-)
-
-// Pauses between two starts of a supervisor that keeps dying.
-const (
-	firstPause   = 100 * time.Millisecond
-	longestPause = 30 * time.Second
-	// healthy is how long it has to live for the pause to be the first again.
-	healthy = time.Minute
 )
 
 // supervisor is the child that runs the services. It is started once, and again
@@ -59,12 +46,10 @@ func (m *Machine) startSupervisor(ctx context.Context) {
 // keepExits enters how every orphan ends in the ledger where the supervisor looks
 // for its containers, which are no children of its own.
 func (m *Machine) keepExits() error {
-	ledger, err := keeper.Open(path.Dir(timelineFile))
-	if err != nil {
-		return err
-	}
-	m.children.reaper.OnOrphan(func(e reap.Exit) { m.warn("keep exit status", ledger.Record(e)) })
-	return nil
+	_, err := keeper.KeepExits(path.Dir(timelineFile), m.children.reaper, func(err error) {
+		m.warn("keep exit status", err)
+	})
+	return err
 }
 
 // keepPipes holds what containers have written and no supervisor has read yet,
@@ -82,78 +67,25 @@ func (s *supervisor) keepPipes() error {
 	return nil
 }
 
-// keep runs it until it is told to stop.
+// keep runs it until it is told to stop; then it passes that on, so that services
+// are stopped by their policy.
 func (s *supervisor) keep() {
 	defer s.machine.guard("supervisor")
 	defer close(s.ended)
-	pause := firstPause
-	for first := true; s.stop.Err() == nil; first = false {
-		begin := time.Now()
-		err := s.run()
-		if first {
-			// Whoever waits for the services must not wait for restarts as well.
-			s.release()
-		}
-		if s.stop.Err() != nil {
-			return
-		}
-		if time.Since(begin) > healthy {
-			pause = firstPause
-		}
-		s.machine.Console.Printf("supervisor: ended (%v), starting again in %s", err, pause)
-		select {
-		case <-time.After(pause):
-		case <-s.stop.Done():
-		}
-		pause = min(2*pause, longestPause)
+	k := &keeper.Keeper{
+		Reaper: s.machine.children.reaper, Program: serviceProgram, Command: s.command,
+		Ready: s.release, Say: s.machine.Console.Printf,
 	}
+	s.machine.warn("supervisor", k.Run(s.stop))
 }
 
-// run starts it once, hears when it is ready and waits for its end. When told to
-// stop it passes that on, so that services are stopped by their policy.
-func (s *supervisor) run() error {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("make pipe: %w", err)
-	}
-	extra := []*os.File{w}
+func (s *supervisor) command(program string) *exec.Cmd {
+	cmd := s.machine.children.command([]string{serviceProgram, "supervise"})
+	cmd.Path = program
 	if s.pipes != nil {
-		extra = append(extra, s.pipes)
+		cmd.ExtraFiles = []*os.File{s.pipes}
 	}
-	p, err := s.machine.children.start([]string{serviceProgram, "supervise"}, extra...)
-	if err := errors.Join(err, w.Close()); err != nil {
-		return errors.Join(err, r.Close())
-	}
-	go s.hear(r)
-	err = wait(s.stop, p)
-	if s.stop.Err() == nil || !errors.Is(err, context.Canceled) {
-		return ended(err)
-	}
-	if err := unix.Kill(p.Pid(), unix.SIGTERM); err != nil {
-		return fmt.Errorf("stop supervisor: %w", err)
-	}
-	return ended(wait(context.Background(), p))
-}
-
-// ended words a clean exit, which is none that a supervisor should make.
-func ended(err error) error {
-	if err == nil {
-		return errors.New("exit status 0")
-	}
-	return err
-}
-
-// hear waits for the line that says that all services had their first start. If
-// the pipe is closed before, the supervisor died.
-func (s *supervisor) hear(r *os.File) {
-	defer r.Close()
-	line := make([]byte, 16)
-	n, err := r.Read(line)
-	if n > 0 {
-		s.release()
-	} else if !errors.Is(err, io.EOF) {
-		s.machine.warn("hear from supervisor", err)
-	}
+	return cmd
 }
 
 // release lets those go on who wait for the services. Only the first call counts.

@@ -68,6 +68,21 @@ func (l *Ledger) Record(e reap.Exit) error {
 	return nil
 }
 
+// KeepExits opens the ledger in dir and has it enter every orphan that reaper
+// reaps; fault hears of those that it cannot.
+func KeepExits(dir string, reaper *reap.Reaper, fault func(error)) (*Ledger, error) {
+	l, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	reaper.OnOrphan(func(e reap.Exit) {
+		if err := l.Record(e); err != nil {
+			fault(err)
+		}
+	})
+	return l, nil
+}
+
 // Close ends the keeping.
 func (l *Ledger) Close() error { return l.file.Close() }
 

@@ -2,9 +2,8 @@ package keeper
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
+	"os"
 	"os/exec"
 	"time"
 
@@ -13,84 +12,156 @@ import (
 	"slipway/pkg/reap"
 )
 
-// The pause before the supervisor is started again doubles up to the longest,
-// and begins anew after it ran for a while.
+// The pause before the supervisor is started again doubles from the first to
+// the longest, and begins anew after it ran for a while. One that dies before
+// it has come up cannot help anybody: it is tried ever more rarely.
 const (
 	firstPause   = 50 * time.Millisecond
 	longestPause = time.Second
+	crashPause   = 30 * time.Second
 	longEnough   = 30 * time.Second
 )
 
+// upTime is how long a program that is not known to work may take to come up.
+const upTime = 2 * time.Minute
+
 // Keeper runs the supervisor as its child for as long as the machine runs.
 type Keeper struct {
-	// Dir is where the ledger is, usually /run/slipway.
-	Dir string
-	// Command makes the supervisor's command, anew for each start.
-	Command func() *exec.Cmd
-	Log     *slog.Logger
-	// MaxPause is the longest pause before the supervisor is started again;
-	// 0: a second.
+	Reaper *reap.Reaper
+	// Program is where the supervisor's program lies. What lies there at the
+	// moment of a start is what is started: that is how a new one takes over.
+	Program string
+	// Command makes the command that runs a program as the supervisor. Its
+	// descriptor 3 will be the pipe on which the supervisor speaks: a line "up"
+	// when it has taken over, "ready" when all services had their first start.
+	Command func(program string) *exec.Cmd
+	// Ready is called when a supervisor says "ready", and when the first one
+	// ends without: nobody is to wait for restarts.
+	Ready func()
+	// Say tells people something.
+	Say func(format string, args ...any)
+	// MaxPause bounds the pauses; 0: as the constants say.
 	MaxPause time.Duration
+
+	choice choice
 }
 
 // Run keeps until ctx ends; then it tells the supervisor to stop with SIGTERM
-// and returns when it has. A supervisor that exits with status 0 by itself was
-// told to stop by somebody else, and ends the keeping as well.
-func (k *Keeper) Run(ctx context.Context) (err error) {
-	if err := reap.SetSubreaper(); err != nil {
-		return err
-	}
-	ledger, err := Open(k.Dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ledger.Close()) }()
-	reaper := reap.New()
-	defer reaper.Close()
-	reaper.OnOrphan(func(e reap.Exit) {
-		if err := ledger.Record(e); err != nil {
-			k.Log.Error("keeper", "err", err)
-		}
-	})
-	pause := min(firstPause, k.maxPause())
-	for {
+// and returns when it has.
+func (k *Keeper) Run(ctx context.Context) error {
+	defer k.choice.close()
+	pause := k.bound(firstPause)
+	for ctx.Err() == nil {
 		begin := time.Now()
-		status, err := k.once(ctx, reaper)
-		if ctx.Err() != nil || err == nil && status.Success() {
-			return err
+		up, cause := k.once(ctx)
+		k.Ready()
+		if ctx.Err() != nil {
+			return nil
 		}
-		if time.Since(begin) > longEnough {
-			pause = min(firstPause, k.maxPause())
+		longest := crashPause
+		if up {
+			longest = longestPause
+			if time.Since(begin) > longEnough {
+				pause = firstPause
+			}
 		}
-		k.Log.Error("supervisor ended, starting it again", "status", status.String(), "err", err, "pause", pause)
+		pause = k.bound(min(pause, longest))
+		k.Say("supervisor: ended (%s), starting again in %s", cause, pause)
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(pause):
 		}
-		pause = min(2*pause, k.maxPause())
+		pause *= 2
 	}
+	return nil
 }
 
-func (k *Keeper) maxPause() time.Duration {
-	if k.MaxPause == 0 {
-		return longestPause
+func (k *Keeper) bound(d time.Duration) time.Duration {
+	if k.MaxPause > 0 {
+		return min(d, k.MaxPause)
 	}
-	return k.MaxPause
+	return d
 }
 
-func (k *Keeper) once(ctx context.Context, reaper *reap.Reaper) (reap.Status, error) {
-	cmd := k.Command()
-	p, err := reaper.Start(cmd)
+// once runs the supervisor until it ends, and says whether it had come up and
+// how it ended.
+func (k *Keeper) once(ctx context.Context) (up bool, cause string) {
+	program := k.choice.next(k.Program, k.Say)
+	p, voice, err := k.start(program)
+	if err != nil {
+		k.choice.failed(true)
+		return false, err.Error()
+	}
+	status, up := k.attend(ctx, p, voice)
+	if !up && ctx.Err() == nil {
+		k.choice.failed(false)
+	}
+	return up, status.String()
+}
+
+func (k *Keeper) start(program string) (*reap.Process, *os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("start supervisor: %w", err)
+	}
+	cmd := k.Command(program)
+	cmd.ExtraFiles = append([]*os.File{w}, cmd.ExtraFiles...)
+	p, err := k.Reaper.Start(cmd)
+	closeQuietly(w)
 	if p == nil {
-		return reap.Status{}, fmt.Errorf("start supervisor: %w", err)
+		closeQuietly(r)
+		return nil, nil, fmt.Errorf("start supervisor: %w", err)
 	}
-	status, waitErr := p.Wait(ctx)
-	if waitErr == nil {
-		return status, err
+	k.Reaper.KeepGoing(p, func() { k.Say("supervisor: was stopped by a signal, continued") })
+	return p, r, nil
+}
+
+// attend listens to the supervisor and waits for its end.
+func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (status reap.Status, up bool) {
+	said := make(chan string)
+	go listen(voice, said)
+	lines := said
+	late := time.NewTimer(upTime)
+	defer late.Stop()
+	stop := ctx.Done()
+	for {
+		select {
+		case line, more := <-lines:
+			if !more {
+				lines = nil
+				continue
+			}
+			if !up {
+				up = true
+				k.choice.good()
+			}
+			if line == "ready" {
+				k.Ready()
+			}
+		case <-late.C:
+			if !up && k.choice.onTrial() {
+				k.Say("supervisor: not up after %s, killing it", upTime)
+				k.signal(p, unix.SIGKILL)
+			}
+		case <-stop:
+			stop = nil
+			k.signal(p, unix.SIGTERM)
+		case <-p.Done():
+			closeQuietly(voice) // ends listen, if it has not
+			for range said {
+				up = true // what it said at last
+			}
+			status, err := p.Wait(context.Background())
+			if err != nil {
+				k.Say("supervisor: %s", err)
+			}
+			return status, up
+		}
 	}
-	if err := unix.Kill(p.Pid(), unix.SIGTERM); err != nil {
-		return status, fmt.Errorf("stop supervisor: %w", err)
+}
+
+func (k *Keeper) signal(p *reap.Process, sig unix.Signal) {
+	if err := k.Reaper.Signal(p, sig); err != nil {
+		k.Say("supervisor: %s", err)
 	}
-	return p.Wait(context.Background())
 }

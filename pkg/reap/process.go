@@ -18,6 +18,7 @@ type Process struct {
 	pid    int
 	done   chan struct{} // closed when status is set
 	status Status
+	onStop func() // set: it is continued when a signal has stopped it
 }
 
 func newProcess(pid int) *Process {
@@ -126,6 +127,20 @@ func (r *Reaper) Finish(ctx context.Context, p *Process) (Status, error) {
 		err = errors.Join(err, fmt.Errorf("process %d does not die", p.pid))
 	}
 	return Status{}, err
+}
+
+// Signal sends sig to a child, unless it has ended.
+func (r *Reaper) Signal(p *Process, sig unix.Signal) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.children[p.pid] != p {
+		return nil
+	}
+	// It is not reaped while the lock is held, so the pid is its own.
+	if err := unix.Kill(p.pid, sig); err != nil {
+		return fmt.Errorf("send %s to process %d: %w", unix.SignalName(sig), p.pid, err)
+	}
+	return nil
 }
 
 // Adopt returns a process that was started by a child of ours which has ended

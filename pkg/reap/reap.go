@@ -83,6 +83,7 @@ func (r *Reaper) loop() {
 			return
 		case <-r.sigchld:
 			r.collect()
+			r.continueStopped()
 		}
 	}
 }
@@ -159,9 +160,13 @@ func SetSubreaper() error {
 // peek names a child that has ended and leaves it a zombie. It returns 0 for
 // none yet, and false when there is no such child at all.
 func peek(kind, id int) (pid int, ok bool) {
+	return look(kind, id, unix.WEXITED|unix.WNOWAIT)
+}
+
+func look(kind, id, what int) (pid int, ok bool) {
 	for {
 		var info siginfo
-		err := waitid(kind, id, &info)
+		err := waitid(kind, id, &info, what|unix.WNOHANG)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}

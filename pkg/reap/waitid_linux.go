@@ -15,11 +15,10 @@ type siginfo struct {
 	_                  [128 - 20]byte
 }
 
-// waitid looks for an ended child without blocking and without reaping it.
-// It is called raw because unix.Siginfo hides the pid in its padding.
-func waitid(kind, id int, info *siginfo) error {
+// waitid looks for a child that has ended or stopped, as options say. It is called raw because unix.Siginfo hides the pid in its padding.
+func waitid(kind, id int, info *siginfo, options int) error {
 	_, _, errno := unix.Syscall6(unix.SYS_WAITID, uintptr(kind), uintptr(id),
-		uintptr(unsafe.Pointer(info)), unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, 0, 0)
+		uintptr(unsafe.Pointer(info)), uintptr(options), 0, 0)
 	if errno != 0 {
 		return errno
 	}

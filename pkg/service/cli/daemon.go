@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 
 	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
+	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
 )
 
@@ -45,16 +46,21 @@ func runServices(c *call) error {
 // selfCommand is another part of this program. The new process takes the
 // program that lies there then, which is how an upgrade takes over.
 func selfCommand(part string, flags []string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe")
-	if name, err := os.Executable(); err == nil {
-		if _, err := os.Stat(name); err == nil {
-			cmd.Path = name
-		}
-	}
+	cmd := exec.Command(selfPath())
 	cmd.Args = append([]string{"service", part}, flags...)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd
+}
+
+// selfPath is where this program lies; if it is gone, itself.
+func selfPath() string {
+	if name, err := os.Executable(); err == nil {
+		if _, err := os.Stat(name); err == nil {
+			return name
+		}
+	}
+	return "/proc/self/exe"
 }
 
 // pathFlags hands the paths on to a child.
@@ -91,14 +97,34 @@ func runKeep(c *call) (err error) {
 	if err := host.WriteFile(keeperPid(c.paths), []byte(strconv.Itoa(os.Getpid()))); err != nil {
 		return err
 	}
-	ready := os.NewFile(readyFD, "ready")
-	k := &keeper.Keeper{Dir: c.paths.Own(), Log: slog.New(host.NewHandler(h)), Command: func() *exec.Cmd {
-		cmd := selfCommand("supervise", c.pathFlags())
-		cmd.ExtraFiles = []*os.File{ready, store.Child}
-		return cmd
-	}}
+	if err := reap.SetSubreaper(); err != nil {
+		return err
+	}
+	reaper := reap.New()
+	ledger, err := keeper.KeepExits(c.paths.Own(), reaper, func(err error) { h.Say("keeper: %s", err) })
+	if err != nil {
+		return err
+	}
+	k := &keeper.Keeper{
+		Reaper: reaper, Program: selfPath(), Say: h.Say, Ready: sync.OnceFunc(tellParent),
+		Command: func(program string) *exec.Cmd {
+			cmd := selfCommand("supervise", c.pathFlags())
+			cmd.Path = program
+			cmd.ExtraFiles = []*os.File{store.Child}
+			return cmd
+		},
+	}
 	err = k.Run(ctx)
-	return errors.Join(err, os.Remove(keeperPid(c.paths)), store.Close(), h.Close())
+	return errors.Join(err, os.Remove(keeperPid(c.paths)), ledger.Close(), store.Close(), h.Close())
+}
+
+// tellParent lets 020-services go on. It may have been killed meanwhile.
+func tellParent() {
+	ready := os.NewFile(wordsFD, "ready")
+	_, err := ready.WriteString("ready\n")
+	if err := errors.Join(err, ready.Close()); err != nil {
+		return
+	}
 }
 
 // stopKeeper stops the services of a keeper that is not PID 1, and waits.

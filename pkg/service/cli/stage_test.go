@@ -3,12 +3,13 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +20,10 @@ import (
 
 	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
+	"slipway/pkg/reap"
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/state"
+	"slipway/pkg/service/status"
 )
 
 // stageVar names the folder of a stage: a process that is PID 1 of a pid
@@ -72,51 +77,102 @@ func addService(t *testing.T, dir, name, script string, annotations map[string]s
 	}
 }
 
-// stage keeps a supervisor and kills it, again and again.
+// stage keeps a supervisor and kills it, again and again, while one of its
+// services is stopped and started.
 func stage(dir string) int {
-	if err := stageMounts(); err != nil {
-		fmt.Println(err)
+	if err := playStage(dir); err != nil {
+		fmt.Println("stage:", err)
 		return 1
+	}
+	return 0
+}
+
+func playStage(dir string) error {
+	kills, err := strconv.Atoi(os.Getenv(killsVar))
+	if err != nil {
+		return err
+	}
+	if err := stageMounts(); err != nil {
+		return err
 	}
 	store, err := hold.NewStore()
 	if err != nil {
-		fmt.Println(err)
-		return 1
+		return err
 	}
 	go func() { fmt.Println("hold:", store.Serve()) }()
-	ready, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		fmt.Println(err)
-		return 1
+	reaper := reap.New()
+	if _, err := keeper.KeepExits(dir+"/run/slipway", reaper, func(err error) { fmt.Println(err) }); err != nil {
+		return err
 	}
-	k := &keeper.Keeper{Dir: dir + "/run/slipway", MaxPause: time.Millisecond,
-		Log: slog.New(slog.DiscardHandler),
-		Command: func() *exec.Cmd {
-			cmd := exec.Command("/proc/self/exe", "supervise", "-containers", dir+"/containers", "-run", dir+"/run",
-				"-log", dir+"/log", "-var", dir+"/var", "-runc", "/proc/self/exe", "-runc-root", dir+"/runc")
-			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-			cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-			cmd.ExtraFiles = []*os.File{ready, store.Child}
-			return cmd
-		}}
+	k := &keeper.Keeper{
+		Reaper: reaper, Program: "/proc/self/exe", MaxPause: time.Millisecond, Ready: func() {},
+		Say:     func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
+		Command: func(program string) *exec.Cmd { return stageSupervisor(program, dir, store.Child) },
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()
-	var kills int
-	if _, err := fmt.Sscan(os.Getenv(killsVar), &kills); err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	killed := killMany(kills)
-	time.Sleep(time.Second)
+	toggled, toggle := make(chan error, 1), make(chan struct{})
+	go func() { toggled <- toggleService(dir, toggle) }()
+	killed, stopped := killMany(kills)
+	close(toggle)
+	err = <-toggled
 	cancel()
-	err = <-done
-	fmt.Printf("killed %d times, keeper: %v\n", killed, err)
-	if err != nil || killed < kills {
-		return 1
+	err = errors.Join(err, <-done)
+	fmt.Printf("killed %d times, held %d times: %v\n", killed, stopped, err)
+	if killed < kills {
+		err = errors.Join(err, fmt.Errorf("killed %d times", killed))
 	}
-	return 0
+	return err
+}
+
+func stageSupervisor(program, dir string, pipes *os.File) *exec.Cmd {
+	cmd := exec.Command(program, "supervise", "-containers", dir+"/containers", "-run", dir+"/run",
+		"-log", dir+"/log", "-var", dir+"/var", "-runc", "/proc/self/exe", "-runc-root", dir+"/runc")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{pipes}
+	return cmd
+}
+
+// toggleService asks for the stop and the start of a service until it is told
+// to end. Then it asks for a last stop: once that is answered, a supervisor that
+// is killed at that moment must not forget it.
+func toggleService(dir string, end chan struct{}) error {
+	control := control.Client{Path: dir + "/run/slipway/control.sock"}
+	ask := func(verb string) bool { return control.Ask(verb, "toggled", &status.Service{}) == nil }
+	verbs, asked := []string{"stop", "start", "restart"}, 0
+	for going := true; going; {
+		if ask(verbs[rand.IntN(len(verbs))]) {
+			asked++
+		}
+		select {
+		case <-end:
+			going = false
+		case <-time.After(time.Duration(rand.IntN(60)) * time.Millisecond):
+		}
+	}
+	deadline := time.Now().Add(time.Minute)
+	for !ask("stop") {
+		if time.Now().After(deadline) {
+			return errors.New("the supervisor does not take the last stop")
+		}
+	}
+	if err := unix.Kill(supervisorPid(), unix.SIGKILL); err != nil {
+		return fmt.Errorf("kill after the last stop: %w", err)
+	}
+	for {
+		var s status.Service
+		if err := control.Service("toggled", &s); err == nil && s.State == state.Stopped {
+			fmt.Printf("toggled: %d wishes were heard\n", asked)
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("toggled is %s after its last stop", s.State)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // stageMounts gives the stage a /proc of its own, and the unified hierarchy,
@@ -135,16 +191,28 @@ func stageMounts() error {
 }
 
 // killMany kills the supervisor n times, each time after it has lived for a
-// while: sometimes it has hardly begun, sometimes all is well.
-func killMany(n int) int {
-	killed := 0
-	for deadline := time.Now().Add(10 * time.Minute); killed < n && time.Now().Before(deadline); {
-		time.Sleep(time.Duration(rand.IntN(90)) * time.Millisecond)
-		if pid := supervisorPid(); pid != 0 && unix.Kill(pid, unix.SIGKILL) == nil {
+// while: sometimes it has hardly begun, sometimes all is well. Now and then it
+// is only held, and goes on before it is killed.
+func killMany(n int) (killed, held int) {
+	for deadline := time.Now().Add(15 * time.Minute); killed < n && time.Now().Before(deadline); {
+		longest := 90
+		if rand.IntN(16) == 0 {
+			longest = 600
+		}
+		time.Sleep(time.Duration(rand.IntN(longest)) * time.Millisecond)
+		pid := supervisorPid()
+		if pid == 0 {
+			continue
+		}
+		if rand.IntN(10) == 0 && unix.Kill(pid, unix.SIGSTOP) == nil {
+			held++
+			continue
+		}
+		if unix.Kill(pid, unix.SIGKILL) == nil {
 			killed++
 		}
 	}
-	return killed
+	return killed, held
 }
 
 func supervisorPid() int {

@@ -20,9 +20,9 @@ import (
 	"slipway/pkg/service/supervisor"
 )
 
-// readyFD is the pipe on which whoever started the supervisor hears that the
-// first start of all services is over.
-const readyFD = 3
+// wordsFD is the pipe on which the keeper hears from the supervisor: see
+// keeper.Keeper.
+const wordsFD = 3
 
 // runSupervise is the supervisor, in the foreground.
 func runSupervise(c *call) error {
@@ -39,9 +39,10 @@ func runSupervise(c *call) error {
 	if err := keepSelf(c.paths, reaper, h); err != nil {
 		return err
 	}
+	words := openWords(h)
 	s, err := supervisor.New(supervisor.Config{
 		Host: h, Engine: run.New(h, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
-		Holder: holder(), Ready: sayReady(h),
+		Holder: holder(), Up: words.up, Ready: words.ready,
 		Emergency: func(ctx context.Context) { emergency.Stay(ctx, h, reaper) },
 	})
 	if err != nil {
@@ -61,18 +62,13 @@ func protect() {
 // keepSelf makes this process its own keeper if it has none, because somebody
 // started it by hand: then an exit status is lost if it is killed.
 func keepSelf(p host.Paths, reaper *reap.Reaper, h *host.Host) error {
-	ledger, err := keeper.Open(p.Own())
+	_, err := keeper.KeepExits(p.Own(), reaper, func(err error) { h.Say("%s", err) })
 	if errors.Is(err, keeper.ErrKept) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	reaper.OnOrphan(func(e reap.Exit) {
-		if err := ledger.Record(e); err != nil {
-			h.Say("%s", err)
-		}
-	})
 	return reap.SetSubreaper()
 }
 
@@ -89,20 +85,43 @@ func holder() logs.Holder {
 	return hold.NewClient(os.NewFile(holdFD, "hold"))
 }
 
-// sayReady says so once, if there is somebody to hear it.
-func sayReady(h *host.Host) func() {
+// words are said to the keeper. One that is not listened to has no file.
+type words struct {
+	host *host.Host
+	file *os.File
+}
+
+func openWords(h *host.Host) *words {
 	var info unix.Stat_t
-	if unix.Fstat(readyFD, &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFIFO {
-		return nil
+	if unix.Fstat(wordsFD, &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return &words{host: h}
 	}
-	unix.CloseOnExec(readyFD)
-	f := os.NewFile(readyFD, "ready")
-	return func() {
-		_, err := f.WriteString("ready\n")
-		// A supervisor that is not the first has nobody who listens any more.
-		debug.FreeOSMemory() // the start took more than what follows
-		if err := errors.Join(err, f.Close()); err != nil && !errors.Is(err, unix.EPIPE) {
-			h.Say("%s", fmt.Errorf("say that services are up: %w", err))
-		}
+	unix.CloseOnExec(wordsFD)
+	return &words{h, os.NewFile(wordsFD, "words")}
+}
+
+// up: the services of an earlier supervisor are taken over.
+func (w *words) up() { w.say("up") }
+
+// ready: the first start of all services is over, and nothing more will be said.
+func (w *words) ready() {
+	debug.FreeOSMemory() // the start took more than what follows
+	w.say("ready")
+	if w.file != nil {
+		w.check(w.file.Close())
+	}
+	w.file = nil
+}
+
+func (w *words) say(word string) {
+	if w.file != nil {
+		_, err := w.file.WriteString(word + "\n")
+		w.check(err)
+	}
+}
+
+func (w *words) check(err error) {
+	if err != nil && !errors.Is(err, unix.EPIPE) {
+		w.host.Say("%s", fmt.Errorf("speak to the keeper: %w", err))
 	}
 }

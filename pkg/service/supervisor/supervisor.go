@@ -32,6 +32,8 @@ type Config struct {
 	KeeperDir string
 	// Holder keeps the pipes of containers alive; nil: nobody does.
 	Holder logs.Holder
+	// Up is called once, when all that runs is taken over; nil: nobody asks.
+	Up func()
 	// Ready is called once, when the first start of all services is over.
 	Ready func()
 	// End asks for the end of the machine; nil is host.End.
@@ -139,6 +141,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		s.Host.Say("%s", err)
 	} else {
 		defer func() { s.check("control", "close", server.Close()) }()
+	}
+	if s.Up != nil {
+		s.Up()
 	}
 	s.report(s.submit(state.Event{Kind: state.Start}))
 	s.openBook()
