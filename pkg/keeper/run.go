@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,6 +22,9 @@ const (
 	crashPause   = 30 * time.Second
 	longEnough   = 30 * time.Second
 )
+
+// lastTries is how often one is started that is only to stop the services.
+const lastTries = 5
 
 // upTime is how long a program that is not known to work may take to come up.
 const upTime = 2 * time.Minute
@@ -47,33 +51,45 @@ type Keeper struct {
 }
 
 // Run keeps until ctx ends; then it tells the supervisor to stop with SIGTERM
-// and returns when it has.
+// and returns when it has. One that dies over it is started again, to go on with
+// the stopping, a few times.
 func (k *Keeper) Run(ctx context.Context) error {
 	defer k.choice.close()
-	pause := k.bound(firstPause)
-	for ctx.Err() == nil {
+	pause := firstPause
+	for last := lastTries; last > 0; {
 		begin := time.Now()
-		up, cause := k.once(ctx)
+		up, clean, cause := k.once(ctx)
 		k.Ready()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil && clean:
 			return nil
+		case ctx.Err() != nil:
+			last--
+			pause = firstPause
+		case !up:
+			pause = min(pause, crashPause)
+		case time.Since(begin) > longEnough:
+			pause = firstPause
+		default:
+			pause = min(pause, longestPause)
 		}
-		longest := crashPause
-		if up {
-			longest = longestPause
-			if time.Since(begin) > longEnough {
-				pause = firstPause
-			}
-		}
-		pause = k.bound(min(pause, longest))
-		k.Say("supervisor: ended (%s), starting again in %s", cause, pause)
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		k.Say("supervisor: ended (%s), starting again in %s", cause, k.bound(pause))
+		k.pause(ctx, pause)
 		pause *= 2
 	}
-	return nil
+	return errors.New("the supervisor does not come to stop the services")
+}
+
+// pause waits, but for nothing once the end has come.
+func (k *Keeper) pause(ctx context.Context, d time.Duration) {
+	if ctx.Err() != nil {
+		time.Sleep(k.bound(firstPause))
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(k.bound(d)):
+	}
 }
 
 func (k *Keeper) bound(d time.Duration) time.Duration {
@@ -84,19 +100,19 @@ func (k *Keeper) bound(d time.Duration) time.Duration {
 }
 
 // once runs the supervisor until it ends, and says whether it had come up and
-// how it ended.
-func (k *Keeper) once(ctx context.Context) (up bool, cause string) {
+// how it ended; clean: as it does when all services are stopped.
+func (k *Keeper) once(ctx context.Context) (up, clean bool, cause string) {
 	program := k.choice.next(k.Program, k.Say)
 	p, voice, err := k.start(program)
 	if err != nil {
 		k.choice.failed(true)
-		return false, err.Error()
+		return false, false, err.Error()
 	}
 	status, up := k.attend(ctx, p, voice)
 	if !up && ctx.Err() == nil {
 		k.choice.failed(false)
 	}
-	return up, status.String()
+	return up, status.Success(), status.String()
 }
 
 func (k *Keeper) start(program string) (*reap.Process, *os.File, error) {
@@ -123,7 +139,8 @@ func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (s
 	lines := said
 	late := time.NewTimer(upTime)
 	defer late.Stop()
-	stop := ctx.Done()
+	// One that is not up yet would not hear what it is told.
+	var stop <-chan struct{}
 	for {
 		select {
 		case line, more := <-lines:
@@ -132,14 +149,14 @@ func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (s
 				continue
 			}
 			if !up {
-				up = true
+				up, stop = true, ctx.Done()
 				k.choice.good()
 			}
 			if line == "ready" {
 				k.Ready()
 			}
 		case <-late.C:
-			if !up && k.choice.onTrial() {
+			if !up && (k.choice.onTrial() || ctx.Err() != nil) {
 				k.Say("supervisor: not up after %s, killing it", upTime)
 				k.signal(p, unix.SIGKILL)
 			}

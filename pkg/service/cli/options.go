@@ -32,6 +32,7 @@ type options struct {
 	tail     int
 	output   string
 	tty      bool
+	back     bool
 }
 
 // define adds the flags that every command takes.

@@ -59,7 +59,7 @@ func play(t *testing.T, dir string, kills int) {
 func lastPart(out []byte) []byte { return out[max(0, len(out)-8000):] }
 
 // addService writes the bundle of a service that runs a shell script. The
-// script begins when the runtime lets it.
+// script begins when the runtime lets it, and not if the runtime is killed first.
 func addService(t *testing.T, dir, name, script string, annotations map[string]string) {
 	t.Helper()
 	b := filepath.Join(dir, "containers", "services", name)
@@ -67,7 +67,7 @@ func addService(t *testing.T, dir, name, script string, annotations map[string]s
 		t.Fatal(err)
 	}
 	spec := specs.Spec{Version: "1.0.2", Annotations: annotations, Root: &specs.Root{Path: "rootfs", Readonly: true},
-		Process: &specs.Process{Cwd: "/", Args: []string{"/bin/sh", "-c", "read go; cd " + dir + "; " + script}}}
+		Process: &specs.Process{Cwd: "/", Args: []string{"/bin/sh", "-c", "read go || exit; cd " + dir + "; " + script}}}
 	data, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +119,15 @@ func playStage(dir string) error {
 	close(toggle)
 	err = <-toggled
 	cancel()
+	go func() {
+		// It is to stop the services now: no reason to spare it.
+		for range 3 {
+			time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond)
+			if pid := supervisorPid(); pid != 0 && unix.Kill(pid, unix.SIGKILL) == nil {
+				fmt.Println("killed on the way down")
+			}
+		}
+	}()
 	err = errors.Join(err, <-done)
 	fmt.Printf("killed %d times, held %d times: %v\n", killed, stopped, err)
 	if killed < kills {

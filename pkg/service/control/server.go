@@ -113,16 +113,8 @@ func (s *Server) serve(conn *net.UnixConn) {
 // checkPeer lets only root in. The socket's mode says the same; it does not
 // bind somebody who was given an open socket.
 func checkPeer(conn *net.UnixConn) error {
-	raw, err := conn.SyscallConn()
+	cred, err := peer(conn)
 	if err != nil {
-		return err
-	}
-	var cred *unix.Ucred
-	var credErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err := errors.Join(err, credErr); err != nil {
 		return err
 	}
 	if cred.Uid != 0 {

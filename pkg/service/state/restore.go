@@ -24,6 +24,8 @@ func (s *Set) Restore(now time.Time, rec Record, found Found) Result {
 	s.begin(now)
 	if svc := s.services[rec.Name]; svc != nil {
 		svc.Record, svc.restored = rec, true
+		// One that is ready has had its first start, whoever wrote the record.
+		svc.First = rec.First || rec.State == Ready
 		s.resume(svc, found)
 	}
 	r := Result{Changes: s.changes, Actions: s.actions}

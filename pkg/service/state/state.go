@@ -59,6 +59,10 @@ func All() []State {
 // Legal tells whether a service may go from one state to the other.
 func Legal(from, to State) bool { return slices.Contains(next[from], to) }
 
+// Known tells whether s is a state at all, which a record that a newer version
+// has written may not have.
+func (s State) Known() bool { return next[s] != nil }
+
 // Final tells whether a service stays in s until somebody asks otherwise.
 func (s State) Final() bool { return s == Exited || s == Failed || s == Stopped }
 

@@ -86,9 +86,14 @@ func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.
 	return c, nil
 }
 
-func (e *fakeEngine) Attach(*bundle.Bundle, reap.Ident) (run.Container, error) { panic("not here") }
-func (e *fakeEngine) Find(*bundle.Bundle) (reap.Ident, bool, error)            { panic("not here") }
-func (e *fakeEngine) Clean(b *bundle.Bundle) error                             { e.note("clean", b.Name); return nil }
+// Attach finds every container running.
+func (e *fakeEngine) Attach(b *bundle.Bundle, id reap.Ident) (run.Container, error) {
+	e.note("attach", b.Name)
+	return &fakeContainer{engine: e, name: b.Name, id: id, ended: make(chan struct{})}, nil
+}
+
+func (e *fakeEngine) Find(*bundle.Bundle) (reap.Ident, bool, error) { panic("not here") }
+func (e *fakeEngine) Clean(b *bundle.Bundle) error                  { e.note("clean", b.Name); return nil }
 func (e *fakeEngine) Exec(context.Context, *bundle.Bundle, []string) (reap.Status, error) {
 	return reap.Status{}, nil
 }
@@ -144,6 +149,13 @@ type machine struct {
 // boot runs services given as "name what [key=value]".
 func boot(t *testing.T, cmdline string, services ...string) *machine {
 	t.Helper()
+	m := prepare(t, cmdline, services...)
+	m.start()
+	return m
+}
+
+func prepare(t *testing.T, cmdline string, services ...string) *machine {
+	t.Helper()
 	m := &machine{t: t, dir: t.TempDir(), engine: &fakeEngine{},
 		ready: make(chan struct{}), ends: make(chan bundle.OnFailure, 10), emergency: make(chan bool, 10), done: make(chan error, 1)}
 	for _, s := range services {
@@ -153,19 +165,23 @@ func boot(t *testing.T, cmdline string, services ...string) *machine {
 	if strings.Contains(cmdline, "fake-watchdog") {
 		m.makeWatchdog()
 	}
+	return m
+}
+
+func (m *machine) start() {
+	m.t.Helper()
 	var err error
 	m.sup, err = New(Config{Host: m.host, Engine: m.engine, KeeperDir: m.host.Paths.Own(), Slots: 2,
 		Ready:     func() { close(m.ready) },
 		Emergency: func(context.Context) { m.emergency <- true },
 		End:       func(p bundle.OnFailure) error { m.ends <- p; return nil }})
 	if err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.stop = cancel
 	go func() { m.done <- m.sup.Run(ctx) }()
-	t.Cleanup(m.end)
-	return m
+	m.t.Cleanup(m.end)
 }
 
 func (m *machine) add(service string) {

@@ -70,6 +70,10 @@ func (s *store) load() (map[string]state.Record, error) {
 			}
 			continue
 		}
+		if !r.State.Known() {
+			faults = append(faults, fmt.Errorf("read %s: the state %q is not known", name, r.State))
+			continue
+		}
 		records[strings.TrimSuffix(filepath.Base(name), ".json")] = r
 	}
 	return records, errors.Join(faults...)

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/container/mount"
+)
+
+// place is where the supervisor's program lies, usually in a root that cannot
+// be written. A new one is mounted over it, out of a tmpfs of its own: /run,
+// /var and /tmp of LinuxKit's machines do not let programs run.
+type place struct {
+	target string // the program's path
+	dir    string // of the tmpfs
+}
+
+func (p place) file(name string) string { return filepath.Join(p.dir, name) }
+
+// The programs in the tmpfs: the one that is mounted, and the one to be.
+const (
+	currentProgram = "current"
+	newProgram     = "new"
+)
+
+// copyIn copies a program to where it can run.
+func (p place) copyIn(from string) (string, error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	if info, err := in.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", errors.Join(err, fmt.Errorf("%s is not a file", from))
+	}
+	if err := p.mount(); err != nil {
+		return "", err
+	}
+	name := p.file(newProgram)
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	out, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return "", errors.Join(fmt.Errorf("copy %s: %w", from, err), os.Remove(name))
+	}
+	return name, nil
+}
+
+// mount makes the tmpfs, if it is not there.
+func (p place) mount() error {
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return err
+	}
+	if same, err := sameDevice(p.dir, filepath.Dir(p.dir)); err != nil || !same {
+		return err
+	}
+	return mount.Mount{Source: "tmpfs", Target: p.dir, Type: "tmpfs", Flags: unix.MS_NOSUID | unix.MS_NODEV,
+		Data: []string{"mode=700", "size=64m"}}.Do()
+}
+
+// put mounts a program over the place.
+func (p place) put(file string) error {
+	if err := p.clear(); err != nil {
+		return err
+	}
+	return mount.Mount{Source: file, Target: p.target, Flags: unix.MS_BIND}.Do()
+}
+
+// clear takes away what an upgrade has mounted, and nothing else.
+func (p place) clear() error {
+	same, err := sameDevice(p.dir, p.target)
+	if errors.Is(err, os.ErrNotExist) || err == nil && !same {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return mount.Unmount(p.target, unix.MNT_DETACH)
+}
+
+// putBack undoes put.
+func (p place) putBack() error {
+	errs := []error{p.clear(), os.Remove(p.file(newProgram))}
+	if _, err := os.Stat(p.file(currentProgram)); err == nil {
+		errs = append(errs, p.put(p.file(currentProgram)))
+	}
+	return errors.Join(errs...)
+}
+
+// keep makes what was put the one to go back to.
+func (p place) keep() error {
+	return os.Rename(p.file(newProgram), p.file(currentProgram))
+}
+
+func sameDevice(a, b string) (bool, error) {
+	var x, y unix.Stat_t
+	if err := unix.Stat(a, &x); err != nil {
+		return false, fmt.Errorf("look at %s: %w", a, err)
+	}
+	if err := unix.Stat(b, &y); err != nil {
+		return false, fmt.Errorf("look at %s: %w", b, err)
+	}
+	return x.Dev == y.Dev, nil
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/host"
+)
+
+func upgradeFlags(f *flag.FlagSet, o *options) {
+	jsonFlag(f, o)
+	f.BoolVar(&o.back, "back", false, "go back to the program that lies in the image")
+}
+
+// Bounds on what a program may take that is not known to work.
+const (
+	tryTime    = 30 * time.Second
+	takeTime   = time.Minute
+	steadyTime = time.Second
+)
+
+// upgrade puts a program in the place of the supervisor's and has it take over.
+// The services run on. The keeper starts what lies in that place, and goes back
+// by itself from a program that does not come up.
+type upgrade struct {
+	*call
+	place place
+	old   program // what the supervisor was
+}
+
+func runUpgrade(c *call) error {
+	if len(c.args) > 1 || c.back && len(c.args) > 0 {
+		return usageError{"upgrade wants one file, or -back, or nothing to start what lies there anew"}
+	}
+	old, err := supervisorProgram(c.client())
+	if err != nil {
+		return fmt.Errorf("upgrade: %w", err)
+	}
+	u := &upgrade{c, place{target: old.Path, dir: c.paths.Own("program")}, old}
+	if err := sameMounts(old.Pid); err != nil {
+		return err
+	}
+	now, err := u.run()
+	if err != nil {
+		return fmt.Errorf("upgrade: %w", err)
+	}
+	if c.json {
+		return writeJSON(c, map[string]program{"before": old, "now": now})
+	}
+	say(c.out, "supervisor: %s (before: build %s, pid %d)\n", now, old.Build, old.Pid)
+	return nil
+}
+
+func (u *upgrade) run() (program, error) {
+	switch {
+	case u.back:
+		if err := u.place.clear(); err != nil {
+			return program{}, err
+		}
+	case len(u.args) == 1:
+		file, err := u.place.copyIn(u.args[0])
+		if err != nil {
+			return program{}, err
+		}
+		if err := u.try(file); err != nil {
+			return program{}, errors.Join(err, os.Remove(file))
+		}
+		if err := u.place.put(file); err != nil {
+			return program{}, err
+		}
+	}
+	now, err := u.takeOver()
+	if len(u.args) == 0 {
+		return now, err
+	}
+	if err != nil {
+		return now, errors.Join(err, u.place.putBack())
+	}
+	return now, u.place.keep()
+}
+
+// try has the new program show that it is one, before anything is changed.
+func (u *upgrade) try(file string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, file, append([]string{"try"}, u.pathFlags()...)...)
+	cmd.WaitDelay = time.Second
+	var out, faults bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &faults
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s is refused: it does not work here: %w%s", u.args[0], err, firstLine(faults.String()))
+	}
+	var said program
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil || said.Build == "" {
+		return fmt.Errorf("%s is refused: it is no service program: it answers %q", u.args[0], firstLine(out.String()))
+	}
+	return nil
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if line == "" {
+		return ""
+	}
+	return ": " + line[:min(len(line), 200)]
+}
+
+// takeOver ends the supervisor and waits for the next. That is safe at any
+// moment: it keeps nothing in its head.
+func (u *upgrade) takeOver() (program, error) {
+	want, err := host.BuildOf(u.old.Path)
+	if err != nil {
+		return program{}, err
+	}
+	if err := unix.Kill(u.old.Pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return program{}, fmt.Errorf("end supervisor: %w", err)
+	}
+	var now program
+	for deadline := time.Now().Add(takeTime); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		found, err := supervisorProgram(u.client())
+		if err != nil || found.Pid == u.old.Pid {
+			continue
+		}
+		if found.Build != want {
+			return found, fmt.Errorf("the new program did not come up; build %s goes on", found.Build)
+		}
+		if found.Pid == now.Pid {
+			return found, nil
+		}
+		now = found
+		time.Sleep(steadyTime) // one that dies at once is none
+	}
+	return now, fmt.Errorf("%w after %s", control.ErrNoSupervisor, takeTime)
+}
+
+// sameMounts refuses to mount where the supervisor would not see it.
+func sameMounts(pid int) error {
+	ours, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return err
+	}
+	theirs, err := os.Readlink(filepath.Join("/proc", fmt.Sprint(pid), "ns/mnt"))
+	if err != nil {
+		return err
+	}
+	if ours != theirs {
+		return errors.New("upgrade: this is not the machine's own mount namespace; nsenter -t 1 -m goes there")
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"os"
+
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/host"
+	"slipway/pkg/service/supervisor"
+)
+
+// program is one of this project's, as it lies on disk or runs.
+type program struct {
+	Version string `json:"version,omitempty"`
+	Build   string `json:"build"`
+	Path    string `json:"path"`
+	Pid     int    `json:"pid,omitempty"`
+	// Services is how many a program that was tried has found.
+	Services int `json:"services,omitempty"`
+}
+
+func (p program) String() string {
+	text := fmt.Sprintf("build %s, %s", p.Build, p.Path)
+	if p.Pid != 0 {
+		text += fmt.Sprintf(", pid %d", p.Pid)
+	}
+	return text
+}
+
+// thisProgram is the one that runs here.
+func thisProgram() (program, error) {
+	build, err := host.BuildOf("/proc/self/exe")
+	return program{Version: host.Version, Build: build, Path: selfPath()}, err
+}
+
+// supervisorProgram is the one that the supervisor runs.
+func supervisorProgram(c control.Client) (program, error) {
+	pid, err := c.Peer()
+	if err != nil {
+		return program{}, err
+	}
+	exe := fmt.Sprintf("/proc/%d/exe", pid)
+	build, err := host.BuildOf(exe)
+	if err != nil {
+		return program{}, err
+	}
+	path, err := os.Readlink(exe)
+	return program{Build: build, Path: strings.TrimSuffix(path, " (deleted)"), Pid: pid}, err
+}
+
+func runVersion(c *call) error {
+	if len(c.args) != 0 {
+		return usageError{"version takes no arguments"}
+	}
+	self, err := thisProgram()
+	if err != nil {
+		return err
+	}
+	sup, err := supervisorProgram(c.client())
+	if err != nil && !errors.Is(err, control.ErrNoSupervisor) {
+		return err
+	}
+	if c.json {
+		return writeJSON(c, map[string]program{"service": self, "supervisor": sup})
+	}
+	pairs(c, "service", fmt.Sprintf("%s, %s", self.Version, self))
+	switch {
+	case err != nil:
+		pairs(c, "supervisor", "does not answer")
+	case sup.Build == self.Build:
+		pairs(c, "supervisor", fmt.Sprintf("the same, pid %d", sup.Pid))
+	default:
+		pairs(c, "supervisor", "another: "+sup.String())
+	}
+	return nil
+}
+
+// runTry is what an upgrade asks a new program for before it trusts it: to run
+// on this machine at all, and to read the bundles and what is known of them.
+func runTry(c *call) error {
+	self, err := thisProgram()
+	if err != nil {
+		return err
+	}
+	if self.Services, err = supervisor.Try(c.paths); err != nil {
+		return err
+	}
+	return writeJSON(c, self)
+}

@@ -1,0 +1,63 @@
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/pkg/reap"
+	"slipway/pkg/service/state"
+)
+
+// TestRecordsOfOtherVersions: what an older or a newer supervisor has written of
+// a running service is enough to go on with it. What cannot be understood is
+// told and costs that service alone a new start.
+func TestRecordsOfOtherVersions(t *testing.T) {
+	m := prepare(t, "", "old run", "newer run", "strange run", "torn run", "unknown run")
+	self, err := reap.Identify(os.Getpid()) // a process that lives
+	if err != nil {
+		t.Fatal(err)
+	}
+	proc := fmt.Sprintf(`{"Pid":%d,"Start":%d}`, self.Pid, self.Start)
+	for name, record := range map[string]string{
+		"old":     `{"name":"old","state":"ready","wanted":true,"run":3,"proc":` + proc + `}`,
+		"newer":   `{"name":"newer","state":"ready","wanted":true,"run":7,"proc":` + strings.Replace(proc, "}", `,"Cgroup":"x"}`, 1) + `,"mood":{"good":true},"history":[{"run":6,"weather":[1,2]}]}`,
+		"strange": `{"name":"strange","state":"hibernating","wanted":true,"run":2,"proc":` + proc + `}`,
+		"torn":    `{"name":"torn","sta`,
+		"removed": `{"name":"removed","state":"ready","run":1,"proc":` + proc + `}`,
+	} {
+		dir := m.host.Paths.Own("services")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(record), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := Try(m.host.Paths); n != 5 || err == nil || !strings.Contains(err.Error(), "hibernating") || !strings.Contains(err.Error(), "torn.json") {
+		t.Errorf("Try finds %d services, %v", n, err)
+	}
+	m.start()
+	m.awaitReady()
+	for _, name := range []string{"old", "newer", "strange", "torn", "unknown"} {
+		m.await(name, state.Ready)
+	}
+	got := m.engine.happened()
+	for _, name := range []string{"old", "newer"} {
+		if strings.Contains(got, "start "+name) || !strings.Contains(got, "attach "+name) {
+			t.Errorf("%s was not taken over: %s", name, got)
+		}
+	}
+	for _, name := range []string{"strange", "torn", "unknown"} {
+		if !strings.Contains(got, "start "+name) {
+			t.Errorf("%s was not started: %s", name, got)
+		}
+	}
+	saw(t, m.console(), "strange.json: the state \"hibernating\" is not known", "found 2 running")
+	rec, _ := m.sup.set.Record("newer")
+	if rec.Run != 7 {
+		t.Errorf("newer is in run %d", rec.Run)
+	}
+}
