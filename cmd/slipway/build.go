@@ -28,7 +28,8 @@ type sourceFlags struct {
 	hardening string
 	pull      bool
 	offline   bool
-	mirrors   map[string]string
+	mirrors   []string
+	certFiles []string
 	quiet     bool
 }
 
@@ -40,7 +41,8 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.hardening, "hardening", string(build.HardeningDefault), "default: mask what containers without CAP_SYS_ADMIN need not see; none: exactly LinuxKit's bundles")
 	flags.BoolVar(&f.pull, "pull", false, "ask the registry even for images that the local store has")
 	flags.BoolVar(&f.offline, "offline", false, "never ask a registry")
-	flags.StringToStringVar(&f.mirrors, "mirror", nil, "HOST=MIRROR: ask MIRROR for the images of HOST (repeatable)")
+	flags.StringArrayVar(&f.mirrors, "mirror", nil, "HOST=MIRROR: ask MIRROR for the images of HOST, * for every host; MIRROR alone is for docker.io (repeatable)")
+	flags.StringArrayVar(&f.certFiles, "cert-file", nil, "PEM file of further authorities that registries' certificates may be from (repeatable)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
 }
 
@@ -62,10 +64,26 @@ func (f *sourceFlags) builder(p *progress) (*build.Builder, error) {
 		}
 		finder.Layouts = append(finder.Layouts, source)
 	}
-	if !f.offline {
-		finder.Remote = &oci.Registry{Progress: p.download, Mirrors: f.mirrors}
+	if finder.Remote, err = f.registry(p); err != nil {
+		return nil, usageError{err}
 	}
 	return &build.Builder{Finder: finder, Platform: platform, Hardening: hardening}, nil
+}
+
+// registry is where images are fetched from; nil for nowhere.
+func (f *sourceFlags) registry(p *progress) (*oci.Registry, error) {
+	if f.offline {
+		if f.pull {
+			return nil, errors.New("--pull asks registries and --offline does not: give one of them")
+		}
+		return nil, nil
+	}
+	mirrors, err := oci.ParseMirrors(f.mirrors)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := oci.TransportTrusting(f.certFiles)
+	return &oci.Registry{Progress: p, Mirrors: mirrors, Transport: transport}, err
 }
 
 type buildFlags struct {

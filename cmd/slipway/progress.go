@@ -20,6 +20,7 @@ type progress struct {
 	terminal bool
 	quiet    bool
 	shown    time.Time
+	running  downloads
 }
 
 func newProgress(w *os.File, quiet bool) *progress {
@@ -89,32 +90,6 @@ func (p *progress) done(names []string, took time.Duration) {
 	}
 	fmt.Fprintf(p.w, "slipway: built in %.1f s\n", took.Seconds())
 }
-
-// download follows one download.
-func (p *progress) download(what string, total int64) io.WriteCloser {
-	if !p.terminal {
-		p.step("fetching " + what + ", " + size(total))
-	}
-	return &download{p: p, what: what, total: total}
-}
-
-type download struct {
-	p           *progress
-	what        string
-	done, total int64
-}
-
-func (d *download) Write(b []byte) (int, error) {
-	d.done += int64(len(b))
-	d.p.lock.Lock()
-	defer d.p.lock.Unlock()
-	if d.p.terminal && time.Since(d.p.shown) > 100*time.Millisecond {
-		d.p.show(fmt.Sprintf("fetching %s: %s of %s", d.what, size(d.done), size(d.total)))
-	}
-	return len(b), nil
-}
-
-func (d *download) Close() error { return nil }
 
 func size(n int64) string {
 	switch {

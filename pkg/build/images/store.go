@@ -11,7 +11,7 @@ import (
 
 // annotationInputs is the sum of what an image was built from, on its entry in
 // the index of the store: not in the image, whose bytes it would change.
-const annotationInputs = "slipway.images.inputs"
+const annotationInputs = oci.InputsAnnotation
 
 // A store is the local image store, asked for one platform.
 type store struct {

@@ -103,6 +103,8 @@ func (a *archive) decode(name string, v any) error {
 
 func (a *archive) trusted() bool { return false }
 
+func (a *archive) drop(v1.Hash) (bool, error) { return false, nil }
+
 func (a *archive) open(h v1.Hash) (*Blob, error) {
 	if err := checkHash(h); err != nil {
 		return nil, err

@@ -39,6 +39,8 @@ type blobs interface {
 	open(v1.Hash) (*Blob, error)
 	// trusted blobs were checked when they were written.
 	trusted() bool
+	// drop takes a damaged blob out of a store of one's own.
+	drop(v1.Hash) (bool, error)
 }
 
 // folder holds the blobs of an OCI layout in a folder.
@@ -48,6 +50,13 @@ type folder struct {
 }
 
 func (f folder) trusted() bool { return f.own }
+
+func (f folder) drop(h v1.Hash) (bool, error) {
+	if !f.own {
+		return false, nil
+	}
+	return true, os.Remove(f.path(h))
+}
 
 func (f folder) path(h v1.Hash) string {
 	return filepath.Join(f.dir, "blobs", h.Algorithm, h.Hex)
@@ -102,9 +111,21 @@ func document(from blobs, h v1.Hash) ([]byte, error) {
 		return nil, fmt.Errorf("blob %s: %w", h, err)
 	}
 	if got := hashOf(data); got != h {
-		return nil, fmt.Errorf("blob %s: its content has the digest %s", h, got)
+		return nil, damaged(from, h, fmt.Errorf("blob %s: %w: its content has %s", h, errDigest, got))
 	}
 	return data, nil
+}
+
+// damaged adds to an error what became of the blob.
+func damaged(from blobs, h v1.Hash, err error) error {
+	if !errors.Is(err, errDigest) {
+		return err
+	}
+	dropped, dropErr := from.drop(h)
+	if dropped && dropErr == nil {
+		return fmt.Errorf("%w; it is out of the store now, the next build fetches it again", err)
+	}
+	return errors.Join(err, dropErr)
 }
 
 func readDocument(b *Blob) ([]byte, error) {

@@ -19,8 +19,8 @@ type Image struct {
 	Platform *v1.Platform
 	Config   *v1.ConfigFile
 	Manifest *v1.Manifest
-	// Source says where it was found, for people.
-	Source string
+	// Local images were built on this machine.
+	Local bool
 
 	// index is the index that lists the manifest for several platforms, if any.
 	index *v1.Hash
@@ -31,26 +31,38 @@ type Image struct {
 // find looks a name up in an index and picks the platform.
 func find(from blobs, index *v1.IndexManifest, name string, platform v1.Platform) (*Image, error) {
 	want := FullName(name)
-	var wrong *v1.Platform
+	miss := fmt.Errorf("image %s: %w", want, ErrNotFound)
 	for _, d := range index.Manifests {
-		if nameOf(d) != want {
+		if !goesBy(d, want) {
 			continue
 		}
 		if !fits(d.Platform, platform) {
-			wrong = d.Platform
+			miss = fmt.Errorf("image %s: %w for %s, only for %s", want, ErrNotFound, platform, d.Platform)
 			continue
 		}
 		img, err := load(from, d, platform)
 		if err != nil {
-			return nil, fmt.Errorf("image %s: %w", want, err)
+			err = fmt.Errorf("image %s: %w", want, err)
+			if !errors.Is(err, ErrNotFound) {
+				return nil, err
+			}
+			miss = err
+			continue
 		}
-		img.Name = want
+		if pin := pinOf(want); pin != "" && pin != img.Digest.String() && (img.index == nil || pin != img.index.String()) {
+			return nil, fmt.Errorf("image %s: what goes by that name here has the digest %s", want, d.Digest)
+		}
+		img.Name, img.Local = want, d.Annotations[InputsAnnotation] != ""
 		return img, nil
 	}
-	if wrong != nil {
-		return nil, fmt.Errorf("image %s: %w for %s, only for %s", want, ErrNotFound, platform, wrong)
-	}
-	return nil, fmt.Errorf("image %s: %w", want, ErrNotFound)
+	return nil, miss
+}
+
+// goesBy tells whether a descriptor is what a full name means: it has that
+// name, or the name is pinned to its digest.
+func goesBy(d v1.Descriptor, want string) bool {
+	have := nameOf(d)
+	return have == want || have != "" && pinOf(want) == d.Digest.String() && repository(have) == repository(want)
 }
 
 // load reads the manifest a descriptor names, through an index if it is one.
@@ -75,6 +87,9 @@ func load(from blobs, d v1.Descriptor, platform v1.Platform) (*Image, error) {
 		}
 	}
 	data, err := document(from, d.Digest)
+	if errors.Is(err, ErrNotFound) && via != nil {
+		return nil, fmt.Errorf("%w for %s, only its index", ErrNotFound, platform)
+	}
 	if err != nil {
 		return nil, err
 	}

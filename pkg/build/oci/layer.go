@@ -28,7 +28,7 @@ func (i *Image) Tree(ctx context.Context, limits tree.Limits) (*tree.Tree, error
 			err = t.AddLayer(layer, origin, limits)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("image %s: layer %d (%.19s): %w", i.Name, n+1, d.Digest, err)
+			return nil, fmt.Errorf("image %s: layer %d (%.19s): %w", i.Name, n+1, d.Digest, damaged(i.blobs, d.Digest, err))
 		}
 	}
 	return t, nil
@@ -69,29 +69,39 @@ func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, er
 	}
 	i.open = append(i.open, file)
 	stored, plain := sha256.New(), sha256.New()
-	in := io.Reader(io.TeeReader(blob, stored))
-	r, err := decompress(in)
-	if err != nil {
-		return nil, err
+	in := io.TeeReader(blob, stored)
+	n, err := expand(io.MultiWriter(file, plain), in, decompress, limits.Bytes)
+	if _, readErr := io.Copy(io.Discard, in); readErr != nil {
+		return nil, readErr
 	}
-	n, err := io.Copy(io.MultiWriter(file, plain), io.LimitReader(r, limits.Bytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("unpack: %w", err)
-	}
-	if n > limits.Bytes {
-		return nil, fmt.Errorf("unpacks to more than the %d MB allowed", limits.Bytes>>20)
-	}
-	if _, err := io.Copy(io.Discard, in); err != nil {
-		return nil, err
-	}
-	// A tar of docker save knows its layers by their unpacked digest alone.
+	// A tar of docker save knows its layers by their unpacked digest alone. A
+	// damaged layer seldom unpacks, so that this is told first.
 	if got := fmt.Sprintf("sha256:%x", stored.Sum(nil)); digest != diff && got != digest.String() {
-		return nil, fmt.Errorf("its content has the digest %s", got)
+		return nil, fmt.Errorf("%w: its content has %s", errDigest, got)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if got := fmt.Sprintf("sha256:%x", plain.Sum(nil)); got != diff.String() {
 		return nil, fmt.Errorf("unpacked it has the digest %s, the configuration says %s", got, diff)
 	}
 	return io.NewSectionReader(file, 0, n), nil
+}
+
+// expand unpacks to w, up to a limit.
+func expand(w io.Writer, in io.Reader, decompress func(io.Reader) (io.Reader, error), limit int64) (int64, error) {
+	r, err := decompress(in)
+	if err != nil {
+		return 0, fmt.Errorf("unpack: %w", err)
+	}
+	n, err := io.Copy(w, io.LimitReader(r, limit+1))
+	if err != nil {
+		return n, fmt.Errorf("unpack: %w", err)
+	}
+	if n > limit {
+		return n, fmt.Errorf("unpacks to more than the %d MB allowed", limit>>20)
+	}
+	return n, nil
 }
 
 // scratch is a file that has no name and so cannot be left behind.
@@ -138,7 +148,7 @@ func verify(r io.Reader, want v1.Hash) error {
 		return err
 	}
 	if got := fmt.Sprintf("sha256:%x", sum.Sum(nil)); got != want.String() {
-		return fmt.Errorf("its content has the digest %s", got)
+		return fmt.Errorf("%w: its content has %s", errDigest, got)
 	}
 	return nil
 }

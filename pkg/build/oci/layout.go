@@ -11,12 +11,17 @@ import (
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // NameAnnotation carries an image's full name on its descriptor in index.json.
 // It is containerd's, and what "linuxkit cache import" looks for.
 const NameAnnotation = "io.containerd.image.name"
+
+// InputsAnnotation marks an image that was built on this machine, with the sum
+// of what it was built from. No registry is asked for it.
+const InputsAnnotation = "slipway.images.inputs"
 
 const refAnnotation = "org.opencontainers.image.ref.name"
 
@@ -83,7 +88,17 @@ func (l *Layout) Get(name string, platform v1.Platform) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return find(l.folder, index, name, platform)
+	img, err := find(l.folder, index, name, platform)
+	if err != nil || !l.own {
+		return img, err
+	}
+	// A layer that went missing from the store can be fetched again.
+	for _, layer := range img.Manifest.Layers {
+		if !l.holds(layer.Digest, layer.Size) {
+			return nil, fmt.Errorf("image %s: %w whole: layer %s is missing", img.Name, ErrNotFound, layer.Digest)
+		}
+	}
+	return img, nil
 }
 
 func (l *Layout) index() (*v1.IndexManifest, error) {
@@ -108,6 +123,26 @@ func (l *Layout) Put(name string, img v1.Image, annotations map[string]string) e
 	if err != nil {
 		return fmt.Errorf("store image %s: %w", name, err)
 	}
+	return l.list(name, *d, d.Platform, annotations)
+}
+
+// putIndexed writes an image of one platform and lists the index it came
+// through, which an OCI volume keeps.
+func (l *Layout) putIndexed(name string, img v1.Image, via *remote.Descriptor) error {
+	d, err := l.writeImage(img)
+	if err == nil {
+		err = l.writeDocument(via.Manifest)
+	}
+	if err != nil {
+		return fmt.Errorf("store image %s: %w", name, err)
+	}
+	entry := v1.Descriptor{MediaType: via.MediaType, Size: via.Size, Digest: via.Digest}
+	return l.list(name, entry, d.Platform, nil)
+}
+
+// list adds an entry to the layout's index, in place of those of the same name
+// that would be found for the same platform.
+func (l *Layout) list(name string, d v1.Descriptor, platform *v1.Platform, annotations map[string]string) error {
 	d.Annotations = map[string]string{}
 	for k, v := range annotations {
 		d.Annotations[k] = v
@@ -116,9 +151,9 @@ func (l *Layout) Put(name string, img v1.Image, annotations map[string]string) e
 	d.Annotations[refAnnotation] = FullName(name)
 	return l.update(func(index *v1.IndexManifest) {
 		index.Manifests = slices.DeleteFunc(index.Manifests, func(old v1.Descriptor) bool {
-			return nameOf(old) == FullName(name) && samePlatform(old.Platform, d.Platform)
+			return nameOf(old) == FullName(name) && (old.Platform == nil || samePlatform(old.Platform, platform))
 		})
-		index.Manifests = append(index.Manifests, *d)
+		index.Manifests = append(index.Manifests, d)
 		slices.SortStableFunc(index.Manifests, func(a, b v1.Descriptor) int {
 			return compareNames(nameOf(a), nameOf(b))
 		})

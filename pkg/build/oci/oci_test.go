@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,12 +16,9 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/random"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"slipway/pkg/build/tree"
@@ -303,69 +298,6 @@ func TestOpenSourceSaysWhatIsWrong(t *testing.T) {
 		if _, err := OpenSource(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", path, err, want)
 		}
-	}
-}
-
-// TestRegistry fetches once, and then does without the network.
-func TestRegistry(t *testing.T) {
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	host := strings.TrimPrefix(server.URL, "http://")
-	ref, err := name.ParseReference(host + "/team/app:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := random.Image(4096, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.Write(ref, img); err != nil {
-		t.Fatal(err)
-	}
-	store := OpenLayout(t.TempDir(), true)
-	finder := &Finder{Store: store, Remote: &Registry{}}
-	fetch := func() error {
-		img, err := finder.Get(context.Background(), host+"/team/app:1", amd64)
-		if err != nil {
-			return err
-		}
-		_, err = img.Tree(context.Background(), tree.DefaultLimits)
-		return errors.Join(err, img.Close())
-	}
-	if err := fetch(); err != nil {
-		t.Fatal(err)
-	}
-	server.Close()
-	if err := fetch(); err != nil {
-		t.Errorf("without network: %v", err)
-	}
-	finder.Pull = true
-	if err := fetch(); err == nil {
-		t.Error("--pull did not ask the registry")
-	}
-}
-
-func TestMirror(t *testing.T) {
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	defer server.Close()
-	host := strings.TrimPrefix(server.URL, "http://")
-	ref, err := name.ParseReference(host + "/library/app:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := remote.Write(ref, imageWith(t, "amd64", "f", "mirrored")); err != nil {
-		t.Fatal(err)
-	}
-	r := &Registry{Mirrors: map[string]string{"docker.io": host}}
-	store := OpenLayout(t.TempDir(), true)
-	if err := r.Fetch(context.Background(), "app:1", amd64, store); err != nil {
-		t.Fatal(err)
-	}
-	img, err := store.Get("app:1", amd64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := textIn(t, img, "f"); got != "mirrored" {
-		t.Errorf("got %q", got)
 	}
 }
 

@@ -4,101 +4,158 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
+	"net/http"
+	"net/netip"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"golang.org/x/sync/errgroup"
 )
 
 // Registry fetches images over the network, with the credentials that
-// "docker login" has left.
+// "docker login" has left, credential helpers included.
 type Registry struct {
 	// Progress is told of every download; nil tells nobody.
-	Progress func(what string, size int64) io.WriteCloser
-	// Options are handed on, for tests.
-	Options []remote.Option
+	Progress Progress
 	// Mirrors are hosts to ask instead of the one an image names.
-	Mirrors map[string]string
+	Mirrors Mirrors
+	// Transport is http.DefaultTransport if nil.
+	Transport http.RoundTripper
+	// Pause is the time before a second try, doubled before each further one;
+	// a second if 0. Stall is how long a server may say nothing; a minute if 0.
+	Pause, Stall time.Duration
+}
+
+// Progress follows downloads, several at once.
+type Progress interface {
+	// Start begins one, of which have bytes of size are there already.
+	Start(what string, have, size int64) Transfer
+}
+
+// Transfer follows one download.
+type Transfer interface {
+	// At says how much is there; less than before if a server begins anew.
+	At(bytes int64)
+	Close()
 }
 
 // downloads is how many layers of an image are fetched side by side.
 const downloads = 4
 
-// Fetch brings an image into the store. Layers the store has are not fetched
-// again, so an interrupted fetch goes on with the layer it was at.
+// Fetch brings an image into the store, for one platform. Layers the store has
+// are not fetched again, and a layer that was cut off goes on where it was.
 func (r *Registry) Fetch(ctx context.Context, image string, platform v1.Platform, store *Layout) error {
 	full := FullName(image)
-	ref, err := r.reference(full)
+	ref, err := r.Mirrors.reference(full)
+	if err == nil {
+		err = r.fetch(ctx, full, ref, platform, store)
+	}
 	if err != nil {
-		return fmt.Errorf("image %s: %w", full, err)
+		return fmt.Errorf("fetch image %s: %w", full, explain(err, ref))
 	}
-	options := append([]remote.Option{
-		remote.WithContext(ctx), remote.WithPlatform(platform),
-		remote.WithAuthFromKeychain(authn.DefaultKeychain),
-	}, r.Options...)
-	img, err := remote.Image(ref, options...)
-	if err != nil {
-		return fmt.Errorf("fetch image %s: %w", full, err)
-	}
-	layers, err := img.Layers()
-	if err != nil {
-		return fmt.Errorf("fetch image %s: %w", full, err)
-	}
-	var group errgroup.Group
-	group.SetLimit(downloads)
-	for _, layer := range layers {
-		group.Go(func() error { return r.fetchLayer(full, layer, store) })
-	}
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("fetch image %s: %w", full, err)
-	}
-	return store.Put(full, img, nil)
+	return nil
 }
 
-func (r *Registry) reference(full string) (name.Reference, error) {
-	ref, err := name.ParseReference(full)
+func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, platform v1.Platform, store *Layout) error {
+	client, err := r.login(ctx, ref)
+	if err != nil {
+		return err
+	}
+	found, err := remote.Get(ref, remote.WithContext(ctx), remote.WithPlatform(platform), remote.WithTransport(client.Transport))
+	if err != nil {
+		return err
+	}
+	img, err := found.Image()
+	if err != nil {
+		return err
+	}
+	manifest, err := img.Manifest()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(downloads)
+	for _, layer := range manifest.Layers {
+		d := &download{Registry: r, client: client, repo: ref.Context(), blob: layer, store: store, what: full}
+		group.Go(func() error { return d.run(ctx) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if !found.MediaType.IsIndex() {
+		return store.Put(full, img, nil)
+	}
+	return store.putIndexed(full, img, found)
+}
+
+// again are what a server answers that may do better a moment later.
+var again = []int{
+	http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+	http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+}
+
+// login asks the registry how to authenticate and gives a client that does.
+func (r *Registry) login(ctx context.Context, ref name.Reference) (*http.Client, error) {
+	repo := ref.Context()
+	auth, err := authn.Resolve(ctx, authn.DefaultKeychain, repo)
+	if err != nil {
+		return nil, fmt.Errorf("credentials for %s: %w", repo.RegistryStr(), err)
+	}
+	base := r.Transport
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	base = transport.NewRetry(base, transport.WithRetryStatusCodes(again...),
+		transport.WithRetryBackoff(transport.Backoff{Duration: r.pause(), Factor: 2, Jitter: 0.1, Steps: 3}))
+	t, err := transport.NewWithContext(ctx, repo.Registry, auth, base, []string{repo.Scope(transport.PullScope)})
 	if err != nil {
 		return nil, err
 	}
-	mirror := r.Mirrors[full[:strings.IndexByte(full, '/')]]
-	if mirror == "" {
-		return ref, nil
-	}
-	host, err := name.NewRegistry(mirror)
-	if err != nil {
-		return nil, fmt.Errorf("mirror %q: %w", mirror, err)
-	}
-	repo := host.Repo(ref.Context().RepositoryStr())
-	if d, ok := ref.(name.Digest); ok {
-		return repo.Digest(d.DigestStr()), nil
-	}
-	return repo.Tag(ref.Identifier()), nil
+	return &http.Client{Transport: t, CheckRedirect: stayOutside}, nil
 }
 
-func (r *Registry) fetchLayer(image string, layer v1.Layer, store *Layout) error {
-	h, err := layer.Digest()
+// stayOutside keeps a registry from sending us to addresses behind our own
+// firewall, unless it is there itself.
+func stayOutside(next *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return errors.New("redirected too often")
+	}
+	if private(next.URL.Hostname()) && !private(via[0].URL.Hostname()) {
+		return fmt.Errorf("redirected to the private address %s", next.URL.Host)
+	}
+	return nil
+}
+
+func private(host string) bool {
+	a, err := netip.ParseAddr(host)
 	if err != nil {
+		return host == "localhost"
+	}
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast()
+}
+
+func (r *Registry) pause() time.Duration {
+	if r.Pause == 0 {
+		return time.Second
+	}
+	return r.Pause
+}
+
+// explain says what to do where the error alone does not.
+func explain(err error, ref name.Reference) error {
+	var refused *transport.Error
+	if !errors.As(err, &refused) || ref == nil {
 		return err
 	}
-	if store.has(h) {
-		return nil
+	switch refused.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fmt.Errorf("%w (no such image, or `docker login %s` is needed)", err, ref.Context().RegistryStr())
+	case http.StatusNotFound:
+		return errors.Join(ErrNotFound, err)
 	}
-	size, err := layer.Size()
-	if err != nil {
-		return err
-	}
-	rc, err := layer.Compressed()
-	if err != nil {
-		return err
-	}
-	if r.Progress == nil {
-		return errors.Join(store.writeBlob(h, rc), rc.Close())
-	}
-	bar := r.Progress(fmt.Sprintf("%s %.12s", image, h.Hex), size)
-	err = store.writeBlob(h, io.TeeReader(rc, bar))
-	return errors.Join(err, bar.Close(), rc.Close())
+	return err
 }

@@ -39,21 +39,22 @@ type Finder struct {
 	Layouts []Source  // as named on the command line
 	Store   *Layout   // the local store
 	Remote  *Registry // nil: no network
-	// Pull asks the registry first, even for what the store has.
+	// Pull asks the registry even for what the store has, unless it was built
+	// on this machine.
 	Pull bool
 }
 
 // Get finds an image in the first source that has it.
 func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*Image, error) {
-	sources := f.Layouts
-	if !f.Pull || f.Remote == nil {
-		sources = append(sources[:len(sources):len(sources)], f.Store)
-	}
+	ask := f.Pull && f.Remote != nil
 	var misses []error
-	for _, s := range sources {
+	for _, s := range append(f.Layouts[:len(f.Layouts):len(f.Layouts)], f.Store) {
 		img, err := s.Get(name, platform)
-		if err == nil {
+		if err == nil && (!ask || s != f.Store || img.Local) {
 			return img, nil
+		}
+		if err == nil {
+			break // in the store, but the registry may have a newer one
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return nil, err
@@ -72,7 +73,7 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*I
 // reason prefers what says more than "not found".
 func reason(name string, misses []error) error {
 	for _, m := range misses {
-		if strings.Contains(m.Error(), " for ") {
+		if !strings.HasSuffix(m.Error(), ErrNotFound.Error()) {
 			return m
 		}
 	}

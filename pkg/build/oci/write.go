@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
@@ -61,7 +62,11 @@ func (l *Layout) writeLayer(layer v1.Layer) error {
 	if err != nil {
 		return err
 	}
-	if l.has(h) {
+	size, err := layer.Size()
+	if err != nil {
+		return err
+	}
+	if l.holds(h, size) {
 		return nil
 	}
 	rc, err := layer.Compressed()
@@ -74,15 +79,16 @@ func (l *Layout) writeLayer(layer v1.Layer) error {
 
 func (l *Layout) writeDocument(data []byte) error {
 	h := hashOf(data)
-	if l.has(h) {
+	if l.holds(h, int64(len(data))) {
 		return nil
 	}
 	return l.replaceFile(l.path(h), data)
 }
 
-func (l *Layout) has(h v1.Hash) bool {
-	_, err := os.Stat(l.path(h))
-	return err == nil
+// holds tells whether a blob is there, whole. A size below 1 is not known.
+func (l *Layout) holds(h v1.Hash, size int64) bool {
+	info, err := os.Stat(l.path(h))
+	return err == nil && (size < 1 || info.Size() == size)
 }
 
 // writeBlob copies content to a temporary file, checks its digest and gives it
@@ -117,9 +123,10 @@ func (l *Layout) temp(dir string) (*os.File, error) {
 	return os.CreateTemp(dir, ".tmp-")
 }
 
-// commit makes a finished temporary file appear under its name.
+// commit makes a finished temporary file appear under its name, whole even if
+// the power fails right after.
 func commit(tmp *os.File, name string) error {
-	if err := tmp.Chmod(0o644); err != nil {
+	if err := errors.Join(tmp.Chmod(0o644), tmp.Sync()); err != nil {
 		return err
 	}
 	if err := tmp.Close(); err != nil {
@@ -142,6 +149,26 @@ func (l *Layout) replaceFile(name string, data []byte) error {
 	return nil
 }
 
+// Leftovers of builds that were killed go after these times.
+const (
+	oldTemp    = 24 * time.Hour
+	oldPartial = 30 * 24 * time.Hour
+)
+
+// sweep removes leftovers; what cannot be removed does no harm.
+func (l *Layout) sweep() {
+	for pattern, age := range map[string]time.Duration{
+		".tmp-*": oldTemp, "blobs/sha256/.tmp-*": oldTemp, "partial/*": oldPartial,
+	} {
+		names, _ := filepath.Glob(filepath.Join(l.dir, pattern))
+		for _, name := range names {
+			if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > age {
+				_ = os.Remove(name)
+			}
+		}
+	}
+}
+
 // update changes index.json while holding the layout's lock.
 func (l *Layout) update(change func(*v1.IndexManifest)) (err error) {
 	if err := os.MkdirAll(l.dir, 0o755); err != nil {
@@ -160,6 +187,7 @@ func (l *Layout) update(change func(*v1.IndexManifest)) (err error) {
 		return err
 	}
 	change(index)
+	l.sweep()
 	data, err := json.MarshalIndent(index, "", "   ")
 	if err != nil {
 		return err

@@ -1,0 +1,146 @@
+package oci
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// dockerConfig is what "docker login" leaves, for this test alone.
+func dockerConfig(t *testing.T, config map[string]any) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", dir)
+	t.Setenv("HOME", dir)
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	data, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func login(user, password string) map[string]any {
+	return map[string]any{"auth": base64.StdEncoding.EncodeToString([]byte(user + ":" + password))}
+}
+
+// helper puts a credential helper on the PATH that knows one server.
+func helper(t *testing.T, host, user, password string) {
+	t.Helper()
+	dir := t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\nread server\n[ \"$1 $server\" = 'get %s' ] || { echo 'credentials not found in native keychain'; exit 1; }\n"+
+		"echo '{\"Username\": \"%s\", \"Secret\": \"%s\"}'\n", host, user, password)
+	if err := os.WriteFile(filepath.Join(dir, "docker-credential-slipwaytest"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}
+
+// basic lets only one user in.
+func basic(inner http.Handler) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "ann" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}))
+}
+
+// token hands out a token at an address of its own, as large registries do.
+func token(inner http.Handler) *httptest.Server {
+	var s *httptest.Server
+	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch user, password, _ := r.BasicAuth(); {
+		case r.URL.Path == "/token" && user == "ann" && password == "secret":
+			fmt.Fprint(w, `{"token": "opensesame"}`)
+		case r.URL.Path == "/token":
+			w.WriteHeader(http.StatusUnauthorized)
+		case r.Header.Get("Authorization") != "Bearer opensesame":
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s/token",service="test"`, s.URL))
+			w.WriteHeader(http.StatusUnauthorized)
+		default:
+			inner.ServeHTTP(w, r)
+		}
+	}))
+	return s
+}
+
+// TestCredentials logs in as the Docker configuration says.
+func TestCredentials(t *testing.T) {
+	img, _ := bigImage(t)
+	configs := map[string]func(*testing.T, string) map[string]any{
+		"password": func(_ *testing.T, host string) map[string]any {
+			return map[string]any{"auths": map[string]any{host: login("ann", "secret")}}
+		},
+		"helper for the host": func(t *testing.T, host string) map[string]any {
+			helper(t, host, "ann", "secret")
+			return map[string]any{"credHelpers": map[string]any{host: "slipwaytest"}}
+		},
+		"helper for all": func(t *testing.T, host string) map[string]any {
+			helper(t, host, "ann", "secret")
+			return map[string]any{"credsStore": "slipwaytest"}
+		},
+		"wrong password": func(_ *testing.T, host string) map[string]any {
+			return map[string]any{"auths": map[string]any{host: login("ann", "wrong")}}
+		},
+		"nobody": func(*testing.T, string) map[string]any { return map[string]any{} },
+	}
+	for kind, start := range map[string]func(http.Handler) *httptest.Server{"basic": basic, "token": token} {
+		for name, config := range configs {
+			t.Run(kind+", "+name, func(t *testing.T) {
+				var inner http.Handler
+				s := serve(t, func(h http.Handler) *httptest.Server { inner = h; return start(h) })
+				open := &server{Server: httptest.NewServer(inner)}
+				open.push(t, "app:1", img)
+				open.Close()
+				dockerConfig(t, config(t, s.host()))
+				err := use(&Finder{Store: OpenLayout(t.TempDir(), true), Remote: impatient()}, s.host()+"/app:1")
+				if refused := name == "wrong password" || name == "nobody"; !refused && err != nil {
+					t.Error(err)
+				} else if refused && (err == nil || !strings.Contains(err.Error(), "docker login "+s.host())) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+	}
+}
+
+// TestCertificates fetches over TLS from a registry of an authority of its own.
+func TestCertificates(t *testing.T) {
+	s := serve(t, httptest.NewTLSServer)
+	img, _ := bigImage(t)
+	s.push(t, "app:1", img)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, files := range [][]string{nil, {file}} {
+		transport, err := TransportTrusting(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := impatient()
+		r.Transport = transport
+		err = use(&Finder{Store: OpenLayout(t.TempDir(), true), Remote: r}, s.host()+"/app:1")
+		if files == nil && err == nil {
+			t.Error("an unknown authority was trusted")
+		} else if files != nil && err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := TransportTrusting([]string{"trust_test.go"}); err == nil {
+		t.Error("no certificate was no fault")
+	}
+}
