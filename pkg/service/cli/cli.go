@@ -41,6 +41,7 @@ type command struct {
 	args    string // as the usage shows them
 	about   string
 	hidden  bool
+	own     int // arguments of ours, of a command whose others are another program's
 	options func(*flag.FlagSet, *options)
 	do      func(*call) error
 }
@@ -71,6 +72,7 @@ func Main(argv []string) int {
 	}
 	err := dispatch(args)
 	var usage usageError
+	var program exitStatus
 	switch {
 	case err == nil:
 		return exitDone
@@ -79,6 +81,8 @@ func Main(argv []string) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(os.Stderr, "service: %s\n", usage.text)
 		return exitMisuse
+	case errors.As(err, &program):
+		return int(program)
 	case errors.Is(err, errSilent):
 		return exitFailed
 	}

@@ -15,7 +15,7 @@ func init() {
 		{name: "restart", args: "NAME", about: "stop and start a service", options: startFlags, do: runRestart},
 		{name: "logs", args: "NAME", about: "show a container's output", options: logsFlags, do: runLogs},
 		{name: "events", args: "[NAME...]", about: "show what happened to services", options: eventsFlags, do: runEvents},
-		{name: "exec", args: "NAME -- COMMAND", about: "run a program in a container", options: execFlags, do: runExec},
+		{name: "exec", args: "NAME -- COMMAND", about: "run a program in a container", own: 1, options: execFlags, do: runExec},
 		{name: "analyze", about: "show what the boot took, by phase", options: analyzeFlags, do: runView},
 		{name: "blame", about: "show what the boot took, by container", options: analyzeFlags, do: runView},
 		{name: "critical-chain", about: "show what the end of the boot waited for", options: analyzeFlags, do: runView},

@@ -1,16 +1,25 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/container/runc"
+	"slipway/pkg/keeper"
+	"slipway/pkg/reap"
+	"slipway/pkg/service/control"
 )
 
 func execFlags(f *flag.FlagSet, o *options) {
-	f.BoolVar(&o.tty, "t", isTerminal(0) && isTerminal(1), "give the program a terminal")
+	jsonFlag(f, o)
+	f.BoolVar(&o.tty, "t", isTerminal(0) && isTerminal(1), "give the program a terminal, as is done when this has one")
 }
 
 func isTerminal(fd int) bool {
@@ -18,31 +27,98 @@ func isTerminal(fd int) bool {
 	return err == nil
 }
 
-// runExec runs a program in a container. The OCI runtime takes the place of this
-// process, so that terminal, signals and exit status are its own.
+// exitStatus is a failure that is a program's own, with its status.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// runExec runs a program in a container. The supervisor starts it, with the
+// streams of this process: then it works in whatever container this command is
+// called in, as long as that sees the control socket.
 func runExec(c *call) error {
-	if len(c.args) < 2 {
+	if len(c.args) < 2 || c.args[1] == "" {
 		return usageError{"exec wants a container and a command: service exec NAME -- COMMAND"}
 	}
+	if c.tty && !isTerminal(0) {
+		return usageError{"exec -t: standard input is no terminal"}
+	}
+	p := control.Program{Args: c.args[1:], Terminal: c.tty, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}}
+	if term := os.Getenv("TERM"); term != "" && c.tty {
+		p.Env = []string{"TERM=" + term}
+	}
+	if c.json {
+		return execJSON(c, p)
+	}
+	status, err := c.execute(p)
+	if err != nil {
+		return err
+	}
+	if code := status.ExitCode(); code != 0 {
+		return exitStatus(code)
+	}
+	return nil
+}
+
+// execute asks the supervisor, and does without it for what is no service, or
+// when there is none.
+func (c *call) execute(p control.Program) (reap.Status, error) {
+	defer keepTerminal()()
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH)
+	defer signal.Stop(signals)
+	run, err := c.client().Exec(c.args[0], p)
+	var refused *control.Refused
+	if errors.Is(err, control.ErrNoSupervisor) || errors.As(err, &refused) && refused.Status == 404 {
+		return c.executeHere(p)
+	}
+	if err != nil {
+		return reap.Status{}, err
+	}
+	go func() {
+		for s := range signals {
+			if err := run.Signal(s.(unix.Signal)); err != nil {
+				return // it has ended
+			}
+		}
+	}()
+	status, err := run.Wait()
+	if errors.Is(err, control.ErrLost) {
+		// The program runs on, and its end will be in the keeper's ledger.
+		exit, err := keeper.Wait(context.Background(), c.paths.Own(), run.Ident())
+		return exit.Status, err
+	}
+	return status, err
+}
+
+// keepTerminal remembers how the terminal is, and gives the means to put it back
+// so: a runtime that is killed leaves it raw.
+func keepTerminal() func() {
+	saved, err := unix.IoctlGetTermios(0, unix.TCGETS)
+	if err != nil {
+		return func() {}
+	}
+	return func() {
+		if err := unix.IoctlSetTermios(0, unix.TCSETSW, saved); err != nil {
+			return // it has been hung up
+		}
+	}
+}
+
+// executeHere calls the OCI runtime itself, whose place is the machine and not a
+// container.
+func (c *call) executeHere(p control.Program) (reap.Status, error) {
 	_, folder, err := locate(c, c.args[0])
 	if err != nil {
-		return err
+		return reap.Status{}, err
 	}
-	args := []string{c.paths.Runc, "--root", c.paths.RuncRoot, "exec"}
-	if c.tty {
-		args = append(args, "-t")
+	r := runc.Runtime{Path: c.paths.Runc, Root: c.paths.RuncRoot}
+	cmd := r.ExecCommand(runc.Exec{ID: folder, Args: p.Args, Env: p.Env, Terminal: p.Terminal,
+		Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]})
+	cmd.SysProcAttr = nil // Ctrl-C is for all of this terminal
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return reap.Status{}, fmt.Errorf("run %s: %w", c.paths.Runc, err)
 	}
-	if term := os.Getenv("TERM"); term != "" && c.tty {
-		args = append(args, "-e", "TERM="+term)
-	}
-	command := c.args[1:]
-	if command[0] == "--" {
-		command = command[1:]
-	}
-	args = append(append(args, folder), command...)
-	program, err := exec.LookPath(c.paths.Runc)
-	if err != nil {
-		return err
-	}
-	return errors.Join(errors.New("run "+program), unix.Exec(program, args, os.Environ()))
+	return reap.Status{Code: cmd.ProcessState.ExitCode()}, nil
 }

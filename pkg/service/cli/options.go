@@ -54,7 +54,8 @@ func (o *options) define(f *flag.FlagSet) {
 }
 
 // parse reads flags. Before the command (c nil) it stops at the first argument;
-// behind it flags may stand anywhere, up to "--".
+// behind it flags may stand anywhere, up to "--", or up to where another
+// program's command line begins.
 func (o *options) parse(name string, args []string, c *command) ([]string, error) {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -79,6 +80,12 @@ func (o *options) parse(name string, args []string, c *command) ([]string, error
 		}
 		rest = append(rest, f.Arg(0))
 		args = f.Args()[1:]
+		if len(rest) == c.own && c.own > 0 {
+			if len(args) > 0 && args[0] == "--" {
+				args = args[1:]
+			}
+			return append(rest, args...), nil
+		}
 	}
 }
 

@@ -149,8 +149,8 @@ func stageSupervisor(program, dir string, pipes *os.File) *exec.Cmd {
 // to end. Then it asks for a last stop: once that is answered, a supervisor that
 // is killed at that moment must not forget it.
 func toggleService(dir string, end chan struct{}) error {
-	control := control.Client{Path: dir + "/run/slipway/control.sock"}
-	ask := func(verb string) bool { return control.Ask(verb, "toggled", &status.Service{}) == nil }
+	client := control.Client{Path: dir + "/run/slipway/control.sock"}
+	ask := func(verb string) bool { return client.Ask(verb, "toggled", control.Wish{}, &status.Service{}) == nil }
 	verbs, asked := []string{"stop", "start", "restart"}, 0
 	for going := true; going; {
 		if ask(verbs[rand.IntN(len(verbs))]) {
@@ -173,7 +173,7 @@ func toggleService(dir string, end chan struct{}) error {
 	}
 	for {
 		var s status.Service
-		if err := control.Service("toggled", &s); err == nil && s.State == state.Stopped {
+		if err := client.Service("toggled", &s); err == nil && s.State == state.Stopped {
 			fmt.Printf("toggled: %d wishes were heard\n", asked)
 			return nil
 		}

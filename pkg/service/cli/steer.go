@@ -51,21 +51,48 @@ func steer(c *call, verb string) error {
 			return err
 		}
 	}
-	var before, now status.Service
-	if err := c.client().Service(name, &before); err != nil {
+	wish, err := c.wish()
+	if err != nil {
 		return err
 	}
-	if err := c.client().Ask(verb, name, &now); err != nil {
+	var before, now status.Service
+	var refused *control.Refused
+	if err := c.client().Service(name, &before); err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	if err := c.client().Ask(verb, name, wish, &now); err != nil {
 		return err
 	}
 	for pause := 5 * time.Millisecond; !settled(verb, before, now); pause = min(2*pause, 200*time.Millisecond) {
 		time.Sleep(pause)
-		now = status.Service{}
-		if err := c.client().Service(name, &now); err != nil {
+		if now, err = c.look(name); err != nil {
 			return err
 		}
 	}
 	return conclude(c, verb, now)
+}
+
+// wish says where the service is to be looked for, if -path was given.
+func (c *call) wish() (control.Wish, error) {
+	if c.paths.Services == "" {
+		return control.Wish{}, nil
+	}
+	path, err := filepath.Abs(c.paths.Services)
+	return control.Wish{Path: path}, err
+}
+
+// returnTime is how long a supervisor that was killed may take to come back.
+const returnTime = 15 * time.Second
+
+// look asks how a service is. A supervisor that is away comes back to the wish,
+// which it has kept.
+func (c *call) look(name string) (s status.Service, err error) {
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		err = c.client().Service(name, &s)
+		if !errors.Is(err, control.ErrNoSupervisor) || time.Since(begin) > returnTime {
+			return s, err
+		}
+	}
 }
 
 // settled tells whether a wish has come to something.
@@ -80,6 +107,11 @@ func settled(verb string, before, now status.Service) bool {
 }
 
 func conclude(c *call, verb string, now status.Service) error {
+	if c.json {
+		if err := writeJSON(c, now); err != nil {
+			return err
+		}
+	}
 	switch now.State {
 	case state.Failed, state.Backoff:
 		if verb != "stop" {
@@ -90,10 +122,7 @@ func conclude(c *call, verb string, now status.Service) error {
 			return fmt.Errorf("%s %s: it was stopped meanwhile", verb, now.Name)
 		}
 	}
-	if c.json {
-		return writeJSON(c, now)
-	}
-	if !c.quiet {
+	if !c.json && !c.quiet {
 		say(c.out, "%s: %s\n", now.Name, describe(now))
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -15,58 +16,125 @@ import (
 // ErrNoSupervisor says that nobody answers on the socket.
 var ErrNoSupervisor = errors.New("the supervisor does not answer")
 
-// maxBody bounds what a client reads.
-const maxBody = 16 << 20
+// errBusy says that the server has sent us away: the request was not looked at.
+var errBusy = errors.New("too many clients ask the supervisor")
+
+var errNoAnswer = errors.New("the connection ended without an answer")
+
+// maxAnswer bounds what a client reads, busyTime how long it tries again.
+const (
+	maxAnswer = 16 << 20
+	busyTime  = 10 * time.Second
+)
 
 // Client asks a Server.
 type Client struct{ Path string }
 
 // Get fills v from a path.
-func (c Client) Get(path string, v any) error { return c.call("GET", path, v) }
+func (c Client) Get(path string, v any) error { return c.call("GET", path, nil, v) }
 
 // Service is how one service is.
-func (c Client) Service(name string, v any) error { return c.Get(servicesPath+"/"+name, v) }
+func (c Client) Service(name string, v any) error { return c.Get(servicePath(name, ""), v) }
 
 // Services is how all are.
 func (c Client) Services(v any) error { return c.Get(servicesPath, v) }
 
 // Ask makes a wish: start, stop or restart.
-func (c Client) Ask(verb, name string, v any) error {
-	return c.call("POST", servicesPath+"/"+name+"/"+verb, v)
+func (c Client) Ask(verb, name string, w Wish, v any) error {
+	return c.call("POST", servicePath(name, verb), w, v)
 }
 
-func (c Client) call(method, path string, v any) error {
-	conn, err := net.DialTimeout("unix", c.Path, clientTime)
+func servicePath(name, verb string) string {
+	path := servicesPath + "/" + url.PathEscape(name)
+	if verb != "" {
+		path += "/" + verb
+	}
+	return path
+}
+
+// call asks until it is heard: a server with too many clients sends some away.
+// A question can be asked again even if it may have been heard.
+func (c Client) call(method, path string, body, v any) error {
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		err := c.once(method, path, body, v)
+		again := errors.Is(err, errBusy) || method == "GET" && errors.Is(err, errNoAnswer)
+		if !again || time.Since(begin) > busyTime {
+			return err
+		}
+	}
+}
+
+func (c Client) once(method, path string, body, v any) error {
+	conn, err := c.dial()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoSupervisor, err)
+		return err
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(2 * clientTime)); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: localhost\r\n\r\n", method, path); err != nil {
-		return fmt.Errorf("ask supervisor: %w", err)
-	}
-	status, body, err := readAnswer(conn)
+	head, err := requestText(method, path, body)
 	if err != nil {
+		return err
+	}
+	// One that sends us away may have closed the connection already.
+	_, writeErr := conn.Write(head)
+	status, answer, err := readAnswer(bufio.NewReader(conn))
+	if err = errors.Join(writeErr, err); status == 0 && err != nil {
 		return fmt.Errorf("ask supervisor: %w", err)
 	}
 	if status == 200 {
-		return json.Unmarshal(body, v)
+		return json.Unmarshal(answer, v)
 	}
-	var fault Fault
-	if err := json.Unmarshal(body, &fault); err != nil {
-		return fmt.Errorf("ask supervisor: status %d", status)
-	}
-	return errors.New(fault.Error)
+	return refusal(status, answer)
 }
 
-// readAnswer reads until the server closes the connection, as it always does.
-func readAnswer(r io.Reader) (status int, body []byte, err error) {
-	in := bufio.NewReader(io.LimitReader(r, maxBody))
-	line, err := readLine(in)
+func (c Client) dial() (*net.UnixConn, error) {
+	conn, err := connect(c.Path, busyTime)
 	if err != nil {
-		return 0, nil, err
+		return nil, fmt.Errorf("%w: %w", ErrNoSupervisor, err)
+	}
+	return conn, nil
+}
+
+func requestText(method, path string, body any) ([]byte, error) {
+	if body == nil {
+		return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: localhost\r\n\r\n", method, path), nil
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	head := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
+		method, path, jsonKind, len(data))
+	return append(head, data...), nil
+}
+
+// Refused is an answer that says no, in the supervisor's words.
+type Refused struct {
+	Status int
+	Text   string
+}
+
+func (r *Refused) Error() string { return r.Text }
+
+func refusal(status int, body []byte) error {
+	var f Fault
+	if err := json.Unmarshal(body, &f); err != nil {
+		return fmt.Errorf("ask supervisor: status %d", status)
+	}
+	if status == 503 {
+		return fmt.Errorf("%w: %s", errBusy, f.Error)
+	}
+	return &Refused{status, f.Error}
+}
+
+// readAnswer reads as much as the answer says that it has.
+func readAnswer(in *bufio.Reader) (status int, body []byte, err error) {
+	head := &headReader{in: in, left: maxHead}
+	line, err := head.line()
+	if err != nil {
+		return 0, nil, errNoAnswer
 	}
 	fields := strings.Fields(line)
 	if len(fields) < 2 {
@@ -75,11 +143,20 @@ func readAnswer(r io.Reader) (status int, body []byte, err error) {
 	if status, err = strconv.Atoi(fields[1]); err != nil {
 		return 0, nil, errors.New("the answer is not HTTP")
 	}
+	length := 0
 	for line != "" {
-		if line, err = readLine(in); err != nil {
+		if line, err = head.line(); err != nil {
 			return 0, nil, err
 		}
+		if value, is := strings.CutPrefix(line, "Content-Length:"); is {
+			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil || length < 0 || length > maxAnswer {
+				return 0, nil, errors.New("the answer's length is none")
+			}
+		}
 	}
-	body, err = io.ReadAll(in)
-	return status, body, err
+	body = make([]byte, length)
+	if _, err = io.ReadFull(in, body); err != nil {
+		return 0, nil, fmt.Errorf("the answer is cut short: %w", err)
+	}
+	return status, body, nil
 }

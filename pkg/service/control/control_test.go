@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +18,10 @@ import (
 )
 
 // fake is a supervisor of one service.
-type fake struct{ asked []string }
+type fake struct {
+	asked   []string
+	started atomic.Int64 // pid of the last program
+}
 
 func (f *fake) List(context.Context) (status.List, error) {
 	s, err := f.One(context.Background(), "web")
@@ -31,8 +35,8 @@ func (f *fake) One(_ context.Context, name string) (status.Service, error) {
 	return status.Service{Name: "web", State: state.Ready, Pid: 7, Restarts: 3, Memory: 4096, Ready: 0.25}, nil
 }
 
-func (f *fake) Ask(_ context.Context, verb, name string) error {
-	f.asked = append(f.asked, verb+" "+name)
+func (f *fake) Ask(_ context.Context, verb, name string, w Wish) error {
+	f.asked = append(f.asked, strings.TrimSpace(verb+" "+name+" "+w.Path))
 	if verb == "restart" {
 		return errors.New("not now")
 	}
@@ -77,13 +81,19 @@ func TestAsk(t *testing.T) {
 	if err := c.Service("nope", &s); err == nil || err.Error() != `no service "nope"` {
 		t.Errorf("unknown name: %v", err)
 	}
-	if err := c.Ask("stop", "web", &s); err != nil || s.Name != "web" {
+	if err := c.Ask("stop", "web", Wish{}, &s); err != nil || s.Name != "web" {
 		t.Errorf("stop: %v", err)
 	}
-	if err := c.Ask("restart", "web", &s); err == nil || err.Error() != "not now" {
+	if err := c.Ask("start", "web", Wish{Path: "/x"}, &s); err != nil {
+		t.Errorf("start elsewhere: %v", err)
+	}
+	if err := c.Service("we/b ü", &s); err == nil || err.Error() != `no service "we/b ü"` {
+		t.Errorf("a name that is no word: %v", err)
+	}
+	if err := c.Ask("restart", "web", Wish{}, &s); err == nil || err.Error() != "not now" {
 		t.Errorf("refused: %v", err)
 	}
-	if got := strings.Join(f.asked, ", "); got != "stop web, restart web" {
+	if got := strings.Join(f.asked, ", "); got != "stop web, start web /x, restart web" {
 		t.Errorf("asked: %s", got)
 	}
 	if err := (Client{Path: c.Path + ".not"}).Services(&l); !errors.Is(err, ErrNoSupervisor) {
@@ -131,57 +141,24 @@ func TestRequestsThatAreNone(t *testing.T) {
 			t.Errorf("%q: %q, want %s", request, got, want)
 		}
 	}
+	for request, want := range map[string]string{
+		"POST /v1/services/web/stop HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}":         "200 OK",
+		"POST /v1/services/web/stop HTTP/1.1\r\nContent-Length: 4\r\n\r\nnope":       "400 ",
+		"POST /v1/services/web/stop HTTP/1.1\r\nContent-Length: x\r\n\r\n":           "400 ",
+		"POST /v1/services/web/stop HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n":    "413 ",
+		"POST /v1/services/web/stop HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0": "411 ",
+		"POST /v1/services/web/exec HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}":         "400 ",
+		"POST /v1/services/no/exec HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}":          "404 ",
+		"GET /v1/services/web/exec HTTP/1.1\r\n\r\n":                                 "405 ",
+		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n":                           "400 ",
+	} {
+		if got := raw(t, c, request); !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %s", request, got, want)
+		}
+	}
 	endless := "GET / HTTP/1.1\r\nX: " + strings.Repeat("x", 2*maxHead)
 	if got := raw(t, c, endless); got != "" && !strings.Contains(got, "400") {
 		t.Errorf("endless head: %q", got)
-	}
-}
-
-// Clients that say nothing take slots for a while, and cost nobody else more
-// than that.
-func TestHangingClients(t *testing.T) {
-	_, c := serve(t)
-	for range 4 * maxClients {
-		conn, err := net.Dial("unix", c.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-	}
-	deadline := time.Now().Add(time.Minute)
-	for {
-		var l status.List
-		err := c.Services(&l)
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-func TestMetrics(t *testing.T) {
-	l := status.List{Services: []status.Service{
-		{Name: `we"b`, State: state.Ready, Pid: 7, Restarts: 3, Memory: 4096, Ready: 0.25},
-		{Name: "down", State: state.Failed},
-	}}
-	text := string(Metrics(l))
-	for _, want := range []string{
-		"slipway_service_state{service=\"we\\\"b\",slipway_service_state=\"ready\"} 1\n",
-		"slipway_service_state{service=\"down\",slipway_service_state=\"failed\"} 1\n",
-		"slipway_service_restarts_total{service=\"we\\\"b\"} 3\n",
-		"slipway_service_memory_bytes{service=\"we\\\"b\"} 4096\n",
-		"slipway_service_ready_seconds{service=\"we\\\"b\"} 0.25\n",
-		"# TYPE slipway_service_cpu_seconds counter\n# UNIT slipway_service_cpu_seconds seconds\n",
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in\n%s", want, text)
-		}
-	}
-	if strings.Contains(text, `memory_bytes{service="down"}`) || !strings.HasSuffix(text, "# EOF\n") {
-		t.Errorf("metrics:\n%s", text)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"slipway/pkg/service/state"
@@ -22,16 +23,21 @@ func always(f func(status.Service) float64) func(status.Service) (float64, bool)
 	return func(s status.Service) (float64, bool) { return f(s), true }
 }
 
+func whileUp(f func(status.Service) float64) func(status.Service) (float64, bool) {
+	return func(s status.Service) (float64, bool) { return f(s), s.Pid != 0 }
+}
+
 var families = []metric{
 	{"slipway_service_restarts", "counter", "", "Restarts by policy.", always(func(s status.Service) float64 { return float64(s.Restarts) })},
 	{"slipway_service_runs", "counter", "", "Starts.", always(func(s status.Service) float64 { return float64(s.Runs) })},
 	{"slipway_service_exits", "counter", "", "Ends of a started program.", always(func(s status.Service) float64 { return float64(s.Exits) })},
+	{"slipway_service_oom_exits", "counter", "", "Ends for want of memory, since the supervisor was started.", always(func(s status.Service) float64 { return float64(s.OOMs) })},
 	{"slipway_service_ready_seconds", "gauge", "seconds", "From start to ready, in the present run.", func(s status.Service) (float64, bool) { return s.Ready, s.State == state.Ready }},
-	{"slipway_service_uptime_seconds", "gauge", "seconds", "Since the present run was started.", func(s status.Service) (float64, bool) { return s.Uptime, s.Pid != 0 }},
-	{"slipway_service_memory_bytes", "gauge", "bytes", "Memory of the control group.", func(s status.Service) (float64, bool) { return float64(s.Memory), s.Pid != 0 }},
-	{"slipway_service_cpu_seconds", "counter", "seconds", "Processor time of the control group, in the present run.", func(s status.Service) (float64, bool) { return s.CPU, s.Pid != 0 }},
-	{"slipway_service_tasks", "gauge", "", "Processes and threads of the control group.", func(s status.Service) (float64, bool) { return float64(s.Tasks), s.Pid != 0 }},
-	{"slipway_service_oom_kills", "gauge", "", "Processes killed for want of memory, in the present run.", func(s status.Service) (float64, bool) { return float64(s.OOMKills), s.Pid != 0 }},
+	{"slipway_service_uptime_seconds", "gauge", "seconds", "Since the present run was started.", whileUp(func(s status.Service) float64 { return s.Uptime })},
+	{"slipway_service_memory_bytes", "gauge", "bytes", "Memory of the control group.", whileUp(func(s status.Service) float64 { return float64(s.Memory) })},
+	{"slipway_service_cpu_seconds", "counter", "seconds", "Processor time of the control group, in the present run.", whileUp(func(s status.Service) float64 { return s.CPU })},
+	{"slipway_service_tasks", "gauge", "", "Processes and threads of the control group.", whileUp(func(s status.Service) float64 { return float64(s.Tasks) })},
+	{"slipway_service_oom_kills", "counter", "", "Processes killed for want of memory, in the present run.", whileUp(func(s status.Service) float64 { return float64(s.OOMKills) })},
 }
 
 func (s *Server) metrics(ctx context.Context) answer {
@@ -39,46 +45,113 @@ func (s *Server) metrics(ctx context.Context) answer {
 	if err != nil {
 		return failure(503, err)
 	}
-	return answer{200, metricsKind, Metrics(l)}
+	return answer{status: 200, kind: metricsKind, body: Metrics(l)}
 }
 
 // Metrics writes a list as OpenMetrics text.
 func Metrics(l status.List) []byte {
-	var b bytes.Buffer
-	b.WriteString("# TYPE slipway_service_state stateset\n# HELP slipway_service_state The state of a service.\n")
-	for _, s := range l.Services {
-		for _, st := range state.All() {
-			on := 0
-			if s.State == st {
-				on = 1
+	e := &exposition{}
+	e.states(l.Services)
+	for _, m := range families {
+		e.family(m.name, m.kind, m.unit, m.help)
+		for _, s := range l.Services {
+			if v, has := m.value(s); has {
+				e.sample(m.name+suffix[m.kind], v, "service", s.Name)
 			}
-			fmt.Fprintf(&b, "slipway_service_state{service=%s,slipway_service_state=%s} %d\n", label(s.Name), label(string(st)), on)
 		}
 	}
-	for _, m := range families {
-		m.write(&b, l.Services)
-	}
-	b.WriteString("# EOF\n")
-	return b.Bytes()
+	e.starts(l.Services)
+	e.steps(l.Steps)
+	e.supervisor(l.Supervisor)
+	e.WriteString("# EOF\n")
+	return e.Bytes()
 }
 
-func (m metric) write(b *bytes.Buffer, services []status.Service) {
-	fmt.Fprintf(b, "# TYPE %s %s\n", m.name, m.kind)
-	if m.unit != "" {
-		fmt.Fprintf(b, "# UNIT %s %s\n", m.name, m.unit)
+var suffix = map[string]string{"counter": "_total"}
+
+// exposition is the text as it grows.
+type exposition struct{ bytes.Buffer }
+
+func (e *exposition) family(name, kind, unit, help string) {
+	fmt.Fprintf(e, "# TYPE %s %s\n", name, kind)
+	if unit != "" {
+		fmt.Fprintf(e, "# UNIT %s %s\n", name, unit)
 	}
-	fmt.Fprintf(b, "# HELP %s %s\n", m.name, m.help)
-	sample := m.name
-	if m.kind == "counter" {
-		sample += "_total"
+	fmt.Fprintf(e, "# HELP %s %s\n", name, help)
+}
+
+func (e *exposition) sample(name string, v float64, labels ...string) {
+	e.WriteString(name)
+	for i := 0; i+1 < len(labels); i += 2 {
+		e.WriteString([]string{"{", ","}[min(i, 1)] + labels[i] + `="` + escaper.Replace(labels[i+1]) + `"`)
 	}
-	for _, s := range services {
-		if v, has := m.value(s); has {
-			fmt.Fprintf(b, "%s{service=%s} %g\n", sample, label(s.Name), v)
-		}
+	if len(labels) > 0 {
+		e.WriteByte('}')
 	}
+	fmt.Fprintf(e, " %s\n", number(v))
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// canonical is a bound as all exporters write it: with a point.
+func canonical(v float64) string {
+	s := number(v)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	return s
 }
 
 var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
-func label(v string) string { return `"` + escaper.Replace(v) + `"` }
+func (e *exposition) states(services []status.Service) {
+	const name = "slipway_service_state"
+	e.family(name, "stateset", "", "The state of a service.")
+	for _, s := range services {
+		for _, st := range state.All() {
+			on := 0.0
+			if s.State == st {
+				on = 1
+			}
+			e.sample(name, on, "service", s.Name, name, string(st))
+		}
+	}
+}
+
+// starts is how long starts took until the service was ready.
+func (e *exposition) starts(services []status.Service) {
+	const name = "slipway_service_start_seconds"
+	e.family(name, "histogram", "seconds", "From the beginning of a start to ready, since the supervisor was started.")
+	for _, s := range services {
+		count := 0
+		for i, n := range s.Starts.Counts {
+			count += n
+			bound := "+Inf"
+			if i < len(status.Bounds) {
+				bound = canonical(status.Bounds[i].Seconds())
+			}
+			e.sample(name+"_bucket", float64(count), "service", s.Name, "le", bound)
+		}
+		e.sample(name+"_sum", s.Starts.Sum.Seconds(), "service", s.Name)
+		e.sample(name+"_count", float64(count), "service", s.Name)
+	}
+}
+
+func (e *exposition) steps(steps []status.Step) {
+	const state, took = "slipway_step_state", "slipway_step_seconds"
+	e.family(state, "info", "", "How a step of the boot or the shutdown stands.")
+	for _, s := range steps {
+		e.sample(state+"_info", 1, "section", s.Section, "step", s.Name, "state", s.State)
+	}
+	e.family(took, "gauge", "seconds", "How long it took.")
+	for _, s := range steps {
+		e.sample(took, s.Took.Seconds(), "section", s.Section, "step", s.Name)
+	}
+}
+
+func (e *exposition) supervisor(p status.Process) {
+	e.family("slipway_supervisor_memory_bytes", "gauge", "bytes", "Memory of the supervisor itself.")
+	e.sample("slipway_supervisor_memory_bytes", float64(p.Memory))
+	e.family("slipway_supervisor_start_time_seconds", "gauge", "seconds", "When the supervisor was started, in Unix time.")
+	e.sample("slipway_supervisor_start_time_seconds", float64(p.Started.UnixMilli())/1000)
+}

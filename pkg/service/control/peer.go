@@ -2,7 +2,6 @@ package control
 
 import (
 	"errors"
-	"fmt"
 	"net"
 
 	"golang.org/x/sys/unix"
@@ -10,12 +9,12 @@ import (
 
 // Peer is the process that listens: the supervisor, even if it hangs.
 func (c Client) Peer() (pid int, err error) {
-	conn, err := net.DialTimeout("unix", c.Path, clientTime)
+	conn, err := c.dial()
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrNoSupervisor, err)
+		return 0, err
 	}
 	defer conn.Close()
-	cred, err := peer(conn.(*net.UnixConn))
+	cred, err := peer(conn)
 	if err != nil {
 		return 0, err
 	}

@@ -2,7 +2,9 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -11,6 +13,13 @@ import (
 const servicesPath = "/v1/services"
 
 var verbs = map[string]bool{"start": true, "stop": true, "restart": true}
+
+// Wish is the body of a request to start or restart, which may be empty.
+type Wish struct {
+	// Path is the folder that has the service's, if that is not the one all
+	// services lie in: a service may be added to a machine that runs.
+	Path string `json:"path,omitempty"`
+}
 
 func (s *Server) answer(ctx context.Context, r request) answer {
 	rest, found := strings.CutPrefix(r.path, servicesPath)
@@ -22,16 +31,25 @@ func (s *Server) answer(ctx context.Context, r request) answer {
 	case !found || rest[0] != '/':
 		return failure(404, fmt.Errorf("no such path %s; there are %s and /metrics", r.path, servicesPath))
 	}
-	name, verb, asks := strings.Cut(rest[1:], "/")
+	name, verb, asks := splitName(rest[1:])
 	switch {
 	case !asks:
 		return s.get(r, func() answer { return s.one(ctx, name) })
-	case !verbs[verb]:
-		return failure(404, fmt.Errorf("no such request %q; there are start, stop and restart", verb))
+	case !verbs[verb] && verb != "exec":
+		return failure(404, fmt.Errorf("no such request %q; there are start, stop, restart and exec", verb))
 	case r.method != "POST":
 		return failure(405, fmt.Errorf("%s wants POST", r.path))
 	}
-	return s.ask(ctx, verb, name)
+	return s.ask(ctx, verb, name, r.body)
+}
+
+// splitName takes a service's name, as URLs write it, off a path.
+func splitName(path string) (name, verb string, asks bool) {
+	name, verb, asks = strings.Cut(path, "/")
+	if plain, err := url.PathUnescape(name); err == nil {
+		name = plain
+	}
+	return name, verb, asks
 }
 
 func (s *Server) get(r request, then func() answer) answer {
@@ -57,12 +75,18 @@ func (s *Server) one(ctx context.Context, name string) answer {
 	return jsonAnswer(200, v)
 }
 
-func (s *Server) ask(ctx context.Context, verb, name string) answer {
-	if _, err := s.sup.One(ctx, name); err != nil {
-		return failure(404, err)
+// ask makes a wish. A name that nobody knows may become known by it.
+func (s *Server) ask(ctx context.Context, verb, name string, body []byte) answer {
+	var w Wish
+	if len(body) > 0 {
+		if err := json.Unmarshal(body, &w); err != nil {
+			return failure(400, fmt.Errorf("read request: %w", err))
+		}
 	}
-	if err := s.sup.Ask(ctx, verb, name); err != nil {
+	err := s.sup.Ask(ctx, verb, name, w)
+	a := s.one(ctx, name)
+	if err != nil && a.status == 200 {
 		return failure(409, err)
 	}
-	return s.one(ctx, name)
+	return a
 }

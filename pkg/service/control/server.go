@@ -14,27 +14,30 @@ import (
 	"slipway/pkg/service/status"
 )
 
-// Bounds on what clients can cost: connections at a time, and how long one may
-// take to ask and to take its answer.
-const (
-	maxClients = 32
-	clientTime = 5 * time.Second
-)
+// clientTime is how long a client may take to ask, and to take its answer.
+const clientTime = 5 * time.Second
+
+// crowded is the pause after somebody was sent away, so that a flood of
+// connections costs the machine little.
+const crowded = 200 * time.Microsecond
 
 // Supervisor is what the server needs of one.
 type Supervisor interface {
 	// List and One say how things are. One's error is of an unknown name.
 	List(context.Context) (status.List, error)
 	One(context.Context, string) (status.Service, error)
-	// Ask is one of start, stop and restart.
-	Ask(ctx context.Context, verb, name string) error
+	// Ask is one of start, stop and restart. The wish may be empty.
+	Ask(ctx context.Context, verb, name string, w Wish) error
+	// Exec starts a program in a container. The files are closed by then.
+	Exec(ctx context.Context, name string, p Program) (Session, error)
 }
 
 // Server answers on the control socket.
 type Server struct {
-	sup   Supervisor
-	sock  *net.UnixListener
-	slots chan struct{}
+	sup      Supervisor
+	sock     *net.UnixListener
+	crowd    crowd
+	sessions chan struct{}
 }
 
 // Listen makes the socket, in place of one that a predecessor left.
@@ -51,7 +54,10 @@ func Listen(path string, s Supervisor) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for control: %w", err)
 	}
-	return &Server{sup: s, sock: sock, slots: make(chan struct{}, maxClients)}, nil
+	if err := shorten(sock); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen for control: %w", err), sock.Close())
+	}
+	return &Server{sup: s, sock: sock, sessions: make(chan struct{}, maxSessions)}, nil
 }
 
 // Serve answers until Close.
@@ -66,59 +72,96 @@ func (s *Server) Serve() error {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		select {
-		case s.slots <- struct{}{}:
-			go s.serve(conn)
-		default:
-			s.refuse(conn)
-		}
+		s.welcome(conn)
 	}
 }
 
 // Close removes the socket.
 func (s *Server) Close() error { return s.sock.Close() }
 
-func (s *Server) refuse(conn *net.UnixConn) {
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+// welcome serves a client, in the place of another if need be.
+func (s *Server) welcome(conn *net.UnixConn) {
+	pid, err := checkPeer(conn)
+	if err != nil {
+		turnAway(conn, failure(403, err))
 		return
 	}
-	if err := failure(503, errors.New("too many clients")).write(conn); err != nil {
+	v := &visitor{conn: conn, pid: pid}
+	out, ok := s.crowd.enter(v)
+	for ; !ok; out, ok = s.crowd.enter(v) {
+		time.Sleep(crowded)
+	}
+	if out != nil {
+		turnAway(out.conn, failure(503, errors.New("too many clients")))
+		time.Sleep(crowded)
+	}
+	go s.serve(v)
+}
+
+// turnAway says why, if that is possible at once.
+func turnAway(conn *net.UnixConn, a answer) {
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(crowded)); err != nil {
+		return
+	}
+	if err := a.write(conn); err != nil {
 		return
 	}
 }
 
 // serve answers one client. Whatever it does, it costs no more than its time.
-func (s *Server) serve(conn *net.UnixConn) {
-	defer func() { <-s.slots }()
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(clientTime)); err != nil {
+func (s *Server) serve(v *visitor) {
+	defer v.conn.Close()
+	defer s.crowd.leave(v)
+	if err := v.conn.SetDeadline(time.Now().Add(clientTime)); err != nil {
 		return
+	}
+	r := &receiver{conn: v.conn}
+	defer r.close()
+	q, err := readRequest(r)
+	if !s.crowd.reach(v, acting) {
+		return
+	}
+	a := s.respond(v, r, q, err)
+	if !s.crowd.reach(v, writing) {
+		return
+	}
+	if err := a.write(v.conn); err != nil {
+		return // the client has gone
+	}
+	if a.then != nil {
+		s.crowd.leave(v)
+		a.then()
+	}
+}
+
+// respond finds the answer to a request that was read, or could not be.
+func (s *Server) respond(v *visitor, r *receiver, q request, err error) answer {
+	var f *fault
+	if errors.As(err, &f) {
+		return failure(f.status, f)
+	}
+	if err != nil {
+		return failure(400, errHead)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), clientTime)
 	defer cancel()
-	var a answer
-	if err := checkPeer(conn); err != nil {
-		a = failure(403, err)
-	} else if r, err := readRequest(conn); err != nil {
-		a = failure(400, errHead)
-	} else {
-		a = s.answer(ctx, r)
+	q.files = r.files
+	if name, is := execPath(q); is {
+		return s.exec(ctx, v.conn, name, q)
 	}
-	if err := a.write(conn); err != nil {
-		return // the client has gone
-	}
+	return s.answer(ctx, q)
 }
 
 // checkPeer lets only root in. The socket's mode says the same; it does not
 // bind somebody who was given an open socket.
-func checkPeer(conn *net.UnixConn) error {
+func checkPeer(conn *net.UnixConn) (pid int32, err error) {
 	cred, err := peer(conn)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if cred.Uid != 0 {
-		return fmt.Errorf("user %d is not root", cred.Uid)
+		return 0, fmt.Errorf("user %d is not root", cred.Uid)
 	}
-	return nil
+	return cred.Pid, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -16,31 +15,98 @@ import (
 	"slipway/pkg/reap"
 )
 
+// Program is what to run in a container, and its streams.
+type Program struct {
+	Args, Env             []string
+	Terminal              bool
+	Stdin, Stdout, Stderr *os.File
+}
+
+// Session is a program that runs in a container.
+type Session interface {
+	// Ident is the OCI runtime's process, which ends as the program does.
+	Ident() reap.Ident
+	// Signal passes a signal on to the program.
+	Signal(sig unix.Signal) error
+	// Kill ends the program; the runtime around it then ends too.
+	Kill() error
+	// Wait waits for the program's end.
+	Wait(ctx context.Context) (reap.Status, error)
+}
+
 // Exec runs a program in a running container, its output nowhere, and waits.
 // When ctx ends first the program is killed, not only the runtime around it.
 func (e engine) Exec(ctx context.Context, b *bundle.Bundle, argv []string) (reap.Status, error) {
-	dir, err := os.MkdirTemp(e.RunDir, "exec-")
+	s, err := e.begin(b, Program{Args: argv})
 	if err != nil {
-		return reap.Status{}, fmt.Errorf("run in %s: %w", b.Name, err)
+		return reap.Status{}, err
 	}
-	status, err := e.exec(ctx, b.Name, filepath.Join(dir, "pid"), argv)
-	return status, errors.Join(err, os.RemoveAll(dir))
-}
-
-func (e engine) exec(ctx context.Context, id, pidFile string, argv []string) (reap.Status, error) {
-	args := append([]string{"--root", e.Runtime.Root, "exec", "--pid-file", pidFile, id}, argv...)
-	cmd := exec.Command(e.Runtime.Path, args...)
-	cmd.Dir = "/"
-	status, err := e.Reaper.Run(ctx, cmd)
+	status, err := s.Wait(ctx)
 	if err == nil {
 		return status, nil
 	}
-	pid, pidErr := runc.ReadPid(pidFile)
-	if pidErr != nil {
-		return status, fmt.Errorf("run %s in %s: %w", strings.Join(argv, " "), id, err)
+	killErr := s.Kill()
+	_, err = e.Reaper.Finish(ctx, s.process) // the runtime too, should it stay
+	err = fmt.Errorf("run %s in %s: %w", strings.Join(argv, " "), b.Name, err)
+	return status, errors.Join(err, killErr, os.RemoveAll(s.dir))
+}
+
+// session has a folder of its own while it lasts.
+type session struct {
+	id      reap.Ident
+	process *reap.Process
+	dir     string
+}
+
+func (e engine) Begin(b *bundle.Bundle, p Program) (Session, error) {
+	s, err := e.begin(b, p)
+	if err != nil {
+		return nil, err
 	}
-	if killErr := unix.Kill(pid, unix.SIGKILL); killErr != nil && !errors.Is(killErr, unix.ESRCH) {
-		err = errors.Join(err, killErr)
+	return s, nil
+}
+
+func (e engine) begin(b *bundle.Bundle, p Program) (*session, error) {
+	dir, err := os.MkdirTemp(e.RunDir, "exec-")
+	if err != nil {
+		return nil, fmt.Errorf("run in %s: %w", b.Name, err)
 	}
-	return status, fmt.Errorf("run %s in %s: %w", strings.Join(argv, " "), id, err)
+	s := &session{dir: dir}
+	s.process, err = e.Runtime.StartExec(runc.Exec{
+		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(),
+		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
+	})
+	if err != nil {
+		err = fmt.Errorf("run %s in %s: %w", strings.Join(p.Args, " "), b.Name, err)
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if s.id, err = reap.Identify(s.process.Pid()); err != nil {
+		s.id = reap.Ident{Pid: s.process.Pid()} // it has ended already
+	}
+	return s, nil
+}
+
+func (s *session) pidFile() string { return filepath.Join(s.dir, "pid") }
+
+func (s *session) Ident() reap.Ident { return s.id }
+
+func (s *session) Signal(sig unix.Signal) error { return s.id.Signal(sig) }
+
+func (s *session) Kill() error {
+	pid, err := runc.ReadPid(s.pidFile())
+	if err != nil {
+		return s.id.Signal(unix.SIGKILL) // the runtime has not got that far
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+func (s *session) Wait(ctx context.Context) (reap.Status, error) {
+	status, err := s.process.Wait(ctx)
+	if err != nil {
+		return status, err
+	}
+	return status, os.RemoveAll(s.dir)
 }

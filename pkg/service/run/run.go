@@ -34,6 +34,8 @@ type Engine interface {
 	Find(b *bundle.Bundle) (id reap.Ident, started bool, err error)
 	// Exec runs a program in a running container and waits for its end.
 	Exec(ctx context.Context, b *bundle.Bundle, argv []string) (reap.Status, error)
+	// Begin starts a program in a running container, with streams.
+	Begin(b *bundle.Bundle, p Program) (Session, error)
 }
 
 // Container is one that runs or ran.

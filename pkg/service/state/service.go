@@ -80,7 +80,8 @@ const (
 type service struct {
 	Record
 	policy bundle.Policy
-	fault  string // it cannot be started at all
+	broken string // its bundle cannot be read
+	fault  string // it cannot be started at all, for that or for its place in the graph
 	// restored: an earlier supervisor has dealt with it, so that it may be
 	// down because somebody wants it so.
 	restored bool

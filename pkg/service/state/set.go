@@ -42,25 +42,38 @@ func New(c Config) *Set {
 		services: map[string]*service{}, slots: max(c.Slots, 1), jitter: c.Jitter,
 		dirty: map[string]bool{}, moved: map[string]bool{},
 	}
-	var nodes []graph.Node
-	for name, p := range c.Policies {
-		nodes = append(nodes, graph.Node{Name: name, After: p.After, Requires: p.Requires})
-		s.services[name] = &service{Record: Record{Name: name, State: Stopped}, policy: p}
+	s.Learn(c.Policies, c.Faults)
+	return s
+}
+
+// Learn adds services, stopped, and takes new policies and faults for those that
+// there are: what they are doing goes on.
+func (s *Set) Learn(policies map[string]bundle.Policy, faults map[string]error) {
+	for name, p := range policies {
+		svc := s.known(name)
+		svc.policy, svc.broken = p, ""
 	}
-	for name, err := range c.Faults {
-		if s.services[name] == nil {
-			nodes = append(nodes, graph.Node{Name: name})
-			s.services[name] = &service{Record: Record{Name: name, State: Stopped}}
-		}
-		s.services[name].fault = err.Error()
+	for name, err := range faults {
+		s.known(name).broken = err.Error()
+	}
+	var nodes []graph.Node
+	for name, svc := range s.services {
+		nodes = append(nodes, graph.Node{Name: name, After: svc.policy.After, Requires: svc.policy.Requires})
 	}
 	s.graph = graph.New(nodes)
-	for name, err := range s.graph.Faults {
-		if s.services[name].fault == "" {
-			s.services[name].fault = err.Error()
+	for name, svc := range s.services {
+		svc.fault = svc.broken
+		if err := s.graph.Faults[name]; err != nil && svc.fault == "" {
+			svc.fault = err.Error()
 		}
 	}
-	return s
+}
+
+func (s *Set) known(name string) *service {
+	if s.services[name] == nil {
+		s.services[name] = &service{Record: Record{Name: name, State: Stopped}}
+	}
+	return s.services[name]
 }
 
 // Result is what Handle made of an event, in order.

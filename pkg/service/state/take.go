@@ -112,6 +112,9 @@ func (s *Set) restart(svc *service) error {
 	if s.ending {
 		return fmt.Errorf("restart %s: the services are being stopped", svc.Name)
 	}
+	if svc.fault != "" {
+		return fmt.Errorf("restart %s: %s", svc.Name, svc.fault)
+	}
 	s.want(svc, true)
 	svc.Again = true
 	s.dirty[svc.Name] = true

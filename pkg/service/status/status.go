@@ -31,7 +31,10 @@ type Service struct {
 	Memory   uint64       `json:"memory_bytes"`
 	CPU      float64      `json:"cpu_seconds"`
 	Tasks    uint64       `json:"tasks"`
-	OOMKills uint64       `json:"oom_kills,omitempty"`
+	// OOMKills are of the present run; OOMs are the runs that ended by one.
+	OOMKills uint64    `json:"oom_kills,omitempty"`
+	OOMs     int       `json:"-"`
+	Starts   Durations `json:"-"`
 }
 
 // Step is an onboot or onshutdown container.
@@ -46,7 +49,39 @@ type Step struct {
 // List is all containers.
 type List struct {
 	// LastBoot is how the boot before this one ended, where /var lasts.
-	LastBoot string    `json:"last_boot,omitempty"`
-	Steps    []Step    `json:"steps"`
-	Services []Service `json:"services"`
+	LastBoot   string    `json:"last_boot,omitempty"`
+	Supervisor Process   `json:"supervisor,omitzero"`
+	Steps      []Step    `json:"steps"`
+	Services   []Service `json:"services"`
+}
+
+// Process is the supervisor itself.
+type Process struct {
+	Pid     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	// Memory is resident memory of its own, without that of its program.
+	Memory uint64 `json:"memory_bytes"`
+}
+
+// Durations counts times by size.
+type Durations struct {
+	Counts [len(Bounds) + 1]int // of those up to each bound, and above the last
+	Sum    time.Duration
+}
+
+// Bounds are the upper ends of what Durations tells apart.
+var Bounds = [...]time.Duration{
+	25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond,
+	500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second,
+	10 * time.Second, 30 * time.Second, time.Minute,
+}
+
+// Add counts one.
+func (d *Durations) Add(t time.Duration) {
+	i := 0
+	for i < len(Bounds) && t > Bounds[i] {
+		i++
+	}
+	d.Counts[i]++
+	d.Sum += t
 }

@@ -2,41 +2,96 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/service/control"
+	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 	"slipway/pkg/service/status"
 )
 
 // remote is the supervisor as the control socket sees it: each call goes
-// through the loop.
+// through the loop for what only the loop may touch, and reads files beside it.
 type remote struct{ *Supervisor }
 
-func (r remote) List(ctx context.Context) (l status.List, err error) {
-	err = r.Do(ctx, func() { l = r.Supervisor.List() })
-	return l, err
+func (r remote) List(ctx context.Context) (status.List, error) {
+	var l status.List
+	var uses []use
+	err := r.Do(ctx, func() {
+		for _, name := range r.set.Names() {
+			l.Services = append(l.Services, r.Status(name))
+			uses = append(uses, r.use(name))
+		}
+	})
+	if err != nil {
+		return l, err
+	}
+	for i, u := range uses {
+		u.add(&l.Services[i])
+	}
+	r.addMachine(&l)
+	return l, nil
 }
 
 func (r remote) One(ctx context.Context, name string) (v status.Service, err error) {
 	var unknown error
+	var u use
 	err = r.Do(ctx, func() {
 		if unknown = r.set.Known(name); unknown == nil {
-			v = r.Status(name)
+			v, u = r.Status(name), r.use(name)
 		}
 	})
 	if err == nil {
 		err = unknown
 	}
+	u.add(&v)
 	return v, err
 }
 
-func (r remote) Ask(ctx context.Context, verb, name string) error {
+func (r remote) Ask(ctx context.Context, verb, name string, w control.Wish) error {
 	var refused error
-	err := r.Do(ctx, func() { refused = r.submit(state.Event{Kind: state.Kind(verb), Name: name}) })
+	err := r.Do(ctx, func() {
+		if verb != string(state.Stop) {
+			refused = r.learn(name, w.Path)
+		}
+		if refused == nil {
+			refused = r.submit(state.Event{Kind: state.Kind(verb), Name: name})
+		}
+	})
 	if err == nil {
 		err = refused
 	}
 	return err
+}
+
+// Exec starts a program in a service that runs.
+func (r remote) Exec(ctx context.Context, name string, p control.Program) (control.Session, error) {
+	var b *bundle.Bundle
+	var down error
+	err := r.Do(ctx, func() {
+		b = r.bundles[name]
+		if rec, _ := r.set.Record(name); rec.State != state.Running && rec.State != state.Ready && rec.State != state.Stopping {
+			down = fmt.Errorf("%s does not run: it is %s%s", name, rec.State, because(rec.Cause))
+		}
+	})
+	if err == nil {
+		err = down
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.Engine.Begin(b, run.Program{
+		Args: p.Args, Env: p.Env, Terminal: p.Terminal,
+		Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2],
+	})
+}
+
+func because(cause string) string {
+	if cause == "" {
+		return ""
+	}
+	return " (" + oneLine(cause) + ")"
 }
 
 // serve answers on the control socket for as long as the loop runs.

@@ -94,6 +94,10 @@ func (e *fakeEngine) Attach(b *bundle.Bundle, id reap.Ident) (run.Container, err
 
 func (e *fakeEngine) Find(*bundle.Bundle) (reap.Ident, bool, error) { panic("not here") }
 func (e *fakeEngine) Clean(b *bundle.Bundle) error                  { e.note("clean", b.Name); return nil }
+func (e *fakeEngine) Begin(*bundle.Bundle, run.Program) (run.Session, error) {
+	return nil, errors.New("not here")
+}
+
 func (e *fakeEngine) Exec(context.Context, *bundle.Bundle, []string) (reap.Status, error) {
 	return reap.Status{}, nil
 }

@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/cgroup"
-	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/onboot"
 	"slipway/pkg/service/state"
@@ -14,14 +12,13 @@ import (
 
 // List is how all containers are now. It is to be called in the loop.
 func (s *Supervisor) List() status.List {
-	l := status.List{Steps: Steps(s.Host.Paths)}
-	var last endings.Note
-	if host.ReadJSON(s.Host.Paths.Own("last-boot.json"), &last) == nil {
-		l.LastBoot = last.Reason
-	}
+	var l status.List
 	for _, name := range s.set.Names() {
-		l.Services = append(l.Services, s.Status(name))
+		v := s.Status(name)
+		s.use(name).add(&v)
+		l.Services = append(l.Services, v)
 	}
+	s.addMachine(&l)
 	return l
 }
 
@@ -45,7 +42,8 @@ func Steps(p host.Paths) []status.Step {
 	return all
 }
 
-// Status is how one service is now. It is to be called in the loop.
+// Status is how one service is now, but for what it uses. It is to be called in
+// the loop.
 func (s *Supervisor) Status(name string) status.Service {
 	rec, _ := s.set.Record(name)
 	v := status.Service{
@@ -63,24 +61,8 @@ func (s *Supervisor) Status(name string) status.Service {
 	if rec.State == state.Ready && !rec.ReadyAt.IsZero() {
 		v.Ready = rec.ReadyAt.Sub(rec.StartedAt).Seconds()
 	}
-	if l := s.lives[name]; l != nil && l.container != nil && rec.State.Up() {
-		addUse(&v, l)
+	if c := s.tallies[name]; c != nil {
+		v.Starts, v.OOMs = c.starts, c.ooms
 	}
 	return v
-}
-
-// addUse adds what the cgroup says. Without one the figures stay 0.
-func addUse(v *status.Service, l *life) {
-	g, ok := l.container.(interface{ Group() cgroup.Group })
-	if !ok {
-		return
-	}
-	use, err := g.Group().Stats()
-	if err != nil {
-		return
-	}
-	v.Memory, v.CPU, v.Tasks = use.Memory, use.CPU.Seconds(), use.Pids
-	if n, err := g.Group().OOMKills(); err == nil {
-		v.OOMKills = n
-	}
 }

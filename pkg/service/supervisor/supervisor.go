@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -50,6 +49,8 @@ type Supervisor struct {
 	Config
 	set     *state.Set
 	bundles map[string]*bundle.Bundle
+	added   added
+	tallies map[string]*tally
 	store   *store
 	pump    *logs.Pump
 	log     *slog.Logger
@@ -67,6 +68,7 @@ type Supervisor struct {
 	book     *endings.Book
 	bookOpen bool
 	dog      *watchdog
+	began    time.Time
 }
 
 type timerKey struct {
@@ -85,6 +87,7 @@ func New(c Config) (*Supervisor, error) {
 	}
 	s := &Supervisor{
 		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
+		tallies: map[string]*tally{}, began: time.Now(),
 		inbox: make(chan func(), 64), ended: make(chan struct{}),
 		timers:   map[timerKey]*time.Timer{},
 		patience: patience{waits: map[string]wait{}},
@@ -101,8 +104,7 @@ func New(c Config) (*Supervisor, error) {
 }
 
 func (s *Supervisor) load() error {
-	dir := s.Host.Paths.Section(bundle.Services)
-	names, err := bundle.List(dir)
+	dirs, err := s.folders()
 	if err != nil {
 		return err
 	}
@@ -110,8 +112,8 @@ func (s *Supervisor) load() error {
 		Policies: map[string]bundle.Policy{}, Faults: map[string]error{},
 		Slots: s.Slots, Jitter: rand.Float64,
 	}
-	for _, name := range names {
-		b, err := bundle.Load(bundle.Services, filepath.Join(dir, name))
+	for name, dir := range dirs {
+		b, err := bundle.Load(bundle.Services, dir)
 		if err != nil {
 			config.Faults[name] = err
 			continue
@@ -209,6 +211,7 @@ func (s *Supervisor) carryOut(r state.Result) {
 	}
 	for _, t := range r.Changes {
 		s.dropTimers(t)
+		s.count(t)
 		s.store.note(t)
 		s.tell(t)
 	}

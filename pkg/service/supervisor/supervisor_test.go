@@ -8,6 +8,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
+	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
 )
 
@@ -146,7 +147,7 @@ func TestSteering(t *testing.T) {
 	r := remote{m.sup}
 	ask := func(verb, name string) {
 		t.Helper()
-		if err := r.Ask(t.Context(), verb, name); err != nil {
+		if err := r.Ask(t.Context(), verb, name, control.Wish{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,7 +158,7 @@ func TestSteering(t *testing.T) {
 	m.await("web", state.Ready)
 	ask("restart", "db")
 	m.await("db", state.Ready)
-	if err := r.Ask(t.Context(), "start", "wbe"); err == nil || !strings.Contains(err.Error(), `did you mean "web"`) {
+	if err := r.Ask(t.Context(), "start", "wbe", control.Wish{}); err == nil || !strings.Contains(err.Error(), `did you mean "web"`) {
 		t.Errorf("unknown name: %v", err)
 	}
 	saw(t, m.engine.happened(), "TERM web", "clean web", "TERM db", "clean db", "start db", "start web", "TERM db", "clean db", "start db")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/reap"
+	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
 )
 
@@ -58,7 +59,7 @@ func TestWatchdogStandsForVitalServices(t *testing.T) {
 	saw(t, m.console(), "watchdog: resets the machine when it is not fed for 3s", "watchdog: not fed while .*service vital is backoff")
 	r := remote{m.sup}
 	for verb, name := range map[string]string{"start": "vital", "stop": "slow"} {
-		if err := r.Ask(t.Context(), verb, name); err != nil {
+		if err := r.Ask(t.Context(), verb, name, control.Wish{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,0 +1,143 @@
+package control
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+	"time"
+
+	"slipway/pkg/service/status"
+)
+
+// answered asks as a person would, and tells how long that took.
+func answered(t *testing.T, c Client) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	var l status.List
+	if err := c.Services(&l); err != nil || len(l.Services) != 1 {
+		t.Fatalf("%+v, %v after %s", l, err, time.Since(begin))
+	}
+	return time.Since(begin)
+}
+
+func dial(t *testing.T, c Client) net.Conn {
+	t.Helper()
+	conn, err := connect(c.Path, busyTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return conn
+}
+
+// A thousand connections that say nothing, or a byte now and then, hurt nobody:
+// the next client is answered at once, and what they cost is bounded.
+func TestIdleConnections(t *testing.T) {
+	_, c := serve(t)
+	before := runtime.NumGoroutine()
+	for i := range 1000 {
+		conn := dial(t, c)
+		if i%2 == 0 {
+			if _, err := io.WriteString(conn, "GET /v1/serv"); err != nil {
+				continue // sent away already
+			}
+		}
+	}
+	if took := answered(t, c); took > clientTime {
+		t.Errorf("answered after %s", took)
+	}
+	if n := runtime.NumGoroutine() - before; n > maxClients+20 {
+		t.Errorf("%d goroutines serve 1000 connections", n)
+	}
+}
+
+// floodVar makes the test binary a client that floods the socket it names.
+const floodVar = "SLIPWAY_TEST_FLOOD"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(floodVar); path != "" {
+		flood(path)
+	}
+	os.Exit(m.Run())
+}
+
+// flood connects without end, in many ways at a time, until it is killed.
+func flood(path string) {
+	requests := []string{"", "GET /v1/services HTTP/1.1\r\n\r\n", "garbage\x00\n\n", "POST /v1/services/web/stop HTTP/1.1\r\nContent-Length: 60000\r\n\r\n"}
+	for _, r := range requests {
+		go func() {
+			var open []net.Conn
+			for {
+				conn, err := connect(path, busyTime)
+				if err != nil {
+					continue
+				}
+				fmt.Fprint(conn, r)
+				if open = append(open, conn); len(open) > 200 {
+					open[0].Close()
+					open = open[1:]
+				}
+			}
+		}()
+	}
+	select {}
+}
+
+// Whoever floods takes places from nobody but themselves.
+func TestFlood(t *testing.T) {
+	_, c := serve(t)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), floodVar+"="+c.Path)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Error("the flood ended by itself")
+		}
+	})
+	time.Sleep(200 * time.Millisecond)
+	for range 20 {
+		answered(t, c)
+	}
+}
+
+func TestGreediestGoesFirst(t *testing.T) {
+	var c crowd
+	first := &visitor{pid: 1}
+	busy := &visitor{pid: 2, phase: acting}
+	for _, v := range []*visitor{first, busy} {
+		if out, ok := c.enter(v); out != nil || !ok {
+			t.Fatal("there was a place")
+		}
+	}
+	var greedy []*visitor
+	for len(c.all) < maxClients {
+		v := &visitor{pid: 2}
+		greedy = append(greedy, v)
+		c.enter(v)
+	}
+	if out, ok := c.enter(&visitor{pid: 3}); out != greedy[0] || !ok {
+		t.Errorf("%+v goes, not the oldest idle one of the process that has most", out)
+	}
+	for _, v := range c.all {
+		v.phase = acting
+	}
+	if out, ok := c.enter(&visitor{pid: 3}); out != nil || ok {
+		t.Errorf("%+v goes in the middle of a request", out)
+	}
+	if c.reach(greedy[0], writing) {
+		t.Error("one who was sent away goes on")
+	}
+}

@@ -1,0 +1,94 @@
+package supervisor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/service/host"
+)
+
+// added are the services that were added to the machine after its boot, and
+// where their bundles lie. It is kept for the next supervisor.
+type added map[string]string
+
+func addedFile(p host.Paths) string { return p.Own("added.json") }
+
+func loadAdded(p host.Paths) (added, error) {
+	a := added{}
+	err := host.ReadJSON(addedFile(p), &a)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return a, err
+}
+
+// folders is where the bundle of each service lies.
+func (s *Supervisor) folders() (map[string]string, error) {
+	section := s.Host.Paths.Section(bundle.Services)
+	names, err := bundle.List(section)
+	if err != nil {
+		return nil, err
+	}
+	dirs := map[string]string{}
+	for _, name := range names {
+		dirs[name] = filepath.Join(section, name)
+	}
+	s.added, err = loadAdded(s.Host.Paths)
+	for name, dir := range s.added {
+		dirs[name] = dir
+	}
+	return dirs, err
+}
+
+// learn reads a service's bundle again, or for the first time, because somebody
+// asks for its start: what lies there now is what is started. A path is a folder
+// other than the one all services lie in.
+func (s *Supervisor) learn(name, path string) error {
+	usual := filepath.Join(s.Host.Paths.Section(bundle.Services), name)
+	dir := cmp.Or(s.added[name], usual)
+	switch known := s.set.Known(name); {
+	case path != "":
+		rec, _ := s.set.Record(name)
+		if now := filepath.Join(path, name); now != dir && rec.State.Busy() {
+			return fmt.Errorf("%s runs from %s; stop it before it is started from %s", name, dir, now)
+		}
+		dir = filepath.Join(path, name)
+	case known != nil && !s.appeared(name):
+		return known
+	}
+	b, err := bundle.Load(bundle.Services, dir)
+	if err != nil {
+		return err
+	}
+	if err := s.note(name, dir, usual); err != nil {
+		return err
+	}
+	s.bundles[name] = b
+	s.set.Learn(map[string]bundle.Policy{name: b.Policy}, nil)
+	return nil
+}
+
+// appeared tells whether a name that is not known has a folder by now.
+func (s *Supervisor) appeared(name string) bool {
+	names, err := bundle.List(s.Host.Paths.Section(bundle.Services))
+	return err == nil && slices.Contains(names, name)
+}
+
+// note keeps where a service lies, if that is not where all do.
+func (s *Supervisor) note(name, dir, usual string) error {
+	was := cmp.Or(s.added[name], usual)
+	switch {
+	case was == dir:
+		return nil
+	case dir == usual:
+		delete(s.added, name)
+	default:
+		s.added[name] = dir
+	}
+	return host.WriteJSON(addedFile(s.Host.Paths), s.added)
+}

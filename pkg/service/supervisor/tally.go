@@ -1,0 +1,105 @@
+package supervisor
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"time"
+
+	"slipway/pkg/container/cgroup"
+	"slipway/pkg/service/endings"
+	"slipway/pkg/service/host"
+	"slipway/pkg/service/run"
+	"slipway/pkg/service/state"
+	"slipway/pkg/service/status"
+)
+
+// tally counts, for one service, what its record does not keep. A new
+// supervisor counts anew, as counters may.
+type tally struct {
+	starting time.Duration // of the start under way, until it runs
+	starts   status.Durations
+	ooms     int
+}
+
+// count enters a transition.
+func (s *Supervisor) count(t state.Transition) {
+	c := s.tallies[t.Name]
+	if c == nil {
+		c = &tally{}
+		s.tallies[t.Name] = c
+	}
+	rec, _ := s.set.Record(t.Name)
+	switch {
+	case t.From == state.Starting:
+		c.starting = t.Duration
+	case t.To == state.Ready:
+		c.starts.Add(c.starting + t.Duration)
+	}
+	if t.To == state.Cleaning && rec.LastExit != nil && rec.LastExit.Run == rec.Run && rec.LastExit.OOM {
+		c.ooms++
+	}
+}
+
+// use is where to find what a service uses. Its files are read outside the
+// loop: there are several of them for each service.
+type use struct {
+	group cgroup.Group
+	up    bool
+}
+
+// use is to be called in the loop.
+func (s *Supervisor) use(name string) use {
+	rec, _ := s.set.Record(name)
+	l := s.lives[name]
+	if l == nil || !rec.State.Up() {
+		return use{}
+	}
+	return useOf(l.container)
+}
+
+func useOf(c run.Container) use {
+	if g, ok := c.(interface{ Group() cgroup.Group }); ok {
+		return use{g.Group(), true}
+	}
+	return use{}
+}
+
+// add adds what the cgroup says. Without one the figures stay 0.
+func (u use) add(v *status.Service) {
+	if !u.up {
+		return
+	}
+	if got, err := u.group.Stats(); err == nil {
+		v.Memory, v.CPU, v.Tasks, v.OOMKills = got.Memory, got.CPU.Seconds(), got.Pids, got.OOMKills
+	}
+}
+
+// addMachine adds what is read from files and is of no one service.
+func (s *Supervisor) addMachine(l *status.List) {
+	p := s.Host.Paths
+	l.Steps = Steps(p)
+	var last endings.Note
+	if host.ReadJSON(p.Own("last-boot.json"), &last) == nil {
+		l.LastBoot = last.Reason
+	}
+	l.Supervisor = status.Process{Pid: os.Getpid(), Started: s.began, Memory: residentMemory()}
+}
+
+// residentMemory is what of this process lies in memory and is its own: pages of
+// the program itself can be dropped.
+func residentMemory() uint64 {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(lineOf(data, "RssAnon:"))
+	if len(fields) == 0 {
+		return 0
+	}
+	kb, err := strconv.ParseUint(string(fields[0]), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kb << 10
+}
