@@ -3,21 +3,23 @@
 GO       ?= go
 BIN      := bin
 SLIPWAY  := $(BIN)/slipway
-IMAGE    := build/demo
+IMAGE    := build/demo$(ARCH:%=-%)
+# ARCH=arm64 makes images, the demo and its machine for the other architecture.
+PLATFORM := $(ARCH:%=--platform linux/%)
 GUESTENV := CGO_ENABLED=0 GOOS=linux
 LDFLAGS  := -s -w
 
 # Packages of Debian 12 beside Go, git and make; commands that tell whether they are there.
-PACKAGES := qemu-system-x86 squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils
-COMMANDS := qemu-system-x86_64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img
-FILES    := /usr/include/seccomp.h /usr/share/OVMF/OVMF_CODE.fd
+PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+COMMANDS := qemu-system-x86_64 qemu-system-aarch64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img aarch64-linux-gnu-gcc
+FILES    := /usr/include/seccomp.h /usr/share/OVMF/OVMF_CODE.fd /usr/aarch64-linux-gnu/lib/libc.a
 
 # Tests that mount, and runc, need root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH" HOME="$$HOME")
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run shell image images setup test test-unit test-vm fuzz lint bench clean
+.PHONY: help run shell image images images-arm64 setup test test-unit test-vm fuzz lint bench clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,10 +31,14 @@ shell: image ## boot the demo to a prompt in the VM
 	$(SLIPWAY) run $(IMAGE)
 
 image: images ## build the demo image from linuxkit.yml
-	$(SLIPWAY) build --dir $(dir $(IMAGE)) --name $(notdir $(IMAGE)) linuxkit.yml
+	$(SLIPWAY) build $(PLATFORM) --dir $(dir $(IMAGE)) --name $(notdir $(IMAGE)) linuxkit.yml
 
 images: $(SLIPWAY) ## build our own images into the local store
-	$(SLIPWAY) images build
+	$(SLIPWAY) images build $(PLATFORM)
+
+# What the demo takes; the host's own images are there for all other tests.
+images-arm64: $(SLIPWAY)
+	$(SLIPWAY) images build --platform linux/arm64 kernel init runc busybox dhcp getty
 
 $(SLIPWAY): setup FORCE
 	@mkdir -p $(BIN)
@@ -62,7 +68,7 @@ $(BIN)/runc: images
 test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through sudo if need be)
 	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -race -timeout 20m ./pkg/... ./cmd/...
 
-test-vm: images ## boot a VM for every case in test/cases
+test-vm: images images-arm64 ## boot a VM for every case in test/cases
 	$(SUDO) $(GO) test -timeout 60m ./test/...
 
 FUZZTIME ?= 20s

@@ -25,7 +25,7 @@ type testCase struct {
 
 // problems runs the case and lists what is not as it should be.
 func (c *testCase) problems(t *testing.T) []string {
-	name, err := c.build(t.Context())
+	err := c.build(t.Context())
 	switch {
 	case c.want.Refused != "" && err == nil:
 		return []string{"the build accepts what it should refuse"}
@@ -40,9 +40,15 @@ func (c *testCase) problems(t *testing.T) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	for i := range c.want.Boots {
-		if problems := c.boot(t, name, i, disks); len(problems) > 0 {
-			return problems
+	for _, format := range c.want.Formats {
+		image, err := c.bootable(t.Context(), format)
+		if err != nil {
+			return []string{format + ": " + err.Error()}
+		}
+		for i := range c.want.Boots {
+			if problems := c.boot(t, image, i, disks); len(problems) > 0 {
+				return append(problems, "format "+format)
+			}
 		}
 	}
 	return nil
@@ -79,10 +85,10 @@ func (c *testCase) makeDisks(ctx context.Context) ([]qemu.Disk, error) {
 
 // boot runs the machine once. The console is in a file, as a guest may write
 // more than memory holds.
-func (c *testCase) boot(t *testing.T, name string, i int, disks []qemu.Disk) (problems []string) {
+func (c *testCase) boot(t *testing.T, image qemu.Boot, i int, disks []qemu.Disk) (problems []string) {
 	b := c.want.Boots[i]
 	console := filepath.Join(c.work, fmt.Sprintf("console%d.txt", i+1))
-	res, err := c.start(t.Context(), name, b, disks, console)
+	res, err := c.start(t.Context(), image, b, disks, console)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -106,11 +112,7 @@ func (c *testCase) boot(t *testing.T, name string, i int, disks []qemu.Disk) (pr
 	return problems
 }
 
-func (c *testCase) start(ctx context.Context, name string, b boot, disks []qemu.Disk, console string) (res qemu.Result, err error) {
-	image, err := qemu.Resolve(name, qemu.KernelInitrd)
-	if err != nil {
-		return res, err
-	}
+func (c *testCase) start(ctx context.Context, image qemu.Boot, b boot, disks []qemu.Disk, console string) (res qemu.Result, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return res, err
@@ -120,14 +122,11 @@ func (c *testCase) start(ctx context.Context, name string, b boot, disks []qemu.
 		return res, err
 	}
 	config := qemu.Config{
-		Name: "test-" + filepath.Base(c.dir), Binary: c.binary, Accel: trial.Accel, Boot: image,
-		Append: strings.TrimSpace(c.want.Append + " " + b.Append),
+		Name: "test-" + filepath.Base(c.dir), Arch: qemuArch[c.want.Arch], Binary: c.binary, Accel: trial.Accel, Boot: image,
+		Append: c.want.options(b),
 		MemMB:  c.want.Mem, CPUs: c.want.CPUs, Disks: disks, NoReboot: true,
 	}
 	watch := qemu.Watch{Report: b.Report != "none", Timeout: time.Duration(b.Timeout), Idle: idleTimeout}
-	if watch.Report {
-		config.Append += " slipway.report=poweroff"
-	}
 	if b.Until != "" {
 		watch.Expect = []*regexp.Regexp{regexp.MustCompile(b.Until)}
 	}
@@ -142,6 +141,15 @@ func (c *testCase) start(ctx context.Context, name string, b boot, disks []qemu.
 	}
 	defer context.AfterFunc(ctx, vm.Kill)()
 	return vm.Wait(), nil
+}
+
+// options are what a boot adds to the kernel command line.
+func (e *expect) options(b boot) string {
+	words := []string{e.Append, b.Append}
+	if b.Report != "none" {
+		words = append(words, "slipway.report=poweroff")
+	}
+	return strings.TrimSpace(strings.Join(words, " "))
 }
 
 // judge compares how the machine ended with how it should.

@@ -36,10 +36,6 @@ func TestCases(t *testing.T) {
 		t.Skip("whole-VM tests take minutes; -short leaves them out")
 	}
 	needImages(t)
-	binary, err := qemu.FindBinary("", "x86_64")
-	if err != nil {
-		t.Fatal(err)
-	}
 	folders, err := filepath.Glob("cases/*/expect.yml")
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no cases: %v", err)
@@ -51,10 +47,13 @@ func TestCases(t *testing.T) {
 			t.Parallel()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			run(t, dir, binary)
+			run(t, dir)
 		})
 	}
 }
+
+// qemuArch is what QEMU calls an architecture.
+var qemuArch = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
 
 // needImages fails, and does not skip, when there is nothing to test.
 func needImages(t *testing.T) {
@@ -72,8 +71,12 @@ func needImages(t *testing.T) {
 }
 
 // run runs one case: build, then its boots one after the other.
-func run(t *testing.T, dir, binary string) {
+func run(t *testing.T, dir string) {
 	want, err := readExpect(filepath.Join(dir, "expect.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := qemu.FindBinary("", qemuArch[want.Arch])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,20 +9,27 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"slipway/pkg/build/output"
 	"slipway/pkg/qemu"
 )
 
 // expect is a case's expect.yml: the machine, what is done to its image, and
 // what each boot has to show.
 type expect struct {
-	About  string // what the case shows, in a sentence
-	Initrd string // payload or cpio; default what the init image understands
-	Mem    int    // MB
-	CPUs   int    `yaml:"cpus"`
-	Append string // for every boot
-	Edit   edit   // of the root tree, after the build
-	Disks  []disk
-	Boots  []boot // default one with nothing special
+	About string // what the case shows, in a sentence
+	// Formats to write and to boot one after the other; default kernel+initrd.
+	// What a boot appends to the command line is built into a medium that
+	// boots by itself, so the first boot's is that of all.
+	Formats     []string
+	Arch        string // amd64 (default) or arm64
+	Initrd      string // payload or cpio; default what the init image understands
+	Compression string // as slipway build --compression takes it
+	Mem         int    // MB
+	CPUs        int    `yaml:"cpus"`
+	Append      string // for every boot
+	Edit        edit   // of the root tree, after the build
+	Disks       []disk
+	Boots       []boot // default one with nothing special
 	// Refused is a pattern: the build has to fail with it, and nothing boots.
 	Refused string
 	// Broken is a pattern: the case has to fail with it (a test of the tests).
@@ -85,7 +92,7 @@ func readExpect(file string) (*expect, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &expect{Mem: 512, CPUs: 2}
+	e := &expect{Mem: 512, CPUs: 2, Formats: []string{"kernel+initrd"}, Arch: "amd64"}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(e); err != nil {
@@ -96,6 +103,14 @@ func readExpect(file string) (*expect, error) {
 	}
 	if len(e.Boots) == 0 {
 		e.Boots = []boot{{}}
+	}
+	if qemuArch[e.Arch] == "" {
+		return nil, fmt.Errorf("%s: arch %q: want amd64 or arm64", file, e.Arch)
+	}
+	for _, f := range e.Formats {
+		if err := output.CheckFormat(f); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
 	}
 	for i := range e.Boots {
 		if err := e.Boots[i].check(); err != nil {

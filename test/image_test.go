@@ -22,32 +22,61 @@ import (
 	"slipway/pkg/bundle"
 )
 
-// build makes the case's image in its work folder, and gives its name.
-func (c *testCase) build(ctx context.Context) (name string, err error) {
+// imageName is what a case's image is called, in its work folder.
+const imageName = "image"
+
+// build makes the case's image in its work folder, in every format.
+func (c *testCase) build(ctx context.Context) (err error) {
 	config, faults, err := yml.Read(ctx, []string{filepath.Join(c.dir, "linuxkit.yml")}, nil)
 	if err := errors.Join(err, faults.Only(yml.Error).Err()); err != nil {
-		return "", err
+		return err
 	}
 	builder := &build.Builder{
 		Finder:    &oci.Finder{Store: oci.OpenStore()},
-		Platform:  v1.Platform{OS: "linux", Architecture: "amd64"},
+		Platform:  v1.Platform{OS: "linux", Architecture: c.want.Arch},
 		Hardening: build.HardeningDefault,
 	}
 	machine, err := builder.Build(ctx, config)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer func() { err = errors.Join(err, machine.Close()) }()
 	if err := c.want.Edit.apply(machine.Root); err != nil {
-		return "", fmt.Errorf("edit image: %w", err)
+		return fmt.Errorf("edit image: %w", err)
 	}
-	target := &output.Target{Dir: c.work, Name: "image"}
+	options := output.Options{Initrd: c.want.Initrd, Compression: c.want.Compression, Arch: c.want.Arch}
+	for _, format := range c.want.Formats {
+		if err := c.write(ctx, format, machine, builder, options); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *testCase) write(ctx context.Context, format string, machine *build.Machine, builder *build.Builder, o output.Options) (err error) {
+	root := machine.Root
+	if output.NeedsStub(format) {
+		if o.Stub, err = machine.Stub(ctx, builder); err != nil {
+			return err
+		}
+		// Nothing can be appended when it boots.
+		var cmdline strings.Builder
+		if _, err := io.Copy(&cmdline, root.Lookup(build.CmdlineFile).Inode.Open()); err != nil {
+			return err
+		}
+		was := cmdline.String()
+		if err := writeText(root, build.CmdlineFile, was+" "+c.want.options(c.want.Boots[0])); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, writeText(root, build.CmdlineFile, was)) }()
+	}
+	target := &output.Target{Dir: c.work, Name: imageName}
 	defer func() { err = errors.Join(err, target.Discard()) }()
-	if err := output.Write(ctx, "kernel+initrd", machine.Root, target, output.Options{Initrd: c.want.Initrd}); err != nil {
-		return "", err
+	if err := output.Write(ctx, format, root, target, o); err != nil {
+		return err
 	}
 	_, err = target.Commit()
-	return filepath.Join(c.work, "image"), err
+	return err
 }
 
 func (e edit) apply(t *tree.Tree) error {

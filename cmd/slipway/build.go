@@ -88,6 +88,7 @@ func (f *sourceFlags) registry(p *progress) (*oci.Registry, error) {
 
 type buildFlags struct {
 	sourceFlags
+	sbom        sbomFlags
 	formats     []string
 	name, dir   string
 	file        string
@@ -108,13 +109,14 @@ func newBuildCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	f.sbom.add(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.formats, "format", "f", nil, "formats to write, by comma or repeated (default kernel+initrd, with -o tar): "+strings.Join(output.Formats(), ", "))
 	flags.StringVar(&f.name, "name", "", "name of the image (default that of the first file)")
 	flags.StringVar(&f.dir, "dir", ".", "folder to write the image to")
 	flags.StringVarP(&f.file, "o", "o", "", "write one file of this name, - for standard output")
 	flags.StringVar(&f.initrd, "initrd", "", "payload: a squashfs that is mounted as it is; cpio: LinuxKit's plain archive (default what the init image understands)")
-	flags.StringVar(&f.compression, "compression", "", "of the squashfs: "+strings.Join(output.Compressions(), ", ")+" (default lz4 in an initrd, gzip on a disk)")
+	flags.StringVar(&f.compression, "compression", "", "of the squashfs, or of a cpio initrd: "+strings.Join(output.Compressions(), ", ")+" (default lz4 for a squashfs in an initrd, else gzip; a cpio has no xz)")
 	flags.BoolVar(&f.report, "report", false, "print what takes the room, by place in the YAML")
 	return cmd
 }
@@ -137,6 +139,12 @@ func (f *buildFlags) check(files []string) error {
 	}
 	if f.file != "" && (len(f.formats) != 1 || !output.IsOneFile(f.formats[0])) {
 		return usageError{fmt.Errorf("-o writes one file, and %s is not one", strings.Join(f.formats, " and "))}
+	}
+	if f.file == "-" && f.sbom.file == "-" {
+		return usageError{errors.New("-o - and --sbom - cannot both go to standard output")}
+	}
+	if err := f.sbom.check(); err != nil {
+		return err
 	}
 	if f.name == "" {
 		base := filepath.Base(files[0])
@@ -179,6 +187,11 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 			return err
 		}
 	}
+	list, err := f.sbom.put(ctx, machine, f.name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, list.Discard()) }()
 	for _, format := range f.formats {
 		p.step("writing " + format)
 		if err := output.Write(ctx, format, machine.Root, target, options); err != nil {
@@ -189,6 +202,11 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	if err != nil {
 		return err
 	}
+	more, err := list.Commit()
+	if err != nil {
+		return err
+	}
+	names = append(names, more...)
 	p.done(names, time.Since(began))
 	if f.report {
 		return machine.WriteReport(os.Stderr)

@@ -73,6 +73,10 @@ func (f *runFlags) background() error {
 	if err != nil {
 		return tell(pipe, errors.Join(err, b.Leave("")))
 	}
+	if !vm.AwaitUp() {
+		res := vm.Wait()
+		return tell(pipe, errors.Join(errors.New(res.String()), b.Leave(res.String())))
+	}
 	vm.Obey(func(string) {})
 	served := make(chan error, 1)
 	go func() { served <- b.Serve(vm) }()

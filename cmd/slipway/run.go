@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +18,9 @@ import (
 const runHelp = `Boots an image in QEMU, with its serial console here.
 
 NAME is what slipway build made: NAME-kernel with NAME-initrd.img or
-NAME-squashfs.img, and NAME-cmdline; or it is the file of an ISO or a disk.
+NAME-squashfs.img, and NAME-cmdline; or the medium NAME-efi.iso, NAME-efi.img or
+NAME-efi.qcow2, which is booted with UEFI firmware. NAME may also be the file of
+any ISO or disk.
 
 On a terminal every key goes to the guest, Ctrl-C too. Ctrl-] asks the guest to
 power off, a second one ends it at once. Elsewhere Ctrl-C and SIGTERM do that.
@@ -71,7 +75,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.IntVar(&f.config.MemMB, "mem", 1024, "memory of the guest, in MB")
 	fl.IntVar(&f.config.CPUs, "cpus", 1, "CPUs of the guest")
-	fl.StringVar(&f.arch, "arch", "x86_64", "x86_64 or aarch64")
+	fl.StringVar(&f.arch, "arch", "", "x86_64 or aarch64 (default what the kernel is for, else this machine's)")
 	fl.StringVar(&f.accel, "accel", qemu.AccelAuto, "auto, kvm or tcg (also $"+qemu.AccelEnv+")")
 	fl.StringVar(&f.qemu, "qemu", "", "QEMU's program (also $"+qemu.BinaryEnv+")")
 	fl.StringVar(&f.config.Append, "append", "", "words to add to the kernel command line")
@@ -81,13 +85,13 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.state, "state", "", "folder for disks without a name (default NAME-state)")
 	fl.StringVar(&f.data, "data", "", "metadata for the guest, on a disc of its own")
 	fl.StringVar(&f.dataFile, "data-file", "", "file that holds the metadata")
-	fl.BoolVar(&f.config.UEFI, "uefi", false, "boot with UEFI firmware")
+	fl.BoolVar(&f.config.UEFI, "uefi", false, "boot with UEFI firmware (implied by NAME-efi media)")
 	fl.BoolVar(&f.config.Watchdog, "watchdog", false, "plug in an i6300esb watchdog")
 	fl.BoolVar(&f.config.NoReboot, "no-reboot", false, "a reboot of the guest ends the run (implied by --report and --expect)")
 	fl.BoolVar(&f.kernel, "kernel", false, "NAME is a kernel+initrd image (default: found by looking)")
 	fl.BoolVar(&f.squashfs, "squashfs", false, "NAME is a kernel+squashfs image")
 	fl.BoolVar(&f.iso, "iso", false, "NAME is an ISO")
-	fl.BoolVar(&f.watch.Report, "report", false, "the guest reports on its containers once all have started, and powers off")
+	fl.BoolVar(&f.watch.Report, "report", false, "the guest reports on its containers once all have started, and powers off (an ISO or disk does if it was built with slipway.report=poweroff)")
 	fl.StringArrayVar(&f.expect, "expect", nil, "regular expression that a console line must match; once all have, power off")
 	fl.StringArrayVar(&f.failOn, "fail-on", nil, "regular expression that no console line may match")
 	fl.DurationVar(&f.watch.Timeout, "timeout", 0, "longest run, such as 90s")
@@ -99,7 +103,10 @@ func (f *runFlags) register(cmd *cobra.Command) {
 // machine turns the flags into a machine and what to watch for. Every fault
 // that it finds is the command line's.
 func (f *runFlags) machine(name string) (err error) {
-	f.config.Name, f.config.Arch = filepath.Base(name), f.arch
+	f.config.Name = filepath.Base(name)
+	if f.config.Arch, err = parseArch(f.arch); err != nil {
+		return err
+	}
 	f.state = stateOf(name, f.state)
 	if f.config.MemMB < 16 || f.config.CPUs < 1 {
 		return fmt.Errorf("%d MB of memory and %d CPUs: want at least 16 and 1", f.config.MemMB, f.config.CPUs)
@@ -134,6 +141,19 @@ func (f *runFlags) machine(name string) (err error) {
 	return nil
 }
 
+// parseArch takes QEMU's names of the architectures, and those of images.
+func parseArch(name string) (string, error) {
+	switch name {
+	case "", "x86_64", "aarch64":
+		return name, nil
+	case "amd64", "linux/amd64":
+		return "x86_64", nil
+	case "arm64", "linux/arm64":
+		return "aarch64", nil
+	}
+	return "", fmt.Errorf("architecture %q: want x86_64 or aarch64", name)
+}
+
 func parseAll[T any](list []string, parse func(string) (T, error)) ([]T, error) {
 	var all []T
 	for _, s := range list {
@@ -152,6 +172,9 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	if c.Boot, err = qemu.Resolve(name, f.kind()); err != nil {
 		return err
 	}
+	if err := f.matchBoot(); err != nil {
+		return err
+	}
 	if c.Binary, err = qemu.FindBinary(f.qemu, c.Arch); err != nil {
 		return err
 	}
@@ -167,7 +190,7 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	if err := f.metadata(); err != nil {
 		return err
 	}
-	if f.watch.Report {
+	if f.watch.Report && c.Boot.Kernel != "" {
 		c.Append += " slipway.report=poweroff"
 	}
 	if f.watch.Report || len(f.watch.Expect) > 0 {
@@ -180,6 +203,34 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 		return f.detach()
 	}
 	return f.session()
+}
+
+func hostArch() string {
+	if runtime.GOARCH == "arm64" {
+		return "aarch64"
+	}
+	return "x86_64"
+}
+
+// matchBoot makes the machine one that the image can boot on.
+func (f *runFlags) matchBoot() error {
+	c := &f.config
+	if c.Boot.Kernel == "" {
+		if c.Append != "" {
+			return usageError{fmt.Errorf("--append: the command line of %s is inside it", c.Name)}
+		}
+		c.Arch = cmp.Or(c.Arch, hostArch())
+		return nil
+	}
+	of, err := qemu.KernelArch(c.Boot.Kernel)
+	if err != nil {
+		return err
+	}
+	c.Arch = cmp.Or(c.Arch, of, hostArch())
+	if of != "" && of != c.Arch {
+		return usageError{fmt.Errorf("--arch %s: %s is for %s", c.Arch, c.Boot.Kernel, of)}
+	}
+	return nil
 }
 
 // metadata makes the disc for --data in the state folder.

@@ -18,7 +18,9 @@ func (f *runFlags) session() (err error) {
 	defer func() { err = errors.Join(err, term.Restore()) }()
 	con := qemu.Console{Output: os.Stdout, Plain: term == nil, OnPanic: term.Restore}
 	if term != nil {
-		f.config.Append += " " + qemu.WindowSize(os.Stdout)
+		if f.config.Boot.Kernel != "" {
+			f.config.Append += " " + qemu.WindowSize(os.Stdout)
+		}
 		say(term, "console of "+f.config.Name+"; Ctrl-] asks it to power off, twice ends it")
 	}
 	log, err := f.openLog()

@@ -31,6 +31,7 @@ type Machine struct {
 	Warnings yml.Faults
 
 	images *images
+	used   map[want][]string
 }
 
 // Close gives back the images' files; Root cannot be read afterwards.
@@ -109,7 +110,7 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 		return nil, err
 	}
 	faults.Sort()
-	return &Machine{Root: layout.root, Warnings: faults, images: set}, nil
+	return &Machine{Root: layout.root, Warnings: faults, images: set, used: uses(c, b.Platform.String())}, nil
 }
 
 // Check finds all that Build would refuse or warn of, and makes nothing. The

@@ -96,7 +96,7 @@ func mac(c Config) string {
 // disks in this order.
 func bootArgs(c Config, m machine) ([]string, error) {
 	var a []string
-	if c.UEFI {
+	if c.UEFI || c.Boot.EFI {
 		firmware, err := firmwareArgs(c.Arch)
 		if err != nil {
 			return nil, err

@@ -3,9 +3,11 @@ package qemu
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +20,7 @@ type Boot struct {
 	Cmdline  string // text, not a file
 	ISO      string
 	Disk     string
+	EFI      bool // the ISO or disk boots by EFI
 }
 
 // Kind says what sort of image a name stands for.
@@ -32,19 +35,31 @@ const (
 	DiskImage      Kind = "disk"
 )
 
+// Suffixes of media that slipway build makes, and LinuxKit's tool too. All boot
+// by EFI.
+var efiMedia = []string{"-efi.iso", "-efi.img", "-efi.qcow2"}
+
+// bootstrapSuffix is of the initrd of a kernel that cannot mount a squashfs on a
+// disk by itself.
+const bootstrapSuffix = "-squashfs-initrd.img"
+
 // Resolve finds the files of the image called name, by LinuxKit's rules: a file
 // is an ISO or a disk; otherwise NAME-kernel stands beside NAME-squashfs.img or
-// NAME-initrd.img, and NAME-cmdline.
+// NAME-initrd.img, and NAME-cmdline. Without a kernel it is NAME-efi.iso,
+// NAME-efi.img or NAME-efi.qcow2.
 func Resolve(name string, kind Kind) (Boot, error) {
+	if kind == AnyKind || kind == ISO {
+		if medium, err := findMedium(name, kind); medium != "" || err != nil {
+			return mediumBoot(medium, kind), err
+		}
+	}
 	if kind == AnyKind {
 		kind = look(name)
 	}
-	switch {
-	case kind == ISO && isFile(name):
-		return Boot{ISO: name}, nil
-	case kind == DiskImage && isFile(name):
-		return Boot{Disk: name}, nil
-	case kind == ISO, !isFile(name + "-kernel"):
+	if kind == DiskImage && isFile(name) {
+		return mediumBoot(name, kind), nil
+	}
+	if kind == ISO || !isFile(name+"-kernel") {
 		return Boot{}, notFound(name)
 	}
 	cmdline, err := os.ReadFile(name + "-cmdline")
@@ -55,6 +70,9 @@ func Resolve(name string, kind Kind) (Boot, error) {
 	root, file := &b.Initrd, name+"-initrd.img"
 	if kind == KernelSquashfs {
 		root, file = &b.Squashfs, name+"-squashfs.img"
+		if isFile(name + bootstrapSuffix) {
+			b.Initrd = name + bootstrapSuffix
+		}
 	}
 	if !isFile(file) {
 		return Boot{}, fmt.Errorf("image %s: %s is there, but %s is not", name, b.Kernel, file)
@@ -63,16 +81,69 @@ func Resolve(name string, kind Kind) (Boot, error) {
 	return b, nil
 }
 
-func look(name string) Kind {
+// findMedium finds the ISO or disk that a name stands for, "" if none.
+func findMedium(name string, kind Kind) (string, error) {
 	switch {
-	case isFile(name) && strings.HasSuffix(name, ".iso"):
-		return ISO
+	case isFile(name) && strings.HasSuffix(name, ".tar"):
+		return "", fmt.Errorf("image %s: a tar is nothing to boot; a container disk is run by KubeVirt, and --format qcow2-efi makes the same disk as a file", name)
 	case isFile(name):
-		return DiskImage
-	case isFile(name + "-squashfs.img"):
+		return name, nil
+	case isFile(name+"-kernel") && kind == AnyKind:
+		return "", nil
+	}
+	var found []string
+	for _, suffix := range append([]string{".iso"}, efiMedia...) {
+		if isFile(name+suffix) && (kind == AnyKind || strings.HasSuffix(suffix, ".iso")) {
+			found = append(found, name+suffix)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", nil
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("image %s: there are %s; name one of them", name, strings.Join(found, " and "))
+}
+
+func mediumBoot(file string, kind Kind) Boot {
+	if file == "" {
+		return Boot{}
+	}
+	efi := slices.ContainsFunc(efiMedia, func(suffix string) bool { return strings.HasSuffix(file, suffix) })
+	if kind == ISO || kind == AnyKind && strings.HasSuffix(file, ".iso") {
+		return Boot{ISO: file, EFI: efi}
+	}
+	return Boot{Disk: file, EFI: efi}
+}
+
+// look tells the kinds that have a kernel beside them.
+func look(name string) Kind {
+	if isFile(name + "-squashfs.img") {
 		return KernelSquashfs
 	}
 	return KernelInitrd
+}
+
+// KernelArch is the architecture that a kernel is for, as QEMU calls it; empty
+// when its first bytes do not tell.
+func KernelArch(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("read kernel: %w", err)
+	}
+	defer f.Close()
+	head := make([]byte, 0x206)
+	if _, err := io.ReadFull(f, head); err != nil {
+		return "", nil // too short for either
+	}
+	switch {
+	case string(head[0x38:0x3c]) == "ARM\x64": // Documentation/arm64/booting.rst
+		return "aarch64", nil
+	case string(head[0x202:0x206]) == "HdrS": // Documentation/x86/boot.rst
+		return "x86_64", nil
+	}
+	return "", nil
 }
 
 // notFound says what was looked for, and what of that name is there after all.

@@ -1,6 +1,8 @@
 package qemu
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -26,6 +28,22 @@ func TestMakeMetadata(t *testing.T) {
 	got, err := fs.ReadFile("config")
 	if err != nil || string(got) != want {
 		t.Errorf("config is %q, %v", got, err)
+	}
+	// The disc may be in a machine when it is made again.
+	inUse, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inUse.Close()
+	before, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := MakeMetadata(name, []byte("other")); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := io.ReadAll(inUse); err != nil || !bytes.Equal(now, before) {
+		t.Errorf("the disc of a machine that runs has changed, %v", err)
 	}
 	left, err := os.ReadDir(filepath.Dir(name))
 	if err != nil || len(left) != 1 {

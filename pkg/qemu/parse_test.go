@@ -80,6 +80,8 @@ func TestResolve(t *testing.T) {
 		"a-kernel": "", "a-initrd.img": "", "a-cmdline": "console=ttyS0\n",
 		"s-kernel": "", "s-initrd.img": "", "s-squashfs.img": "",
 		"lone-kernel": "", "x.iso": "", "d.img": "",
+		"m-kernel": "", "m-squashfs.img": "", "m-squashfs-initrd.img": "", "m-efi.img": "",
+		"e-efi.qcow2": "", "two-efi.img": "", "two-efi.iso": "", "c-containerdisk.tar": "",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -92,7 +94,14 @@ func TestResolve(t *testing.T) {
 		"a":     {Kernel: "a-kernel", Initrd: "a-initrd.img", Cmdline: "console=ttyS0"},
 		"s":     {Kernel: "s-kernel", Squashfs: "s-squashfs.img"},
 		"x.iso": {ISO: "x.iso"},
+		"x":     {ISO: "x.iso"},
 		"d.img": {Disk: "d.img"},
+		// A kernel comes before media; its own initrd goes with a squashfs.
+		"m":           {Kernel: "m-kernel", Squashfs: "m-squashfs.img", Initrd: "m-squashfs-initrd.img"},
+		"m-efi.img":   {Disk: "m-efi.img", EFI: true},
+		"e":           {Disk: "e-efi.qcow2", EFI: true},
+		"e-efi.qcow2": {Disk: "e-efi.qcow2", EFI: true},
+		"two-efi.iso": {ISO: "two-efi.iso", EFI: true},
 	} {
 		if got, err := Resolve(name, AnyKind); err != nil || got != want {
 			t.Errorf("%s: %+v, %v; want %+v", name, got, err, want)
@@ -101,7 +110,12 @@ func TestResolve(t *testing.T) {
 	if got, err := Resolve("s", KernelInitrd); err != nil || got.Initrd != "s-initrd.img" {
 		t.Errorf("s as kernel+initrd: %+v, %v", got, err)
 	}
-	for name, want := range map[string]string{"lone": "lone-initrd.img", "none": "slipway build", "x": "x.iso"} {
+	if got, err := Resolve("two", ISO); err != nil || got.ISO != "two-efi.iso" {
+		t.Errorf("two as ISO: %+v, %v", got, err)
+	}
+	for name, want := range map[string]string{
+		"lone": "lone-initrd.img", "none": "slipway build", "s-": "s-kernel", "two": "name one of them", "c-containerdisk.tar": "qcow2-efi",
+	} {
 		if _, err := Resolve(name, AnyKind); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, want)
 		}
@@ -125,5 +139,25 @@ func TestFindBinary(t *testing.T) {
 	}
 	if _, err := FindBinary(fake+"x", "x86_64"); err == nil {
 		t.Error("a --qemu that is not there was replaced by another")
+	}
+}
+
+func TestKernelArch(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kernel")
+	for at, want := range map[int]string{0x38: "aarch64", 0x202: "x86_64", 0x100: ""} {
+		data := make([]byte, 4096)
+		copy(data[at:], map[int]string{0x38: "ARM\x64", 0x202: "HdrS", 0x100: "HdrS"}[at])
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := KernelArch(file); err != nil || got != want {
+			t.Errorf("magic at %#x: %q, %v; want %q", at, got, err, want)
+		}
+	}
+	if err := os.WriteFile(file, []byte("short"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := KernelArch(file); err != nil || got != "" {
+		t.Errorf("a short file: %q, %v", got, err)
 	}
 }

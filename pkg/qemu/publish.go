@@ -2,6 +2,8 @@ package qemu
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -44,6 +46,23 @@ func ParsePublish(s string) (Publish, error) {
 		*port = n
 	}
 	return p, nil
+}
+
+// check makes sure that the port is free: QEMU would only say that it could not
+// set up a rule. Whoever takes it in between still gets QEMU's words.
+func (p Publish) check() error {
+	addr := net.JoinHostPort(p.Addr, strconv.Itoa(p.Host))
+	var l io.Closer
+	var err error
+	if p.UDP {
+		l, err = net.ListenPacket("udp4", addr)
+	} else {
+		l, err = net.Listen("tcp4", addr)
+	}
+	if err != nil {
+		return fmt.Errorf("publish port %d of this host: %w", p.Host, err)
+	}
+	return l.Close()
 }
 
 // rule is the option of QEMU's user network.

@@ -26,7 +26,12 @@ type Event struct {
 type monitor struct {
 	mu sync.Mutex
 	w  io.Writer
+	// up is closed at the first answer: QEMU reads commands once its machine is
+	// complete.
+	up chan struct{}
 }
+
+func newMonitor(w io.Writer) *monitor { return &monitor{w: w, up: make(chan struct{})} }
 
 // serve enters command mode and calls handle for each event until the
 // other side closes.
@@ -36,13 +41,19 @@ func (m *monitor) serve(r io.Reader, handle func(Event)) error {
 	}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxQMP)
+	answered := false
 	for lines.Scan() {
 		var msg struct {
 			Event
-			Error *struct{ Desc string } `json:"error"`
+			Return json.RawMessage        `json:"return"`
+			Error  *struct{ Desc string } `json:"error"`
 		}
 		if err := json.Unmarshal(lines.Bytes(), &msg); err != nil {
 			return fmt.Errorf("read QMP message: %w", err)
+		}
+		if msg.Return != nil && !answered {
+			answered = true
+			close(m.up)
 		}
 		if msg.Name != "" {
 			handle(msg.Event)

@@ -42,6 +42,11 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 			return nil, err
 		}
 	}
+	for _, p := range c.Publish {
+		if err := p.check(); err != nil {
+			return nil, err
+		}
+	}
 	args, err := Args(c)
 	if err != nil {
 		return nil, err
@@ -55,7 +60,7 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 		return nil, err
 	}
 	vm := &VM{
-		judge: newJudge(w, time.Now()), mon: &monitor{w: qmpOurs}, console: consoleOurs,
+		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs,
 		lines: make(chan []string), events: make(chan Event), requests: make(chan action),
 		exited: make(chan string, 1), drained: make(chan error, 2), over: make(chan struct{}),
 	}
@@ -152,6 +157,17 @@ func (vm *VM) send(a action) {
 	select {
 	case vm.requests <- a:
 	case <-vm.over:
+	}
+}
+
+// AwaitUp waits until the machine runs. It is false when QEMU has ended without
+// that; Wait then tells why.
+func (vm *VM) AwaitUp() bool {
+	select {
+	case <-vm.mon.up:
+		return true
+	case <-vm.over:
+		return false
 	}
 }
 

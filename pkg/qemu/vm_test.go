@@ -3,7 +3,9 @@ package qemu
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"runtime"
 	"strings"
 	"syscall"
@@ -113,4 +115,31 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapInuse
+}
+
+// A machine is up when QEMU answers, and a taken port is found before that.
+func TestUp(t *testing.T) {
+	vm, _ := start(t, greet+`echo '{"return":{}}' >&4; echo '{"return":{}}' >&4; exec sleep 60`, Watch{})
+	if !vm.AwaitUp() {
+		t.Error("a machine that runs is not up")
+	}
+	vm.Kill()
+	vm.Wait()
+	if vm, _ := start(t, greet+`exit 1`, Watch{}); vm.AwaitUp() {
+		t.Error("a machine that never ran is up")
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := Publish{Addr: "127.0.0.1", Host: l.Addr().(*net.TCPAddr).Port, Guest: 80}
+	_, err = Start(Config{Binary: fakeQEMU(t, "exit 1"), Boot: Boot{Disk: "d"}, Publish: []Publish{taken}}, Watch{}, Console{})
+	if want := fmt.Sprintf("publish port %d of this host: ", taken.Host); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("a port that is taken: %v, want %s", err, want)
+	}
+	taken.UDP = true // is another port
+	if err := taken.check(); err != nil {
+		t.Error(err)
+	}
 }

@@ -14,7 +14,7 @@ import (
 const newRoot = "/.root"
 
 func enterPayload() error {
-	files, err := openModules(payloadDir + "/modules")
+	files, err := openModules(modulesList)
 	if err != nil {
 		return err
 	}

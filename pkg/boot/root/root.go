@@ -6,6 +6,9 @@
 // found:
 //   - payload: the initramfs holds a squashfs of the real tree, which is mounted
 //     through a loop device and moved over "/";
+//   - a bootstrap: the initramfs holds modules only, and the squashfs is on the
+//     disk that root= names, which a kernel without drivers of its own cannot
+//     mount by itself;
 //   - a plain tree: "/" is bound on itself one level up, which costs nothing, or,
 //     where a container could dig its way back below that, its files are moved
 //     into a tmpfs;
@@ -28,6 +31,7 @@ type Method string
 // The methods.
 const (
 	Payload Method = "payload"
+	Disk    Method = "disk"
 	Bind    Method = "bind"
 	Copy    Method = "copy"
 	Nothing Method = "none"
@@ -37,11 +41,13 @@ const (
 const (
 	payloadDir  = "/payload"
 	payloadFile = payloadDir + "/root.sqfs"
+	modulesList = payloadDir + "/modules"
 )
 
 // Facts is what the choice depends on.
 type Facts struct {
 	Payload   bool  // there is a squashfs
+	Bootstrap bool  // there are modules for one on a disk
 	Magic     int64 // type of the filesystem on "/", as statfs(2) has it
 	HasParent bool  // "/" is mounted on something already
 	Powerful  bool  // a container holds the capabilities to uncover a hidden root
@@ -52,6 +58,8 @@ func Choose(f Facts) Method {
 	switch {
 	case f.Payload:
 		return Payload
+	case f.Bootstrap:
+		return Disk
 	case f.Magic != unix.RAMFS_MAGIC && f.Magic != unix.TMPFS_MAGIC, f.HasParent:
 		return Nothing
 	case f.Powerful:
@@ -70,6 +78,8 @@ func Enter() (Method, error) {
 	switch m {
 	case Payload:
 		err = enterPayload()
+	case Disk:
+		err = enterDisk()
 	case Bind:
 		err = enterBind()
 	case Copy:
@@ -89,11 +99,15 @@ func look() (Facts, error) {
 		return f, fmt.Errorf("statfs /: %w", err)
 	}
 	f.Magic = int64(st.Type)
-	if _, err := os.Lstat(payloadFile); err == nil {
-		f.Payload = true
+	for file, found := range map[string]*bool{payloadFile: &f.Payload, modulesList: &f.Bootstrap} {
+		_, err := os.Lstat(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return f, fmt.Errorf("look for payload: %w", err)
+		}
+		*found = err == nil
+	}
+	if f.Payload || f.Bootstrap {
 		return f, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return f, fmt.Errorf("look for payload: %w", err)
 	}
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {

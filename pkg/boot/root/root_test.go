@@ -14,6 +14,8 @@ func TestChoose(t *testing.T) {
 	}{
 		"payload":             {Facts{Payload: true, Magic: unix.RAMFS_MAGIC}, Payload},
 		"payload on 7.0":      {Facts{Payload: true, Magic: unix.RAMFS_MAGIC, HasParent: true}, Payload},
+		"payload, modules":    {Facts{Payload: true, Bootstrap: true, Magic: unix.RAMFS_MAGIC}, Payload},
+		"bootstrap":           {Facts{Bootstrap: true, Magic: unix.RAMFS_MAGIC}, Disk},
 		"ramfs":               {Facts{Magic: unix.RAMFS_MAGIC}, Bind},
 		"tmpfs":               {Facts{Magic: unix.TMPFS_MAGIC}, Bind},
 		"powerful container":  {Facts{Magic: unix.TMPFS_MAGIC, Powerful: true}, Copy},
@@ -50,6 +52,19 @@ func TestPowerful(t *testing.T) {
 	} {
 		if got := powerful([]byte(config)); got != want {
 			t.Errorf("%s: %v", config, got)
+		}
+	}
+}
+
+func TestRootOption(t *testing.T) {
+	for cmdline, want := range map[string]string{
+		"console=ttyS0 root=/dev/vda":         "/dev/vda",
+		"root=/dev/sda root=/dev/vdb quiet\n": "/dev/vdb",
+		"console=ttyS0 myroot=/dev/vda":       "",
+		"":                                    "",
+	} {
+		if got := rootOption(cmdline); got != want {
+			t.Errorf("%q: %q, want %q", cmdline, got, want)
 		}
 	}
 }

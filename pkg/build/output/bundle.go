@@ -51,24 +51,3 @@ func addFile(w *tar.Writer, name, file string) error {
 	_, err = io.Copy(w, f)
 	return err
 }
-
-// writeKernelSquashfs writes a root that the kernel mounts by itself from a
-// disk. The kernel must have squashfs and the disk's driver built in.
-func writeKernelSquashfs(ctx context.Context, t *tree.Tree, to *Target, o Options) error {
-	if err := copyNode(t, "boot/kernel", to, "-kernel"); err != nil {
-		return err
-	}
-	if err := copyNode(t, "boot/cmdline", to, "-cmdline"); err != nil {
-		return err
-	}
-	o.Compression = orDefault(o.Compression, diskCompression)
-	return to.WriteFile("-squashfs.img", func(f *os.File) error {
-		squashfs, err := squashRoot(ctx, t, f, o)
-		if err != nil {
-			return err
-		}
-		defer squashfs.Close()
-		_, err = io.Copy(f, squashfs)
-		return err
-	})
-}

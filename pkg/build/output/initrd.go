@@ -3,7 +3,6 @@ package output
 import (
 	"archive/tar"
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -48,14 +47,8 @@ func copyNode(t *tree.Tree, path string, to *Target, suffix string) error {
 // writeInitrd writes microcode, if there is any, and the initrd that the init
 // image understands.
 func writeInitrd(ctx context.Context, t *tree.Tree, f *os.File, o Options) error {
-	if n := t.Lookup("boot/ucode.cpio"); n != nil && n.Inode != nil {
-		// The kernel looks for microcode in an uncompressed archive at the start.
-		if _, err := io.Copy(f, n.Inode.Open()); err != nil {
-			return err
-		}
-		if err := padTo(f, 4); err != nil {
-			return err
-		}
+	if err := writeMicrocode(t, f); err != nil {
+		return err
 	}
 	switch {
 	case o.Initrd == "cpio":
@@ -66,7 +59,20 @@ func writeInitrd(ctx context.Context, t *tree.Tree, f *os.File, o Options) error
 	case o.Initrd == "payload":
 		return errors.New("initrd payload: the init images have no /init that understands it (no /" + payloadMarker + ")")
 	}
-	return writePlain(ctx, t, f)
+	return writePlain(ctx, t, f, orDefault(o.Compression, cpioCompression))
+}
+
+// writeMicrocode begins an initrd: the kernel looks for microcode in an
+// uncompressed archive at the start.
+func writeMicrocode(t *tree.Tree, f *os.File) error {
+	n := t.Lookup("boot/ucode.cpio")
+	if n == nil || n.Inode == nil {
+		return nil
+	}
+	if _, err := io.Copy(f, n.Inode.Open()); err != nil {
+		return err
+	}
+	return padTo(f, 4)
 }
 
 func padTo(f *os.File, n int64) error {
@@ -79,8 +85,8 @@ func padTo(f *os.File, n int64) error {
 }
 
 // writePlain writes a compressed cpio of everything, as LinuxKit's tool does.
-func writePlain(ctx context.Context, t *tree.Tree, f *os.File) error {
-	z, err := gzip.NewWriterLevel(contextWriter{ctx, f}, gzip.BestSpeed)
+func writePlain(ctx context.Context, t *tree.Tree, f *os.File, compression string) error {
+	z, err := compressor(contextWriter{ctx, f}, compression)
 	if err != nil {
 		return err
 	}

@@ -5,18 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"slipway/pkg/build/tree"
 )
 
-// rootModules are what it takes to mount a squashfs from a file and to make
-// overlays on it.
-var rootModules = []string{"loop", "squashfs", "overlay"}
+// moduleSet names modules that are loaded before there is a root. A kernel that
+// lacks one of helpful boots all the same, where nothing needs it.
+type moduleSet struct{ needed, helpful []string }
 
-// neededModules finds the files of rootModules and of what they depend on, in
-// load order. What is built into the kernel has none.
-func neededModules(t *tree.Tree) ([]*tree.Node, error) {
+var (
+	// payloadSet is what it takes to mount a squashfs from a file and to make
+	// overlays on it.
+	payloadSet = moduleSet{needed: []string{"loop", "squashfs", "overlay"}}
+	// diskSet is what it takes to mount a squashfs from a disk of a virtual
+	// machine.
+	diskSet = moduleSet{
+		needed:  []string{"virtio_pci", "virtio_blk", "squashfs"},
+		helpful: []string{"overlay", "virtio_mmio", "virtio_scsi", "sd_mod", "ahci", "ata_piix", "nvme"},
+	}
+)
+
+// neededModules finds the files of a set and of what they depend on, in load
+// order. What is built into the kernel has none.
+func neededModules(t *tree.Tree, set moduleSet) ([]*tree.Node, error) {
 	dir, err := modulesDir(t)
 	if err != nil || dir == "" {
 		return nil, err
@@ -27,9 +40,9 @@ func neededModules(t *tree.Tree) ([]*tree.Node, error) {
 	}
 	var order []*tree.Node
 	loaded := map[string]bool{}
-	for _, name := range rootModules {
+	for i, name := range slices.Concat(set.needed, set.helpful) {
 		file, ok := index.file[name]
-		if !ok && index.builtin[name] {
+		if !ok && (index.builtin[name] || i >= len(set.needed)) {
 			continue
 		}
 		if !ok {

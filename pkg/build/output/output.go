@@ -20,8 +20,8 @@ type Options struct {
 	// Initrd is "payload" (a squashfs that is mounted where it lies) or "cpio"
 	// (the plain archive LinuxKit's tool makes).
 	Initrd string
-	// Compression of the squashfs: lz4, zstd, gzip, xz or none. Empty is the
-	// format's own choice.
+	// Compression of the squashfs, or of a plain initrd: lz4, zstd, gzip, xz
+	// (of a squashfs only) or none. Empty is the format's own choice.
 	Compression string
 	// Repeats writes entries of the tar that later ones replace, as LinuxKit's
 	// tool does.
@@ -46,7 +46,7 @@ var formats = append([]format{
 	{"kernel+initrd", "NAME-kernel, NAME-initrd.img, NAME-cmdline", false, writeKernelInitrd},
 	{"tar", "NAME.tar", true, writeTarFile},
 	{"tar-kernel-initrd", "NAME-initrd.tar", true, writeTarKernelInitrd},
-	{"kernel+squashfs", "NAME-kernel, NAME-squashfs.img, NAME-cmdline", false, writeKernelSquashfs},
+	{"kernel+squashfs", "NAME-kernel, NAME-squashfs.img, NAME-cmdline, NAME-squashfs-initrd.img if the kernel needs one", false, writeKernelSquashfs},
 }, mediaFormats()...)
 
 // Formats are the names that Write knows.

@@ -146,7 +146,7 @@ func TestRelative(t *testing.T) {
 }
 
 func TestNeededModules(t *testing.T) {
-	nodes, err := neededModules(machine(t))
+	nodes, err := neededModules(machine(t), payloadSet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,14 +158,14 @@ func TestNeededModules(t *testing.T) {
 		t.Errorf("load order %s, want %s", got, want)
 	}
 	missing := machine(t, "lib/modules/6.1/modules.builtin=")
-	if _, err := neededModules(missing); err == nil || !strings.Contains(err.Error(), "no module overlay") {
+	if _, err := neededModules(missing, payloadSet); err == nil || !strings.Contains(err.Error(), "no module overlay") {
 		t.Errorf("got %v", err)
 	}
-	if nodes, err := neededModules(tree.New()); err != nil || nodes != nil {
+	if nodes, err := neededModules(tree.New(), payloadSet); err != nil || nodes != nil {
 		t.Errorf("a kernel without modules: %v, %v", nodes, err)
 	}
 	two := machine(t, "lib/modules/6.2/modules.dep=")
-	if _, err := neededModules(two); err == nil || !strings.Contains(err.Error(), "several kernels") {
+	if _, err := neededModules(two, payloadSet); err == nil || !strings.Contains(err.Error(), "several kernels") {
 		t.Errorf("got %v", err)
 	}
 }

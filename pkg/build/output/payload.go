@@ -29,7 +29,7 @@ func writePayload(ctx context.Context, t *tree.Tree, f *os.File, o Options) erro
 	if init == nil || init.Inode == nil {
 		return errors.New("payload: the init images have no /init")
 	}
-	modules, err := neededModules(t)
+	modules, err := neededModules(t, payloadSet)
 	if err != nil {
 		return fmt.Errorf("payload: %w", err)
 	}
@@ -82,11 +82,9 @@ func orDefault(v, fallback string) string {
 	return v
 }
 
-func writePayloadFiles(f *os.File, init *tree.Node, modules []*tree.Node, squashfs *os.File) error {
-	info, err := squashfs.Stat()
-	if err != nil {
-		return err
-	}
+// writePayloadFiles writes the archive; without a squashfs it is for one that
+// is on a disk.
+func writePayloadFiles(f io.Writer, init *tree.Node, modules []*tree.Node, squashfs *os.File) error {
 	w := bufio.NewWriterSize(f, bufferSize)
 	c := &payloadWriter{cpioWriter{w: w}, map[string]bool{}}
 	if err := c.file("init", 0o755, init.Inode.Size, init.Inode.Open()); err != nil {
@@ -104,8 +102,14 @@ func writePayloadFiles(f *os.File, init *tree.Node, modules []*tree.Node, squash
 			return err
 		}
 	}
-	if err := c.file(payloadRoot, 0o644, info.Size(), squashfs); err != nil {
-		return err
+	if squashfs != nil {
+		info, err := squashfs.Stat()
+		if err != nil {
+			return err
+		}
+		if err := c.file(payloadRoot, 0o644, info.Size(), squashfs); err != nil {
+			return err
+		}
 	}
 	return errors.Join(c.close(), w.Flush())
 }

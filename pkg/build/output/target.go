@@ -17,6 +17,7 @@ type Target struct {
 	Stdout io.Writer
 
 	pending []pending
+	stale   []string
 }
 
 type pending struct{ temp, name string }
@@ -60,6 +61,12 @@ func (t *Target) WriteFile(suffix string, write func(*os.File) error) error {
 	return errors.Join(err, file.Close())
 }
 
+// Without says that the image has no file of that suffix: one of an earlier build
+// would be taken for a part of it, and goes when the image is complete.
+func (t *Target) Without(suffix string) {
+	t.stale = append(t.stale, filepath.Join(t.folder(), t.Name+suffix))
+}
+
 // Commit gives every file its name and lists the names.
 func (t *Target) Commit() ([]string, error) {
 	var names []string
@@ -77,6 +84,11 @@ func (t *Target) Commit() ([]string, error) {
 			return nil, err
 		}
 		names = append(names, p.name)
+	}
+	for _, name := range t.stale {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
 	}
 	if t.File != "-" {
 		t.pending = nil

@@ -1,0 +1,66 @@
+package output
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/pkg/build/tree"
+)
+
+// modular has the modules that a root on a disk takes, and one that helps.
+const modular = "lib/modules/6.1/modules.dep=" +
+	"kernel/virtio_pci.ko:\nkernel/virtio_blk.ko:\nkernel/squashfs.ko:\nkernel/sd_mod.ko: kernel/scsi.ko\nkernel/scsi.ko:\n"
+
+// writeTo writes kernel+squashfs of a tree to a folder.
+func writeTo(t *testing.T, dir string, tr *tree.Tree) error {
+	t.Helper()
+	to := &Target{Dir: dir, Name: "m"}
+	if err := Write(context.Background(), "kernel+squashfs", tr, to, Options{}); err != nil {
+		return err
+	}
+	_, err := to.Commit()
+	return err
+}
+
+// TestBootstrap wants an initrd with the modules in load order for a kernel that
+// has them, and none, not even an old one, for a kernel that has all built in.
+func TestBootstrap(t *testing.T) {
+	needSquashfs(t)
+	dir := t.TempDir()
+	files := []string{modular}
+	for _, name := range []string{"virtio_pci", "virtio_blk", "squashfs", "sd_mod", "scsi"} {
+		files = append(files, "lib/modules/6.1/kernel/"+name+".ko="+name)
+	}
+	if err := writeTo(t, dir, machine(t, files...)); err != nil {
+		t.Fatal(err)
+	}
+	list := readCpio(t, bytes.NewReader(read(t, dir, "m"+bootstrapSuffix)))
+	var names []string
+	for _, line := range strings.Fields(find(list, payloadModules).text) {
+		names = append(names, filepath.Base(line))
+	}
+	if got, want := strings.Join(names, " "), "virtio_pci.ko virtio_blk.ko squashfs.ko scsi.ko sd_mod.ko"; got != want {
+		t.Errorf("modules %s, want %s", got, want)
+	}
+	if find(list, "init") == nil || find(list, payloadRoot) != nil {
+		t.Error("want /init and no root in the initrd")
+	}
+
+	builtin := "lib/modules/6.1/modules.builtin=kernel/virtio_pci.ko\nkernel/virtio_blk.ko\nkernel/squashfs.ko\n"
+	if err := writeTo(t, dir, machine(t, "lib/modules/6.1/modules.dep=", builtin)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "m"+bootstrapSuffix)); !os.IsNotExist(err) {
+		t.Errorf("the initrd of the build before is still there: %v", err)
+	}
+
+	foreign := machine(t, files...)
+	foreign.Remove(payloadMarker)
+	if err := writeTo(t, t.TempDir(), foreign); err == nil || !strings.Contains(err.Error(), "no /init that loads them") {
+		t.Errorf("an init image that cannot load modules: %v", err)
+	}
+}
