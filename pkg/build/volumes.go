@@ -45,10 +45,14 @@ func (l *layout) addVolume(v *yml.Volume, origin *tree.Origin) error {
 			return err
 		}
 	}
-	return errors.Join(
-		l.root.MkdirAll(volumePath(v.Name, "tmp"), origin),
-		l.root.MkdirAll(volumePath(v.Name, "merged"), origin),
-	)
+	// Without a folder for what is written the boot mounts the volume read-only.
+	// LinuxKit's tool always makes one, and so leaves it to the binds.
+	if !v.Readonly || l.Hardening == HardeningNone {
+		if err := l.root.MkdirAll(volumePath(v.Name, "tmp"), origin); err != nil {
+			return err
+		}
+	}
+	return l.root.MkdirAll(volumePath(v.Name, "merged"), origin)
 }
 
 // addVolumeLayout keeps an image, for one platform or several, as an OCI

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,9 @@ func runVolumes(c *call) error {
 	}
 	err = volumes.Setup(c.paths.Volumes)
 	if err != nil {
-		h.Say("%s", err)
+		for _, line := range strings.Split(err.Error(), "\n") {
+			h.Say("%s", line)
+		}
 		err = errSilent
 	}
 	return errors.Join(err, h.Close())

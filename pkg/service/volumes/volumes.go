@@ -60,6 +60,7 @@ func setup(dir string) error {
 	mounts, folders := Plan(dir, err == nil && info.IsDir())
 	var done []string
 	for i, m := range mounts {
+		var err error
 		if i == len(mounts)-1 {
 			err = makeAll(folders)
 		}
