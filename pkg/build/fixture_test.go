@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -97,4 +98,11 @@ func fixtures(t *testing.T) *oci.Layout {
 	}}, app)
 	put(t, store, "test/hostile:1", v1.Config{Cmd: []string{"app"}}, archive(t, "../../evil=x"))
 	return store
+}
+
+func writeText(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -24,6 +24,9 @@ type archive struct {
 
 type member struct{ at, size int64 }
 
+// maxMembers is far above what images in a tar consist of.
+const maxMembers = 1 << 16
+
 // savedImage is an entry of manifest.json in a "docker save" tar.
 type savedImage struct {
 	Config   string
@@ -59,6 +62,9 @@ func (a *archive) list() error {
 		}
 		if h.Typeflag != tar.TypeReg {
 			continue
+		}
+		if len(a.members) == maxMembers {
+			return fmt.Errorf("more than %d files", maxMembers)
 		}
 		at, err := a.file.Seek(0, io.SeekCurrent)
 		if err != nil {

@@ -85,7 +85,10 @@ func (d *download) fill(ctx context.Context, part *partial) error {
 		if err == nil {
 			continue
 		}
-		if ctx.Err() != nil || lasting(err) || try == tries {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if lasting(err) || try == tries {
 			return err
 		}
 		select {

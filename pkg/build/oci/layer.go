@@ -16,15 +16,22 @@ import (
 	"slipway/pkg/build/tree"
 )
 
+// maxLayers is four times what container engines can mount.
+const maxLayers = 512
+
 // Tree lays the image's layers over each other. The content of its files is
 // read from the layers, so the image must stay open as long as the tree is
 // used.
 func (i *Image) Tree(ctx context.Context, limits tree.Limits) (*tree.Tree, error) {
 	t := tree.New()
 	origin := &tree.Origin{Image: i.Name}
+	if n := len(i.Manifest.Layers); n > maxLayers {
+		return nil, fmt.Errorf("image %s: %d layers, more than the %d allowed", i.Name, n, maxLayers)
+	}
 	for n, d := range i.Manifest.Layers {
 		layer, err := i.layer(ctx, d, i.Config.RootFS.DiffIDs[n], limits)
 		if err == nil {
+			limits.Bytes -= layer.Size()
 			err = t.AddLayer(layer, origin, limits)
 		}
 		if err != nil {
@@ -51,6 +58,9 @@ func (i *Image) layer(ctx context.Context, d v1.Descriptor, diff v1.Hash, limits
 	}
 	decompress := decompressor(magic)
 	if decompress == nil {
+		if blob.Size > limits.Bytes {
+			return nil, tooLarge(limits)
+		}
 		if !i.blobs.trusted() {
 			if err := verify(blob.Reader(), diff); err != nil {
 				return nil, err
@@ -70,7 +80,7 @@ func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, er
 	i.open = append(i.open, file)
 	stored, plain := sha256.New(), sha256.New()
 	in := io.TeeReader(blob, stored)
-	n, err := expand(io.MultiWriter(file, plain), in, decompress, limits.Bytes)
+	n, err := expand(io.MultiWriter(file, plain), in, decompress, limits)
 	if _, readErr := io.Copy(io.Discard, in); readErr != nil {
 		return nil, readErr
 	}
@@ -89,24 +99,33 @@ func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, er
 }
 
 // expand unpacks to w, up to a limit.
-func expand(w io.Writer, in io.Reader, decompress func(io.Reader) (io.Reader, error), limit int64) (int64, error) {
+func expand(w io.Writer, in io.Reader, decompress func(io.Reader) (io.Reader, error), limits tree.Limits) (int64, error) {
 	r, err := decompress(in)
 	if err != nil {
 		return 0, fmt.Errorf("unpack: %w", err)
 	}
-	n, err := io.Copy(w, io.LimitReader(r, limit+1))
+	n, err := io.Copy(w, io.LimitReader(r, limits.Bytes+1))
 	if err != nil {
 		return n, fmt.Errorf("unpack: %w", err)
 	}
-	if n > limit {
-		return n, fmt.Errorf("unpacks to more than the %d MB allowed", limit>>20)
+	if n > limits.Bytes {
+		return n, tooLarge(limits)
 	}
 	return n, nil
 }
 
-// scratch is a file that has no name and so cannot be left behind.
+func tooLarge(limits tree.Limits) error {
+	return fmt.Errorf("unpacks to more than the %d MB that are left for the image", limits.Bytes>>20)
+}
+
+// scratch is a file that has no name and so cannot be left behind. It may be
+// large, and /tmp may be memory: so /var/tmp, unless TMPDIR says otherwise.
 func scratch() (*os.File, error) {
-	file, err := os.CreateTemp("", "slipway-layer-")
+	dir := os.Getenv("TMPDIR")
+	if info, err := os.Stat("/var/tmp"); dir == "" && err == nil && info.IsDir() {
+		dir = "/var/tmp"
+	}
+	file, err := os.CreateTemp(dir, "slipway-layer-")
 	if err != nil {
 		return nil, err
 	}

@@ -12,12 +12,17 @@ import (
 // Limits bound what an image may hold, so that a hostile one cannot fill
 // memory or disk.
 type Limits struct {
-	Bytes   int64 // of one layer, unpacked
-	Entries int   // in one image
+	Bytes   int64 // of one image, unpacked
+	Entries int   // of one image, those that another replaces included
 }
 
-// DefaultLimits are far above every image that makes sense in a VM.
-var DefaultLimits = Limits{Bytes: 16 << 30, Entries: 2 << 20}
+// nameBytes is what names, links and extended attributes may take for each
+// entry of the limit.
+const nameBytes = 256
+
+// DefaultLimits are far above every image that makes sense in a VM. An entry
+// takes about 600 bytes of memory.
+var DefaultLimits = Limits{Bytes: 16 << 30, Entries: 1 << 20}
 
 // Whiteout names of the OCI image specification.
 const (
@@ -64,8 +69,8 @@ func (t *Tree) readTar(r *io.SectionReader, limits Limits, each func(*tar.Header
 		if err != nil {
 			return fmt.Errorf("read tar: %w", err)
 		}
-		if t.count > limits.Entries {
-			return fmt.Errorf("more than %d entries", limits.Entries)
+		if err := t.charge(h, limits); err != nil {
+			return err
 		}
 		e, err := fromHeader(h, r)
 		if errors.Is(err, errSkip) {
@@ -78,6 +83,22 @@ func (t *Tree) readTar(r *io.SectionReader, limits Limits, each func(*tar.Header
 			return fmt.Errorf("%s: %w", shorten(h.Name), err)
 		}
 	}
+}
+
+// charge counts what an entry takes in memory, whether it stays or is replaced.
+func (t *Tree) charge(h *tar.Header, limits Limits) error {
+	t.read++
+	t.names += int64(len(h.Name) + len(h.Linkname))
+	for k, v := range h.PAXRecords {
+		t.names += int64(len(k) + len(v))
+	}
+	switch {
+	case t.read > limits.Entries:
+		return fmt.Errorf("more than %d entries", limits.Entries)
+	case t.names > int64(limits.Entries)*nameBytes:
+		return fmt.Errorf("names, links and attributes of more than %d kB", int64(limits.Entries)*nameBytes>>10)
+	}
+	return nil
 }
 
 var errSkip = errors.New("nothing to place")
@@ -149,7 +170,8 @@ func (t *Tree) hide(path string) error {
 // hideLower empties a folder of what lower layers put there; what this layer
 // put there stays, whichever came first.
 func (t *Tree) hideLower(dir string) {
-	if n := t.Resolve(dir); n != nil && n.IsDir() {
+	if n := t.Resolve(dir); n != nil && n.IsDir() && n.opaque != t.layer {
+		n.opaque = t.layer // once is enough for a layer
 		t.dropLower(n)
 	}
 }

@@ -10,9 +10,6 @@ import (
 // maxLinks is how many symbolic links one path may run through, as in Linux.
 const maxLinks = 40
 
-// maxDepth bounds how deep folders nest; PATH_MAX allows no more in practice.
-const maxDepth = 2048
-
 // Put places an entry. Folders on the way are made; a symbolic link on the way
 // is followed, but only inside the tree. A folder put on a folder keeps what
 // is in it.
@@ -27,11 +24,11 @@ func (t *Tree) Put(path string, e Entry) error {
 		}
 		return nil
 	}
-	t.place(parent, name, e)
-	return nil
+	_, err = t.place(parent, name, e)
+	return err
 }
 
-func (t *Tree) place(parent *Node, name string, e Entry) *Node {
+func (t *Tree) place(parent *Node, name string, e Entry) (*Node, error) {
 	old := parent.children[name]
 	if old == nil {
 		return t.add(parent, name, e)
@@ -42,12 +39,14 @@ func (t *Tree) place(parent *Node, name string, e Entry) *Node {
 	}
 	if old.IsDir() && e.Type == tar.TypeDir {
 		old.Entry, old.Before, old.layer = e, before, t.layer
-		return old
+		return old, nil
 	}
 	t.drop(old)
-	n := t.add(parent, name, e)
-	n.Before = before
-	return n
+	n, err := t.add(parent, name, e)
+	if err == nil {
+		n.Before = before
+	}
+	return n, err
 }
 
 // sameAttributes tells whether a listing shows the two alike.
@@ -61,13 +60,10 @@ func (t *Tree) parent(path string, missing Entry) (*Node, string, error) {
 	if err != nil || len(parts) == 0 {
 		return t.root, "", err
 	}
-	if len(parts) > maxDepth {
-		return nil, "", fmt.Errorf("path %.60q...: more than %d folders deep", path, maxDepth)
-	}
 	dir := t.root
 	for _, p := range parts[:len(parts)-1] {
 		if dir, err = t.enter(dir, p, missing); err != nil {
-			return nil, "", fmt.Errorf("path %q: %w", path, err)
+			return nil, "", fmt.Errorf("path %s: %w", shorten(path), err)
 		}
 	}
 	return dir, parts[len(parts)-1], nil
@@ -78,12 +74,12 @@ func (t *Tree) enter(dir *Node, name string, missing Entry) (*Node, error) {
 	n := dir.children[name]
 	switch {
 	case n == nil:
-		return t.add(dir, name, missing), nil
+		return t.add(dir, name, missing)
 	case n.IsDir():
 		return n, nil
 	case n.Type != tar.TypeSymlink:
 		// A later layer needs a folder where an earlier one has a file.
-		return t.place(dir, name, missing), nil
+		return t.place(dir, name, missing)
 	}
 	target, err := t.resolve(n)
 	if err != nil {
@@ -91,7 +87,7 @@ func (t *Tree) enter(dir *Node, name string, missing Entry) (*Node, error) {
 	}
 	if target == nil || !target.IsDir() {
 		// A link to nothing: the folder takes its place, it cannot lead out.
-		return t.place(dir, name, missing), nil
+		return t.place(dir, name, missing)
 	}
 	return target, nil
 }

@@ -63,6 +63,8 @@ type Node struct {
 	children map[string]*Node
 	seq      int
 	layer    int
+	opaque   int // the layer that has hidden all below it
+	length   int // of the path
 }
 
 // Tree is a file system. The zero value is not usable; see New.
@@ -71,6 +73,8 @@ type Tree struct {
 	next  int
 	layer int
 	count int
+	read  int   // entries of tars
+	names int64 // bytes of their names, links and attributes
 }
 
 // New makes a tree that holds only its root folder.
@@ -123,15 +127,22 @@ func (t *Tree) Nodes() []*Node {
 	return list
 }
 
-func (t *Tree) add(parent *Node, name string, e Entry) *Node {
+// maxPath is Linux' PATH_MAX: the kernel leaves out what is longer.
+const maxPath = 4096
+
+func (t *Tree) add(parent *Node, name string, e Entry) (*Node, error) {
+	length := parent.length + 1 + len(name)
+	if length > maxPath {
+		return nil, fmt.Errorf("a path of more than %d bytes", maxPath)
+	}
 	t.next++
 	t.count++
-	n := &Node{Entry: e, Name: name, Parent: parent, seq: t.next, layer: t.layer}
+	n := &Node{Entry: e, Name: name, Parent: parent, seq: t.next, layer: t.layer, length: length}
 	if e.Type == tar.TypeDir {
 		n.children = map[string]*Node{}
 	}
 	parent.children[name] = n
-	return n
+	return n, nil
 }
 
 func (t *Tree) drop(n *Node) {
