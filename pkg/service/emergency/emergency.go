@@ -54,6 +54,9 @@ func run(ctx context.Context, reaper *reap.Reaper) error {
 	sh.Dir = "/"
 	sh.Stdin, sh.Stdout, sh.Stderr = tty, tty, tty
 	sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	_, err = reaper.Run(ctx, sh)
+	p, err := reaper.Start(sh)
+	if err == nil {
+		_, err = reaper.Finish(ctx, p) // a session's leader leads a group as well
+	}
 	return err
 }

@@ -35,7 +35,6 @@ const (
 	Started     Kind = "started"
 	StartFailed Kind = "start-failed"
 	BecameReady Kind = "became-ready"
-	NotReady    Kind = "not-ready" // a readiness probe cannot be made at all
 	Unhealthy   Kind = "unhealthy"
 	Ended       Kind = "ended"
 	Cleaned     Kind = "cleaned"

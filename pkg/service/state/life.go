@@ -19,10 +19,6 @@ func (s *Set) happened(svc *service, e Event) {
 		if svc.State == Running {
 			s.ready(svc, e.Cause)
 		}
-	case NotReady:
-		if svc.State == Running {
-			s.takeDown(svc, e.Cause)
-		}
 	case Unhealthy:
 		if svc.State == Ready {
 			s.takeDown(svc, "unhealthy: "+e.Cause)
@@ -183,10 +179,15 @@ func (s *Set) giveUp(svc *service, to State, cause string) {
 	if to != Failed {
 		return
 	}
-	if p := svc.policy.OnFailure; p != "" && p != bundle.Continue && !s.ending {
-		s.do(Action{Do: DoMachine, Name: svc.Name, Cause: cause})
-	}
+	s.failMachine(svc)
 	s.drop(svc, chain(svc))
+}
+
+// failMachine has the machine do what the policy of a failed service says.
+func (s *Set) failMachine(svc *service) {
+	if p := svc.policy.OnFailure; p != "" && p != bundle.Continue && !s.ending {
+		s.do(Action{Do: DoMachine, Name: svc.Name, Cause: svc.Cause})
+	}
 }
 
 // drop makes what requires svc fall with it, and what requires that in turn.

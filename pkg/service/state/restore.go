@@ -23,9 +23,11 @@ type Found struct {
 func (s *Set) Restore(now time.Time, rec Record, found Found) Result {
 	s.begin(now)
 	if svc := s.services[rec.Name]; svc != nil {
+		s.count(svc.State, -1)
 		svc.Record, svc.restored = rec, true
 		// One that is ready has had its first start, whoever wrote the record.
 		svc.First = rec.First || rec.State == Ready
+		s.count(svc.State, 1)
 		s.resume(svc, found)
 	}
 	r := Result{Changes: s.changes, Actions: s.actions}
@@ -47,6 +49,10 @@ func (s *Set) resume(svc *service, found Found) {
 		s.resumeRun(svc)
 	case Cleaning:
 		s.do(Action{Do: DoClean, Name: svc.Name, Run: svc.Run})
+	case Failed:
+		// The supervisor may have died before it could. A machine that is on
+		// its way down already takes no harm.
+		s.failMachine(svc)
 	case Backoff:
 		s.timer(svc, Pause, max(0, svc.Resume.Sub(s.now)))
 	}

@@ -26,6 +26,7 @@ type Set struct {
 	graph    *graph.Graph
 	services map[string]*service
 	slots    int
+	starting int // how many are, at most slots
 	jitter   func() float64
 	ending   bool // Shutdown was asked for
 
@@ -182,6 +183,8 @@ func (s *Set) move(svc *service, to State, cause string) {
 		s.moved[svc.Name] = true
 		svc.Batch = nil
 	}
+	s.count(svc.State, -1)
+	s.count(to, 1)
 	svc.Seq++
 	t.Seq = svc.Seq
 	s.changes = append(s.changes, t)
@@ -189,6 +192,12 @@ func (s *Set) move(svc *service, to State, cause string) {
 	svc.State, svc.Since, svc.Cause = to, s.now, cause
 	svc.Blocked = ""
 	s.dirty[svc.Name] = true
+}
+
+func (s *Set) count(st State, n int) {
+	if st == Starting {
+		s.starting += n
+	}
 }
 
 func (s *Set) do(a Action) { s.actions = append(s.actions, a) }

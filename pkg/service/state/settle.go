@@ -86,13 +86,7 @@ func (s *Set) blockedOn(svc *service) string {
 	if len(on) > 0 {
 		return strings.Join(on, "; ")
 	}
-	starting := 0
-	for _, other := range s.services {
-		if other.State == Starting {
-			starting++
-		}
-	}
-	if starting >= s.slots {
+	if s.starting >= s.slots {
 		return "other starts"
 	}
 	return ""
@@ -127,12 +121,14 @@ func (s *Set) lower(svc *service) {
 		return
 	}
 	switch svc.State {
-	case Waiting, Backoff:
-		if svc.Fallen != "" && !s.ending {
+	case Waiting, Backoff, Stopped:
+		// Stopped is also one that has fallen before it came to wait.
+		switch {
+		case svc.Fallen != "" && !s.ending:
 			s.giveUp(svc, Failed, svc.Fallen)
-			return
+		case svc.State != Stopped:
+			s.move(svc, Stopped, "stop was asked for")
 		}
-		s.move(svc, Stopped, "stop was asked for")
 	case Running, Ready:
 		if !s.inTheWay(svc) {
 			s.signal(svc, s.whyStop(svc))

@@ -46,8 +46,8 @@ var next = map[State][]State{
 	Stopping: {Cleaning},
 	Cleaning: {Waiting, Backoff, Exited, Failed, Stopped},
 	Backoff:  {Waiting, Failed, Stopped},
-	Exited:   {Waiting, Stopped, Failed},
-	Failed:   {Waiting, Stopped},
+	Exited:   {Waiting},
+	Failed:   {Waiting},
 	Stopped:  {Waiting, Failed},
 }
 

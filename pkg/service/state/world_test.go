@@ -29,10 +29,12 @@ type world struct {
 	probing  map[string]int
 	timers   []timer
 	ending   bool
+	calm     bool // every start succeeds, nothing crashes
 	pid      int
 	starts   int
 	exits    map[string]int
 	log      []string
+	book     book
 }
 
 type timer struct {
@@ -44,7 +46,7 @@ func newWorld(t *testing.T, r *rand.Rand, c Config) *world {
 	c.Jitter = r.Float64
 	return &world{t: t, r: r, set: New(c), config: c, now: time.Unix(1000, 0),
 		starting: map[string]int{}, live: map[string]int{}, ended: map[string]reap.Status{},
-		cleaning: map[string]int{}, probing: map[string]int{}, exits: map[string]int{}}
+		cleaning: map[string]int{}, probing: map[string]int{}, exits: map[string]int{}, book: newBook()}
 }
 
 func (w *world) fail(format string, args ...any) {
@@ -58,22 +60,35 @@ func (w *world) fail(format string, args ...any) {
 func (w *world) send(e Event) {
 	w.t.Helper()
 	w.log = append(w.log, fmt.Sprintf("event %+v", e))
+	before, _ := w.set.Record(e.Name)
 	r, err := w.set.Handle(w.now, e)
 	if err != nil && e.Kind != Start && e.Kind != Restart {
 		w.fail("event %+v: %v", e, err)
 	}
+	w.book.wish(w, e, before, err)
 	w.apply(r)
 }
 
+// apply carries out an answer. The supervisor may die in the midst of it, when
+// what has changed is kept and not all of it is done.
 func (w *world) apply(r Result) {
 	w.t.Helper()
 	for _, c := range r.Changes {
 		w.log = append(w.log, fmt.Sprintf("  %s: %s -> %s (%s)", c.Name, c.From, c.To, c.Cause))
+		w.book.change(w, c)
 	}
 	for _, a := range r.Actions {
+		if w.mortal() {
+			w.log = append(w.log, fmt.Sprintf("  not done: %+v", a))
+			w.die()
+			return
+		}
 		w.act(a)
 	}
 }
+
+// mortal tells whether the supervisor dies now.
+func (w *world) mortal() bool { return !w.calm && !w.ending && w.r.IntN(200) == 0 }
 
 func (w *world) act(a Action) {
 	w.t.Helper()
@@ -97,6 +112,8 @@ func (w *world) act(a Action) {
 		}
 	case DoProbe:
 		w.probing[a.Name] = a.Run
+	case DoMachine:
+		w.book.machine[a.Name]++
 	case DoSetTimer:
 		w.timers = append(w.timers, timer{a, w.now.Add(a.For)})
 	}
@@ -188,7 +205,7 @@ func (w *world) happen() bool {
 func (w *world) finishStart(name string) {
 	run := w.starting[name]
 	delete(w.starting, name)
-	if w.r.IntN(5) == 0 {
+	if !w.calm && w.r.IntN(5) == 0 {
 		w.send(Event{Kind: StartFailed, Name: name, Run: run, Cause: "no such command"})
 		return
 	}
@@ -202,7 +219,7 @@ func (w *world) tellEnd(name string) {
 	status := w.ended[name]
 	delete(w.ended, name)
 	w.exits[name]++
-	w.send(Event{Kind: Ended, Name: name, Run: rec.Run, Status: status})
+	w.send(Event{Kind: Ended, Name: name, Run: rec.Run, Status: status, OOM: status.Signal == 9 && w.r.IntN(2) == 0})
 }
 
 // pass lets time pass until the next timer.
@@ -261,8 +278,9 @@ func (w *world) found(name string, cleaning map[string]int) Found {
 		if w.r.IntN(2) == 0 {
 			return Found{}
 		}
+		rec, _ := w.set.Record(name)
 		w.pid++
-		w.live[name] = 1
+		w.live[name] = rec.Run
 	}
 	if _, is := cleaning[name]; is {
 		return Found{}
@@ -296,6 +314,7 @@ func randomConfig(r *rand.Rand) Config {
 		if r.IntN(2) == 0 {
 			p.Ready.Kind = bundle.ProbeNotify
 		}
+		p.OnFailure = []bundle.OnFailure{bundle.Continue, bundle.Stop, bundle.Reboot}[r.IntN(3)]
 		for range r.IntN(3) {
 			// Mostly backwards, so that there are few cycles.
 			dep := name(r.IntN(i + 1 + r.IntN(2)))

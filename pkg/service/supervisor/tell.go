@@ -28,8 +28,7 @@ func (s *Supervisor) tell(t state.Transition) {
 		if !powerOfTwo(rec.Restarts) {
 			return
 		}
-		pause := time.Until(rec.Resume)
-		s.say(t, "%s: %s; starting again in %s", failed(rec), t.Cause, short(pause))
+		s.say(t, "%s: %s; starting again in %s", failed(rec), t.Cause, short(rec.Resume.Sub(t.Time)))
 		s.showTail(t)
 	case state.Failed:
 		s.say(t, "failed: %s", t.Cause)

@@ -1,0 +1,90 @@
+// Speak is a service for tests that talks to whoever supervises it, by sd_notify,
+// and to whoever asks, by a socket. Its arguments are done in order, and then it
+// waits for a signal:
+//
+//	say=TEXT   send TEXT to the socket in $NOTIFY_SOCKET (\n is a new line)
+//	noise=N    send N bytes that mean nothing
+//	sleep=D    wait
+//	listen=F   take connections on the socket F
+//	print=TEXT write a line
+//	end        end with status 0
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
+	for _, arg := range os.Args[1:] {
+		verb, value, _ := strings.Cut(arg, "=")
+		if err := do(verb, value); err != nil {
+			fmt.Fprintf(os.Stderr, "speak: %s: %s\n", arg, err)
+			os.Exit(1)
+		}
+	}
+	<-stop
+}
+
+func do(verb, value string) error {
+	switch verb {
+	case "say":
+		return send([]byte(strings.ReplaceAll(value, `\n`, "\n")))
+	case "noise":
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return err
+		}
+		return send(bytes.Repeat([]byte{0xff, '\n', 0, '='}, n/4+1)[:n])
+	case "sleep":
+		d, err := time.ParseDuration(value)
+		time.Sleep(d)
+		return err
+	case "listen":
+		return listen(value)
+	case "end":
+		os.Exit(0)
+	case "print":
+		_, err := fmt.Println(value)
+		return err
+	}
+	return fmt.Errorf("unknown verb")
+}
+
+// send sends one datagram, which may be empty.
+func send(message []byte) error {
+	conn, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write(message)
+	return err
+}
+
+func listen(path string) error {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	return nil
+}
