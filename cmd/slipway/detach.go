@@ -47,10 +47,20 @@ func (f *runFlags) detach() error {
 		return err
 	}
 	if string(said) != ready {
-		return errors.New(strings.TrimSpace(string(said)))
+		fmt.Fprintln(os.Stderr, "slipway:", strings.TrimSpace(string(said)))
+		return statusOf(cmd.Wait())
 	}
 	fmt.Fprintf(os.Stderr, "slipway: run: %s runs in the background, its state is in %s\n", f.config.Name, f.state)
 	return cmd.Process.Release()
+}
+
+// statusOf takes over the exit status of the half that failed.
+func statusOf(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		return exitError(exit.ExitCode())
+	}
+	return exitError(qemu.StatusFailed)
 }
 
 // background is the other half: it has no terminal, and its console is a
@@ -75,7 +85,8 @@ func (f *runFlags) background() error {
 	}
 	if !vm.AwaitUp() {
 		res := vm.Wait()
-		return tell(pipe, errors.Join(errors.New(res.String()), b.Leave(res.String())))
+		said := tell(pipe, errors.Join(errors.New(res.String()), b.Leave(res.String())))
+		return errors.Join(exitError(res.Status()), said)
 	}
 	vm.Obey(func(string) {})
 	served := make(chan error, 1)
