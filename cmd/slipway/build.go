@@ -116,7 +116,7 @@ func newBuildCommand() *cobra.Command {
 	flags.StringVar(&f.dir, "dir", ".", "folder to write the image to")
 	flags.StringVarP(&f.file, "o", "o", "", "write one file of this name, - for standard output")
 	flags.StringVar(&f.initrd, "initrd", "", "payload: a squashfs that is mounted as it is; cpio: LinuxKit's plain archive (default what the init image understands)")
-	flags.StringVar(&f.compression, "compression", "", "of the squashfs, or of a cpio initrd: "+strings.Join(output.Compressions(), ", ")+" (default lz4 for a squashfs in an initrd, else gzip; a cpio has no xz)")
+	flags.StringVar(&f.compression, "compression", "", "of the squashfs, or of a cpio initrd: "+strings.Join(output.Compressions(), ", ")+" (default lz4 for a squashfs in an initrd, else gzip; a cpio has no lz4hc and no xz)")
 	flags.BoolVar(&f.report, "report", false, "print what takes the room, by place in the YAML")
 	return cmd
 }

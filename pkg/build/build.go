@@ -32,6 +32,7 @@ type Machine struct {
 
 	images *images
 	used   map[want][]string
+	names  map[string]string // of containers, by place in the YAML
 }
 
 // Close gives back the images' files; Root cannot be read afterwards.
@@ -46,6 +47,9 @@ type container struct {
 	runtime bundle.Runtime
 	policy  bundle.Policy
 }
+
+// location is the container's place in the YAML.
+func (c *container) location() string { return fmt.Sprintf("%s[%d]", c.Section, c.index) }
 
 func (c *container) dir() string { return bundle.Root + "/" + c.folder }
 
@@ -110,7 +114,11 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 		return nil, err
 	}
 	faults.Sort()
-	return &Machine{Root: layout.root, Warnings: faults, images: set, used: uses(c, b.Platform.String())}, nil
+	names := map[string]string{}
+	for _, c := range containers {
+		names[c.location()] = c.Name
+	}
+	return &Machine{Root: layout.root, Warnings: faults, images: set, used: uses(c, b.Platform.String()), names: names}, nil
 }
 
 // Check finds all that Build would refuse or warn of, and makes nothing. The

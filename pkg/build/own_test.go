@@ -132,27 +132,6 @@ func records(h *tar.Header) string {
 	return " (" + strings.Join(all, ", ") + ")"
 }
 
-// TestShares wants every file counted once, and nothing for an image that is
-// there already.
-func TestShares(t *testing.T) {
-	b := &Builder{Finder: only{fixtures(t)}, Hardening: HardeningDefault}
-	b.Platform.OS, b.Platform.Architecture = "linux", "amd64"
-	m, err := b.BuildFiles(t.Context(), []string{"testdata/golden/merged.yml", "testdata/golden/merged.more.yml"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bytes := map[string]int64{}
-	for _, s := range m.Shares() {
-		bytes[s.Location] = s.Bytes
-	}
-	if bytes["onboot[0]"] <= bytes["onboot[1]"] || bytes["kernel"] != int64(len("vmlinuz")+len("first")) {
-		t.Errorf("got %v", bytes)
-	}
-	if err := m.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestBuildTwice wants the same bytes of the same input.
 func TestBuildTwice(t *testing.T) {
 	var first []byte

@@ -28,7 +28,7 @@ func compressor(w io.Writer, compression string) (io.WriteCloser, error) {
 		z := lz4.NewWriter(w)
 		return z, z.Apply(lz4.LegacyOption(true), lz4.ConcurrencyOption(1))
 	}
-	return nil, fmt.Errorf("compression %s: a plain initrd takes zstd, lz4, gzip or none", compression)
+	return nil, fmt.Errorf("compression %s: a cpio initrd takes zstd, lz4, gzip or none", compression)
 }
 
 type plainWriter struct{ io.Writer }

@@ -20,8 +20,8 @@ type Options struct {
 	// Initrd is "payload" (a squashfs that is mounted where it lies) or "cpio"
 	// (the plain archive LinuxKit's tool makes).
 	Initrd string
-	// Compression of the squashfs, or of a plain initrd: lz4, zstd, gzip, xz
-	// (of a squashfs only) or none. Empty is the format's own choice.
+	// Compression of the squashfs, or of a plain initrd: one of Compressions.
+	// Empty is the format's own choice.
 	Compression string
 	// Repeats writes entries of the tar that later ones replace, as LinuxKit's
 	// tool does.
@@ -68,6 +68,9 @@ func CheckFormat(name string) error {
 
 // Write writes the tree in one format.
 func Write(ctx context.Context, name string, t *tree.Tree, to *Target, o Options) error {
+	if err := checkCompression(o.Compression); err != nil {
+		return err
+	}
 	for _, f := range formats {
 		if f.name == name {
 			if err := f.write(ctx, t, to, o); err != nil {
@@ -84,6 +87,13 @@ func IsOneFile(name string) bool {
 	return slices.ContainsFunc(formats, func(f format) bool { return f.name == name && f.one })
 }
 
-// Compressions are those of the squashfs that LinuxKit's kernels and Debian's
-// can read.
-func Compressions() []string { return []string{"zstd", "lz4", "gzip", "xz", "none"} }
+// Compressions are those that LinuxKit's kernels and Debian's can read. A plain
+// initrd has no lz4hc and no xz.
+func Compressions() []string { return []string{"zstd", "lz4", "lz4hc", "gzip", "xz", "none"} }
+
+func checkCompression(name string) error {
+	if name != "" && !slices.Contains(Compressions(), name) {
+		return fmt.Errorf("compression %q: want one of %s", name, strings.Join(Compressions(), ", "))
+	}
+	return nil
+}

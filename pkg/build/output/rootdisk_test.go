@@ -1,8 +1,10 @@
 package output
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,5 +64,33 @@ func TestBootstrap(t *testing.T) {
 	foreign.Remove(payloadMarker)
 	if err := writeTo(t, t.TempDir(), foreign); err == nil || !strings.Contains(err.Error(), "no /init that loads them") {
 		t.Errorf("an init image that cannot load modules: %v", err)
+	}
+}
+
+// TestNoFileTwice wants a library that two images bring to take its room once.
+func TestNoFileTwice(t *testing.T) {
+	needSquashfs(t)
+	library := make([]byte, 1<<20)
+	if _, err := rand.NewChaCha8([32]byte{}).Read(library); err != nil {
+		t.Fatal(err)
+	}
+	tr := machine(t)
+	for _, name := range []string{"containers/onboot/000-a/lower/lib/so", "containers/services/b/lower/lib/so"} {
+		if err := tr.MkdirAll(filepath.Dir(name), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := tr.Put(name, tree.Entry{Type: tar.TypeReg, Mode: 0o755, Inode: tree.Text(string(library))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := &Target{Dir: t.TempDir(), Name: "m"}
+	if err := Write(context.Background(), "kernel+initrd", tr, to, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(read(t, to.Dir, "m-initrd.img")); got < len(library) || got > len(library)*5/4 {
+		t.Errorf("the initrd has %d bytes, the library %d", got, len(library))
 	}
 }

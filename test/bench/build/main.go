@@ -1,0 +1,67 @@
+// Command build measures builds, and what the ways to write an initrd cost at
+// boot. It writes docs/bench-build.md:
+//
+//	go run ./test/bench/build -slipway bin/slipway -o docs/bench-build.md
+//
+// Machines are noisy, so the variants take turns, the median of the rounds
+// counts, and what to look at are the ratios within one run.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+type bench struct {
+	tool, yml, dir string
+	rounds         int
+	cold           bool
+}
+
+func main() {
+	log.SetFlags(0)
+	var b bench
+	flag.IntVar(&b.rounds, "rounds", 3, "builds and boots of each variant; the median counts")
+	flag.StringVar(&b.tool, "slipway", "bin/slipway", "the host tool")
+	flag.StringVar(&b.yml, "yml", "linuxkit.yml", "the demo")
+	flag.BoolVar(&b.cold, "cold", true, "also build with the page cache emptied (root only)")
+	out := flag.String("o", "", "write the tables to this file")
+	flag.Parse()
+	if err := b.run(*out); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func (b *bench) run(out string) (err error) {
+	if b.tool, err = filepath.Abs(b.tool); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "slipway-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	var text strings.Builder
+	text.WriteString("# Figures of builds\n\nMade by `make bench`")
+	fmt.Fprintf(&text, " in one run, the variants in turn, medians of %d rounds.\nCompare the ratios; the seconds are this machine's.\n", b.rounds)
+	for _, section := range []func(*strings.Builder) error{b.builds, b.initrds} {
+		if err := section(&text); err != nil {
+			return err
+		}
+	}
+	fmt.Print(text.String())
+	if out == "" {
+		return nil
+	}
+	return os.WriteFile(out, []byte(text.String()), 0o644)
+}
+
+func median(list []float64) float64 {
+	list = slices.Sorted(slices.Values(list))
+	return list[len(list)/2]
+}
