@@ -6,19 +6,9 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-)
 
-// allCapabilities are Linux's, by number, up to 5.9's CAP_CHECKPOINT_RESTORE.
-var allCapabilities = []string{
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
-	"CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE",
-	"CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER",
-	"CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT",
-	"CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TIME",
-	"CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL",
-	"CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM",
-	"CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
-}
+	"slipway/pkg/build/yml"
+)
 
 // capabilities are none unless asked for. A program that is not root keeps
 // only the ambient ones, so they are part of every other set too.
@@ -46,20 +36,20 @@ func (t *translator) knownCapabilities(key string, fromLabel int, list []string)
 	if len(list) == 1 {
 		switch strings.ToLower(list[0]) {
 		case "all":
-			return allCapabilities
+			return yml.Capabilities
 		case "none":
 			return nil
 		}
 	}
 	for i, name := range list {
-		if slices.Contains(allCapabilities, name) {
+		if slices.Contains(yml.Capabilities, name) {
 			continue
 		}
 		where := key
 		if i < fromLabel {
 			where = "label"
 		}
-		fault := t.fault(where, i-fromLabel, "no capability is named %q", name).Near(nearCapability(name), allCapabilities)
+		fault := t.fault(where, i-fromLabel, "no capability is named %q", name).Near(nearCapability(name), yml.Capabilities)
 		if len(list) > 1 && (strings.EqualFold(name, "all") || strings.EqualFold(name, "none")) {
 			fault.Nearest = ""
 			fault = fault.Wants("%q to stand alone", name)

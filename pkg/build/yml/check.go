@@ -3,17 +3,9 @@ package yml
 import (
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"slipway/pkg/bundle"
-)
-
-var (
-	volumeName = regexp.MustCompile(`^[a-z0-9_-]+$`)
-	// containerName is what the OCI runtime takes as an id, and a file name.
-	containerName = regexp.MustCompile(`^[A-Za-z0-9_+.-]+$`)
 )
 
 // check finds what the schema cannot say: names that must differ, fields that
@@ -73,9 +65,6 @@ func (c *Config) checkVolumes() Faults {
 	seen := map[string]Place{}
 	for _, v := range c.Volumes {
 		at := v.At.Child("name")
-		if v.At.Has("name") && !volumeName.MatchString(v.Name) {
-			faults.Add(at.At("volume name %q", v.Name).Wants("letters a to z, digits, _ and -"))
-		}
 		if first, ok := seen[v.Name]; ok && v.Name != "" {
 			faults.Add(at.At("volume %q again, first in line %d", v.Name, first.node.Line))
 		}
@@ -95,9 +84,6 @@ func (c *Config) checkNames() Faults {
 	seen := map[string]Place{}
 	for _, x := range c.Containers() {
 		at := x.At.Child("name")
-		if x.At.Has("name") && (!containerName.MatchString(x.Name) || x.Name == "." || x.Name == "..") {
-			faults.Add(at.At("container name %q", x.Name).Wants("letters, digits, and + - _ ."))
-		}
 		if x.Section != bundle.Services {
 			continue
 		}
@@ -119,7 +105,7 @@ func (f *File) checkKind() Faults {
 		}
 	}
 	if len(given) == 0 {
-		return Faults{f.At.At("file %q says nothing of what is in it", f.Path).Wants("one of contents, source, metadata, directory, symlink")}
+		return Faults{f.At.At("file %q says nothing of what is in it", f.Path).Wants("one of %s", strings.Join(fileSchema.oneOf, ", "))}
 	}
 	if len(given) == 1 {
 		return nil
@@ -142,11 +128,6 @@ func (f *File) check() Faults {
 		if part == ".." {
 			faults.Add(f.At.Child("path").At("path %q has .. in it", f.Path).Wants("a path in the image"))
 			break
-		}
-	}
-	if f.Mode != "" {
-		if n, err := strconv.ParseUint(f.Mode, 8, 32); err != nil || n > 0o7777 {
-			faults.Add(f.At.Child("mode").At("mode %q", f.Mode).Wants(`permission bits in octal, such as "0644"`))
 		}
 	}
 	if f.Source != "" && !f.Optional {

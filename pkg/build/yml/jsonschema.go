@@ -1,6 +1,12 @@
 package yml
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+
+	"slipway/pkg/bundle"
+)
 
 // JSONSchema writes the schema for editors: JSON Schema, draft 7. It is made
 // from the table that checks the YAML, so the two cannot drift apart.
@@ -8,6 +14,14 @@ func JSONSchema() ([]byte, error) {
 	s := configSchema.json()
 	s["$schema"] = "http://json-schema.org/draft-07/schema#"
 	s["title"] = "linuxkit.yml"
+	s["type"] = []string{"object", "null"} // an empty file is a machine of nothing
+	s["description"] = "A machine made of containers, as LinuxKit and Slipway build it."
+	container := object(containerKeys...).json()
+	s["definitions"] = map[string]any{"container": container}
+	for _, section := range []bundle.Section{bundle.Onboot, bundle.Onshutdown, bundle.Services} {
+		list := s["properties"].(map[string]any)[string(section)].(map[string]any)
+		list["items"] = map[string]any{"$ref": "#/definitions/container"}
+	}
 	return json.MarshalIndent(s, "", "  ")
 }
 
@@ -18,18 +32,48 @@ func (s *schema) json() map[string]any {
 	case isBool:
 		return map[string]any{"type": "boolean"}
 	case isID:
-		return map[string]any{"type": []string{"integer", "string"}}
+		return map[string]any{"type": []string{"integer", "string"}, "minimum": 0, "maximum": 1<<32 - 1}
 	case isList:
 		return map[string]any{"type": "array", "items": s.elem.json()}
 	case isMap:
-		return map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string"}}
+		return s.mapJSON()
 	case isObject:
 		return s.objectJSON()
 	}
+	return s.textJSON()
+}
+
+// textJSON offers the values to choose from even where others are taken.
+func (s *schema) textJSON() map[string]any {
 	out := map[string]any{"type": "string"}
-	if len(s.values) > 0 {
+	switch {
+	case s.lenient:
+		out["anyOf"] = []any{map[string]any{"enum": s.values}, map[string]any{}}
+	case len(s.values) > 0:
 		out["enum"] = s.values
 	}
+	if s.pattern != "" {
+		out["pattern"] = s.pattern
+	}
+	return out
+}
+
+// mapJSON is a mapping of free names to text. Names that look like known ones
+// have to be of them.
+func (s *schema) mapJSON() map[string]any {
+	out := map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string"}}
+	if s.known == nil {
+		return out
+	}
+	properties, names := map[string]any{}, []string{}
+	for name, sections := range s.known {
+		properties[name] = map[string]any{"type": "string", "description": "for " + sections}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	ours := map[string]any{"pattern": "^" + regexp.QuoteMeta(bundle.Prefix)}
+	out["properties"] = properties
+	out["propertyNames"] = map[string]any{"anyOf": []any{map[string]any{"enum": names}, map[string]any{"not": ours}}}
 	return out
 }
 
@@ -49,6 +93,13 @@ func (s *schema) objectJSON() map[string]any {
 	out := map[string]any{"type": "object", "additionalProperties": false, "properties": properties}
 	if required != nil {
 		out["required"] = required
+	}
+	if s.oneOf != nil {
+		var any []map[string][]string
+		for _, name := range s.oneOf {
+			any = append(any, map[string][]string{"required": {name}})
+		}
+		out["anyOf"] = any
 	}
 	return out
 }

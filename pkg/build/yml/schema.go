@@ -1,6 +1,9 @@
 package yml
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // kind is what a value may be.
 type kind int
@@ -22,6 +25,15 @@ type schema struct {
 	keys []key   // of an object
 	// values are the only ones that make sense, if there are any.
 	values []string
+	// pattern is a regular expression for the text. If want says in words what
+	// it means the checker goes by it; else something that tells more than a
+	// pattern can does, and only editors see it.
+	pattern, want string
+	// oneOf are the keys of an object of which one has to be there.
+	oneOf []string
+	// known are the keys of a map that mean something to us, and what for: keys
+	// that look like them have to be of them.
+	known map[string]string
 	// lenient values are not faults but warnings: LinuxKit's tool takes any.
 	lenient bool
 }
@@ -46,10 +58,13 @@ var (
 	mapping = &schema{kind: isMap}
 )
 
-func list(elem *schema) *schema                { return &schema{kind: isList, elem: elem} }
-func object(keys ...key) *schema               { return &schema{kind: isObject, keys: keys} }
-func oneOf(values ...string) *schema           { return &schema{kind: isString, values: values} }
-func usually(values ...string) *schema         { return &schema{kind: isString, values: values, lenient: true} }
+func list(elem *schema) *schema        { return &schema{kind: isList, elem: elem} }
+func object(keys ...key) *schema       { return &schema{kind: isObject, keys: keys} }
+func oneOf(values ...string) *schema   { return &schema{kind: isString, values: values} }
+func usually(values ...string) *schema { return &schema{kind: isString, values: values, lenient: true} }
+func matching(pattern, want string) *schema {
+	return &schema{kind: isString, pattern: pattern, want: want}
+}
 func (k key) must() key                        { k.required = true; return k }
 func (k key) should() key                      { k.needed = true; return k }
 func k(name string, s *schema, doc string) key { return key{name: name, schema: s, doc: doc} }
@@ -82,14 +97,14 @@ var (
 	)
 
 	volumeSchema = object(
-		k("name", str, "name that binds use; a-z, 0-9, _ and -").must(),
+		k("name", matching(`^[a-z0-9_-]+$`, "letters a to z, digits, _ and -"), "name that binds use; a-z, 0-9, _ and -").must(),
 		k("image", str, "image that the volume starts with (default empty)"),
 		k("readonly", boolean, "containers may bind it read-only only"),
 		k("format", oneOf("filesystem", "oci"), "the image's files, or the image as an OCI layout"),
 		k("platforms", strs, "platforms of the image in an OCI layout (default the one built for)"),
 	)
 
-	fileSchema = object(
+	fileSchema = &schema{kind: isObject, oneOf: []string{"contents", "source", "metadata", "directory", "symlink"}, keys: []key{
 		k("path", str, "path in the image").must(),
 		k("directory", boolean, "make a folder"),
 		k("symlink", str, "make a symbolic link to this"),
@@ -97,10 +112,12 @@ var (
 		k("source", str, "file to copy from the host"),
 		k("metadata", oneOf("yaml", "json"), "write the configuration itself"),
 		k("optional", boolean, "no fault if the source is missing"),
-		k("mode", str, "permission bits in octal, in quotes (default 0600, folders 0700)"),
+		k("mode", modeSchema, "permission bits in octal, in quotes (default 0600, folders 0700)"),
 		k("uid", id, "owner: a number or the name of a container"),
 		k("gid", id, "group: a number or the name of a container"),
-	)
+	}}
+
+	modeSchema = matching(`^$|^0*[0-7]{1,4}$`, `permission bits in octal, such as "0644"`)
 
 	mountSchema = object(
 		k("destination", str, "where to mount"),
@@ -116,7 +133,7 @@ var (
 		k("type", usually("a", "b", "c", "u", "p"), "b block, c or u character, p FIFO, a all").should(),
 		k("major", num, "major number"),
 		k("minor", num, "minor number"),
-		k("mode", str, "permission bits in octal, in quotes; every node needs one"),
+		k("mode", matching(`^0*[0-7]{1,4}$`, ""), "permission bits in octal, in quotes; every node needs one"),
 	)
 
 	idMappingSchema = object(
@@ -174,16 +191,19 @@ var (
 		), "network classes"),
 	)
 
+	capabilities = list(&schema{kind: isString, pattern: `^(?:` + strings.Join(capabilityWords, "|") + `|ALL|NONE)$`})
+	bindsSchema  = list(matching(`^[^:]+:[^:]+(?::[^:]*)?$`, ""))
+
 	// settings are the keys that a label may have too.
 	settings = []key{
-		k("capabilities", strs, `capabilities, or ["all"] (default none)`),
-		k("capabilities.add", strs, "capabilities beside the label's"),
-		k("ambient", strs, "ambient capabilities"),
+		k("capabilities", capabilities, `capabilities, or ["all"] (default none)`),
+		k("capabilities.add", capabilities, "capabilities beside the label's"),
+		k("ambient", capabilities, "ambient capabilities"),
 		k("mounts", list(mountSchema), "mounts in the container"),
-		k("binds", strs, "SOURCE:DESTINATION[:OPTIONS]; the source is a path or a volume"),
-		k("binds.add", strs, "binds beside the label's"),
+		k("binds", bindsSchema, "SOURCE:DESTINATION[:OPTIONS]; the source is a path or a volume"),
+		k("binds.add", bindsSchema, "binds beside the label's"),
 		k("devices", list(deviceSchema), "device nodes"),
-		k("tmpfs", strs, "DESTINATION[:OPTIONS]"),
+		k("tmpfs", list(matching(`^[^:]+(?::[^:]*)?$`, "")), "DESTINATION[:OPTIONS]"),
 		k("command", strs, "program and arguments (default the image's)"),
 		k("env", strs, "NAME=VALUE (default the image's)"),
 		k("cwd", str, "working folder (default the image's)"),
@@ -205,17 +225,19 @@ var (
 		k("cgroupsPath", str, "cgroup to run in"),
 		k("resources", resourcesSchema, "cgroup limits"),
 		k("sysctl", mapping, "kernel parameters, values in quotes"),
-		k("rlimits", strs, `NAME,SOFT,HARD such as "nofile,1024,unlimited"`),
+		k("rlimits", list(matching(`^[^,]+,[^,]+,[^,]+$`, "")), `NAME,SOFT,HARD such as "nofile,1024,unlimited"`),
 		k("uidMappings", list(idMappingSchema), "users of a user namespace"),
 		k("gidMappings", list(idMappingSchema), "groups of a user namespace"),
-		k("annotations", mapping, "annotations; slipway.* are policies"),
+		k("annotations", &schema{kind: isMap, known: policyKeys()}, "annotations; slipway.* are policies"),
 		k("runtime", runtimeSchema, "what to do around the container"),
 	}
 
-	containerSchema = object(append([]key{
-		k("name", str, "name of the container").must(),
+	containerKeys = append([]key{
+		k("name", matching(`^[A-Za-z0-9_+.-]*[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$`, "letters, digits, and + - _ ."), "name of the container").must(),
 		k("image", str, "image to run").must(),
-	}, settings...)...)
+	}, settings...)
+
+	containerSchema = object(containerKeys...)
 
 	labelSchema = object(settings...)
 

@@ -1,7 +1,6 @@
 package yml
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -47,29 +46,6 @@ func TestAliasesCannotBlowUp(t *testing.T) {
 	deep := "init: " + strings.Repeat("[", 200) + strings.Repeat("]", 200)
 	if _, faults := Parse("deep.yml", []byte(deep)); len(faults) == 0 {
 		t.Error("no fault in a deep list")
-	}
-}
-
-func TestJSONSchema(t *testing.T) {
-	data, err := JSONSchema()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s struct {
-		Properties map[string]struct {
-			Items struct {
-				Properties           map[string]any
-				Required             []string
-				AdditionalProperties *bool
-			}
-		}
-	}
-	if err := json.Unmarshal(data, &s); err != nil {
-		t.Fatal(err)
-	}
-	services := s.Properties["services"].Items
-	if services.Properties["capabilities.add"] == nil || len(services.Required) != 2 || services.AdditionalProperties == nil {
-		t.Errorf("services: %+v", services)
 	}
 }
 
