@@ -135,12 +135,18 @@ func (c *testCase) start(ctx context.Context, image qemu.Boot, b boot, disks []q
 		return res, err
 	}
 	defer log.Close()
-	vm, err := qemu.Start(config, watch, qemu.Console{Log: log})
+	hands := newTypist(b.Type)
+	vm, err := qemu.Start(config, watch, qemu.Console{Log: log, Output: hands})
 	if err != nil {
 		return res, err
 	}
+	if len(b.Type) > 0 {
+		go hands.work(vm)
+	}
 	defer context.AfterFunc(ctx, vm.Kill)()
-	return vm.Wait(), nil
+	res = vm.Wait()
+	res.Warnings = append(res.Warnings, hands.problems()...)
+	return res, nil
 }
 
 // options are what a boot adds to the kernel command line.

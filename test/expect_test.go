@@ -61,6 +61,8 @@ type boot struct {
 	// Until ends the boot by the power button once a line matches; for guests
 	// that report nothing.
 	Until string
+	// Type is typed on the console, each when its pattern has come.
+	Type []keys
 	// After are shell commands that run on the host after the boot, with
 	// $CONSOLE, $DISK0 and so on.
 	After []string
@@ -138,7 +140,11 @@ func (b *boot) check() error {
 	if b.Timeout == 0 {
 		b.Timeout = duration(bootTimeout)
 	}
-	for _, list := range [][]string{b.Order, b.Seen, b.Never, {b.Until, b.Report}} {
+	var typed []string
+	for _, k := range b.Type {
+		typed = append(typed, k.After)
+	}
+	for _, list := range [][]string{b.Order, b.Seen, b.Never, typed, {b.Until, b.Report}} {
 		for _, p := range list {
 			if _, err := regexp.Compile(p); err != nil {
 				return err

@@ -3,6 +3,7 @@ package runc
 import (
 	"os"
 	"os/exec"
+	"strings"
 
 	"slipway/pkg/reap"
 )
@@ -14,12 +15,17 @@ type Exec struct {
 	Env      []string // more than the container's
 	Terminal bool     // Stdin is a terminal, and the program gets one of its own
 	PidFile  string
+	Log      string // where the runtime writes what went wrong
 	// Nil is /dev/null.
 	Stdin, Stdout, Stderr *os.File
 }
 
 func (r *Runtime) execArgs(e Exec) []string {
-	args := []string{"--root", r.root(), "exec"}
+	args := []string{"--root", r.root()}
+	if e.Log != "" {
+		args = append(args, "--log", e.Log, "--log-format", "json")
+	}
+	args = append(args, "exec")
 	if e.Terminal {
 		args = append(args, "--tty")
 	}
@@ -58,4 +64,30 @@ func (r *Runtime) StartExec(e Exec) (*reap.Process, error) {
 	}
 	shield(p.Pid())
 	return p, nil
+}
+
+// Statuses as shells have them of a program that was not run.
+const (
+	notExecutable = 126
+	notFound      = 127
+)
+
+// ExecStatus tells a program's own status from that of a runtime that could not
+// run it, which is 255 whatever the reason; its words give it away.
+func ExecStatus(status reap.Status, log string) reap.Status {
+	if status.Signal != 0 || status.Code != 255 {
+		return status
+	}
+	message := lastError(status, log)
+	switch {
+	case message == "":
+	case strings.Contains(message, "not found"), strings.Contains(message, "no such file"):
+		status.Code = notFound
+	case strings.Contains(message, "permission denied"), strings.Contains(message, "is a directory"),
+		strings.Contains(message, "exec format error"):
+		status.Code = notExecutable
+	default:
+		status.Code = 1
+	}
+	return status
 }

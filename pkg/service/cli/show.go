@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/pkg/bundle"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/status"
@@ -25,7 +27,7 @@ func runList(c *call) error {
 	if c.json {
 		return writeJSON(c, l)
 	}
-	say(c.out, "%s", status.Table(l))
+	say(c.out, "%s", status.Table(l, terminalWidth()))
 	return nil
 }
 
@@ -131,4 +133,13 @@ func ago(t time.Time) string {
 		return "the boot"
 	}
 	return fmt.Sprintf("%s (%s)", t.Local().Format("15:04:05"), status.Duration(time.Since(t)))
+}
+
+// terminalWidth is 0 when nothing is known of a terminal.
+func terminalWidth() int {
+	size, err := unix.IoctlGetWinsize(1, unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
 }

@@ -73,7 +73,7 @@ func (e engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 	}
 	s := &session{dir: dir}
 	s.process, err = e.Runtime.StartExec(runc.Exec{
-		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(),
+		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(), Log: s.log(),
 		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
 	})
 	if err != nil {
@@ -87,6 +87,8 @@ func (e engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 }
 
 func (s *session) pidFile() string { return filepath.Join(s.dir, "pid") }
+
+func (s *session) log() string { return filepath.Join(s.dir, "log") }
 
 func (s *session) Ident() reap.Ident { return s.id }
 
@@ -108,5 +110,6 @@ func (s *session) Wait(ctx context.Context) (reap.Status, error) {
 	if err != nil {
 		return status, err
 	}
+	status = runc.ExecStatus(status, s.log())
 	return status, os.RemoveAll(s.dir)
 }

@@ -70,5 +70,5 @@ func callsRuntime(cmdline []byte, id string) bool {
 	is := func(verb string) bool {
 		return slices.ContainsFunc(args[1:], func(a []byte) bool { return string(a) == verb })
 	}
-	return is("--root") && is("--log") && (is("run") || is("create") || is("start"))
+	return is("--root") && is("--log") && !is("exec") && (is("run") || is("create") || is("start"))
 }

@@ -40,7 +40,7 @@ func (s *Supervisor) makeReport(how string) {
 		return
 	}
 	s.check("report", "note", os.WriteFile(done, nil, 0o600))
-	s.Host.Print(status.Table(s.List()))
+	s.Host.Print(status.Table(s.List(), 0))
 	if faults := s.faults(); len(faults) > 0 {
 		s.Host.Say("report: failed: %s", strings.Join(faults, "; "))
 	} else {

@@ -1,0 +1,43 @@
+package status
+
+import (
+	"fmt"
+	"time"
+)
+
+// Duration is a time in at most five characters.
+func Duration(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "0s"
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 9950*time.Millisecond:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+// Size is a number of bytes in at most five characters.
+func Size(n uint64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%dB", n)
+	}
+	v := float64(n) / 1024
+	unit := 0
+	for v >= 999.5 && unit < len(units)-1 {
+		v /= 1024
+		unit++
+	}
+	if v < 9.95 {
+		return fmt.Sprintf("%.1f%c", v, units[unit])
+	}
+	return fmt.Sprintf("%.0f%c", v, units[unit])
+}
