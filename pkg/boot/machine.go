@@ -11,6 +11,7 @@ import (
 	"slipway/pkg/boot/console"
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
+	"slipway/pkg/journal"
 	"slipway/pkg/reap"
 	"slipway/pkg/timeline"
 )
@@ -86,6 +87,7 @@ func newMachine() *Machine {
 	_, err := os.Stat("/proc/self")
 	m.Contained = err == nil || !errors.Is(err, os.ErrNotExist)
 	m.boot, m.stopBoot = context.WithCancel(context.Background())
+	m.Console.Journal = &journal.Journal{}
 	// Until /dev is mounted the kernel's console, if there is one, must do.
 	m.Console.Attach("/dev", nil, "console")
 	return m

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/boot/power"
+	"slipway/pkg/journal"
 )
 
 // Time limits on the way down. Containers have limits of their own (by policy),
@@ -136,6 +137,7 @@ func (m *Machine) leaveFilesystems() {
 	go func() {
 		defer m.guard("filesystems")
 		defer close(done)
+		m.warn("keep journal", carryJournal())
 		unix.Sync()
 		m.warn("leave filesystems", errors.Join(swapOff(), m.unmountAll()))
 		unix.Sync()
@@ -145,6 +147,19 @@ func (m *Machine) leaveFilesystems() {
 	case <-time.After(unmountLimit):
 		m.Console.Printf("filesystems: given up after %s", unmountLimit)
 	}
+}
+
+// carryJournal brings what was said last to the disk, if /var/log is on one.
+func carryJournal() error {
+	const to = "/var/log"
+	if lasts, err := journal.Lasts(to); err != nil || !lasts {
+		return err
+	}
+	boot, err := journal.BootID()
+	if err != nil {
+		return err
+	}
+	return journal.Carrier{From: journalFile, To: to, Boot: boot}.Carry()
 }
 
 // processNames lists what still runs, for the console.

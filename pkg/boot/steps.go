@@ -28,6 +28,9 @@ type step struct {
 // how long.
 const timelineFile = "/run/slipway/timeline.jsonl"
 
+// journalFile is where they write down what they say.
+const journalFile = "/run/slipway/journal"
+
 // steps is the boot. The root comes before any mount, because it moves; devices
 // are found while the steps after that go on, and are there when the list ends.
 var steps = []step{
@@ -36,6 +39,7 @@ var steps = []step{
 	{name: "options", do: (*Machine).readOptions, everywhere: true},
 	{name: "protect root", do: func(*Machine) error { return protectRoot() }},
 	{name: "mounts", do: func(*Machine) error { return mountAll(baseMounts) }},
+	{name: "journal", do: (*Machine).openJournal, everywhere: true},
 	{name: "var", do: func(*Machine) error { return makeVar() }},
 	{name: "dev", do: func(*Machine) error { return makeDev() }},
 	{name: "console", do: (*Machine).openConsoles, everywhere: true},
@@ -81,6 +85,10 @@ func (m *Machine) enterRoot() error {
 	_, err := root.Enter()
 	return err
 }
+
+// openJournal gives the lines of the first steps, kept by this process so far, to
+// the file that all parts of the system append to.
+func (m *Machine) openJournal() error { return m.Console.Journal.Open(journalFile) }
 
 func (m *Machine) readOptions() error {
 	data, err := os.ReadFile("/proc/cmdline")

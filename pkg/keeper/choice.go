@@ -63,14 +63,9 @@ func (c *choice) next(program string, say func(string, ...any)) string {
 	return procPath(c.goodFile)
 }
 
-// failed notes that a program ended before it had come up; broken: it cannot
-// even be executed.
-func (c *choice) failed(broken bool) {
-	c.failures++
-	if broken {
-		c.failures = maxFailures
-	}
-}
+// failed notes that a program ended before it had come up. One that cannot even
+// be executed has failed as often as it may.
+func (c *choice) failed(times int) { c.failures += times }
 
 // good notes that it has come up.
 func (c *choice) good() {

@@ -14,8 +14,8 @@ import (
 )
 
 // The pause before the supervisor is started again doubles from the first to
-// the longest, and begins anew after it ran for a while. One that dies before
-// it has come up cannot help anybody: it is tried ever more rarely.
+// the longest, and begins anew after it ran for a while. One that ends by itself
+// before it has come up helps nobody: it is tried ever more rarely.
 const (
 	firstPause   = 50 * time.Millisecond
 	longestPause = time.Second
@@ -58,22 +58,22 @@ func (k *Keeper) Run(ctx context.Context) error {
 	pause := firstPause
 	for last := lastTries; last > 0; {
 		begin := time.Now()
-		up, clean, cause := k.once(ctx)
+		end := k.once(ctx)
 		k.Ready()
 		switch {
-		case ctx.Err() != nil && clean:
+		case ctx.Err() != nil && end.status.Success() && end.err == nil:
 			return nil
 		case ctx.Err() != nil:
 			last--
 			pause = firstPause
-		case !up:
+		case end.failed:
 			pause = min(pause, crashPause)
 		case time.Since(begin) > longEnough:
 			pause = firstPause
 		default:
 			pause = min(pause, longestPause)
 		}
-		k.Say("supervisor: ended (%s), starting again in %s", cause, k.bound(pause))
+		k.Say("supervisor: ended (%s), starting again in %s", end, k.bound(pause))
 		k.pause(ctx, pause)
 		pause *= 2
 	}
@@ -99,20 +99,37 @@ func (k *Keeper) bound(d time.Duration) time.Duration {
 	return d
 }
 
-// once runs the supervisor until it ends, and says whether it had come up and
-// how it ended; clean: as it does when all services are stopped.
-func (k *Keeper) once(ctx context.Context) (up, clean bool, cause string) {
+// end is how a supervisor ended.
+type end struct {
+	status reap.Status
+	err    error // it could not be started
+	// failed: by itself, before it had come up. A kill from outside says
+	// nothing against the program.
+	failed bool
+}
+
+func (e end) String() string {
+	if e.err != nil {
+		return e.err.Error()
+	}
+	return e.status.String()
+}
+
+// once runs the supervisor until it ends.
+func (k *Keeper) once(ctx context.Context) end {
 	program := k.choice.next(k.Program, k.Say)
 	p, voice, err := k.start(program)
 	if err != nil {
-		k.choice.failed(true)
-		return false, false, err.Error()
+		k.choice.failed(maxFailures)
+		return end{err: err, failed: true}
 	}
 	status, up := k.attend(ctx, p, voice)
-	if !up && ctx.Err() == nil {
-		k.choice.failed(false)
+	killed := status.Signal == unix.SIGKILL || status.Signal == unix.SIGTERM
+	e := end{status: status, failed: !up && !killed && ctx.Err() == nil}
+	if e.failed {
+		k.choice.failed(1)
 	}
-	return up, status.Success(), status.String()
+	return e
 }
 
 func (k *Keeper) start(program string) (*reap.Process, *os.File, error) {
@@ -158,6 +175,7 @@ func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (s
 		case <-late.C:
 			if !up && (k.choice.onTrial() || ctx.Err() != nil) {
 				k.Say("supervisor: not up after %s, killing it", upTime)
+				k.choice.failed(maxFailures)
 				k.signal(p, unix.SIGKILL)
 			}
 		case <-stop:

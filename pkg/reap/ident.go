@@ -61,6 +61,10 @@ func (id Ident) Alive() bool {
 // polls readable when the process ends.
 func (id Ident) Open() (int, error) {
 	fd, err := unix.PidfdOpen(id.Pid, 0)
+	if errors.Is(err, unix.EINVAL) {
+		// It is gone, and its number is still that of a group or session.
+		err = unix.ESRCH
+	}
 	if err != nil {
 		return -1, fmt.Errorf("open process %d: %w", id.Pid, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -209,4 +210,45 @@ func FuzzParseStat(f *testing.F) {
 			t.Errorf("a start time of %d out of nowhere", start)
 		}
 	})
+}
+
+// A pid stays in use as the number of a session when its process is gone.
+func TestIdentOfALeaderThatIsGone(t *testing.T) {
+	ctx := testContext(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := exec.Command("sh", "-c", "read go; sleep 1000 & echo $! ")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdin, cmd.Stdout = r, out
+	p, err := reaper().Start(cmd)
+	if err := errors.Join(err, out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	id, err := Identify(p.Pid())
+	if _, writeErr := w.WriteString("go\n"); errors.Join(err, writeErr, w.Close()) != nil {
+		t.Fatal(err, writeErr)
+	}
+	var left int
+	if _, err := fmt.Fscan(in, &left); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := id.Open(); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("Open: %v, want ESRCH", err)
+	}
+	if err := id.Signal(unix.SIGTERM); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("Signal: %v, want ESRCH", err)
+	}
+	if err := errors.Join(unix.Kill(left, unix.SIGKILL), in.Close()); err != nil {
+		t.Error(err)
+	}
 }

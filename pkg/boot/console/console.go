@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/journal"
 )
 
 // limit is how much may wait for one console.
@@ -22,6 +24,9 @@ const limit = 64 << 10
 // Console is all consoles of the machine. Its methods may be called from any
 // goroutine.
 type Console struct {
+	// Journal gets the lines of Printf too; nil: nobody does.
+	Journal *journal.Journal
+
 	mu     sync.Mutex
 	lines  []*line
 	wake   chan struct{}
@@ -125,6 +130,7 @@ func closeFD(fd int) {
 // Printf writes one line, with the prefix that all our lines have.
 func (c *Console) Printf(format string, args ...any) {
 	text := strings.TrimRight(fmt.Sprintf(format, args...), "\n")
+	c.Journal.Add(time.Now(), text)
 	var b strings.Builder
 	for part := range strings.SplitSeq(text, "\n") {
 		b.WriteString("slipway: " + part + "\r\n")

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs/hold"
+	"slipway/pkg/rotate"
 )
 
 // asSupervisor makes the test binary, run again, a supervisor that takes over
@@ -133,12 +135,12 @@ func writeNumbers(to *os.File, stop chan struct{}, done chan int) {
 // segmentFiles lists a log's files, oldest first.
 func segmentFiles(path string) []string {
 	n := 0
-	for exists(rotated(path, n)) {
+	for rotate.Exists(rotate.Old(path, n)) {
 		n++
 	}
 	var all []string
 	for n--; n >= 0; n-- {
-		all = append(all, rotated(path, n))
+		all = append(all, rotate.Old(path, n))
 	}
 	return append(all, path)
 }
@@ -186,6 +188,34 @@ func TestDeadSupervisorAndDeadContainer(t *testing.T) {
 		t.Errorf("the run before has %q", got)
 	}
 	equal(t, "all", texts(t, p, b, Query{}), []string{"stdout last words", "stdout next run"})
+}
+
+// TestKilledInTheMiddleOfTheEnd: one of the two pipes is dropped already.
+func TestKilledInTheMiddleOfTheEnd(t *testing.T) {
+	p := testPaths(t)
+	o := testOptions(t, p)
+	o.Holder = testHolder(t)
+	b := killBundle()
+	w, err := Open(b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.pump.mu.Lock()
+	write(t, w.Stderr(), "last words\n")
+	err = errors.Join(w.close(), os.Remove(w.streams[0].at.fifo(Stdout)), o.Holder.Release(w.streams[0].at.base(Stdout)))
+	w.pump.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, err = Attach(b, o); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, w)
+	equal(t, "log", texts(t, p, b, Query{}), []string{"stderr last words"})
+	if w, err = Attach(b, o); err != nil { // nothing is left
+		t.Fatal(err)
+	}
+	mustClose(t, w)
 }
 
 // testHolder keeps pipes until the test ends, and sees that all are released.

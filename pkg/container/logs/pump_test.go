@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/rotate"
 )
 
 func TestRotationCutsBetweenLines(t *testing.T) {
@@ -73,7 +74,7 @@ func TestShiftGoesOnAfterAKill(t *testing.T) {
 	for _, name := range []string{"log", "log.0", "log.2"} {
 		put(name)
 	}
-	if err := shift(dir+"/log", 3); err != nil {
+	if err := rotate.Shift(dir+"/log", 3); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"log.0": "log", "log.1": "log.0", "log.2": "log.2"} {

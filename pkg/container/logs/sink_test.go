@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/rotate"
 )
 
 // memlogd is LinuxKit's side of the protocol: it takes names and descriptors.
@@ -70,7 +71,7 @@ func TestMemlogd(t *testing.T) {
 	if got["onboot.002-x.out"] != "out 1\nout 2\n" || got["onboot.002-x"] != "err\n" || len(got) != 2 {
 		t.Errorf("memlogd got %q", got)
 	}
-	if exists(p.Run + "/log/onboot/onboot.002-x.log") {
+	if rotate.Exists(p.Run + "/log/onboot/onboot.002-x.log") {
 		t.Error("it is kept in a file as well")
 	}
 	last, err := w.Tail(2)
@@ -142,7 +143,7 @@ func TestPolicyNone(t *testing.T) {
 	if got, err := w.Tail(5); err != nil || len(got) != 0 {
 		t.Errorf("tail %v, %v", got, err)
 	}
-	if exists(p.Log + "/foo.out.log") {
+	if rotate.Exists(p.Log + "/foo.out.log") {
 		t.Error("there is a file")
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/rotate"
 )
 
 // source finds the bytes of a stream in the files that hold it, by inode
@@ -99,7 +101,7 @@ func (s *source) open(id Stream, seg segment) (*os.File, error) {
 	for n, missing := -1, 0; missing < 3; n++ {
 		name := path
 		if n >= 0 {
-			name = rotated(path, n)
+			name = rotate.Old(path, n)
 		}
 		f, err := openIfInode(name, seg.ino)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -143,13 +145,13 @@ func (r *reader) plain() error {
 	r.hold = r.q.Tail > 0
 	for _, s := range streamsOf {
 		path, n := r.at.file(s), 0
-		for exists(rotated(path, n)) {
+		for rotate.Exists(rotate.Old(path, n)) {
 			n++
 		}
 		for ; n >= 0; n-- {
 			name := path
 			if n > 0 {
-				name = rotated(path, n-1)
+				name = rotate.Old(path, n-1)
 			}
 			if err := r.plainFile(s, name); err != nil {
 				return err

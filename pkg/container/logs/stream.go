@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/rotate"
 )
 
 // chunk is the most that is taken from one pipe before the others have their
@@ -201,7 +203,7 @@ func (s *stream) rotate() error {
 	if err := s.closeFile(); err != nil {
 		return err
 	}
-	if err := shift(s.at.file(s.id), s.keep); err != nil {
+	if err := rotate.Shift(s.at.file(s.id), s.keep); err != nil {
 		return err
 	}
 	return s.openFile()

@@ -3,6 +3,7 @@ package logs
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/rotate"
 )
 
 // Writer takes the output of one container, from before its creation until
@@ -49,7 +51,8 @@ func Open(b *bundle.Bundle, o Options) (*Writer, error) {
 }
 
 // Attach takes over the pipes of a container that was started by a process
-// that is gone. Stdout and Stderr are nil then.
+// that is gone, those that there are: it may have died between making or
+// dropping the two. Stdout and Stderr are nil then.
 func Attach(b *bundle.Bundle, o Options) (*Writer, error) {
 	w, err := prepare(b, o)
 	if err != nil || w.plan.direct {
@@ -71,7 +74,7 @@ func prepare(b *bundle.Bundle, o Options) (*Writer, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Writer{opts: o, plan: planFor(b, o, exists(o.Paths.Memlogd))}
+	w := &Writer{opts: o, plan: planFor(b, o, rotate.Exists(o.Paths.Memlogd))}
 	if w.plan.direct {
 		return w, w.openDirect()
 	}
@@ -119,11 +122,22 @@ func (w *Writer) open(newRun bool) error {
 			return err
 		}
 	}
+	kept := w.streams[:0]
 	for _, s := range w.streams {
-		if err := w.openStream(s, newRun); err != nil {
+		err := w.openStream(s, newRun)
+		if !newRun && errors.Is(err, fs.ErrNotExist) {
+			// Not made yet, or dropped by a clean-up that was cut short.
+			if err := s.closeFile(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
 			return err
 		}
+		kept = append(kept, s)
 	}
+	w.streams = kept
 	if !newRun {
 		return nil
 	}

@@ -13,7 +13,7 @@ func init() {
 		{name: "start", args: "NAME", about: "start a service, with what it requires", options: startFlags, do: runStart},
 		{name: "stop", args: "NAME", about: "stop a service, after what requires it", options: startFlags, do: runStop},
 		{name: "restart", args: "NAME", about: "stop and start a service", options: startFlags, do: runRestart},
-		{name: "logs", args: "NAME", about: "show a container's output", options: logsFlags, do: runLogs},
+		{name: "logs", args: "[NAME]", about: "show a container's output, or what the machine itself said", options: logsFlags, do: runLogs},
 		{name: "events", args: "[NAME...]", about: "show what happened to services", options: eventsFlags, do: runEvents},
 		{name: "exec", args: "NAME -- COMMAND", about: "run a program in a container", own: 1, options: execFlags, do: runExec},
 		{name: "analyze", about: "show what the boot took, by phase", options: analyzeFlags, do: runView},

@@ -25,13 +25,25 @@ func logsFlags(f *flag.FlagSet, o *options) {
 // logLine is the JSON of a line.
 type logLine struct {
 	Time   time.Time `json:"time,omitzero"`
-	Stream string    `json:"stream"`
+	Stream string    `json:"stream,omitempty"`
 	Line   string    `json:"line"`
 	Part   bool      `json:"part,omitempty"`
 	Lost   int64     `json:"lost_bytes,omitempty"`
 }
 
 func runLogs(c *call) error {
+	if c.tail < 0 {
+		return usageError{"logs: -n wants a number of lines"}
+	}
+	since, err := parseSince(c.since, time.Now())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer cancel()
+	if len(c.args) == 0 {
+		return c.showJournal(ctx, since)
+	}
 	name, err := c.onlyName()
 	if err != nil {
 		return err
@@ -40,15 +52,10 @@ func runLogs(c *call) error {
 	if err != nil {
 		return err
 	}
-	q := logs.Query{Follow: c.follow, Tail: c.tail}
+	q := logs.Query{Follow: c.follow, Tail: c.tail, Since: since}
 	if c.previous {
 		q.Runs = logs.PreviousRun
 	}
-	if q.Since, err = parseSince(c.since, time.Now()); err != nil {
-		return err
-	}
-	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer cancel()
 	for line, err := range logs.Read(ctx, c.paths.Logs(), section, folder, q) {
 		if ctx.Err() != nil {
 			return nil

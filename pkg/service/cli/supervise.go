@@ -48,7 +48,13 @@ func runSupervise(c *call) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.Run(ctx), h.Close())
+	// What is said while services stop is to be kept as well.
+	keeping, over := context.WithCancel(context.Background())
+	kept := make(chan error)
+	go func() { kept <- h.KeepJournal(keeping) }()
+	err = s.Run(ctx)
+	over()
+	return errors.Join(err, <-kept, h.Close())
 }
 
 // protect makes the supervisor one of the last that the kernel kills for want

@@ -13,8 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"slipway/pkg/journal"
 	"slipway/pkg/service/host"
 )
 
@@ -56,7 +55,7 @@ const bootIDPath = "/proc/sys/kernel/random/boot_id"
 // nil if nothing is known of one. On a /var that will not last both are nil. A
 // supervisor that is not the first of its boot finds the note begun.
 func Open(varDir string) (*Book, *Note, error) {
-	lasts, err := persistent(varDir)
+	lasts, err := journal.Lasts(varDir)
 	if err != nil || !lasts {
 		return nil, nil, err
 	}
@@ -119,21 +118,4 @@ func (b *Book) Fear(cause string) error {
 	}
 	b.note.Feared = cause
 	return b.write()
-}
-
-// persistent tells whether a folder lies on something that is still there after
-// the next boot.
-func persistent(dir string) (bool, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return false, nil
-		}
-		return false, fmt.Errorf("look at %s: %w", dir, err)
-	}
-	switch st.Type {
-	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC, unix.SQUASHFS_MAGIC:
-		return false, nil
-	}
-	return st.Flags&unix.ST_RDONLY == 0, nil
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"slipway/pkg/journal"
 )
 
 func TestBoots(t *testing.T) {
@@ -73,7 +75,7 @@ func TestBoots(t *testing.T) {
 }
 
 func TestNothingIsNotedOnTmpfs(t *testing.T) {
-	if lasts, err := persistent("/dev/shm"); err != nil || lasts {
+	if lasts, err := journal.Lasts("/dev/shm"); err != nil || lasts {
 		t.Skipf("/dev/shm is no tmpfs here: %v %v", lasts, err)
 	}
 	b, last, err := Open("/dev/shm")

@@ -13,6 +13,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs"
+	"slipway/pkg/journal"
 	"slipway/pkg/timeline"
 )
 
@@ -63,6 +64,8 @@ type Host struct {
 	// Terminal is every console of the machine.
 	Terminal *logs.Console
 	Timeline *timeline.Recorder
+	// Journal keeps what is said.
+	Journal *journal.Journal
 }
 
 // Options are the words of the kernel's command line that matter here.
@@ -126,9 +129,11 @@ func Open(p Paths) (*Host, error) {
 		return nil, fmt.Errorf("make %s: %w", p.Own(), err)
 	}
 	h.Timeline = timeline.Open(p.Own("timeline.jsonl"))
+	h.Journal = &journal.Journal{}
+	journalErr := h.Journal.Open(p.Journal())
 	cmdline, err := os.ReadFile(p.Cmdline)
 	h.Options = ParseOptions(string(cmdline))
-	return h, errors.Join(err, h.openTerminal(string(cmdline)))
+	return h, errors.Join(err, journalErr, h.openTerminal(string(cmdline)))
 }
 
 // openTerminal takes the machine's consoles if standard output is one, else
@@ -163,9 +168,11 @@ func onConsole(dev string) bool {
 	return err == nil && err2 == nil && ours == theirs && strings.HasPrefix(ours, dev+"/")
 }
 
-// Say writes one line on every console. It never waits.
+// Say writes one line on every console and into the journal. It never waits.
 func (h *Host) Say(format string, args ...any) {
-	h.Print("slipway: " + fmt.Sprintf(format, args...) + "\n")
+	text := fmt.Sprintf(format, args...)
+	h.Journal.Add(time.Now(), text)
+	h.Print("slipway: " + text + "\n")
 }
 
 // Print writes text as it is. A Console takes everything and never fails.
@@ -181,5 +188,5 @@ const flushStall = time.Second
 // Close waits for slow consoles and closes what is open.
 func (h *Host) Close() error {
 	h.Terminal.Flush(flushStall)
-	return errors.Join(h.Terminal.Close(), h.Timeline.Close())
+	return errors.Join(h.Terminal.Close(), h.Timeline.Close(), h.Journal.Close())
 }

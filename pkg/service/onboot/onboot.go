@@ -47,6 +47,7 @@ func (q *Sequence) Run(ctx context.Context) (ok bool, err error) {
 			return false, err
 		}
 		policy := q.one(ctx, &q.steps[i], filepath.Join(dir, name))
+		q.carry()
 		if q.steps[i].State != Failed {
 			continue
 		}
@@ -56,11 +57,24 @@ func (q *Sequence) Run(ctx context.Context) (ok bool, err error) {
 			q.End(policy, fmt.Sprintf("%s %s: %s", q.Section, name, q.steps[i].Cause))
 		}
 	}
-	if len(names) > 0 {
+	if len(names) > 0 && !q.carry() {
 		// It comes late because an onboot container may mount over /var.
 		err = logs.Link(q.Section, q.Host.Paths.Logs())
 	}
 	return ok, err
+}
+
+// carry brings logs and journal to /var/log once that is one that stays, and
+// says whether it is. A step may have mounted it, and the next may end the boot.
+func (q *Sequence) carry() bool {
+	lasts, err := q.Host.Paths.LogsLast()
+	if err == nil && lasts {
+		err = errors.Join(logs.Carry(q.Section, q.Host.Paths.Logs()), q.Host.CarryJournal())
+	}
+	if err != nil {
+		q.Host.Say("%s: %s", q.Section, err)
+	}
+	return lasts
 }
 
 // one runs one step and returns what its failure means.

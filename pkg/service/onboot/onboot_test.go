@@ -196,8 +196,10 @@ func TestSequence(t *testing.T) {
 	if kept[1].Cause != "exit status 3" {
 		t.Errorf("cause %q", kept[1].Cause)
 	}
-	if link, err := os.Readlink(q.Host.Paths.Log + "/onboot"); err != nil || link != q.Host.Paths.Run+"/log/onboot" {
-		t.Errorf("link of logs: %q %v", link, err)
+	// By a link to memory, or a copy if the test's folder is on a disk.
+	names, err := filepath.Glob(q.Host.Paths.Log + "/onboot/onboot.*.log")
+	if err != nil || len(names) == 0 {
+		t.Errorf("logs: %q %v", names, err)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // checkOver notices that the first start of all services is over: whoever
 // waits for it goes on, and a report is made if one was asked for.
 func (s *Supervisor) checkOver() {
-	if s.over || s.held || s.stopping || !s.set.Over() {
+	if !s.taken || s.over || s.held || s.stopping || !s.set.Over() {
 		return
 	}
 	s.over = true

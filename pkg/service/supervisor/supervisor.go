@@ -60,6 +60,7 @@ type Supervisor struct {
 	lives map[string]*life
 
 	timers   map[timerKey]*time.Timer
+	taken    bool // all of an earlier supervisor's services are taken over
 	over     bool // Ready was called
 	held     bool // a failed service's policy is to stop the boot
 	stopping bool
@@ -137,6 +138,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		s.Host.Say("kernel command line: %s", w)
 	}
 	s.takeOver()
+	s.taken = true
 	server, err := s.serve()
 	if err != nil {
 		// The services matter more than being asked about them.

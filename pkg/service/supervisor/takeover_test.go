@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,15 @@ import (
 	"slipway/pkg/reap"
 	"slipway/pkg/service/state"
 )
+
+// keep writes what an earlier supervisor knew.
+func (m *machine) keep(name, record string) {
+	m.t.Helper()
+	dir := m.host.Paths.Own("services")
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, name+".json"), []byte(record), 0o600)); err != nil {
+		m.t.Fatal(err)
+	}
+}
 
 // TestRecordsOfOtherVersions: what an older or a newer supervisor has written of
 // a running service is enough to go on with it. What cannot be understood is
@@ -28,13 +38,7 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 		"torn":    `{"name":"torn","sta`,
 		"removed": `{"name":"removed","state":"ready","run":1,"proc":` + proc + `}`,
 	} {
-		dir := m.host.Paths.Own("services")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(record), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		m.keep(name, record)
 	}
 	if n, err := Try(m.host.Paths); n != 5 || err == nil || !strings.Contains(err.Error(), "hibernating") || !strings.Contains(err.Error(), "torn.json") {
 		t.Errorf("Try finds %d services, %v", n, err)
@@ -59,5 +63,25 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 	rec, _ := m.sup.set.Record("newer")
 	if rec.Run != 7 {
 		t.Errorf("newer is in run %d", rec.Run)
+	}
+}
+
+// TestNotOverBeforeAllAreTakenOver: a supervisor that has looked at one service
+// does not take the others for stopped.
+func TestNotOverBeforeAllAreTakenOver(t *testing.T) {
+	m := prepare(t, "slipway.report=print", "a run", "b run ready=file:/none ready-timeout=1h")
+	self, err := reap.Identify(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, status := range map[string]string{"a": `"ready","first":true`, "b": `"running"`} {
+		m.keep(name, fmt.Sprintf(`{"name":%q,"state":%s,"wanted":true,"run":1,"proc":{"Pid":%d,"Start":%d}}`, name, status, self.Pid, self.Start))
+	}
+	m.start()
+	m.await("b", state.Running) // answered by the loop, after it has taken over
+	select {
+	case <-m.ready:
+		t.Errorf("the first start is said to be over\n%s", m.console())
+	default:
 	}
 }

@@ -1,0 +1,54 @@
+package host
+
+import (
+	"context"
+	"os"
+
+	"slipway/pkg/journal"
+)
+
+// Journal is where all parts of the system write down what they say.
+func (p Paths) Journal() string { return p.Own("journal") }
+
+// Carrier brings the journal to the folder of the logs.
+func (p Paths) Carrier() (journal.Carrier, error) {
+	boot, err := journal.BootID()
+	return journal.Carrier{From: p.Journal(), To: p.Log, Boot: boot}, err
+}
+
+// LogsLast tells whether what is in the folder of the logs is still there after
+// the next boot. If so, the folder is made.
+func (p Paths) LogsLast() (bool, error) {
+	lasts, err := journal.Lasts(p.Log)
+	if err != nil || !lasts {
+		return false, err
+	}
+	return true, os.MkdirAll(p.Log, 0o755)
+}
+
+// CarryJournal brings it to the disk, if there is one by now.
+func (h *Host) CarryJournal() error {
+	lasts, err := h.Paths.LogsLast()
+	if err != nil || !lasts {
+		return err
+	}
+	c, err := h.Paths.Carrier()
+	if err != nil {
+		return err
+	}
+	return c.Carry()
+}
+
+// KeepJournal goes on bringing it to the disk until ctx ends.
+func (h *Host) KeepJournal(ctx context.Context) error {
+	lasts, err := h.Paths.LogsLast()
+	if err != nil || !lasts {
+		return err
+	}
+	c, err := h.Paths.Carrier()
+	if err != nil {
+		return err
+	}
+	c.Keep(ctx, func(err error) { h.Say("%s", err) })
+	return nil
+}
