@@ -30,6 +30,7 @@ var machines = map[string]machine{
 const (
 	consoleFD = 3
 	qmpFD     = 4
+	portFD    = 5
 )
 
 // Args is the command line for QEMU, without the program itself.
@@ -56,6 +57,10 @@ func Args(c Config) ([]string, error) {
 	}
 	if c.Watchdog {
 		a = append(a, "-device", "i6300esb", "-action", "watchdog=reset")
+	}
+	if c.Port != "" {
+		a = append(a, "-chardev", fmt.Sprintf("socket,id=port,fd=%d", portFD), "-device", "virtio-serial-pci",
+			"-device", "virtserialport,chardev=port,name="+escape(c.Port))
 	}
 	a = append(append(a, networkArgs(c)...), scsiArgs(c)...)
 	boot, err := bootArgs(c, m)

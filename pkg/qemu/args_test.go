@@ -28,6 +28,7 @@ func TestArgs(t *testing.T) {
 		{"metadata", Config{Boot: kernel, Metadata: "m.iso"}, []string{"virtio-scsi-pci", "media=cdrom,readonly=on", "file=m.iso"}, []string{"bootindex"}},
 		{"ports", Config{Boot: kernel, Publish: []Publish{{Host: 8080, Guest: 80}, {Addr: "127.0.0.1", Host: 53, Guest: 53, UDP: true}}}, []string{"user,id=net0,hostfwd=tcp::8080-:80,hostfwd=udp:127.0.0.1:53-:53"}, nil},
 		{"no network", Config{Boot: kernel, NoNetwork: true}, []string{"-nic none"}, []string{"virtio-net"}},
+		{"port", Config{Boot: kernel, Port: "a,b"}, []string{"-chardev socket,id=port,fd=5 -device virtio-serial-pci -device virtserialport,chardev=port,name=a,,b"}, nil},
 		{"arm", Config{Boot: Boot{Kernel: "k", Initrd: "i"}, Arch: "aarch64"}, []string{"-machine virt", "cortex-a57", "console=ttyAMA0"}, []string{"pvpanic"}},
 	}
 	for _, tt := range tests {

@@ -36,6 +36,9 @@ type Config struct {
 	Watchdog  bool // plug in an i6300esb
 	UEFI      bool // boot with OVMF instead of SeaBIOS
 	NoReboot  bool // a reboot of the guest ends the run
+	// Port names a virtio serial port that only the guest writes to, for VM.Port;
+	// "": none.
+	Port string
 }
 
 // Watch is what to look for while the machine runs, beside panics and the like.

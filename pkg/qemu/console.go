@@ -12,6 +12,8 @@ type Console struct {
 	Output io.Writer // every byte, as it comes
 	Plain  bool      // Output gets text without terminal control
 	Log    io.Writer // plain text
+	// Port reads what the guest writes on the port that Config.Port names.
+	Port func(io.Reader)
 	// OnPanic is called when a goroutine of ours panics: it can give a
 	// terminal back, which no deferred call of the caller would.
 	OnPanic func() error

@@ -25,7 +25,8 @@ type VM struct {
 	events   chan Event
 	requests chan action
 	exited   chan string // what QEMU died of; empty: it ended in good order
-	drained  chan error  // console, then monitor, read to the end
+	drained  chan error  // console, monitor and port, read to the end
+	open     int         // of these, how many there are
 	output   atomic.Int64
 	over     chan struct{} // closed when result is there
 	result   Result
@@ -59,16 +60,40 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
+	portOurs, portQEMU, err := openPort(c)
+	if err != nil {
+		return nil, err
+	}
 	vm := &VM{
 		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs,
 		lines: make(chan []string), events: make(chan Event), requests: make(chan action),
-		exited: make(chan string, 1), drained: make(chan error, 2), over: make(chan struct{}),
+		exited: make(chan string, 1), drained: make(chan error, 3), open: 2, over: make(chan struct{}),
 	}
 	vm.output.Store(time.Now().UnixNano())
 	cmd := exec.Command(c.Binary, args...)
 	cmd.ExtraFiles = []*os.File{consoleQEMU, qmpQEMU}
+	if portOurs != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, portQEMU)
+		vm.open++
+	}
 	if err := vm.spawn(cmd); err != nil {
-		return nil, errors.Join(err, consoleOurs.Close(), qmpOurs.Close())
+		err = errors.Join(err, consoleOurs.Close(), qmpOurs.Close())
+		if portOurs != nil {
+			err = errors.Join(err, portOurs.Close())
+		}
+		return nil, err
+	}
+	vm.serve(con, qmpOurs, portOurs)
+	return vm, nil
+}
+
+// serve reads all that comes from the machine.
+func (vm *VM) serve(con Console, qmp, port net.Conn) {
+	if port != nil {
+		go func() {
+			defer con.guard()
+			vm.readPort(port, con.Port)
+		}()
 	}
 	go func() {
 		defer con.guard()
@@ -76,13 +101,12 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 	}()
 	go func() {
 		defer con.guard()
-		vm.drained <- vm.mon.serve(qmpOurs, func(e Event) { vm.events <- e })
+		vm.drained <- vm.mon.serve(qmp, func(e Event) { vm.events <- e })
 	}()
 	go func() {
 		defer con.guard()
 		vm.loop()
 	}()
-	return vm, nil
 }
 
 // loop feeds the judge until QEMU is gone and its output is read.
@@ -90,7 +114,7 @@ func (vm *VM) loop() {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	var overdue <-chan time.Time
-	death, open := "", 2
+	death, open := "", vm.open
 	for gone := false; !gone || open > 0; {
 		select {
 		case batch := <-vm.lines:

@@ -78,6 +78,25 @@ func TestCauseIsInTheResult(t *testing.T) {
 	}
 }
 
+func TestPort(t *testing.T) {
+	script := greet + `echo first >&5; head -c 10000000 /dev/zero >&5; echo '{"event":"SHUTDOWN","data":{"reason":"guest-shutdown"}}' >&4`
+	got := make(chan string, 1)
+	vm, err := Start(Config{Binary: fakeQEMU(t, script), Boot: Boot{Disk: "d"}, Port: "a"}, Watch{}, Console{Port: func(r io.Reader) {
+		line := make([]byte, 6)
+		_, err := io.ReadFull(r, line)
+		got <- fmt.Sprint(string(line), err)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := vm.Wait(); res.Ending != PoweredOff || len(res.Warnings) > 0 {
+		t.Errorf("%s %q", res, res.Warnings)
+	}
+	if s := <-got; s != "first\n<nil>" {
+		t.Errorf("the port says %q", s)
+	}
+}
+
 func TestMissingBinary(t *testing.T) {
 	if vm, err := Start(Config{Binary: "/nonexistent/qemu", Boot: Boot{Disk: "d"}}, Watch{}, Console{}); err == nil {
 		t.Errorf("no error, but %v", vm)

@@ -21,6 +21,7 @@ func (s *Supervisor) checkOver() {
 	}
 	s.over = true
 	s.Host.Timeline.Event("services-started")
+	go s.Host.SendTimeline()
 	if s.Ready != nil {
 		s.Ready()
 	}
