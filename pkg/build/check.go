@@ -26,8 +26,13 @@ func (k *checker) all() yml.Faults {
 		k.checkPolicy(c)
 		k.checkProcess(c)
 		k.checkNamespaces(c)
-		k.checkRoot(c)
+		k.checkProgram(c)
+		k.checkTargets(c)
+		k.checkSources(c)
+		k.checkSysctl(c)
+		k.checkInterfaces(c)
 	}
+	k.checkPorts()
 	k.checkOrder()
 	k.checkBindNS()
 	return k.faults
@@ -39,6 +44,15 @@ func (k *checker) warn(c *container, key string, format string, args ...any) yml
 	at := c.At.Child("image")
 	if c.At.Has(key) {
 		at = c.At.Child(key)
+	}
+	return at.At(format, args...).Warns()
+}
+
+// warnIn is warn for a key of a mapping.
+func (k *checker) warnIn(c *container, key, name string, format string, args ...any) yml.Fault {
+	at := c.At.Child("image")
+	if c.At.Has(key) {
+		at = c.At.Child(key).Key(name)
 	}
 	return at.At(format, args...).Warns()
 }

@@ -1,32 +1,35 @@
 package build
 
 import (
+	"path"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/pkg/build/yml"
+	"slipway/pkg/bundle"
 )
 
-// warnMount points at the entry that asks for a mount.
-func (k *checker) warnMount(c *container, m specs.Mount) yml.Fault {
-	message := "the image has no " + m.Destination + " to mount on, and being read-only none can be made"
+// mountPlace is the entry of the YAML that asks for a mount; the image if its
+// label does, or the builder itself.
+func mountPlace(c *container, m specs.Mount) yml.Place {
 	for _, key := range []string{"binds", "binds.add", "tmpfs"} {
 		for i, text := range texts(c, key) {
 			parts := strings.Split(text, ":")
 			if key == "tmpfs" && parts[0] == m.Destination || key != "tmpfs" && len(parts) > 1 && parts[1] == m.Destination {
-				return c.At.Child(key).Item(i).At("%s", message).Warns()
+				return c.At.Child(key).Item(i)
 			}
 		}
 	}
 	if c.Mounts != nil {
 		for i, x := range *c.Mounts {
 			if x.Destination == m.Destination {
-				return c.At.Child("mounts").Item(i).At("%s", message).Warns()
+				return c.At.Child("mounts").Item(i)
 			}
 		}
 	}
-	return c.At.Child("image").At("%s", message).Warns()
+	return c.At.Child("image")
 }
 
 func texts(c *container, key string) []string {
@@ -35,4 +38,148 @@ func texts(c *container, key string) []string {
 		return nil
 	}
 	return *list
+}
+
+// checkTargets finds mounts on what a read-only root does not have.
+func (k *checker) checkTargets(c *container) {
+	root := k.root(c)
+	if root == nil || !c.spec.Root.Readonly {
+		return
+	}
+	for _, m := range c.spec.Mounts {
+		if covered(c, m.Destination) || provided[m.Destination] || root.Resolve(m.Destination) != nil {
+			continue
+		}
+		k.faults.Add(mountPlace(c, m).At("the image has no %s to mount on, and being read-only none can be made", m.Destination).
+			Wants("a folder or file of that name in the image, or readonly: false").Warns())
+	}
+}
+
+// checkSources finds binds of what will not be in the machine.
+func (k *checker) checkSources(c *container) {
+	for _, m := range c.spec.Mounts {
+		if m.Type != "bind" || !strings.HasPrefix(m.Source, "/") || len(k.config.Init) == 0 {
+			continue
+		}
+		if p := machinePath(m.Source); !k.inRoot(p) && !k.madeBefore(c, p) {
+			k.faults.Add(mountPlace(c, m).At("nothing makes %s in the machine before this container", m.Source).
+				Wants("runtime: mkdir: [%s] if it is a folder, or an entry in files", m.Source).Warns())
+		}
+	}
+}
+
+// atBoot are what the boot makes, and the sockets of what may run in it.
+var atBoot = []string{
+	"/", "/dev", "/proc", "/run", "/sys", "/tmp", "/var", "/var/cache", "/var/empty", "/var/lib", "/var/local",
+	"/var/lock", "/var/log", "/var/opt", "/var/spool", "/var/tmp", "/run/resolvconf", "/run/resolvconf/resolv.conf",
+	"/run/linuxkit-external-logging.sock", "/run/memlogdq.sock", "/var/lib/containerd",
+}
+
+// below are folders of whose content the builder knows nothing.
+var below = []string{"/dev", "/proc", "/sys", "/containers", "/boot", "/lib/modules", "/lib/firmware", "/run/containerd", "/run/log", "/run/runc", "/run/slipway"}
+
+// inRoot tells whether a path is there when the first container starts.
+func (k *checker) inRoot(p string) bool {
+	if slices.Contains(atBoot, p) || slices.ContainsFunc(below, func(dir string) bool { return within(p, dir) }) || provided[p] {
+		return true
+	}
+	top := "/" + strings.Split(p, "/")[1]
+	if slices.Contains([]string{"/run", "/tmp", "/var"}, top) {
+		return false // what the images have there is hidden
+	}
+	for i, name := range k.config.Init {
+		root := k.tree(name, k.config.InitAt[i])
+		if root == nil || root.Lookup(p) != nil {
+			return true
+		}
+	}
+	return slices.ContainsFunc(k.config.Files, func(f *yml.File) bool { return within(path.Join("/", f.Path), p) })
+}
+
+// madeBefore tells whether a container that runs earlier, or the preparation of
+// this one, makes a path or could.
+func (k *checker) madeBefore(c *container, p string) bool {
+	return slices.ContainsFunc(k.containers, func(other *container) bool {
+		if other != c && !before(other, c) {
+			return false
+		}
+		for _, dir := range other.runtime.Mkdir {
+			if within(machinePath(dir), p) {
+				return true
+			}
+		}
+		for _, m := range other.runtime.Mounts {
+			if within(p, machinePath(m.Destination)) {
+				return true
+			}
+		}
+		for _, b := range other.runtime.BindNS.Paths() {
+			if within(machinePath(b.Path), p) {
+				return true
+			}
+		}
+		return other != c && mayWrite(other, p)
+	})
+}
+
+// mayWrite tells whether a container has a folder above a path to write to.
+func mayWrite(c *container, p string) bool {
+	return slices.ContainsFunc(c.spec.Mounts, func(m specs.Mount) bool {
+		return m.Type == "bind" && !slices.Contains(m.Options, "ro") && within(p, machinePath(m.Source))
+	})
+}
+
+// within tells whether a path is a folder or below it.
+func within(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// same compares paths; /var/run is /run in the machine.
+func same(a, b string) bool { return machinePath(a) == machinePath(b) }
+
+func machinePath(p string) string {
+	p = path.Clean(p)
+	if p == "/var/run" {
+		return "/run"
+	}
+	if rest, ok := strings.CutPrefix(p, "/var/run/"); ok {
+		return "/run/" + rest
+	}
+	return p
+}
+
+// before tells whether one container is started before another can need it.
+func before(a, b *container) bool {
+	order := map[bundle.Section]int{bundle.Onboot: 0, bundle.Services: 1, bundle.Onshutdown: 2}
+	if a.Section != b.Section {
+		return order[a.Section] < order[b.Section]
+	}
+	return a != b && (a.Section == bundle.Services || a.index < b.index)
+}
+
+// provided are what every image gets from the builder.
+var provided = map[string]bool{
+	"/": true, "/dev": true, "/dev/pts": true, "/dev/shm": true, "/etc": true, "/etc/hosts": true,
+	"/etc/mtab": true, "/etc/resolv.conf": true, "/proc": true, "/sys": true,
+}
+
+// covered tells whether a path lies below another mount, where it may exist or
+// can be made.
+func covered(c *container, p string) bool {
+	for _, m := range c.spec.Mounts {
+		if m.Destination != p && within(p, m.Destination) {
+			return true
+		}
+	}
+	for _, m := range c.runtime.Mounts {
+		if !strings.HasPrefix(m.Destination, "/") {
+			return true // something is mounted into the root at boot
+		}
+	}
+	for _, dir := range c.runtime.Mkdir {
+		if !strings.HasPrefix(dir, "/") && same("/"+dir, p) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,13 +1,11 @@
 package build
 
 import (
-	"path"
+	"maps"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-
-	"slipway/pkg/build/tree"
-	"slipway/pkg/bundle"
 )
 
 // checkProcess finds commands and values that the OCI runtime refuses.
@@ -99,26 +97,6 @@ func (k *checker) checkNamespacePath(c *container, key, where string) {
 		Wants("a runtime: bindNS: %s: of an earlier container", kept))
 }
 
-// same compares paths; /var/run is /run in the machine.
-func same(a, b string) bool { return machinePath(a) == machinePath(b) }
-
-func machinePath(p string) string {
-	p = path.Clean(p)
-	if rest, ok := strings.CutPrefix(p, "/var/run/"); ok {
-		return "/run/" + rest
-	}
-	return p
-}
-
-// before tells whether one container is started before another can need it.
-func before(a, b *container) bool {
-	order := map[bundle.Section]int{bundle.Onboot: 0, bundle.Services: 1, bundle.Onshutdown: 2}
-	if a.Section != b.Section {
-		return order[a.Section] < order[b.Section]
-	}
-	return a != b && (a.Section == bundle.Services || a.index < b.index)
-}
-
 // checkBindNS finds two containers that keep their namespaces on one file.
 func (k *checker) checkBindNS() {
 	first := map[string]*container{}
@@ -133,85 +111,4 @@ func (k *checker) checkBindNS() {
 	}
 }
 
-// checkRoot finds what is missing among the container's files: the command,
-// and places to mount on where they cannot be made.
-func (k *checker) checkRoot(c *container) {
-	root := k.root(c)
-	if root == nil {
-		return
-	}
-	k.checkCommand(c, root)
-	if !c.spec.Root.Readonly {
-		return
-	}
-	for _, m := range c.spec.Mounts {
-		if covered(c, m.Destination) || provided[m.Destination] || root.Resolve(m.Destination) != nil {
-			continue
-		}
-		k.faults.Add(k.warnMount(c, m).Wants("a folder or file of that name in the image, or readonly: false"))
-	}
-}
-
-// provided are what every image gets from the builder.
-var provided = map[string]bool{
-	"/": true, "/dev": true, "/dev/pts": true, "/dev/shm": true, "/etc": true, "/etc/hosts": true,
-	"/etc/mtab": true, "/etc/resolv.conf": true, "/proc": true, "/sys": true,
-}
-
-// covered tells whether a path lies below another mount, where it may exist or
-// can be made.
-func covered(c *container, p string) bool {
-	for _, m := range c.spec.Mounts {
-		if m.Destination != p && strings.HasPrefix(p, strings.TrimSuffix(m.Destination, "/")+"/") {
-			return true
-		}
-	}
-	for _, m := range c.runtime.Mounts {
-		if !strings.HasPrefix(m.Destination, "/") {
-			return true // something is mounted into the root at boot
-		}
-	}
-	for _, dir := range c.runtime.Mkdir {
-		if !strings.HasPrefix(dir, "/") && same("/"+dir, p) {
-			return true
-		}
-	}
-	return false
-}
-
-// checkCommand looks for the program as the OCI runtime will.
-func (k *checker) checkCommand(c *container, root *tree.Tree) {
-	args := c.spec.Process.Args
-	if len(args) == 0 {
-		return
-	}
-	program := args[0]
-	candidates := []string{path.Join(c.spec.Process.Cwd, program)}
-	switch {
-	case strings.HasPrefix(program, "/"):
-		candidates = []string{program}
-	case !strings.Contains(program, "/"):
-		candidates = nil
-		for _, dir := range strings.Split(searchPath(c.spec.Process.Env), ":") {
-			candidates = append(candidates, path.Join("/", dir, program))
-		}
-	}
-	for _, p := range candidates {
-		if covered(c, p) || root.Resolve(p) != nil {
-			return
-		}
-	}
-	k.faults.Add(k.warn(c, "command", "the image has no program %q", program))
-}
-
-// defaultPath is what the OCI runtime searches if PATH is not set.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-func searchPath(env []string) string {
-	for _, v := range env {
-		if p, ok := strings.CutPrefix(v, "PATH="); ok {
-			return p
-		}
-	}
-	return defaultPath
-}
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

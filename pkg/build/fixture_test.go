@@ -3,6 +3,8 @@ package build
 import (
 	"archive/tar"
 	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"io"
 	"os"
 	"strings"
@@ -96,6 +98,8 @@ func fixtures(t *testing.T) *oci.Layout {
 		labelKey: "capabilities: [CAP_KILL]\nbinds:\n- /run:/run\n- nowhere:/n\nuid: web\nrlimits: ['nofile,1,2']\n" +
 			"resources: {pids: {limit: 5}}\nruntime: {cgroups: [a], interfaces: [{name: eth1}], namespace: other}\n",
 	}}, app)
+	put(t, store, "test/programs:1", v1.Config{}, archive(t, "bin/script=#!/usr/bin/env python\n", "bin/arm="+program(elf.EM_AARCH64, ""),
+		"bin/dynamic="+program(elf.EM_X86_64, "/lib/ld-musl-x86_64.so.1"), "bin/good="+program(elf.EM_X86_64, "/bin/script"), "etc/text=x"))
 	put(t, store, "test/hostile:1", v1.Config{Cmd: []string{"app"}}, archive(t, "../../evil=x"))
 	return store
 }
@@ -105,4 +109,23 @@ func writeText(t *testing.T, file, text string) {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// program is the beginning of an ELF program, with an interpreter if one is
+// named.
+func program(machine elf.Machine, interpreter string) string {
+	var b bytes.Buffer
+	h := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(machine), Version: 1, Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1}
+	copy(h.Ident[:], elf.ELFMAG)
+	h.Ident[elf.EI_CLASS], h.Ident[elf.EI_DATA], h.Ident[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), 1
+	p := elf.Prog64{Type: uint32(elf.PT_INTERP), Off: 120, Filesz: uint64(len(interpreter)) + 1}
+	if interpreter == "" {
+		p.Type = uint32(elf.PT_NULL)
+	}
+	for _, part := range []any{h, p, append([]byte(interpreter), 0)} {
+		if err := binary.Write(&b, binary.LittleEndian, part); err != nil {
+			panic(err)
+		}
+	}
+	return b.String()
 }

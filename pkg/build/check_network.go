@@ -1,0 +1,94 @@
+package build
+
+import (
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/pkg/bundle"
+)
+
+// checkSysctl finds parameters that the OCI runtime refuses, because the
+// container would change them for the whole machine.
+func (k *checker) checkSysctl(c *container) {
+	own := func(kind specs.LinuxNamespaceType) bool { _, ok := namespace(c.spec, kind); return ok }
+	for _, name := range sortedKeys(c.spec.Linux.Sysctl) {
+		key := strings.ReplaceAll(name, "/", ".")
+		needs, ok := "", true
+		switch {
+		case strings.HasPrefix(key, "net."):
+			needs, ok = "net: new", own(specs.NetworkNamespace)
+		case slices.Contains(ipcSysctls, key) || strings.HasPrefix(key, "fs.mqueue."):
+			needs, ok = "ipc: new", own(specs.IPCNamespace)
+		case key == "kernel.domainname":
+			needs, ok = "uts: new", own(specs.UTSNamespace)
+		case key == "kernel.hostname":
+			k.faults.Add(k.warnIn(c, "sysctl", name, "%s is refused by the OCI runtime", name).Wants("hostname:, with uts: new"))
+			continue
+		default:
+			k.faults.Add(k.warnIn(c, "sysctl", name, "%s belongs to the whole machine, and the OCI runtime refuses it", name).
+				Wants("a step of the boot that writes /proc/sys"))
+			continue
+		}
+		if !ok {
+			k.faults.Add(k.warnIn(c, "sysctl", name, "%s in the machine's own namespace, which the OCI runtime refuses", name).Wants("%s beside it", needs))
+		}
+	}
+}
+
+// ipcSysctls are those of an IPC namespace.
+var ipcSysctls = []string{
+	"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+	"kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced",
+}
+
+// checkInterfaces finds what the boot cannot make.
+func (k *checker) checkInterfaces(c *container) {
+	for _, i := range c.runtime.Interfaces {
+		if i.Add == "veth" && i.Peer == "" {
+			k.faults.Add(k.warn(c, "runtime", "interface %s: a veth without its other end", i.Name).Wants("peer: and a name"))
+		}
+	}
+	if _, own := namespace(c.spec, specs.NetworkNamespace); len(c.runtime.Interfaces) > 0 && !own {
+		k.faults.Add(k.warn(c, "runtime", "interfaces in the machine's own network").Wants("net: new beside them"))
+	}
+}
+
+// checkPorts finds services that are asked for the same port of one network,
+// and ports that they are not allowed to listen on.
+func (k *checker) checkPorts() {
+	type port struct {
+		network string
+		number  int
+	}
+	first := map[port]*container{}
+	for _, c := range k.containers {
+		key, number := probedPort(c)
+		if number == 0 || c.Section != bundle.Services {
+			continue
+		}
+		if number < 1024 && !slices.Contains(c.spec.Process.Capabilities.Effective, "CAP_NET_BIND_SERVICE") {
+			k.faults.Add(annotation(c, key).At("the container may not listen on port %d", number).
+				Wants("CAP_NET_BIND_SERVICE among its capabilities, or a port from 1024 on").Warns())
+		}
+		where, own := namespace(c.spec, specs.NetworkNamespace)
+		if own && where == "" {
+			continue // a network of its own
+		}
+		p := port{where, number}
+		if other := first[p]; other != nil {
+			k.faults.Add(annotation(c, key).At("service %s is asked for port %d of the same network", other.Name, number).Warns())
+			continue
+		}
+		first[p] = c
+	}
+}
+
+// probedPort is the port that tells whether a service is ready or healthy.
+func probedPort(c *container) (key string, number int) {
+	if c.policy.Ready.Port != 0 {
+		return "slipway.ready", c.policy.Ready.Port
+	}
+	return "slipway.health", c.policy.Health.Port
+}

@@ -1,0 +1,130 @@
+package build
+
+import (
+	"bytes"
+	"debug/elf"
+	"io"
+	"path"
+	"strings"
+
+	"slipway/pkg/build/tree"
+)
+
+// checkProgram looks for the program as the OCI runtime will, and for what the
+// kernel needs to start it: most often "no such file or directory" at boot
+// means the interpreter and not the program.
+func (k *checker) checkProgram(c *container) {
+	root, args := k.root(c), c.spec.Process.Args
+	if root == nil || len(args) == 0 || args[0] == "" {
+		return
+	}
+	found, hidden := findProgram(c, root, args[0])
+	switch {
+	case hidden:
+	case found == nil:
+		k.faults.Add(k.warn(c, "command", "the image has no program %q", args[0]))
+	case found.IsDir():
+		k.faults.Add(k.warn(c, "command", "%q is a folder in the image", args[0]))
+	case found.Inode != nil && found.Mode&0o111 == 0:
+		k.faults.Add(k.warn(c, "command", "%q is not executable in the image (mode %#o)", args[0], found.Mode))
+	case found.Inode != nil:
+		k.checkStart(c, root, found)
+	}
+	if cwd := c.spec.Process.Cwd; c.spec.Root.Readonly && !covered(c, cwd) && !mountedOn(c, cwd) && root.Resolve(cwd) == nil {
+		k.faults.Add(k.warn(c, "cwd", "the image has no folder %s, and being read-only none can be made", cwd))
+	}
+}
+
+// findProgram gives the program's place, or says that a mount may hide it.
+func findProgram(c *container, root *tree.Tree, program string) (n *tree.Node, hidden bool) {
+	candidates := []string{path.Join(c.spec.Process.Cwd, program)}
+	switch {
+	case strings.HasPrefix(program, "/"):
+		candidates = []string{program}
+	case !strings.Contains(program, "/"):
+		candidates = nil
+		for _, dir := range strings.Split(searchPath(c.spec.Process.Env), ":") {
+			candidates = append(candidates, path.Join("/", dir, program))
+		}
+	}
+	for _, p := range candidates {
+		if covered(c, p) {
+			return nil, true
+		}
+		if n := root.Resolve(p); n != nil {
+			return n, false
+		}
+	}
+	return nil, false
+}
+
+func mountedOn(c *container, p string) bool {
+	for _, m := range c.spec.Mounts {
+		if m.Destination == p {
+			return true
+		}
+	}
+	return false
+}
+
+// checkStart reads the beginning of a program.
+func (k *checker) checkStart(c *container, root *tree.Tree, n *tree.Node) {
+	start := make([]byte, 256)
+	size, err := n.Inode.Data.ReadAt(start, 0)
+	if err != nil && err != io.EOF { //nolint:errorlint // ReaderAt gives EOF as it is
+		return // reading the layer tells more
+	}
+	start = start[:min(int64(size), n.Inode.Size)]
+	if line, ok := bytes.CutPrefix(start, []byte("#!")); ok {
+		line, _, _ = bytes.Cut(line, []byte("\n"))
+		if words := strings.Fields(string(line)); len(words) > 0 {
+			k.wantInterpreter(c, root, n, words[0])
+		}
+		return
+	}
+	if bytes.HasPrefix(start, []byte(elf.ELFMAG)) {
+		k.checkELF(c, root, n)
+	}
+}
+
+// machines are the programs that run on an architecture.
+var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+
+func (k *checker) checkELF(c *container, root *tree.Tree, n *tree.Node) {
+	file, err := elf.NewFile(io.NewSectionReader(n.Inode.Data, 0, n.Inode.Size))
+	if err != nil {
+		return // not an ELF file after all, or a broken one
+	}
+	arch := k.images.platform.Architecture
+	if want, known := machines[arch]; known && file.Machine != want && file.Machine != elf.EM_386 {
+		k.faults.Add(k.warn(c, "command", "/%s is a program for %s, and the machine is %s", n.Path(), strings.TrimPrefix(file.Machine.String(), "EM_"), arch))
+		return
+	}
+	for _, p := range file.Progs {
+		if p.Type != elf.PT_INTERP || p.Filesz > 4096 {
+			continue
+		}
+		name, err := io.ReadAll(p.Open())
+		if err == nil {
+			k.wantInterpreter(c, root, n, string(bytes.TrimRight(name, "\x00")))
+		}
+	}
+}
+
+func (k *checker) wantInterpreter(c *container, root *tree.Tree, n *tree.Node, name string) {
+	if strings.HasPrefix(name, "/") && !covered(c, name) && root.Resolve(name) == nil {
+		k.faults.Add(k.warn(c, "command", "/%s needs %s to start, which the image does not have", n.Path(), name))
+	}
+}
+
+// defaultPath is what the OCI runtime searches if PATH is not set.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func searchPath(env []string) string {
+	for _, v := range env {
+		if p, ok := strings.CutPrefix(v, "PATH="); ok {
+			return p
+		}
+	}
+	return defaultPath
+}
