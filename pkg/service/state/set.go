@@ -25,6 +25,7 @@ type Config struct {
 type Set struct {
 	graph    *graph.Graph
 	services map[string]*service
+	order    []*service // as the graph orders them
 	slots    int
 	starting int // how many are, at most slots
 	jitter   func() float64
@@ -62,6 +63,10 @@ func (s *Set) Learn(policies map[string]bundle.Policy, faults map[string]error) 
 		nodes = append(nodes, graph.Node{Name: name, After: svc.policy.After, Requires: svc.policy.Requires})
 	}
 	s.graph = graph.New(nodes)
+	s.order = make([]*service, len(s.graph.Order))
+	for i, name := range s.graph.Order {
+		s.order[i] = s.services[name]
+	}
 	for name, svc := range s.services {
 		svc.fault = svc.broken
 		if err := s.graph.Faults[name]; err != nil && svc.fault == "" {
@@ -92,9 +97,9 @@ func (s *Set) Handle(now time.Time, e Event) (Result, error) {
 	err := s.take(e)
 	s.settle()
 	r := Result{Changes: s.changes, Actions: s.actions}
-	for _, name := range s.graph.Order {
-		if s.dirty[name] {
-			r.Dirty = append(r.Dirty, name)
+	for _, svc := range s.order {
+		if s.dirty[svc.Name] {
+			r.Dirty = append(r.Dirty, svc.Name)
 		}
 	}
 	return r, err
@@ -135,7 +140,7 @@ func (s *Set) Graph() *graph.Graph { return s.graph }
 // Over tells whether the first start of all services is over: each was ready,
 // failed, or waits for one whose first start failed.
 func (s *Set) Over() bool {
-	for _, svc := range s.services {
+	for _, svc := range s.order {
 		if !s.over(svc) {
 			return false
 		}

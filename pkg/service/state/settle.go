@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,11 +14,11 @@ import (
 func (s *Set) settle() {
 	for changed := true; changed; {
 		before := len(s.changes) + len(s.actions)
-		for i := len(s.graph.Order) - 1; i >= 0; i-- {
-			s.lower(s.services[s.graph.Order[i]])
+		for _, svc := range slices.Backward(s.order) {
+			s.lower(svc)
 		}
-		for _, name := range s.graph.Order {
-			s.raise(s.services[name])
+		for _, svc := range s.order {
+			s.raise(svc)
 		}
 		changed = len(s.changes)+len(s.actions) != before
 	}
