@@ -1,6 +1,5 @@
-// Command bench measures how long a machine takes from /init to its last
-// service, for Slipway and for what it is compared with, in one run, and writes
-// the table of docs/bench.md.
+// Command bench measures Slipway, beside what it is compared with, and writes
+// the tables of docs/bench.md.
 //
 // Machines are noisy, so the stacks take turns, the median of the rounds counts,
 // and what to look at is the ratio within one run.
@@ -13,6 +12,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 func main() {
@@ -23,23 +23,27 @@ func main() {
 		return
 	}
 	log.SetFlags(0)
-	rounds := flag.Int("rounds", 3, "boots of each stack; the median counts")
-	count := flag.Int("containers", 10, "onboot containers, and as many services")
-	out := flag.String("o", "", "write the table to this file")
+	b := bench{}
+	flag.IntVar(&b.rounds, "rounds", 3, "times that each thing is measured; the median counts")
+	flag.IntVar(&b.count, "containers", 10, "onboot containers, and as many services, of each stack")
+	flag.StringVar(&b.only, "only", "", "measure the stacks whose name contains this")
+	names := flag.String("parts", partNames(), "what to measure")
+	out := flag.String("o", "", "write the tables to this file; what it has of other parts, and notes, stay")
 	slipway := flag.String("slipway", "bin/slipway", "the host tool")
-	only := flag.String("only", "", "measure the stacks whose name contains this")
 	flag.Parse()
-	tool, err := filepath.Abs(*slipway)
-	if err != nil {
-		log.Fatal(err)
+	chosen, err := choose(*names)
+	if err == nil {
+		b.tool, err = filepath.Abs(*slipway)
 	}
-	b := bench{tool: tool, rounds: *rounds, count: *count, only: *only}
-	if err := b.run(*out); err != nil {
+	if err == nil {
+		err = b.run(chosen, *out)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// bench is one run over all stacks.
+// bench is one run over the chosen parts.
 type bench struct {
 	tool   string
 	rounds int
@@ -48,21 +52,66 @@ type bench struct {
 	dir    string
 }
 
-func (b *bench) run(out string) (err error) {
-	dir, err := os.MkdirTemp("", "slipway-bench-")
+// part measures one thing and gives the text of its section.
+type part struct {
+	name, heading string
+	measure       func(*bench) (string, error)
+}
+
+// parts are in the order of the document.
+var parts = []part{
+	{"boot", "In a VM, from /init", (*bench).partBoot},
+	{"host", "In namespaces on the host, read-only", (*bench).partHost},
+	{"services", "Ten services, twenty, two hundred", (*bench).partServices},
+	{"crash", "Beside a service that crashes without end", (*bench).partCrash},
+	{"machine", "The state machine", (*bench).partMachine},
+}
+
+func partNames() string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return strings.Join(names, ",")
+}
+
+func choose(names string) ([]part, error) {
+	var chosen []part
+	for name := range strings.SplitSeq(names, ",") {
+		before := len(chosen)
+		for _, p := range parts {
+			if p.name == name {
+				chosen = append(chosen, p)
+			}
+		}
+		if len(chosen) == before {
+			return nil, fmt.Errorf("no part %q; there are %s", name, partNames())
+		}
+	}
+	return chosen, nil
+}
+
+// run measures and writes what there is after each part: they take minutes.
+func (b *bench) run(chosen []part, out string) (err error) {
+	b.dir, err = os.MkdirTemp("", "slipway-bench-")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b.dir = dir
-	table, err := b.measure()
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	doc, err := readDocument(out)
 	if err != nil {
 		return err
 	}
-	text := table.markdown(b)
-	fmt.Print(text)
-	if out == "" {
-		return nil
+	for _, p := range chosen {
+		text, err := p.measure(b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		fmt.Printf("## %s\n\n%s\n", p.heading, text)
+		doc.put(p.heading, text)
+		if err := doc.write(out); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(out, []byte(text), 0o644)
+	return nil
 }

@@ -28,19 +28,17 @@ var (
 	servicesLine = regexp.MustCompile(`^BENCH services ([0-9]+)`)
 )
 
-// measure boots every stack in turn, rounds times over.
-func (b *bench) measure() (*table, error) {
-	t := &table{}
+// partBoot boots every stack in turn, rounds times over.
+func (b *bench) partBoot() (string, error) {
+	var all []row
 	for _, readonly := range []bool{true, false} {
 		rows, err := b.measureVM(readonly)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		t.vm = append(t.vm, rows...)
+		all = append(all, rows...)
 	}
-	var err error
-	t.host, err = b.measureHost()
-	return t, err
+	return bootTable(b, all), nil
 }
 
 func (b *bench) measureVM(readonly bool) ([]row, error) {
@@ -48,7 +46,7 @@ func (b *bench) measureVM(readonly bool) ([]row, error) {
 	boots := map[string][]boot{}
 	chosen := b.chosen()
 	for _, s := range chosen {
-		if err := b.build(s, readonly); err != nil {
+		if err := b.image(filepath.Base(b.file(s)), s.yaml(b.count, readonly)); err != nil {
 			return nil, err
 		}
 	}
@@ -84,26 +82,34 @@ func (b *bench) file(s stack) string {
 	return filepath.Join(b.dir, strings.NewReplacer(" ", "-", ",", "").Replace(s.name))
 }
 
-func (b *bench) build(s stack, readonly bool) error {
-	yml := b.file(s) + ".yml"
-	if err := os.WriteFile(yml, []byte(s.yaml(b.count, readonly)), 0o644); err != nil {
+// image builds the image of a YAML text under the name.
+func (b *bench) image(name, yaml string) error {
+	yml := filepath.Join(b.dir, name+".yml")
+	if err := os.WriteFile(yml, []byte(yaml), 0o644); err != nil {
 		return err
 	}
-	return b.command("build", "--dir", b.dir, "--name", filepath.Base(b.file(s)), yml)
+	return b.command("build", "--dir", b.dir, "--name", name, yml)
+}
+
+// console boots an image until it powers off and returns what it said.
+func (b *bench) console(name string, flags ...string) (string, error) {
+	image := filepath.Join(b.dir, name)
+	log := image + ".log"
+	args := append([]string{"run", "--mem", "1024", "--cpus", "2", "--accel", "tcg", "--timeout", "20m", "--log", log}, flags...)
+	err := b.command(append(args, image)...)
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(log)
+	return strings.ReplaceAll(string(text), "\r", ""), err
 }
 
 func (b *bench) boot(s stack) (boot, error) {
-	console := b.file(s) + ".log"
-	err := b.command("run", "--mem", "1024", "--cpus", "2", "--accel", "tcg",
-		"--timeout", "10m", "--log", console, b.file(s))
+	text, err := b.console(filepath.Base(b.file(s)))
 	if err != nil {
 		return boot{}, err
 	}
-	text, err := os.ReadFile(console)
-	if err != nil {
-		return boot{}, err
-	}
-	return b.parse(string(text))
+	return b.parse(text)
 }
 
 func (b *bench) command(args ...string) error {
@@ -129,7 +135,7 @@ func (b *bench) parse(console string) (boot, error) {
 		*into, _ = strconv.ParseFloat(m[1], 64)
 		return true
 	}
-	for line := range strings.SplitSeq(strings.ReplaceAll(console, "\r", ""), "\n") {
+	for line := range strings.SplitSeq(console, "\n") {
 		var up float64
 		if read(uptimeLine, line, &up) {
 			onboot = append(onboot, up)
