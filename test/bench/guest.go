@@ -21,8 +21,9 @@ const sampleScript = `#!/bin/sh
 for p in /proc/[0-9]*; do
 	[ "$p" = /proc/1 ] || [ "$(readlink "$p/exe")" = /usr/bin/service ] || continue
 	rss=0 pss=0 ticks=0 voluntary=0 other=0
-	while read -r k v _; do [ "$k" = VmRSS: ] && rss=$v; done <"$p/status"
-	while read -r k v _; do [ "$k" = Pss: ] && pss=$v; done <"$p/smaps_rollup"
+	while read -r k v _; do
+		case $k in Rss:) rss=$v ;; Pss:) pss=$v ;; esac
+	done <"$p/smaps_rollup"
 	read -r stat <"$p/stat"
 	set -- ${stat##*) }
 	ticks=$((${12} + ${13}))
