@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,8 +13,9 @@ import (
 	"slipway/pkg/journal"
 )
 
-// Time limits on the way down. Containers have limits of their own (by policy),
-// which are far below these: they only bound what a fault can cost.
+// Time limits on the way down. Containers have limits of their own (by policy):
+// these only bound what a fault can cost. Those of scripts and supervisor are
+// longer where the policies ask for more.
 const (
 	scriptsLimit    = 5 * time.Minute  // all of /etc/shutdown.d
 	supervisorLimit = 5 * time.Minute  // services, each by its policy
@@ -90,7 +90,7 @@ func (m *Machine) finish(verb power.Verb) {
 // runShutdownScripts runs /etc/shutdown.d while the services are still up, as
 // LinuxKit does: an onshutdown container may want to talk to them.
 func (m *Machine) runShutdownScripts() {
-	ctx, cancel := context.WithTimeout(context.Background(), scriptsLimit)
+	ctx, cancel := within(scriptsLimit, stepsFile)
 	defer cancel()
 	m.runScripts(ctx, shutdownDir)
 }
@@ -100,8 +100,11 @@ func (m *Machine) stopServices() {
 	if m.supervisor == nil {
 		return
 	}
-	if !m.supervisor.end(supervisorLimit) {
-		m.Console.Printf("supervisor: still there after %s", supervisorLimit)
+	ctx, cancel := within(supervisorLimit, servicesFile)
+	defer cancel()
+	begin := time.Now()
+	if !m.supervisor.end(ctx) {
+		m.Console.Printf("supervisor: still there after %s", time.Since(begin).Round(time.Second))
 	}
 }
 

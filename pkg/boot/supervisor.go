@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path"
 	"sync"
-	"time"
 
 	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
@@ -93,14 +92,14 @@ func (s *supervisor) release() {
 	s.once.Do(func() { close(s.ready) })
 }
 
-// end stops the supervisor and with it all services, and says whether it ended in
-// time.
-func (s *supervisor) end(limit time.Duration) bool {
+// end stops the supervisor and with it all services, and says whether it ended
+// before ctx did.
+func (s *supervisor) end(ctx context.Context) bool {
 	s.stopNow()
 	select {
 	case <-s.ended:
 		return true
-	case <-time.After(limit):
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"time"
+
+	"slipway/pkg/bundle"
 )
 
 // WriteJSON puts v into a file, which has its old content or the new one, and
@@ -33,6 +37,13 @@ func WriteFile(name string, data []byte) error {
 		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(f.Name()))
 	}
 	return nil
+}
+
+// WriteLimit tells PID 1 how long the containers of a section may take, together
+// and by their policies, to come to their end.
+func WriteLimit(p Paths, s bundle.Section, d time.Duration) error {
+	seconds := strconv.FormatInt(int64(d.Round(time.Second)/time.Second), 10)
+	return WriteFile(p.Own("limit-"+string(s)), []byte(seconds+"\n"))
 }
 
 // ReadJSON reads what WriteJSON wrote.

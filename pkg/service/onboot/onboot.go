@@ -42,6 +42,9 @@ func (q *Sequence) Run(ctx context.Context) (ok bool, err error) {
 		q.steps = append(q.steps, Step{Name: name, State: Pending})
 	}
 	ok = true
+	if q.Section == bundle.Onshutdown {
+		q.tellLimit(names)
+	}
 	for i, name := range names {
 		if err := ctx.Err(); err != nil {
 			return false, err
@@ -75,6 +78,20 @@ func (q *Sequence) carry() bool {
 		q.Host.Say("%s: %s", q.Section, err)
 	}
 	return lasts
+}
+
+// tellLimit tells PID 1 how long all steps may take. One that cannot be read
+// takes no time.
+func (q *Sequence) tellLimit(names []string) {
+	var sum time.Duration
+	for _, name := range names {
+		if b, err := bundle.Load(q.Section, filepath.Join(q.Host.Paths.Section(q.Section), name)); err == nil {
+			sum += b.Policy.Timeout + deathTime
+		}
+	}
+	if err := host.WriteLimit(q.Host.Paths, q.Section, sum); err != nil {
+		q.Host.Say("%s: %s", q.Section, err)
+	}
 }
 
 // one runs one step and returns what its failure means.

@@ -34,15 +34,20 @@ func (s *Supervisor) endOfMachine() string {
 	return strings.TrimSpace(string(verb)) + " was asked for"
 }
 
+// bootOver is the file that tells a later supervisor that there is no boot any
+// more.
+const bootOver = "boot-over"
+
 // stopBoot carries out the policy of a service that was given up while the boot
 // goes on. Afterwards there is no boot left to stop.
 func (s *Supervisor) stopBoot(name string) {
-	if s.over || s.held {
+	if _, err := os.Lstat(s.Host.Paths.Own(bootOver)); err == nil || s.held {
 		return
 	}
 	s.held = true
 	s.Host.Say("services %s: the boot is stopped", name)
-	if s.Emergency != nil {
+	// With a report that ends the machine there is nobody to give a shell to.
+	if s.Emergency != nil && s.Host.Options.Report != host.ReportPoweroff {
 		go s.Emergency(s.ctx)
 	}
 }

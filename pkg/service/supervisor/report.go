@@ -16,17 +16,25 @@ import (
 // checkOver notices that the first start of all services is over: whoever
 // waits for it goes on, and a report is made if one was asked for.
 func (s *Supervisor) checkOver() {
-	if !s.taken || s.over || s.held || s.stopping || !s.set.Over() {
+	if !s.taken || s.over || s.stopping || !s.set.Over() {
 		return
 	}
 	s.over = true
+	if !s.held {
+		s.goOn()
+	}
+	if how := s.Host.Options.Report; how == host.ReportPoweroff || how == host.ReportPrint {
+		time.AfterFunc(reportDelay, func() { s.post(func() { s.makeReport(how) }) })
+	}
+}
+
+// goOn lets the boot go on.
+func (s *Supervisor) goOn() {
+	s.check("boot", "note", os.WriteFile(s.Host.Paths.Own(bootOver), nil, 0o600))
 	s.Host.Timeline.Event("services-started")
 	go s.Host.SendTimeline()
 	if s.Ready != nil {
 		s.Ready()
-	}
-	if how := s.Host.Options.Report; how == host.ReportPoweroff || how == host.ReportPrint {
-		time.AfterFunc(reportDelay, func() { s.post(func() { s.makeReport(how) }) })
 	}
 }
 

@@ -162,6 +162,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case <-stop:
 			stop = nil
 			s.stopping = true
+			s.tellLimit()
 			s.report(s.book.End(s.endOfMachine()))
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))
 		}

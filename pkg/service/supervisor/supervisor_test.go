@@ -115,6 +115,17 @@ func TestGivingUpStopsTheBoot(t *testing.T) {
 		t.Error("two shells on one console")
 	case <-time.After(50 * time.Millisecond):
 	}
+	m = boot(t, "slipway.report=poweroff", "vital no restart=no on-failure=stop", "fine run")
+	select {
+	case <-m.ends:
+		saw(t, m.console(), "services vital: the boot is stopped", "slipway: report: failed: vital: start: no such command")
+	case <-m.ready:
+		t.Error("the boot was not stopped")
+	case <-m.emergency:
+		t.Error("a shell for nobody")
+	case <-time.After(longest):
+		t.Fatal("no report of a stopped boot")
+	}
 	m = boot(t, "", "vital run on-failure=stop restart=no")
 	m.awaitReady()
 	m.engine.endAll(reap.Status{Code: 1})

@@ -1,0 +1,35 @@
+package supervisor
+
+import (
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/service/host"
+)
+
+// killTime is what the kernel may take, beyond a service's own timeout, to end
+// what was killed.
+const killTime = 30 * time.Second
+
+// stopLimit is how long it takes at most to stop all services: those that wait
+// for others to be down first wait for all of them.
+func (s *Supervisor) stopLimit() time.Duration {
+	var longest time.Duration
+	takes := map[string]time.Duration{}
+	names := s.set.Names()
+	for i := len(names) - 1; i >= 0; i-- {
+		name := names[i]
+		for _, user := range s.set.Graph().Behind(name) {
+			takes[name] = max(takes[name], takes[user])
+		}
+		if b := s.bundles[name]; b != nil {
+			takes[name] += b.Policy.StopTimeout + killTime
+		}
+		longest = max(longest, takes[name])
+	}
+	return longest
+}
+
+func (s *Supervisor) tellLimit() {
+	s.report(host.WriteLimit(s.Host.Paths, bundle.Services, s.stopLimit()))
+}
