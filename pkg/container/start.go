@@ -10,6 +10,7 @@ import (
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/rootfs"
 	"slipway/pkg/container/runc"
+	"slipway/pkg/journal"
 	"slipway/pkg/reap"
 )
 
@@ -99,6 +100,7 @@ func (s *starting) prepare(ctx context.Context) error {
 	if err := s.apply(ctx, s.plan.Prepare, 0); err != nil {
 		return err
 	}
+	s.checkUpper()
 	for _, step := range s.plan.Cgroups {
 		if err := s.apply(ctx, []Step{step}, 0); err != nil {
 			s.e.logger(s.b).Warn("make cgroup", "err", err)
@@ -131,6 +133,22 @@ func (s *starting) makePlan() error {
 	facts, err := rootfs.Look(s.b)
 	s.plan = NewPlan(s.b, facts, ledger)
 	return err
+}
+
+// checkUpper says so when a layer that is to last lies where nothing does: what
+// was to mount the disk there has not.
+func (s *starting) checkUpper() {
+	disk := s.b.Policy.Upper.Disk
+	if disk == "" || s.b.Spec.Root.Readonly {
+		return
+	}
+	lasts, err := journal.Lasts(disk)
+	if err == nil && !lasts {
+		err = errors.New("it lies in memory, and is gone with the next boot")
+	}
+	if err != nil {
+		s.e.logger(s.b).Warn("slipway.upper", "disk", disk, "err", err)
+	}
 }
 
 // claim makes sure that the container's cgroup is nobody else's, since what is

@@ -111,12 +111,22 @@ func applyUpper(b *bundle.Bundle, mounts []specs.Mount) []specs.Mount {
 			m.Options = append(without(m.Options, "size="), "size="+upper.Size)
 		case isOverlay(b, m) && upper.Disk != "":
 			m.Options = append(without(m.Options, upperOption, workOption),
-				upperOption+path.Join(upper.Disk, b.Name, bundle.UpperDir),
-				workOption+path.Join(upper.Disk, b.Name, bundle.WorkDir))
+				upperOption+path.Join(layer(b), bundle.UpperDir),
+				workOption+path.Join(layer(b), bundle.WorkDir))
 		}
 		out = append(out, m)
 	}
 	return out
+}
+
+// layer is the folder of a writable layer that lasts. It goes by the name that
+// the user gave, not by the place of a step among others, which may change with
+// the next image.
+func layer(b *bundle.Bundle) string {
+	if b.Section == bundle.Services {
+		return path.Join(b.Policy.Upper.Disk, b.Name)
+	}
+	return path.Join(b.Policy.Upper.Disk, string(b.Section), b.ShortName())
 }
 
 // isOverlay tells whether an entry is the read-write root of the bundle.

@@ -95,6 +95,18 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// A step's lasting layer goes by its name, not by its place among the steps.
+func TestLayerThatLastsIsFoundAgain(t *testing.T) {
+	for name, want := range map[bundle.Section]string{
+		bundle.Services: "/var/up/003-format", bundle.Onboot: "/var/up/onboot/format", bundle.Onshutdown: "/var/up/onshutdown/format",
+	} {
+		b := &bundle.Bundle{Name: "003-format", Section: name, Policy: bundle.Policy{Upper: bundle.Upper{Disk: "/var/up"}}}
+		if got := layer(b); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestWhatLasts(t *testing.T) {
 	b := &bundle.Bundle{Name: "web", Dir: dir, Runtime: bundle.Runtime{Mounts: append(readWrite, extra...)}}
 	var got []bool
