@@ -5,86 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"slipway/pkg/build"
-	"slipway/pkg/build/oci"
 	"slipway/pkg/build/output"
 	"slipway/pkg/build/yml"
 )
-
-// sourceFlags say where images come from; build and validate share them.
-type sourceFlags struct {
-	layouts   []string
-	platform  string
-	hardening string
-	pull      bool
-	offline   bool
-	mirrors   []string
-	certFiles []string
-	quiet     bool
-}
-
-func (f *sourceFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringArrayVar(&f.layouts, "oci", nil, "OCI image layout (folder or tar) or docker-save tar to take images from first (repeatable)")
-	flags.StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the machine")
-	flags.StringVar(&f.platform, "arch", "linux/"+runtime.GOARCH, "the same, as LinuxKit calls it")
-	flags.StringVar(&f.hardening, "hardening", string(build.HardeningDefault), "default: mask what containers without CAP_SYS_ADMIN need not see; none: exactly LinuxKit's bundles")
-	flags.BoolVar(&f.pull, "pull", false, "ask the registry even for images that the local store has")
-	flags.BoolVar(&f.offline, "offline", false, "never ask a registry")
-	flags.StringArrayVar(&f.mirrors, "mirror", nil, "HOST=MIRROR: ask MIRROR for the images of HOST, * for every host; MIRROR alone is for docker.io (repeatable)")
-	flags.StringArrayVar(&f.certFiles, "cert-file", nil, "PEM file of further authorities that registries' certificates may be from (repeatable)")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
-}
-
-// builder makes the builder that the flags describe.
-func (f *sourceFlags) builder(p *progress) (*build.Builder, error) {
-	platform, err := oci.ParsePlatform(f.platform)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	hardening, err := build.ParseHardening(f.hardening)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	finder := &oci.Finder{Store: oci.OpenStore(), Pull: f.pull}
-	for _, path := range f.layouts {
-		source, err := oci.OpenSource(path)
-		if err != nil {
-			return nil, usageError{err}
-		}
-		finder.Layouts = append(finder.Layouts, source)
-	}
-	if finder.Remote, err = f.registry(p); err != nil {
-		return nil, usageError{err}
-	}
-	return &build.Builder{Finder: finder, Platform: platform, Hardening: hardening}, nil
-}
-
-// registry is where images are fetched from; nil for nowhere.
-func (f *sourceFlags) registry(p *progress) (*oci.Registry, error) {
-	if f.offline {
-		if f.pull {
-			return nil, errors.New("--pull asks registries and --offline does not: give one of them")
-		}
-		return nil, nil
-	}
-	mirrors, err := oci.ParseMirrors(f.mirrors)
-	if err != nil {
-		return nil, err
-	}
-	transport, err := oci.TransportTrusting(f.certFiles)
-	return &oci.Registry{Progress: p, Mirrors: mirrors, Transport: transport}, err
-}
 
 type buildFlags struct {
 	sourceFlags
@@ -95,6 +26,9 @@ type buildFlags struct {
 	initrd      string
 	compression string
 	report      bool
+	decompress  bool
+	dryRun      bool
+	linuxkit    linuxkitFlags
 }
 
 func newBuildCommand() *cobra.Command {
@@ -103,20 +37,21 @@ func newBuildCommand() *cobra.Command {
 		Use:   "build [flags] FILE.yml...",
 		Short: "build an image from linuxkit.yml (- reads standard input; several files are merged)",
 		RunE: func(_ *cobra.Command, files []string) error {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return f.run(ctx, files)
+			return interruptible(func(ctx context.Context) error { return f.run(ctx, files) })
 		},
 	}
 	f.add(cmd)
 	f.sbom.add(cmd)
+	f.linuxkit.add(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.formats, "format", "f", nil, "formats to write, by comma or repeated (default kernel+initrd, with -o tar): "+strings.Join(output.Formats(), ", "))
-	flags.StringVar(&f.name, "name", "", "name of the image (default that of the first file)")
+	flags.StringVar(&f.name, "name", "", "name of the image (default that of the last file; moby for standard input)")
 	flags.StringVar(&f.dir, "dir", ".", "folder to write the image to")
 	flags.StringVarP(&f.file, "o", "o", "", "write one file of this name, - for standard output")
 	flags.StringVar(&f.initrd, "initrd", "", "payload: a squashfs that is mounted as it is; cpio: LinuxKit's plain archive (default what the init image understands)")
 	flags.StringVar(&f.compression, "compression", "", "of the squashfs, or of a cpio initrd: "+strings.Join(output.Compressions(), ", ")+" (default lz4 for a squashfs in an initrd, else gzip; a cpio has no lz4hc and no xz)")
+	flags.BoolVar(&f.decompress, "decompress-kernel", false, "put the kernel into the image without its own compression")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the YAML that would be built, all files merged, and build nothing")
 	flags.BoolVar(&f.report, "report", false, "print what takes the room, by place in the YAML")
 	return cmd
 }
@@ -125,6 +60,9 @@ func newBuildCommand() *cobra.Command {
 func (f *buildFlags) check(files []string) error {
 	if len(files) == 0 {
 		return usageError{errors.New("build: name a linuxkit.yml, or - for standard input")}
+	}
+	if err := f.linuxkit.check(); err != nil {
+		return usageError{err}
 	}
 	if len(f.formats) == 0 {
 		f.formats = []string{"kernel+initrd"}
@@ -143,22 +81,30 @@ func (f *buildFlags) check(files []string) error {
 	if f.file == "-" && f.sbom.file == "-" {
 		return usageError{errors.New("-o - and --sbom - cannot both go to standard output")}
 	}
-	if err := f.sbom.check(); err != nil {
+	if err := f.sbom.check(f.hardening == string(build.HardeningNone)); err != nil {
 		return err
 	}
 	if f.name == "" {
-		base := filepath.Base(files[0])
-		f.name = strings.TrimSuffix(base, filepath.Ext(base))
-		if files[0] == yml.Stdin && f.file == "" {
-			return usageError{errors.New("build: standard input has no name; say --name")}
-		}
+		f.name = imageName(files[len(files)-1])
 	}
 	return nil
+}
+
+// imageName is the default, LinuxKit's: the last file's, without its suffix.
+func imageName(file string) string {
+	if file == yml.Stdin {
+		return "moby"
+	}
+	base := filepath.Base(file)
+	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
 func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	if err := f.check(files); err != nil {
 		return err
+	}
+	if f.dryRun {
+		return printMerged(ctx, files)
 	}
 	p := newProgress(os.Stderr, f.quiet)
 	defer p.clear()
@@ -167,6 +113,8 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	if err != nil {
 		return err
 	}
+	builder.DecompressKernel = f.decompress
+	f.linuxkit.note(p)
 	p.step("finding images")
 	machine, err := builder.BuildFiles(ctx, files, os.Stdin)
 	if err != nil {

@@ -50,6 +50,7 @@ func runBuild(t *testing.T, args ...string) ([]string, error) {
 func TestBuildCommand(t *testing.T) {
 	inStore(t)
 	writeFile(t, "good.yml", "init: [test/empty:1]\n")
+	writeFile(t, "more.yml", "files: [{path: a, contents: x}]\n")
 	writeFile(t, "bad.yml", "init: [test/empty:1]\nfils: []\n")
 	cases := []struct {
 		name   string
@@ -65,9 +66,18 @@ func TestBuildCommand(t *testing.T) {
 		{"unknown format", []string{"-f", "floppy", "good.yml"}, 2, ""},
 		{"unknown hardening", []string{"--hardening", "some", "good.yml"}, 2, ""},
 		{"one name for two files", []string{"-f", "kernel+initrd", "-o", "x", "good.yml"}, 2, ""},
-		{"standard input has no name", []string{"-"}, 2, ""},
+		{"no Docker daemon", []string{"--docker", "good.yml"}, 2, ""},
+		{"no time in an SBOM", []string{"--sbom-current-time", "good.yml"}, 2, ""},
+		{"a size that is none", []string{"--size", "big", "good.yml"}, 2, ""},
+		{"pulled and offline", []string{"--pull", "good.yml"}, 2, ""},
+		{"no such cache", []string{"--cache", "nowhere", "good.yml"}, 2, ""},
+		{"only printed", []string{"--dry-run", "good.yml"}, 0, ""},
+		{"nothing good to print", []string{"--dry-run", "bad.yml"}, 1, ""},
 		{"built", []string{"-f", "tar", "good.yml"}, 0, "good.tar"},
 		{"named", []string{"-f", "tar", "--name", "other", "good.yml"}, 0, "good.tar other.tar"},
+		{"LinuxKit's flags", []string{"-f", "tar", "--size", "1024M", "--input-tar", "x.tar", "--no-sbom", "--arch", "amd64", "good.yml"}, 0, "good.tar other.tar"},
+		{"the last file names it", []string{"-f", "tar", "good.yml", "more.yml"}, 0, "good.tar more.tar other.tar"},
+		{"standard input", []string{"-f", "tar", "-"}, 0, "good.tar moby.tar more.tar other.tar"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,5 +107,30 @@ func TestValidateCommand(t *testing.T) {
 	}
 	if faults, err := f.find(t.Context(), []string{"good.yml"}); err != nil || len(faults) > 0 {
 		t.Errorf("got %v, %v", faults, err)
+	}
+}
+
+// TestExactImageHasNothingMore wants of --hardening none what LinuxKit's tool
+// makes with --no-sbom, and a document in every other image.
+func TestExactImageHasNothingMore(t *testing.T) {
+	inStore(t)
+	writeFile(t, "good.yml", "init: [test/empty:1]\n")
+	for _, c := range []struct {
+		args []string
+		sbom bool
+	}{
+		{nil, true}, {[]string{"--no-sbom"}, false}, {[]string{"--hardening", "none"}, false},
+		{[]string{"--hardening", "none", "--sbom-output", "sbom.spdx.json"}, true},
+	} {
+		if _, err := runBuild(t, append(c.args, "-f", "tar", "good.yml")...); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile("out/good.tar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(data), "sbom.spdx.json"); got != c.sbom {
+			t.Errorf("%v: a document in the image is %v", c.args, got)
+		}
 	}
 }

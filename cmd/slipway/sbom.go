@@ -25,11 +25,17 @@ type sbomFlags struct {
 func (f *sbomFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.file, "sbom", "", "also write the SPDX document of what went in to this file, - for standard output")
-	flags.StringVar(&f.inImage, "sbom-output", sbom.DefaultFile, "path of the SPDX document in the image")
+	flags.StringVar(&f.inImage, "sbom-output", "", "path of the SPDX document in the image (default "+sbom.DefaultFile+"; with --hardening none no document)")
 	flags.BoolVar(&f.none, "no-sbom", false, "put no SPDX document into the image")
 }
 
-func (f *sbomFlags) check() error {
+// check fills in what was left out; exact is an image with nothing but what the
+// YAML asks for.
+func (f *sbomFlags) check(exact bool) error {
+	if f.inImage == "" {
+		f.none = f.none || exact
+		f.inImage = sbom.DefaultFile
+	}
 	p := path.Clean(strings.TrimPrefix(f.inImage, "/"))
 	if p == "." || p == ".." || strings.HasPrefix(p, "../") {
 		return usageError{fmt.Errorf("--sbom-output %q: want a path in the image", f.inImage)}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -36,9 +34,7 @@ probably fail at boot. The exit status is 1 if there is any fault.`,
 			if len(files) == 0 {
 				return usageError{errors.New("validate: name a linuxkit.yml, or - for standard input")}
 			}
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return f.run(ctx, files)
+			return interruptible(func(ctx context.Context) error { return f.run(ctx, files) })
 		},
 	}
 	f.add(cmd)

@@ -19,6 +19,9 @@ type Builder struct {
 	Finder    Finder
 	Platform  v1.Platform
 	Hardening Hardening
+	// DecompressKernel puts the kernel into the image without its own
+	// compression.
+	DecompressKernel bool
 }
 
 // labelKey is the image label that holds LinuxKit's settings.

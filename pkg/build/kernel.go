@@ -89,7 +89,7 @@ func (l *layout) addKernel() error {
 	if err := l.putFile(CmdlineFile, tree.Text(k.Cmdline), origin); err != nil {
 		return err
 	}
-	if err := l.putNode(KernelFile, kernelBinary(k).in(image), origin); err != nil {
+	if err := l.putKernel(kernelBinary(k).in(image), origin); err != nil {
 		return err
 	}
 	if err := l.putNode(UCodeFile, kernelUCode(k).in(image), origin); err != nil {
@@ -105,6 +105,25 @@ func (l *layout) addKernel() error {
 		return fmt.Errorf("%s of image %s: %w", modules.name, k.Image, err)
 	}
 	return nil
+}
+
+func (l *layout) putKernel(n *tree.Node, origin *tree.Origin) error {
+	if n == nil || !l.DecompressKernel {
+		return l.putNode(KernelFile, n, origin)
+	}
+	if n.Inode.Size > maxKernel {
+		return fmt.Errorf("decompress kernel of %s: %d MB are too many", origin.Image, n.Inode.Size>>20)
+	}
+	data, err := io.ReadAll(n.Inode.Open())
+	if err == nil {
+		data, err = decompressKernel(data)
+	}
+	if err != nil {
+		return fmt.Errorf("decompress kernel of %s: %w", origin.Image, err)
+	}
+	plain := *n
+	plain.Inode = tree.Text(string(data))
+	return l.putNode(KernelFile, &plain, origin)
 }
 
 // putNode places a file of an image, if there is one, with the mode it has.

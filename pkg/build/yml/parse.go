@@ -67,7 +67,7 @@ func readText(ctx context.Context, name string, stdin io.Reader) ([]byte, error)
 		defer file.Close()
 		r = file
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxText+1))
+	data, err := readAll(ctx, io.LimitReader(r, maxText+1))
 	if err != nil {
 		return nil, fmt.Errorf("read YAML: %w", err)
 	}
@@ -75,6 +75,26 @@ func readText(ctx context.Context, name string, stdin io.Reader) ([]byte, error)
 		return nil, fmt.Errorf("read YAML: %s: larger than %d MB", label(name), maxText>>20)
 	}
 	return data, nil
+}
+
+// readAll ends early with the context: standard input may be a terminal that
+// nobody types at.
+func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := io.ReadAll(r)
+		done <- result{data, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case read := <-done:
+		return read.data, read.err
+	}
 }
 
 // Parse reads one text. It finds what the schema says; what spans several
