@@ -51,9 +51,26 @@ func ListenNotify(path string) (*Notify, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen for readiness at %s: %w", path, err), unix.Close(fd))
 	}
-	n := &Notify{file: os.NewFile(uintptr(fd), path), path: path, ready: make(chan struct{})}
+	return AdoptNotify(os.NewFile(uintptr(fd), path), path), nil
+}
+
+// AdoptNotify goes on with a socket that ListenNotify made in a process that is
+// gone, and that somebody has kept.
+func AdoptNotify(f *os.File, path string) *Notify {
+	n := &Notify{file: f, path: path, ready: make(chan struct{})}
 	go n.read()
-	return n, nil
+	return n
+}
+
+// Keep hands the socket to somebody who keeps a copy of it.
+func (n *Notify) Keep(keep func(fd int) error) error {
+	conn, err := n.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var kept error
+	err = conn.Control(func(fd uintptr) { kept = keep(int(fd)) })
+	return errors.Join(err, kept)
 }
 
 // Ready is closed when the service has said that it is.

@@ -45,9 +45,11 @@ func addNotify(p host.Paths, b *bundle.Bundle, spec *Spec) bool {
 // Whoever reaches the folder is in the container or is root, so the socket can
 // be open to all users of the container.
 func Listen(p host.Paths, name string) (*probe.Notify, error) {
-	dir := NotifyDir(p, name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(NotifyDir(p, name), 0o755); err != nil {
 		return nil, err
 	}
-	return probe.ListenNotify(path.Join(dir, socketName))
+	return probe.ListenNotify(NotifySocket(p, name))
 }
+
+// NotifySocket is where that socket is, seen from outside of the container.
+func NotifySocket(p host.Paths, name string) string { return path.Join(NotifyDir(p, name), socketName) }

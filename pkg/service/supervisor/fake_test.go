@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/logs"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
@@ -144,6 +145,7 @@ type machine struct {
 	host   *host.Host
 	ready  chan struct{}
 	ends   chan bundle.OnFailure
+	holder logs.Holder
 	// emergency gets a word when people are given a shell.
 	emergency chan bool
 	stop      func()
@@ -175,7 +177,7 @@ func prepare(t *testing.T, cmdline string, services ...string) *machine {
 func (m *machine) start() {
 	m.t.Helper()
 	var err error
-	m.sup, err = New(Config{Host: m.host, Engine: m.engine, KeeperDir: m.host.Paths.Own(), Slots: 2,
+	m.sup, err = New(Config{Host: m.host, Engine: m.engine, KeeperDir: m.host.Paths.Own(), Slots: 2, Holder: m.holder,
 		Ready:     func() { close(m.ready) },
 		Emergency: func(context.Context) { m.emergency <- true },
 		End:       func(p bundle.OnFailure) error { m.ends <- p; return nil }})

@@ -70,6 +70,9 @@ func (s *Supervisor) learn(name, path string) error {
 	}
 	s.bundles[name] = b
 	s.set.Learn(map[string]bundle.Policy{name: b.Policy}, nil)
+	if b.Policy.Watchdog && s.dog == nil {
+		s.dog = s.startWatchdog()
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -99,7 +100,30 @@ func (s *Supervisor) listen(b *bundle.Bundle) (*probe.Notify, error) {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return nil, nil
 	}
-	return run.Listen(s.Host.Paths, b.Name)
+	n, err := run.Listen(s.Host.Paths, b.Name)
+	if k, ok := s.Holder.(keepsSockets); ok && err == nil {
+		// Without a copy elsewhere, what the service says to nobody is lost.
+		if err := n.Keep(func(fd int) error { return k.HoldFd(notifyName(b.Name), fd) }); err != nil {
+			s.log.Warn("keep notify socket", "service", b.Name, "err", err)
+		}
+	}
+	return n, err
+}
+
+// keepsSockets is a Holder that gives back what it holds.
+type keepsSockets interface {
+	HoldFd(name string, fd int) error
+	Take(name string) (*os.File, error)
+}
+
+func notifyName(name string) string { return "notify/" + name }
+
+// closeNotify ends the listening, here and where the socket was kept.
+func (s *Supervisor) closeNotify(name string, n *probe.Notify) error {
+	if _, ok := s.Holder.(keepsSockets); ok && n != nil {
+		return errors.Join(n.Close(), s.Holder.Release(notifyName(name)))
+	}
+	return n.Close()
 }
 
 // await brings the end of a run back.
@@ -133,9 +157,7 @@ func (s *Supervisor) clean(l *life) {
 	if l.writer != nil {
 		err = errors.Join(err, l.writer.Close())
 	}
-	if l.notify != nil {
-		err = errors.Join(err, l.notify.Close())
-	}
+	err = errors.Join(err, s.closeNotify(l.name, l.notify))
 	tail := s.tailOf(l.name)
 	s.post(func() {
 		s.check(l.name, "clean up", err)

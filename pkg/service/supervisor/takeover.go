@@ -99,8 +99,14 @@ func (s *Supervisor) foundEnded(id reap.Ident, l *life) state.Found {
 	return found
 }
 
-// listenAgain puts a new socket where a service that runs will look for it.
+// listenAgain goes on with the socket that was kept, and what the service has
+// said meanwhile, or puts a new one where the service will look for it.
 func (s *Supervisor) listenAgain(b *bundle.Bundle) *probe.Notify {
+	if k, ok := s.Holder.(keepsSockets); ok && b.Policy.Ready.Kind == bundle.ProbeNotify {
+		if f, err := k.Take(notifyName(b.Name)); err == nil {
+			return probe.AdoptNotify(f, run.NotifySocket(s.Host.Paths, b.Name))
+		}
+	}
 	n, err := s.listen(b)
 	if err != nil {
 		s.log.Warn("listen for readiness", "service", b.Name, "err", err)

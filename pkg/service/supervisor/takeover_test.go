@@ -3,12 +3,17 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/reap"
+	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
 
@@ -83,5 +88,52 @@ func TestNotOverBeforeAllAreTakenOver(t *testing.T) {
 	case <-m.ready:
 		t.Errorf("the first start is said to be over\n%s", m.console())
 	default:
+	}
+}
+
+// TestWhatWasSaidToNobodyIsHeard: a service says that it is ready while there is
+// no supervisor, to a socket that the parent of both has kept.
+func TestWhatWasSaidToNobodyIsHeard(t *testing.T) {
+	m := prepare(t, "", "says run ready=notify ready-timeout=1h")
+	store, err := hold.NewStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { t.Log(store.Serve()) }()
+	client := hold.NewClient(store.Child)
+	m.holder = client
+	sock := run.NotifySocket(m.host.Paths, "says")
+	if err := os.MkdirAll(filepath.Dir(sock), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: sock}), client.HoldFd("notify/says", fd), unix.Close(fd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("unixgram", sock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("READY=1")); err != nil {
+		t.Fatal(err)
+	}
+	self, err := reap.Identify(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.keep("says", fmt.Sprintf(`{"name":"says","state":"running","wanted":true,"run":1,"proc":{"Pid":%d,"Start":%d}}`, self.Pid, self.Start))
+	m.start()
+	m.await("says", state.Ready)
+	if got := m.engine.happened(); strings.Contains(got, "start says") {
+		t.Errorf("it was started again: %s", got)
+	}
+	m.end()
+	if _, err := client.Take("notify/says"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its socket is still kept: %v", err)
 	}
 }

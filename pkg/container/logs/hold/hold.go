@@ -100,7 +100,7 @@ func receivedFd(control []byte) int {
 	return -1
 }
 
-// handle carries out "+NAME" with a descriptor, or "-NAME".
+// handle carries out "+NAME" with a descriptor, "-NAME", or "?NAME".
 func (s *Store) handle(msg []byte, fd int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,6 +119,10 @@ func (s *Store) handle(msg []byte, fd int) error {
 			delete(s.held, name)
 			if err := unix.Close(old); err != nil {
 				return fmt.Errorf("release %s: %w", name, err)
+			}
+		case msg[0] == '?':
+			if err := s.answer(name); err != nil {
+				return err
 			}
 		}
 	}
@@ -162,8 +166,12 @@ func NewClient(sock *os.File) *Client { return &Client{sock: sock} }
 
 // Hold gives a copy of f into the store, under a name, in place of what has
 // that name.
-func (c *Client) Hold(name string, f *os.File) error {
-	return c.send("+", name, unix.UnixRights(int(f.Fd())))
+func (c *Client) Hold(name string, f *os.File) error { return c.HoldFd(name, int(f.Fd())) }
+
+// HoldFd is Hold for a bare descriptor: to ask a File for its own makes it one
+// that blocks.
+func (c *Client) HoldFd(name string, fd int) error {
+	return c.send("+", name, unix.UnixRights(fd))
 }
 
 // Release makes the store close what it has under the name.

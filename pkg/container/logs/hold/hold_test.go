@@ -1,6 +1,7 @@
 package hold
 
 import (
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -94,5 +95,49 @@ func TestFaultyMessages(t *testing.T) {
 	}
 	if n := s.Len(); n != 0 {
 		t.Errorf("%d are held", n)
+	}
+}
+
+// What one child has given the next one takes, again and again, with what came
+// meanwhile; an answer that nobody waited for any more is not taken for another.
+func TestTake(t *testing.T) {
+	_, c := serve(t)
+	if _, err := c.Take("x"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("nothing is held: %v", err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := errors.Join(c.Hold("x", r), r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteString("12"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.send("?", "x", nil); err != nil { // and is killed
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1", "2"} {
+		next := NewClient(c.sock)
+		if _, err := next.Take("y"); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("another name: %v", err)
+		}
+		f, err := next.Take("x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 1)
+		if _, err := f.Read(got); err != nil || string(got) != want {
+			t.Errorf("read %q %v, want %s", got, err, want)
+		}
+		f.Close()
+	}
+	if err := c.Release("x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Take("x"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it was released: %v", err)
 	}
 }
