@@ -84,10 +84,11 @@ lint: setup ## golangci-lint (.golangci.yml), go vet, shellcheck
 	$(GO) run $(LINT) run ./...
 	@git ls-files images test | xargs -r grep -lE '^#!/bin/(ba)?sh' | xargs -r shellcheck
 
-bench: images ## measure boots beside runc and containerd; writes docs/bench.md
+# BENCH='-parts services,crash -rounds 1' chooses; bin/bench -help lists what there is.
+bench: images ## measure boots, memory, idleness, crash loops; writes docs/bench.md
 	$(SLIPWAY) images build containerd testinit
 	$(GO) build -o $(BIN)/bench ./test/bench
-	$(SUDO) $(BIN)/bench -slipway $(SLIPWAY) -o docs/bench.md
+	$(SUDO) $(BIN)/bench -slipway $(SLIPWAY) -o docs/bench.md $(BENCH)
 
 clean: ## remove what was built here (the image store stays)
 	rm -rf $(BIN) build

@@ -57,7 +57,7 @@ for turn in $TURNS; do
 	watch default $turn
 	watch fast $turn
 done
-while read -r a b _; do echo "BENCH turn $a $b"; done </var/log/turns.log
+while read -r a b _; do echo "BENCH turn $a $b"; done </var/log/turns.out.log
 `
 
 var crashKinds = []struct{ name, text string }{
@@ -83,7 +83,7 @@ func (b *bench) partCrash() (string, error) {
 	if err == nil {
 		var text string
 		if text, err = b.crashTable(r); err == nil {
-			return text, nil
+			return b.clock() + text, nil
 		}
 	}
 	return "", fmt.Errorf("%w\n%s", err, console)

@@ -38,7 +38,7 @@ func (b *bench) partBoot() (string, error) {
 		}
 		all = append(all, rows...)
 	}
-	return bootTable(b, all), nil
+	return b.clock() + bootTable(b, all), nil
 }
 
 func (b *bench) measureVM(readonly bool) ([]row, error) {
@@ -89,19 +89,6 @@ func (b *bench) image(name, yaml string) error {
 		return err
 	}
 	return b.command("build", "--dir", b.dir, "--name", name, yml)
-}
-
-// console boots an image until it powers off and returns what it said.
-func (b *bench) console(name string, flags ...string) (string, error) {
-	image := filepath.Join(b.dir, name)
-	log := image + ".log"
-	args := append([]string{"run", "--mem", "1024", "--cpus", "2", "--accel", "tcg", "--timeout", "20m", "--log", log}, flags...)
-	err := b.command(append(args, image)...)
-	if err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(log)
-	return strings.ReplaceAll(string(text), "\r", ""), err
 }
 
 func (b *bench) boot(s stack) (boot, error) {

@@ -67,7 +67,7 @@ func (b *bench) partServices() (string, error) {
 		idle[n] = r
 	}
 	text, err := idleTable(idle)
-	return startTable(starts) + "\n" + text, err
+	return b.clock() + startTable(starts) + "\n" + text, err
 }
 
 func guestName(n int) string { return fmt.Sprintf("services%d", n) }
