@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/pkg/qemu"
 )
@@ -130,6 +133,9 @@ func (c *testCase) start(ctx context.Context, image qemu.Boot, b boot, disks []q
 	if b.Until != "" {
 		watch.Expect = []*regexp.Regexp{regexp.MustCompile(b.Until)}
 	}
+	if config.Serials, err = c.serials(console); err != nil {
+		return res, err
+	}
 	log, err := os.Create(console)
 	if err != nil {
 		return res, err
@@ -156,6 +162,29 @@ func (e *expect) options(b boot) string {
 		words = append(words, "slipway.report=poweroff")
 	}
 	return strings.TrimSpace(strings.Join(words, " "))
+}
+
+// serials makes the files behind further serial ports. QEMU opens both ends of
+// a pipe's files: what comes out stays there, and once it is full the port takes
+// nothing any more.
+func (c *testCase) serials(console string) (backends []string, err error) {
+	for i, kind := range c.want.Serials {
+		file := fmt.Sprintf("%s.serial%d", console, i+1)
+		switch kind {
+		case "file":
+			c.env = append(c.env, fmt.Sprintf("SERIAL%d=%s", i+1, filepath.Base(file)))
+			backends = append(backends, "file,path="+file)
+		case "stuck":
+			err = errors.Join(unix.Mkfifo(file+".in", 0o600), unix.Mkfifo(file+".out", 0o600))
+			backends = append(backends, "pipe,path="+file)
+		default:
+			err = fmt.Errorf("serial port %q is neither file nor stuck", kind)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return backends, nil
 }
 
 // judge compares how the machine ended with how it should.

@@ -29,7 +29,10 @@ type expect struct {
 	Append      string // for every boot
 	Edit        edit   // of the root tree, after the build
 	Disks       []disk
-	Boots       []boot // default one with nothing special
+	// Serials are further serial ports, ttyS1 and so on: file, which is
+	// $SERIAL1 and so on for After, or stuck, which nobody reads.
+	Serials []string
+	Boots   []boot // default one with nothing special
 	// Refused is a pattern: the build has to fail with it, and nothing boots.
 	Refused string
 	// Broken is a pattern: the case has to fail with it (a test of the tests).

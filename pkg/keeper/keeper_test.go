@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 
@@ -71,6 +72,50 @@ func TestLedgerGoesOnAfterReopenAndWraps(t *testing.T) {
 	}
 	if _, found, _ := Lookup(dir, reap.Ident{Pid: 1, Start: 1}); found {
 		t.Error("the oldest record should have been overwritten")
+	}
+}
+
+// TestFullMemory: exits are recorded although nothing more can be written.
+func TestFullMemory(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounting a small tmpfs takes root")
+	}
+	runtime.LockOSThread() // the thread, and its mounts, end with the test
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m")); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}()
+	l, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := func(n int) error { return l.Record(exitOf(n, uint64(n), n%200)) }
+	for n := range 5000 {
+		if err := record(n + 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(dir+"/filler", make([]byte, 2<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("filled: %v", err)
+	}
+	for n := range ahead / 2 {
+		if err := record(5001 + n); err != nil {
+			t.Fatalf("exit %d in a full memory: %v", n, err)
+		}
+	}
+	if e, found, err := Lookup(dir, reap.Ident{Pid: 5500, Start: 5500}); !found || e.Status.Code != 100 {
+		t.Errorf("%v %v %v", e, found, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

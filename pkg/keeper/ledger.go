@@ -25,6 +25,8 @@ type Ledger struct {
 	mu   sync.Mutex
 	file *os.File
 	seq  uint64
+	// reserved is the last number whose record has its place in memory.
+	reserved uint64
 }
 
 func ledgerPath(dir string) string { return filepath.Join(dir, "exits") }
@@ -50,13 +52,31 @@ func Open(dir string) (*Ledger, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	l.reserve()
 	return l, nil
+}
+
+// ahead is how many exits can be recorded while /run is full.
+const ahead = 2048
+
+// reserve takes space for what comes. Where that cannot be had, somebody has
+// filled the memory; what was taken before is to outlast that.
+func (l *Ledger) reserve() {
+	if l.seq+ahead/2 < l.reserved {
+		return
+	}
+	next := l.seq % slots
+	err := unix.Fallocate(int(l.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, offset(next+1), recordSize*min(ahead, int64(slots-next)))
+	if err == nil {
+		l.reserved = l.seq + min(ahead, slots-next)
+	}
 }
 
 // Record enters how an orphan ended. It is what reap.Reaper.OnOrphan calls.
 func (l *Ledger) Record(e reap.Exit) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.reserve()
 	b := Exit{Exit: e, At: sinceBoot()}.encode(l.seq + 1)
 	if _, err := l.file.WriteAt(b, offset(l.seq+1)); err != nil {
 		return fmt.Errorf("record exit of process %d: %w", e.Pid, err)

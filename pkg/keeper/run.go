@@ -66,6 +66,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			last--
 			pause = firstPause
+		case end.failed && k.choice.onTrial():
+			pause = firstPause // there is another to go back to
 		case end.failed:
 			pause = min(pause, crashPause)
 		case time.Since(begin) > longEnough:

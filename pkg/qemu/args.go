@@ -45,6 +45,10 @@ func Args(c Config) ([]string, error) {
 	a = append(a, accelArgs(c.Accel, m)...)
 	a = append(a, "-rtc", "base=utc")
 	a = append(a, "-chardev", fmt.Sprintf("socket,id=console,fd=%d", consoleFD), "-serial", "chardev:console")
+	for i, backend := range c.Serials {
+		kind, rest, _ := strings.Cut(backend, ",")
+		a = append(a, "-chardev", fmt.Sprintf("%s,id=serial%d,%s", kind, i+1, rest), "-serial", fmt.Sprintf("chardev:serial%d", i+1))
+	}
 	a = append(a, "-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", qmpFD), "-mon", "chardev=qmp,mode=control")
 	a = append(a, "-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0")
 	if c.Arch == "x86_64" {

@@ -39,6 +39,9 @@ type Config struct {
 	// Port names a virtio serial port that only the guest writes to, for VM.Port;
 	// "": none.
 	Port string
+	// Serials are further serial ports, ttyS1 and so on, each a backend as
+	// QEMU's -chardev names it, such as file,path=FILE.
+	Serials []string
 }
 
 // Watch is what to look for while the machine runs, beside panics and the like.

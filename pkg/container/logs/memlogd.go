@@ -4,30 +4,45 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // memlogdSink passes a stream on to LinuxKit's memlogd. It gets the reading end
 // of a pipe in one datagram whose payload is the name of the log, and reads
-// lines from it until the end of file.
+// lines from it until the end of file. One that died gets a new pipe when it is
+// there again.
 type memlogdSink struct {
-	fd    int
+	socket, name string
+
+	fd    int // -1 while there is no memlogd
+	tried time.Time
 	wait  []byte // at most one chunk that the pipe had no room for
 	stuck bool
 	lost  int64
 }
 
+// redialTime is how often a memlogd that is gone is looked for, at most.
+const redialTime = time.Second
+
 func dialMemlogd(socket, name string) (*memlogdSink, error) {
+	m := &memlogdSink{socket: socket, name: name, fd: -1}
+	return m, m.dial()
+}
+
+func (m *memlogdSink) dial() error {
+	m.tried = time.Now()
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("pass log to memlogd: pipe: %w", err)
+		return fmt.Errorf("pass log to memlogd: pipe: %w", err)
 	}
-	err := errors.Join(sendFd(socket, name, ends[0]), unix.Close(ends[0]), unix.SetNonblock(ends[1], true))
+	err := errors.Join(sendFd(m.socket, m.name, ends[0]), unix.Close(ends[0]), unix.SetNonblock(ends[1], true))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("pass log to memlogd: %w", err), unix.Close(ends[1]))
+		return errors.Join(fmt.Errorf("pass log to memlogd: %w", err), unix.Close(ends[1]))
 	}
-	return &memlogdSink{fd: ends[1]}, nil
+	m.fd = ends[1]
+	return nil
 }
 
 // sendFd sends one descriptor. It does not wait for a memlogd that does not
@@ -47,6 +62,7 @@ func sendFd(socket, payload string, fd int) error {
 func (m *memlogdSink) String() string { return "memlogd" }
 
 func (m *memlogdSink) write(data []byte) {
+	m.redial()
 	m.flush()
 	if len(m.wait) == 0 {
 		n := m.push(data)
@@ -58,6 +74,13 @@ func (m *memlogdSink) write(data []byte) {
 	m.lost += int64(len(data) - keep)
 }
 
+// redial looks for a memlogd that is gone. Until it is there what fits waits.
+func (m *memlogdSink) redial() {
+	if m.fd < 0 && time.Since(m.tried) >= redialTime && m.dial() != nil {
+		return
+	}
+}
+
 func (m *memlogdSink) flush() {
 	n := m.push(m.wait)
 	m.wait = append(m.wait[:0], m.wait[n:]...)
@@ -66,12 +89,15 @@ func (m *memlogdSink) flush() {
 	}
 }
 
-// push writes what the pipe takes at once. A memlogd that is gone takes
-// nothing any more: Go turns SIGPIPE on such a descriptor into EPIPE.
+// push writes what the pipe takes at once.
 func (m *memlogdSink) push(data []byte) int {
 	done := 0
-	for done < len(data) {
+	for done < len(data) && m.fd >= 0 {
 		n, err := unix.Write(m.fd, data[done:])
+		// Go turns SIGPIPE on such a descriptor into EPIPE.
+		if errors.Is(err, unix.EPIPE) {
+			m.hangUp()
+		}
 		if err != nil || n <= 0 {
 			break
 		}
@@ -81,7 +107,15 @@ func (m *memlogdSink) push(data []byte) int {
 	return done
 }
 
-func (m *memlogdSink) pending() bool  { return len(m.wait) > 0 && !m.stuck }
+// hangUp gives up a memlogd that is gone.
+func (m *memlogdSink) hangUp() {
+	if err := unix.Close(m.fd); err != nil {
+		return
+	}
+	m.fd, m.tried = -1, time.Now()
+}
+
+func (m *memlogdSink) pending() bool  { return len(m.wait) > 0 && !m.stuck && m.fd >= 0 }
 func (m *memlogdSink) giveUp()        { m.stuck = len(m.wait) > 0 }
 func (m *memlogdSink) dropped() int64 { return m.lost }
 
@@ -89,5 +123,8 @@ func (m *memlogdSink) close() error {
 	m.flush()
 	m.lost += int64(len(m.wait))
 	m.wait = nil
+	if m.fd < 0 {
+		return nil
+	}
 	return unix.Close(m.fd)
 }

@@ -119,6 +119,41 @@ func TestMemlogdThatDied(t *testing.T) {
 	equal(t, "tail", texts(t, p, b, Query{Tail: 1}), []string{"stdout the end"})
 }
 
+// TestMemlogdThatComesBack gets a new descriptor for each log that says something.
+func TestMemlogdThatComesBack(t *testing.T) {
+	p := testPaths(t)
+	m := startMemlogd(t, p)
+	b := testBundle(bundle.Services, "foo")
+	w := mustOpen(t, b, testOptions(t, p))
+	for range 2 {
+		_, f := m.accept()
+		f.Close()
+	}
+	unix.Close(m.sock)
+	if err := os.Remove(p.Memlogd); err != nil {
+		t.Fatal(err)
+	}
+	write(t, w.Stdout(), "nobody\n")
+	until(t, "it is noticed", func() bool { return w.Gone() })
+	again := startMemlogd(t, p)
+	time.Sleep(redialTime)
+	write(t, w.Stdout(), "somebody\n")
+	name, f := again.accept()
+	mustClose(t, w)
+	var all bytes.Buffer
+	if _, err := all.ReadFrom(f); err != nil || name != "foo.out" || all.String() != "nobody\nsomebody\n" {
+		t.Errorf("%s got %q, %v", name, all.String(), err)
+	}
+	equal(t, "kept", texts(t, p, b, Query{}), []string{"stdout nobody", "stdout somebody"})
+}
+
+// Gone: the memlogd of the standard output is.
+func (w *Writer) Gone() bool {
+	w.pump.mu.Lock()
+	defer w.pump.mu.Unlock()
+	return w.streams[0].sinks[0].(*memlogdSink).fd < 0
+}
+
 func TestPolicyKmsg(t *testing.T) {
 	p := testPaths(t)
 	if err := os.WriteFile(p.Kmsg, nil, 0o600); err != nil {
