@@ -15,7 +15,8 @@ func (k *checker) checkSysctl(c *container) {
 	own := func(kind specs.LinuxNamespaceType) bool { _, ok := namespace(c.spec, kind); return ok }
 	for _, name := range sortedKeys(c.spec.Linux.Sysctl) {
 		key := strings.ReplaceAll(name, "/", ".")
-		needs, ok := "", true
+		var needs string
+		var ok bool
 		switch {
 		case strings.HasPrefix(key, "net."):
 			needs, ok = "net: new", own(specs.NetworkNamespace)
