@@ -81,14 +81,20 @@ func (m *Machine) WriteReport(w io.Writer) error {
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "SIZE\tSHARED\tFILES\t  PLACE")
+	writeShares(table, shares)
+	return table.Flush()
+}
+
+// writeShares writes columns that end with tabs; a table keeps its error for
+// Flush.
+func writeShares(w io.Writer, shares []Share) {
+	fmt.Fprintln(w, "SIZE\tSHARED\tFILES\t  PLACE")
 	var total Share
 	for _, s := range shares {
 		total.Bytes, total.Shared, total.Files = total.Bytes+s.Bytes, total.Shared+s.Shared, total.Files+s.Files
-		fmt.Fprintf(table, "%s\t%s\t%d\t  %s\n", humanBytes(s.Bytes), humanBytes(s.Shared), s.Files, s.place())
+		fmt.Fprintf(w, "%s\t%s\t%d\t  %s\n", humanBytes(s.Bytes), humanBytes(s.Shared), s.Files, s.place())
 	}
-	fmt.Fprintf(table, "%s\t%s\t%d\t  in all, before compression\n", humanBytes(total.Bytes), humanBytes(total.Shared), total.Files)
-	return table.Flush()
+	fmt.Fprintf(w, "%s\t%s\t%d\t  in all, before compression\n", humanBytes(total.Bytes), humanBytes(total.Shared), total.Files)
 }
 
 func (s Share) place() string {

@@ -2,7 +2,6 @@ package oci
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"slipway/pkg/build/tree"
@@ -80,7 +80,9 @@ func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, er
 	i.open = append(i.open, file)
 	stored, plain := sha256.New(), sha256.New()
 	in := io.TeeReader(blob, stored)
-	n, err := expand(io.MultiWriter(file, plain), in, decompress, limits)
+	out := newHandover(io.MultiWriter(file, plain))
+	n, err := expand(out, in, decompress, limits)
+	err = errors.Join(err, out.Close())
 	if _, readErr := io.Copy(io.Discard, in); readErr != nil {
 		return nil, readErr
 	}

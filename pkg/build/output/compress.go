@@ -24,9 +24,10 @@ func compressor(w io.Writer, compression string) (io.WriteCloser, error) {
 	case "zstd":
 		return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1))
 	case "lz4":
-		// The kernel knows the format of the first lz4 program only.
+		// The kernel knows the format of the first lz4 program only. The writer's
+		// ReadFrom leaves it in a state in which it takes no more.
 		z := lz4.NewWriter(w)
-		return z, z.Apply(lz4.LegacyOption(true), lz4.ConcurrencyOption(1))
+		return struct{ io.WriteCloser }{z}, z.Apply(lz4.LegacyOption(true), lz4.ConcurrencyOption(1))
 	}
 	return nil, fmt.Errorf("compression %s: a cpio initrd takes zstd, lz4, gzip or none", compression)
 }

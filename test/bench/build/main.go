@@ -31,8 +31,16 @@ func main() {
 	flag.StringVar(&b.tool, "slipway", "bin/slipway", "the host tool")
 	flag.StringVar(&b.yml, "yml", "linuxkit.yml", "the demo")
 	flag.BoolVar(&b.cold, "cold", true, "also build with the page cache emptied (root only)")
+	keep := flag.String("big", "", "only make the image of a gigabyte, in this folder")
 	out := flag.String("o", "", "write the tables to this file")
 	flag.Parse()
+	if *keep != "" {
+		b.dir = *keep
+		if _, err := b.makeBig(); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := b.run(*out); err != nil {
 		log.Fatal(err)
 	}
@@ -49,7 +57,7 @@ func (b *bench) run(out string) (err error) {
 	var text strings.Builder
 	text.WriteString("# Figures of builds\n\nMade by `make bench`")
 	fmt.Fprintf(&text, " in one run, the variants in turn, medians of %d rounds.\nCompare the ratios; the seconds are this machine's.\n", b.rounds)
-	for _, section := range []func(*strings.Builder) error{b.builds, b.initrds} {
+	for _, section := range []func(*strings.Builder) error{b.initrds, b.builds} {
 		if err := section(&text); err != nil {
 			return err
 		}
