@@ -75,7 +75,7 @@ func runSequence(c *call, section bundle.Section) error {
 		End: func(p bundle.OnFailure, cause string) { endBoot(ctx, h, reaper, p, cause) },
 	}
 	ok, err := q.Run(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // else PID 1 has ended the boot, and knows
 		h.Say("%s: %s", section, err)
 	}
 	closeErr := h.Close()

@@ -95,10 +95,10 @@ func (s *Set) blockedOn(svc *service) string {
 
 // how is d's state in the eyes of one that waits for it.
 func how(d *service) string {
-	switch {
-	case d.State == Running:
+	switch d.State {
+	case Running:
 		return "running, not ready"
-	case d.State == Backoff:
+	case Backoff:
 		return "backoff: " + d.Cause
 	}
 	return string(d.State)
