@@ -53,6 +53,7 @@ func newBuildCommand() *cobra.Command {
 	flags.BoolVar(&f.decompress, "decompress-kernel", false, "put the kernel into the image without its own compression")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the YAML that would be built, all files merged, and build nothing")
 	flags.BoolVar(&f.report, "report", false, "print what takes the room, by place in the YAML")
+	completeYAML(cmd)
 	return cmd
 }
 

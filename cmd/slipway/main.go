@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"slipway/pkg/build/yml"
 )
 
 func main() {
@@ -44,6 +46,27 @@ func status(err error) int {
 		fmt.Fprintln(os.Stderr, "slipway:", err)
 		return 2
 	}
+	var faults yml.Faults
+	if errors.As(err, &faults) { // a line of its own for each, as editors read them
+		fmt.Fprintln(os.Stderr, faults)
+		err = fmt.Errorf("%s, nothing was built", count(faults))
+	}
 	fmt.Fprintln(os.Stderr, "slipway:", err)
 	return 1
+}
+
+// count says how many faults there are of each kind.
+func count(faults yml.Faults) string {
+	number := func(n int, what string) string {
+		if n != 1 {
+			what += "s"
+		}
+		return fmt.Sprintf("%d %s", n, what)
+	}
+	wrong := len(faults.Only(yml.Error))
+	text := number(wrong, "error")
+	if more := len(faults) - wrong; more > 0 {
+		text += " and " + number(more, "warning")
+	}
+	return text
 }

@@ -42,6 +42,7 @@ probably fail at boot. The exit status is 1 if there is any fault.`,
 	cmd.Flags().BoolVar(&f.textOnly, "no-images", false, "look at the text alone, not at the images it names")
 	cmd.Flags().BoolVar(&f.errorsOnly, "errors-only", false, "leave warnings out")
 	cmd.Flags().BoolVar(&f.schema, "schema", false, "print the JSON Schema of linuxkit.yml, for editors")
+	completeYAML(cmd)
 	return cmd
 }
 

@@ -103,7 +103,7 @@ func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.P
 	for _, m := range all {
 		if err := failed[m.want()]; err != nil {
 			fault := m.at.At("%v", err)
-			if names, ok := finder.(interface{ Names() []string }); ok && errors.Is(err, oci.ErrNotFound) {
+			if names, ok := finder.(interface{ Names() []string }); ok && !errors.Is(err, context.Canceled) {
 				fault = fault.Near(oci.FullName(m.name), names.Names())
 			}
 			faults.Add(fault)

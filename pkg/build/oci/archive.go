@@ -50,28 +50,57 @@ func openArchive(name string) (Source, error) {
 	return a, nil
 }
 
+// list notes where every file of the tar lies. "docker save" of old names a
+// layer that two images share by links.
 func (a *archive) list() error {
+	if err := a.refuseCompressed(); err != nil {
+		return err
+	}
+	links := map[string]string{}
 	tr := tar.NewReader(a.file)
 	for {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			break
 		}
 		if err != nil {
 			return err
 		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		if len(a.members) == maxMembers {
+		if len(a.members)+len(links) == maxMembers {
 			return fmt.Errorf("more than %d files", maxMembers)
 		}
-		at, err := a.file.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return err
+		name := path.Clean(strings.TrimPrefix(h.Name, "./"))
+		switch h.Typeflag {
+		case tar.TypeReg:
+			at, err := a.file.Seek(0, io.SeekCurrent)
+			if err != nil {
+				return err
+			}
+			a.members[name] = member{at, h.Size}
+		case tar.TypeSymlink:
+			links[name] = path.Join(path.Dir(name), h.Linkname)
+		case tar.TypeLink:
+			links[name] = path.Clean(h.Linkname)
 		}
-		a.members[path.Clean(strings.TrimPrefix(h.Name, "./"))] = member{at, h.Size}
 	}
+	for name, target := range links {
+		if m, ok := a.members[target]; ok {
+			a.members[name] = m
+		}
+	}
+	return nil
+}
+
+// refuseCompressed says what is wrong with a tar that is packed.
+func (a *archive) refuseCompressed() error {
+	magic := make([]byte, 4)
+	if _, err := a.file.ReadAt(magic, 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if decompressor(magic) != nil {
+		return errors.New("a compressed tar; unpack it first (gunzip, unzstd), so that its layers can be read in place")
+	}
+	return nil
 }
 
 func (a *archive) readIndex() error {

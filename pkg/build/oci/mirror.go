@@ -34,8 +34,8 @@ func mirrorRegistry(mirror string) (name.Registry, error) {
 		options = append(options, name.Insecure)
 	}
 	mirror = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(mirror, "http://"), "https://"), "/")
-	if mirror == "" {
-		return name.Registry{}, fmt.Errorf("no host")
+	if mirror == "" || strings.ContainsAny(mirror, "=/@ ") {
+		return name.Registry{}, fmt.Errorf("%q is no host", mirror)
 	}
 	return name.NewRegistry(mirror, options...)
 }

@@ -286,14 +286,60 @@ func TestDockerSaveTar(t *testing.T) {
 	}
 }
 
+// TestSharedLayersOfDockerSave reads a layer by a link, as older engines write
+// it for images that share one.
+func TestSharedLayersOfDockerSave(t *testing.T) {
+	layer := tarOf(t, map[string]string{"f": "shared"})
+	config := fmt.Sprintf(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["%s"]}}`, hashOf(layer))
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, e := range []struct{ name, text, link string }{
+		{"one/layer.tar", string(layer), ""}, {"two/layer.tar", "", "../one/layer.tar"}, {"c.json", config, ""},
+		{"manifest.json", `[{"Config":"c.json","RepoTags":["two:1"],"Layers":["two/layer.tar"]}]`, ""},
+	} {
+		h := &tar.Header{Name: e.name, Size: int64(len(e.text)), Typeflag: tar.TypeReg}
+		if e.link != "" {
+			h.Typeflag, h.Linkname = tar.TypeSymlink, e.link
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, e.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "saved.tar")
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	source, err := OpenSource(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := source.Get("two:1", amd64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := textIn(t, img, "f"); got != "shared" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestOpenSourceSaysWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	plain := filepath.Join(dir, "plain.tar")
 	if err := os.WriteFile(plain, tarOf(t, map[string]string{"x": "y"}), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	packed := filepath.Join(dir, "packed.tar.gz")
+	if err := os.WriteFile(packed, gzipped(t, bytes.NewReader(tarOf(t, nil))), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]string{
-		filepath.Join(dir, "none"): "no such file", dir: "no index.json", plain: "neither an OCI layout",
+		packed: "a compressed tar", filepath.Join(dir, "none"): "no such file", dir: "no index.json", plain: "neither an OCI layout",
 	} {
 		if _, err := OpenSource(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", path, err, want)

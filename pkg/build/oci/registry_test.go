@@ -248,7 +248,7 @@ func TestMirrors(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", image, got, want)
 		}
 	}
-	for _, wrong := range []string{"", "a=", "=b", "a=b/c", "a=b c"} {
+	for _, wrong := range []string{"", "a=", "=b", "a=b/c", "a=b c", "a=b=c"} {
 		if _, err := ParseMirrors([]string{wrong}); err == nil {
 			t.Errorf("%q was taken", wrong)
 		}

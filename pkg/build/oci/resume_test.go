@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,6 +168,30 @@ func checkStore(t *testing.T, store *Layout) {
 		if hashOf(data).Hex != filepath.Base(name) {
 			t.Errorf("%s has the digest %s", name, hashOf(data))
 		}
+	}
+}
+
+// TestBusyRegistry tries again for manifests, too.
+func TestBusyRegistry(t *testing.T) {
+	img, _ := bigImage(t)
+	busy := 2
+	s := serve(t, func(inner http.Handler) *httptest.Server {
+		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet && busy > 0 {
+				busy--
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			inner.ServeHTTP(w, r)
+		}))
+	})
+	s.push(t, "app:1", img)
+	busy = 2
+	if err := use(&Finder{Store: OpenLayout(t.TempDir(), true), Remote: impatient()}, s.host()+"/app:1"); err != nil {
+		t.Error(err)
+	}
+	if busy != 0 {
+		t.Errorf("%d refusals were not met", busy)
 	}
 }
 

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 )
 
 // TransportTrusting is http.DefaultTransport that also takes certificates of
 // the authorities in PEM files.
 func TransportTrusting(files []string) (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout = time.Minute
 	if len(files) == 0 {
 		return t, nil
 	}
