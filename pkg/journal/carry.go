@@ -120,12 +120,9 @@ func (c Carrier) open(from *os.File) (*os.File, int64, error) {
 	if h.boot != c.Boot {
 		at = 0
 	}
-	next, err := unix.Seek(int(from.Fd()), at, unix.SEEK_DATA)
-	if errors.Is(err, unix.ENXIO) {
-		return nil, 0, nil // nothing behind it
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("look for more: %w", err)
+	next, err := dataFrom(from, at)
+	if err != nil || next < 0 {
+		return nil, 0, err
 	}
 	if h.boot == c.Boot && next == at && size < fileMax {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
@@ -137,6 +134,26 @@ func (c Carrier) open(from *os.File) (*os.File, int64, error) {
 	}
 	f, err := begin(path, head{c.Boot, next})
 	return f, next, err
+}
+
+// dataFrom finds where a journal has something from at on; -1: nowhere. If what
+// is there was given back, that is behind the line which it was cut in.
+func dataFrom(f *os.File, at int64) (int64, error) {
+	next, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
+	if errors.Is(err, unix.ENXIO) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, fmt.Errorf("look for more: %w", err)
+	}
+	if next == at {
+		return next, nil
+	}
+	cut, err := bufio.NewReader(io.NewSectionReader(f, next, 1<<62-next)).ReadBytes('\n')
+	if errors.Is(err, io.EOF) {
+		return -1, nil
+	}
+	return next + int64(len(cut)), err
 }
 
 // begin makes a file with its head, whole or not at all.

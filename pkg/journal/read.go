@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"slipway/pkg/rotate"
 )
 
@@ -42,9 +40,9 @@ func (c Carrier) readAll(yield func(Line, error) bool) (at int64, more bool) {
 			return at, false
 		}
 	}
-	next, err := c.dataFrom(at)
+	next, err := c.inMemory(at)
 	if err != nil {
-		yield(Line{}, err)
+		yield(Line{}, fmt.Errorf("read journal: %w", err))
 		return at, false
 	}
 	if next < 0 {
@@ -107,21 +105,17 @@ func (c Carrier) parts(boot string) ([]part, error) {
 	return parts, nil
 }
 
-// dataFrom finds where the journal has something from at on; -1: nowhere.
-func (c Carrier) dataFrom(at int64) (int64, error) {
+// inMemory is dataFrom of the journal.
+func (c Carrier) inMemory(at int64) (int64, error) {
 	f, err := os.Open(c.From)
 	if errors.Is(err, fs.ErrNotExist) {
 		return -1, nil
 	}
 	if err != nil {
-		return -1, fmt.Errorf("read journal: %w", err)
+		return -1, err
 	}
 	defer f.Close() // only read from
-	next, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
-	if errors.Is(err, unix.ENXIO) {
-		return -1, nil
-	}
-	return next, err
+	return dataFrom(f, at)
 }
 
 // readLines gives the lines of a file from a byte on, and says where it ended;

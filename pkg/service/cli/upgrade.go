@@ -48,7 +48,7 @@ func runUpgrade(c *call) error {
 	if err != nil {
 		return fmt.Errorf("upgrade: %w", err)
 	}
-	u := &upgrade{c, place{target: old.Path, dir: c.paths.Own("program")}, old}
+	u := &upgrade{c, place{target: placeOf(old), dir: c.paths.Own("program")}, old}
 	if err := sameMounts(old.Pid); err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func firstLine(text string) string {
 // takeOver ends the supervisor and waits for the next. That is safe at any
 // moment: it keeps nothing in its head.
 func (u *upgrade) takeOver() (program, error) {
-	want, err := host.BuildOf(u.old.Path)
+	want, err := host.BuildOf(u.place.target)
 	if err != nil {
 		return program{}, err
 	}

@@ -23,7 +23,7 @@ type program struct {
 }
 
 func (p program) String() string {
-	text := fmt.Sprintf("build %s, %s", p.Build, p.Path)
+	text := fmt.Sprintf("build %s, %s", p.Build, placeOf(p))
 	if p.Pid != 0 {
 		text += fmt.Sprintf(", pid %d", p.Pid)
 	}
@@ -49,6 +49,15 @@ func supervisorProgram(c control.Client) (program, error) {
 	}
 	path, err := os.Readlink(exe)
 	return program{Build: build, Path: strings.TrimSuffix(path, " (deleted)"), Pid: pid}, err
+}
+
+// placeOf is where the keeper looks for the supervisor's program. One that runs
+// from a mount that is gone does not know any more.
+func placeOf(p program) string {
+	if info, err := os.Stat(p.Path); err == nil && info.Mode().IsRegular() {
+		return p.Path
+	}
+	return selfPath()
 }
 
 func runVersion(c *call) error {
