@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Folders whose files are run, one by one.
@@ -23,6 +24,8 @@ type Script struct {
 	Path string
 	// Supervisor: it stands for the services, which PID 1 sees to itself.
 	Supervisor bool
+	// Own is a part of our own program, which names what it waits for itself.
+	Own bool
 }
 
 // Scripts lists what to run in dir: the files that are regular after following
@@ -44,6 +47,7 @@ func Scripts(dir string) ([]Script, error) {
 		}
 		s := Script{Path: name}
 		if target, err := filepath.EvalSymlinks(name); err == nil && target == serviceProgram {
+			s.Own = true
 			s.Supervisor = strings.Contains(e.Name(), "containerd") || strings.Contains(e.Name(), "services")
 		}
 		scripts = append(scripts, s)
@@ -65,8 +69,35 @@ func (m *Machine) runScripts(ctx context.Context, dir string) {
 			m.startSupervisor(ctx)
 			continue
 		}
+		stop := func() {}
+		if !s.Own {
+			stop = m.remind(s.Path)
+		}
 		m.warn(s.Path, m.runScript(ctx, s.Path))
+		stop()
 	}
+}
+
+// scriptPatience is how long a script may take before the console says that it is
+// waited for; it says so again each time it has taken twice as long.
+const scriptPatience = 5 * time.Second
+
+// remind does so until the returned function is called.
+func (m *Machine) remind(name string) (stop func()) {
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		defer m.guard("reminder")
+		for pause, took := scriptPatience, scriptPatience; ; took += pause {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+			m.Console.Printf("waiting for %s (for %s)", name, took)
+			pause = min(took, scriptsLimit)
+		}
+	}()
+	return stop
 }
 
 // runScript runs one script to its end. If ctx ends first it leaves it running:

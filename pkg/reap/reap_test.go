@@ -54,6 +54,20 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// Want of memory is the cause where the status fits, and told beside it where a
+// child may have died of it and the program of something else.
+func TestStatusWithOOM(t *testing.T) {
+	for status, want := range map[Status]string{
+		{Signal: unix.SIGKILL}: "out of memory: killed by SIGKILL",
+		{Code: 137}:            "out of memory: exit status 137",
+		{Code: 1}:              "exit status 1; the kernel has killed a process of it for want of memory",
+	} {
+		if got := status.WithOOM(); got != want {
+			t.Errorf("%+v: %q, want %q", status, got, want)
+		}
+	}
+}
+
 // A hundred children that end at once keep their hundred different statuses,
 // with as many orphans dying in between.
 func TestEveryChildHasItsOwnStatus(t *testing.T) {

@@ -41,7 +41,7 @@ func (s *Step) finish(err error) {
 	if errors.Is(err, errFailed) && s.Status != nil {
 		s.Cause = s.Status.String()
 		if s.OOM {
-			s.Cause = "out of memory: " + s.Cause
+			s.Cause = s.Status.WithOOM()
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -145,7 +144,7 @@ func describe(e Event) string {
 	case e.Cause != "":
 		return e.Cause
 	case e.OOM:
-		return fmt.Sprintf("out of memory: %s", e.Status)
+		return e.Status.WithOOM()
 	}
 	return e.Status.String()
 }
