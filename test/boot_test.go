@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/qemu"
+	"slipway/pkg/timeline"
 )
 
 // testCase is a case at work.
@@ -141,8 +142,12 @@ func (c *testCase) start(ctx context.Context, image qemu.Boot, b boot, disks []q
 		return res, err
 	}
 	defer log.Close()
-	hands := newTypist(b.Type)
-	vm, err := qemu.Start(config, watch, qemu.Console{Log: log, Output: hands})
+	hands, chart := newTypist(b.Type), &received{done: make(chan struct{})}
+	con := qemu.Console{Log: log, Output: hands}
+	if len(b.Timeline) > 0 {
+		config.Port, con.Port = timeline.PortName, chart.read
+	}
+	vm, err := qemu.Start(config, watch, con)
 	if err != nil {
 		return res, err
 	}
@@ -152,6 +157,9 @@ func (c *testCase) start(ctx context.Context, image qemu.Boot, b boot, disks []q
 	defer context.AfterFunc(ctx, vm.Kill)()
 	res = vm.Wait()
 	res.Warnings = append(res.Warnings, hands.problems()...)
+	if len(b.Timeline) > 0 {
+		res.Warnings = append(res.Warnings, chart.problems(b.Timeline)...)
+	}
 	return res, nil
 }
 

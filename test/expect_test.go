@@ -66,6 +66,8 @@ type boot struct {
 	Until string
 	// Type is typed on the console, each when its pattern has come.
 	Type []keys
+	// Timeline are patterns of "phase container step" in what the guest hands over.
+	Timeline []string
 	// After are shell commands that run on the host after the boot, with
 	// $CONSOLE, $DISK0 and so on.
 	After []string
@@ -147,7 +149,7 @@ func (b *boot) check() error {
 	for _, k := range b.Type {
 		typed = append(typed, k.After)
 	}
-	for _, list := range [][]string{b.Order, b.Seen, b.Never, typed, {b.Until, b.Report}} {
+	for _, list := range [][]string{b.Order, b.Seen, b.Never, typed, b.Timeline, {b.Until, b.Report}} {
 		for _, p := range list {
 			if _, err := regexp.Compile(p); err != nil {
 				return err

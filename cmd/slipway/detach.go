@@ -79,6 +79,7 @@ func (f *runFlags) background() error {
 	if log != nil {
 		con.Log = log
 	}
+	chart := f.bootChart(&con, func(string) {})
 	vm, err := qemu.Start(f.config, f.watch, con)
 	if err != nil {
 		return tell(pipe, errors.Join(err, b.Leave("")))
@@ -95,7 +96,11 @@ func (f *runFlags) background() error {
 		return err
 	}
 	res := vm.Wait()
-	err = errors.Join(b.Leave(res.String()), <-served)
+	result := res.String()
+	if err := chart.result(); err != nil {
+		result += "; " + err.Error()
+	}
+	err = errors.Join(b.Leave(result), <-served)
 	if log != nil {
 		err = errors.Join(err, log.Close())
 	}

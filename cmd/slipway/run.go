@@ -28,7 +28,8 @@ power off, a second one ends it at once. Elsewhere Ctrl-C and SIGTERM do that.
 The exit status tells how it ended:
   0  the guest powered off; with --report all its containers are well,
      with --expect all patterns were seen
-  1  it could not be run, or the report tells of a failure
+  1  it could not be run, the report tells of a failure, or the chart that
+     --boot-chart asks for did not come
   2  the command line makes no sense
   3  kernel panic
   4  out of memory
@@ -40,11 +41,11 @@ The exit status tells how it ended:
 // runFlags are the flags of `slipway run`; those that need no reading are
 // fields of config and watch.
 type runFlags struct {
-	accel, qemu, arch, networking, state, log, data, dataFile string
-	publish, disks, expect, failOn                            []string
-	kernel, iso, squashfs, detached                           bool
-	config                                                    qemu.Config
-	watch                                                     qemu.Watch
+	accel, qemu, arch, networking, state, log, data, dataFile, chartFile string
+	publish, disks, expect, failOn                                       []string
+	kernel, iso, squashfs, detached                                      bool
+	config                                                               qemu.Config
+	watch                                                                qemu.Watch
 }
 
 func newRunCommand() *cobra.Command {
@@ -68,6 +69,7 @@ func newRunCommand() *cobra.Command {
 		},
 	}
 	f.register(cmd)
+	cobra.CheckErr(cmd.MarkFlagFilename("boot-chart", "svg"))
 	return cmd
 }
 
@@ -98,6 +100,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.DurationVar(&f.watch.Idle, "idle-timeout", 0, "longest time without console output")
 	fl.BoolVar(&f.detached, "detach", false, "run in the background; slipway console and slipway stop reach it")
 	fl.StringVar(&f.log, "log", "", "file for the console's text")
+	fl.StringVar(&f.chartFile, "boot-chart", "", "draw what the boot took in an SVG `FILE`, once all has started")
 }
 
 // machine turns the flags into a machine and what to watch for. Every fault
@@ -169,6 +172,9 @@ func parseAll[T any](list []string, parse func(string) (T, error)) ([]T, error) 
 // run finds what the machine needs on this host, and runs it to its end.
 func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	c := &f.config
+	if err := checkChart(f.chartFile); err != nil {
+		return err
+	}
 	if c.Boot, err = qemu.Resolve(name, f.kind()); err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ func (f *runFlags) session() (err error) {
 		defer func() { err = errors.Join(err, log.Close()) }()
 		con.Log = log
 	}
+	chart := f.bootChart(&con, func(s string) { say(term, s) })
 	vm, err := qemu.Start(f.config, f.watch, con)
 	if err != nil {
 		return err
@@ -45,10 +46,14 @@ func (f *runFlags) session() (err error) {
 		return err
 	}
 	conclude(res)
+	err = chart.result()
 	if status := res.Status(); status != 0 {
+		if err != nil {
+			say(nil, err.Error())
+		}
 		return exitError(status)
 	}
-	return nil
+	return err
 }
 
 // say writes a line of ours beside the guest's; a raw terminal wants its own

@@ -63,6 +63,9 @@ func observe(r *timeline.Recorder, b *bundle.Bundle, p container.Phase, took tim
 	if !known {
 		return // cleaning up is no part of a start
 	}
+	if p == container.PhaseStart && !b.Runtime.NeedsWiring() {
+		step = timeline.StepCreate // and started, which takes the smaller part
+	}
 	now := timeline.Now()
 	r.Span(step, now-took, now, timeline.Phase(phases[b.Section]), timeline.Container(b.Name),
 		timeline.After(append(b.Policy.After, b.Policy.Requires...)...))

@@ -25,7 +25,8 @@ type life struct {
 	notify    *probe.Notify
 	cancel    context.CancelFunc // of the start, then of the waiting for its end
 	stopProbe context.CancelFunc
-	tail      []string // the last lines of a run that failed
+	ranUntil  func(error) // enters the end of the run in the timeline
+	tail      []string    // the last lines of a run that failed
 	missed    atomic.Pointer[string]
 }
 

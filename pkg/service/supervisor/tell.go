@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,7 @@ func (s *Supervisor) tell(t state.Transition) {
 	switch t.To {
 	case state.Running:
 		s.say(t, "started, pid %d", rec.Proc.Pid)
+		s.recordRun(rec)
 	case state.Ready:
 		if t.Duration > 0 {
 			s.say(t, "ready after %s", short(t.Duration))
@@ -22,6 +24,8 @@ func (s *Supervisor) tell(t state.Transition) {
 			s.Host.Timeline.Span(timeline.StepReady, now-t.Duration, now,
 				timeline.Phase(timeline.PhaseServices), timeline.Container(t.Name))
 		}
+	case state.Cleaning:
+		s.recordEnd(rec)
 	case state.Stopping:
 		s.say(t, "stopping: %s", t.Cause)
 	case state.Backoff:
@@ -42,6 +46,28 @@ func (s *Supervisor) tell(t state.Transition) {
 			s.say(t, "stopped: %s", t.Cause)
 		}
 	}
+}
+
+// recordRun enters in the timeline that a service runs: the first time, which
+// may be part of the boot.
+func (s *Supervisor) recordRun(rec state.Record) {
+	if l := s.lives[rec.Name]; l != nil && rec.Run == 1 {
+		l.ranUntil = s.Host.Timeline.Begin(timeline.StepRun,
+			timeline.Phase(timeline.PhaseServices), timeline.Container(rec.Name))
+	}
+}
+
+func (s *Supervisor) recordEnd(rec state.Record) {
+	l := s.lives[rec.Name]
+	if l == nil || l.ranUntil == nil {
+		return
+	}
+	var err error
+	if rec.Outcome == state.Failure {
+		err = errors.New(rec.Trouble)
+	}
+	l.ranUntil(err)
+	l.ranUntil = nil
 }
 
 // failed words whether the last run got as far as to run.

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/qemu"
+	"slipway/pkg/timeline"
+)
+
+// chart is the picture that --boot-chart asks for. The guest hands over what
+// happened when; it is drawn here, so that no file of the guest's making lands
+// on the host.
+type chart struct {
+	file, title string
+	note        func(string)
+	done        chan struct{}
+	err         error
+}
+
+// errNoChart says what a guest needs for one.
+var errNoChart = errors.New("the guest sent no timeline of its boot; that takes Slipway's init or service image in it, and the kernel's virtio_console driver")
+
+// bootChart prepares the machine for a chart, or does nothing if none is asked
+// for.
+func (f *runFlags) bootChart(con *qemu.Console, note func(string)) *chart {
+	if f.chartFile == "" {
+		return nil
+	}
+	c := &chart{file: f.chartFile, title: f.config.Name, note: note, done: make(chan struct{})}
+	f.config.Port, con.Port = timeline.PortName, c.receive
+	return c
+}
+
+// checkChart finds out before the boot whether the file can be written.
+func checkChart(file string) error {
+	if file == "" {
+		return nil
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("boot chart: %s is no file", file)
+	}
+	if err := unix.Access(filepath.Dir(file), unix.W_OK); err != nil {
+		return fmt.Errorf("boot chart: folder %s: %w", filepath.Dir(file), err)
+	}
+	return nil
+}
+
+// receive waits for the guest's timeline and draws it.
+func (c *chart) receive(r io.Reader) {
+	defer close(c.done)
+	data, err := timeline.Receive(r)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errNoChart
+	}
+	if err == nil {
+		err = c.draw(data)
+	}
+	if c.err = err; err == nil {
+		c.note("boot chart: " + c.file)
+	}
+}
+
+func (c *chart) draw(data []byte) error {
+	spans, err := timeline.Read(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	var svg bytes.Buffer
+	if err := timeline.Plot(&svg, c.title, spans); err != nil {
+		return err
+	}
+	return replaceFile(c.file, svg.Bytes())
+}
+
+// replaceFile writes a file that is there as a whole, or as it was.
+func replaceFile(name string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// result is what came of a chart once the machine has ended.
+func (c *chart) result() error {
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.done:
+	default:
+		return fmt.Errorf("no boot chart: %w", errNoChart)
+	}
+	if c.err != nil {
+		return fmt.Errorf("no boot chart: %w", c.err)
+	}
+	return nil
+}

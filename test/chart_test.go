@@ -1,0 +1,114 @@
+package test
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/pkg/timeline"
+)
+
+// received is the timeline that a guest hands over, a line for each span, as
+// "phase container step".
+type received struct {
+	done  chan struct{}
+	lines []string
+	err   error
+}
+
+func (r *received) read(from io.Reader) {
+	defer close(r.done)
+	data, err := timeline.Receive(from)
+	if err != nil {
+		r.err = err
+		return
+	}
+	spans, err := timeline.Read(strings.NewReader(string(data)))
+	r.err = err
+	for _, s := range spans {
+		r.lines = append(r.lines, strings.Join(strings.Fields(s.Phase+" "+s.Container+" "+s.Name+" "+s.Err), " "))
+	}
+}
+
+// problems are patterns that no line of the timeline matches.
+func (r *received) problems(patterns []string) (problems []string) {
+	<-r.done
+	if r.err != nil {
+		return []string{"timeline: " + r.err.Error()}
+	}
+	for _, p := range patterns {
+		if find(r.lines, p) < 0 {
+			problems = append(problems, fmt.Sprintf("timeline: no %s in\n%s", p, strings.Join(r.lines, "\n")))
+		}
+	}
+	return problems
+}
+
+// TestToolChart has the chart of a boot drawn, with and without a terminal, in
+// the background, and not at all.
+func TestToolChart(t *testing.T) {
+	tl := makeTool(t)
+	file := filepath.Join(tl.dir, "boot.svg")
+	tl.want(t, 0, `boot chart: .*boot.svg\r?\n(.*\n)*.*report: ok`, "run", "--report", "--timeout", "5m", "--boot-chart", file, tl.image())
+	wantChart(t, file, "box: ready ", "kernel", "pid1", "000-dhcp", "001-devices", "web ready: ", "web run: since ", "getty create: ")
+
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tl.want(t, 3, "no boot chart: the guest sent no timeline of its boot.*virtio_console", "run", "--append", "rdinit=/none", "--boot-chart", file, tl.image())
+	tl.want(t, 1, "boot chart: folder .*none: no such file", "run", "--boot-chart", filepath.Join(tl.dir, "none", "x.svg"), tl.image())
+	tl.want(t, 1, "boot chart: .* is no file", "run", "--boot-chart", tl.dir, tl.image())
+	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
+		t.Errorf("a boot without a chart changed the file: %v", err)
+	}
+
+	file = filepath.Join(tl.dir, "background.svg")
+	tl.want(t, 0, "runs in the background", "run", "--detach", "--boot-chart", file, tl.image())
+	await(t, file, "</svg>")
+	tl.want(t, 0, "the guest powered off", "stop", tl.image())
+	wantChart(t, file, "web ready: ")
+
+	file = filepath.Join(tl.dir, "terminal.svg")
+	tl.onTerminal(t, "boot chart: .*terminal.svg\r\n", "run", "--expect", "slipway: boot done", "--boot-chart", file, tl.image())
+	wantChart(t, file, "web ready: ")
+	if left, err := filepath.Glob(filepath.Join(tl.dir, ".*.svg-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// onTerminal runs a command that has a terminal, which util-linux' script gives.
+func (tl *tool) onTerminal(t *testing.T, pattern string, args ...string) {
+	t.Helper()
+	screen := filepath.Join(tl.dir, "terminal")
+	run := &tool{binary: "script", dir: tl.dir}
+	run.want(t, 0, pattern, "-qefc", tl.binary+" "+strings.Join(args, " "), screen)
+}
+
+// wantChart checks that a file is a whole picture that has these words.
+func wantChart(t *testing.T, file string, words ...string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for d := xml.NewDecoder(strings.NewReader(string(data))); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Errorf("%s: %v", file, err)
+			return
+		}
+	}
+	for _, w := range words {
+		if !strings.Contains(string(data), w) {
+			t.Errorf("%s has no %q:\n%s", file, w, data)
+		}
+	}
+}
