@@ -75,7 +75,7 @@ func TestToolChart(t *testing.T) {
 	wantChart(t, file, "web ready: ")
 
 	file = filepath.Join(tl.dir, "terminal.svg")
-	tl.onTerminal(t, "boot chart: .*terminal.svg\r\n", "run", "--expect", "slipway: boot done", "--boot-chart", file, tl.image())
+	tl.onTerminal(t, "boot chart: .*terminal.svg\r\n", "run", "--expect", "boot.done", "--boot-chart", file, tl.image())
 	wantChart(t, file, "web ready: ")
 	if left, err := filepath.Glob(filepath.Join(tl.dir, ".*.svg-*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)

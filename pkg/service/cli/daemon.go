@@ -25,6 +25,17 @@ import (
 // runServices is 020-services: it leaves the keeper behind, which runs the
 // supervisor, and returns when the first start of all services is over.
 func runServices(c *call) error {
+	kept, err := isKept(c.paths)
+	if err != nil {
+		return err
+	}
+	if kept {
+		// An image with LinuxKit's containerd entry and ours has two names for it.
+		if !c.quiet {
+			say(c.out, "services: they are looked after already\n")
+		}
+		return nil
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
@@ -41,6 +52,18 @@ func runServices(c *call) error {
 		return fmt.Errorf("the keeper ended before the services were up: %w", err)
 	}
 	return nil
+}
+
+// isKept tells whether somebody keeps a supervisor already: PID 1, or a daemon.
+func isKept(p host.Paths) (bool, error) {
+	ledger, err := keeper.Open(p.Own())
+	if errors.Is(err, keeper.ErrKept) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, ledger.Close()
 }
 
 // selfCommand is another part of this program. The new process takes the

@@ -83,7 +83,10 @@ func cells(s Service) []any {
 		mem, cpu = Size(s.Memory), Duration(seconds(s.CPU))
 	}
 	if s.State == state.Ready {
-		ready = Duration(seconds(s.Ready))
+		ready = "yes" // without a probe it was ready when it ran
+		if s.Ready > 0 {
+			ready = Duration(seconds(s.Ready))
+		}
 	}
 	return []any{string(s.State), ready, pid, up, count(s.Restarts), cut(LastExit(s), 12), mem, cpu}
 }
