@@ -54,6 +54,9 @@ func Check(ctx context.Context, p bundle.Probe, t Target) error {
 
 func checkExec(ctx context.Context, t Target, argv []string) error {
 	status, err := t.Exec(ctx, argv)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%s: not done after %s", argv[0], execTime)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", argv[0], err)
 	}

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ const (
 	lastPatience  = 5 * time.Minute
 	// together is how much sooner one is named, for the sake of one line.
 	together = time.Second
+	// maxNamed bounds a line for a slow console.
+	maxNamed = 12
 )
 
 // wait is one service that waits, or that is waited for, in one state.
@@ -86,6 +89,9 @@ func (s *Supervisor) remind() {
 			w.next = now.Add(min(waited, lastPatience))
 			p.waits[name] = w
 		}
+	}
+	if more := len(who) - maxNamed; more > 0 {
+		who = append(who[:maxNamed], fmt.Sprintf("and %d more", more))
 	}
 	if due {
 		s.Host.Say("waiting for %s", strings.Join(who, ", "))
