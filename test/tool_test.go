@@ -240,6 +240,7 @@ func TestToolStatus(t *testing.T) {
 	tl.want(t, 0, `report: ok`, "run", "--report", "--expect", "web: ready", "--log", log, "--data", "from a word", "--disk", filepath.Join(tl.dir, "new.img")+",size=1M", tl.image())
 	await(t, log, `metadata: from a word\n(.*\n)*disk held \x00*\n(.*\n)*slipway: report: ok`)
 	tl.want(t, 7, "failure on the console: .*Linux version", "run", "--fail-on", "Linux version", tl.image())
+	tl.media(t)
 	tl.want(t, 5, "timeout: still running after 2s", "run", "--timeout", "2s", "--expect", "never", tl.image())
 	tl.want(t, 1, "found neither a disk or ISO of that name nor", "run", filepath.Join(tl.dir, "bax"))
 	tl.want(t, 1, "no such file", "run", "--data-file", filepath.Join(tl.dir, "none"), tl.image())
@@ -249,6 +250,21 @@ func TestToolStatus(t *testing.T) {
 
 	tl.signalled(t, syscall.SIGKILL, "Run /init", -1)
 	tl.signalled(t, syscall.SIGINT, "boot done", 0)
+}
+
+// media finds every format by the image's name, or by a flag, up to the kernel's
+// first line.
+func (tl *tool) media(t *testing.T) {
+	t.Helper()
+	tl.want(t, 0, "", "build", "--offline", "-q", "--dir", tl.dir, "--name", "disc", "-f", "iso-efi", "testdata/tool.yml")
+	tl.want(t, 0, "", "build", "--offline", "-q", "--dir", tl.dir, "--name", "box", "-f", "kernel+squashfs,qcow2-efi,containerdisk", "testdata/tool.yml")
+	started := "failure on the console: .*Linux version"
+	for _, args := range [][]string{{"disc"}, {"--iso", "disc"}, {"box-efi.qcow2"}, {"--squashfs", "box"}, {"--kernel", "box"}} {
+		args[len(args)-1] = filepath.Join(tl.dir, args[len(args)-1])
+		tl.want(t, 7, started, append([]string{"run", "--timeout", "5m", "--fail-on", "Linux version"}, args...)...)
+	}
+	tl.want(t, 2, "command line of disc is inside it", "run", "--append", "x=y", filepath.Join(tl.dir, "disc"))
+	tl.want(t, 1, "container disk is run by KubeVirt", "run", filepath.Join(tl.dir, "box-containerdisk.tar"))
 }
 
 // signalled runs a machine in the foreground and, once the console matches,
