@@ -26,7 +26,7 @@ func (i initrd) name() string { return i.kind + "-" + i.compression }
 // What is waited for on the console, from power-on.
 var (
 	initLine = regexp.MustCompile(`Run /init as init process`)
-	doneLine = regexp.MustCompile(`^slipway: boot done`)
+	doneLine = regexp.MustCompile(`slipway: boot done`)
 )
 
 // initrds builds the demo in each way, and boots them in turn.
