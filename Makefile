@@ -19,10 +19,10 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH" HOME="$$HO
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run shell image images images-arm64 setup test test-unit test-vm fuzz lint bench clean
+.PHONY: help run shell image images images-arm64 setup test test-unit test-vm fuzz lint bench bench-build clean
 
 help: ## show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: image ## boot the demo: a console on a terminal, else boot, report and power off
 	@if [ -t 0 ] && [ -t 1 ]; then $(SLIPWAY) run $(IMAGE); else $(SLIPWAY) run --report --timeout 10m $(IMAGE); fi
@@ -85,10 +85,15 @@ lint: setup ## golangci-lint (.golangci.yml), go vet, shellcheck
 	@git ls-files images test | xargs -r grep -lE '^#!/bin/(ba)?sh' | xargs -r shellcheck
 
 # BENCH='-parts services,crash -rounds 1' chooses; bin/bench -help lists what there is.
-bench: images ## measure boots, memory, idleness, crash loops; writes docs/bench.md
+bench: images ## measure boots, memory, idleness, crash loops and builds; writes docs/bench.md
 	$(SLIPWAY) images build containerd testinit
 	$(GO) build -o $(BIN)/bench ./test/bench
 	$(SUDO) $(BIN)/bench -slipway $(SLIPWAY) -o docs/bench.md $(BENCH)
+	$(MAKE) bench-build
+
+bench-build: images ## measure builds and initrds; writes docs/bench-build.md
+	$(GO) build -o $(BIN)/bench-build ./test/bench/build
+	$(SUDO) $(BIN)/bench-build -slipway $(SLIPWAY) -o docs/bench-build.md
 
 clean: ## remove what was built here (the image store stays)
 	rm -rf $(BIN) build

@@ -55,7 +55,7 @@ func (b *bench) run(out string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	var text strings.Builder
-	text.WriteString("# Figures of builds\n\nMade by `make bench`")
+	text.WriteString("# Figures of builds\n\nMade by `make bench-build`")
 	fmt.Fprintf(&text, " in one run, the variants in turn, medians of %d rounds.\nCompare the ratios; the seconds are this machine's.\n", b.rounds)
 	for _, section := range []func(*strings.Builder) error{b.initrds, b.builds} {
 		if err := section(&text); err != nil {
