@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -50,12 +51,21 @@ func runSupervise(c *call) error {
 	}
 	// What is said while services stop is to be kept as well.
 	keeping, over := context.WithCancel(context.Background())
-	kept := make(chan error)
+	kept := make(chan error, 1)
 	go func() { kept <- h.KeepJournal(keeping) }()
 	err = s.Run(ctx)
 	over()
-	return errors.Join(err, <-kept, h.Close())
+	select {
+	case keepErr := <-kept:
+		err = errors.Join(err, keepErr)
+	case <-time.After(lastWords):
+		// A disk that hangs is not to hold up the machine's end.
+	}
+	return errors.Join(err, h.Close())
 }
+
+// lastWords is how long the end waits for them to reach the disk.
+const lastWords = 5 * time.Second
 
 // protect makes the supervisor one of the last that the kernel kills for want
 // of memory. It takes a capability that containers have not.
