@@ -121,7 +121,6 @@ func (w *words) up() { w.say("up") }
 
 // ready: the first start of all services is over, and nothing more will be said.
 func (w *words) ready() {
-	debug.FreeOSMemory() // the start took more than what follows
 	w.say("ready")
 	if w.file != nil {
 		w.check(w.file.Close())

@@ -17,6 +17,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs"
+	"slipway/pkg/heap"
 	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
@@ -129,6 +130,10 @@ func (s *Supervisor) load() error {
 	return nil
 }
 
+// restTime is how long nothing has to happen before the memory that the last
+// burst of events took is given back, once.
+const restTime = 5 * time.Second
+
 // Run supervises until ctx ends; then it stops all services and returns when
 // they are down.
 func (s *Supervisor) Run(ctx context.Context) error {
@@ -152,11 +157,23 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.report(s.submit(state.Event{Kind: state.Start}))
 	s.openBook()
 	s.dog = s.startWatchdog()
+	s.loop(ctx)
+	s.Host.Say("services: all are stopped")
+	return s.pump.Close()
+}
+
+// loop is where everything happens, one thing at a time.
+func (s *Supervisor) loop(ctx context.Context) {
 	stop := ctx.Done()
+	rest := time.NewTimer(restTime)
+	defer rest.Stop()
 	for !s.stopping || !s.set.Idle() {
 		select {
 		case f := <-s.inbox:
 			f()
+			rest.Reset(restTime)
+		case <-rest.C:
+			s.report(heap.Shrink())
 		case <-s.dog.hungry():
 			s.feed()
 		case <-stop:
@@ -167,8 +184,6 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))
 		}
 	}
-	s.Host.Say("services: all are stopped")
-	return s.pump.Close()
 }
 
 // post has f run by the loop. It is for goroutines that the loop has started.
