@@ -14,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
@@ -183,6 +184,72 @@ func TestTwoBuildsAtOnce(t *testing.T) {
 		t.Errorf("asked %d times: %q", len(got), got)
 	}
 	checkStore(t, OpenLayout(dir, true))
+}
+
+// TestSideBySide answers no layer before all have been asked for.
+func TestSideBySide(t *testing.T) {
+	s := plainServer(t)
+	img, err := random.Image(1000, downloads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.push(t, "app:1", img)
+	config, err := img.ConfigName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Add(downloads)
+	s.misbehave = func(_ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		if !strings.HasSuffix(r.URL.Path, config.String()) {
+			all.Done()
+			all.Wait()
+		}
+		return false
+	}
+	watch := &watcher{}
+	r := impatient()
+	r.Stall = 20 * time.Second // what ends the test if they come one by one
+	r.Progress = watch
+	if err := r.Fetch(t.Context(), s.host()+"/app:1", amd64, OpenLayout(t.TempDir(), true)); err != nil {
+		t.Fatal(err)
+	}
+	if watch.started != downloads || watch.closed != downloads || watch.bytes != watch.total {
+		t.Errorf("progress: %+v", watch)
+	}
+}
+
+// watcher sums up what it is told of downloads.
+type watcher struct {
+	lock            sync.Mutex
+	started, closed int
+	bytes, total    int64
+}
+
+func (w *watcher) Start(_ string, have, size int64) Transfer {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.started++
+	w.total += size
+	return &watched{w, have}
+}
+
+type watched struct {
+	*watcher
+	at int64
+}
+
+func (w *watched) At(bytes int64) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.bytes += bytes - w.at
+	w.at = bytes
+}
+
+func (w *watched) Close() {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.closed++
 }
 
 // TestStoreHeals fetches again what is missing, cut short or damaged.

@@ -40,7 +40,24 @@ func (r *Resources) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // MarshalYAML writes the limits as they were read.
-func (r Resources) MarshalYAML() (any, error) { return r.node, nil }
+func (r Resources) MarshalYAML() (any, error) { return detached(r.node), nil }
+
+// detached is a copy without aliases, which may stand before their anchors once
+// the sections are in order.
+func detached(n *yaml.Node) *yaml.Node {
+	c := *follow(n)
+	c.Anchor, c.Content = "", nil
+	if c.Kind != yaml.MappingNode {
+		for _, x := range follow(n).Content {
+			c.Content = append(c.Content, detached(x))
+		}
+		return &c
+	}
+	for _, f := range fields(n) {
+		c.Content = append(c.Content, detached(f.key), detached(f.value))
+	}
+	return &c
+}
 
 // MarshalJSON writes the limits as they were read.
 func (r Resources) MarshalJSON() ([]byte, error) { return json.Marshal(plain(r.node, false)) }

@@ -49,6 +49,24 @@ func TestAliasesCannotBlowUp(t *testing.T) {
 	}
 }
 
+func FuzzLabel(f *testing.F) {
+	f.Add(`{"capabilities": ["CAP_KILL"], "binds": ["/run:/run"], "runtime": {"mkdir": ["/a"]}}`)
+	f.Add("resources: {memory: {limit: 1}}\nuid: a\n")
+	f.Add("[]")
+	f.Add("null")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, faults := ParseLabel("image", text)
+		if s == nil {
+			t.Fatal("no settings")
+		}
+		if s.Resources != nil && len(faults.Only(Error)) == 0 {
+			if _, err := s.Resources.Spec(false); err != nil && strings.TrimSpace(err.Error()) == "" {
+				t.Error("an error without words")
+			}
+		}
+	})
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("kernel: {image: a}\nservices:\n- name: b\n  image: c\n")
 	f.Add("a: &a [*a]\n")
