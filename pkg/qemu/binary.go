@@ -65,5 +65,5 @@ func firmwareArgs(arch string) ([]string, error) {
 			}, nil
 		}
 	}
-	return nil, fmt.Errorf("find UEFI firmware: none of the usual places has it; install ovmf (Debian, Ubuntu) or edk2-ovmf (Fedora, Arch)")
+	return nil, fmt.Errorf("find UEFI firmware: none of the usual places has it; install ovmf, or qemu-efi-aarch64 for arm64 (Debian, Ubuntu), or edk2-ovmf, edk2-aarch64 (Fedora, Arch)")
 }

@@ -18,7 +18,7 @@ type program struct {
 	headerSize  uint32
 	fileAlign   uint32
 	signed      bool
-	shortHeader bool // an optional header cut short, as kernels have
+	shortHeader bool // an optional header cut short, as kernels and arm64's stub have
 }
 
 func (p program) bytes(t *testing.T) []byte {
@@ -29,9 +29,13 @@ func (p program) bytes(t *testing.T) []byte {
 	if p.shortHeader {
 		h.file.SizeOfOptionalHeader = 160
 	}
+	directories := uint32(16)
+	if p.shortHeader {
+		directories = 6
+	}
 	h.optional = pe.OptionalHeader64{
 		Magic: peMagic64, FileAlignment: p.fileAlign, SectionAlignment: 0x200,
-		SizeOfHeaders: p.headerSize, SizeOfImage: 0x2345, CheckSum: 77, NumberOfRvaAndSizes: 16,
+		SizeOfHeaders: p.headerSize, SizeOfImage: 0x2345, CheckSum: 77, NumberOfRvaAndSizes: directories,
 	}
 	if p.signed {
 		h.optional.DataDirectory[peSecurity] = pe.DataDirectory{VirtualAddress: 1, Size: 1}
@@ -78,7 +82,7 @@ func testBoot(t *testing.T, arch string) Boot {
 		Name: "box", Arch: arch,
 		Kernel:  write(t, "kernel", program{machine: machine, headerSize: 0x1000, fileAlign: 0x200, shortHeader: true}.bytes(t)),
 		Initrd:  write(t, "initrd", bytes.Repeat([]byte("initrd, odd size. "), 12345)),
-		Stub:    write(t, "stub", program{machine: machine, headerSize: 0x400, fileAlign: 0x200}.bytes(t)),
+		Stub:    write(t, "stub", program{machine: machine, headerSize: 0x400, fileAlign: 0x200, shortHeader: arch == "arm64"}.bytes(t)),
 		Cmdline: "console=ttyS0 root=/dev/ram0\n",
 	}
 }

@@ -46,12 +46,19 @@ func readPE(r io.ReaderAt) (*peHeaders, error) {
 	return h, err
 }
 
-// readSections reads the headers that sections are added to.
+// readSections reads the headers that sections are added to. The optional header
+// ends with directories of data, of which a program has as many as it needs: the
+// stub for arm64 has 6 of the structure's 16.
 func (h *peHeaders) readSections(r io.ReaderAt) error {
-	if int(h.file.SizeOfOptionalHeader) < binary.Size(h.optional) {
+	full, given := binary.Size(h.optional), int(h.file.SizeOfOptionalHeader)
+	if given < full-binary.Size(h.optional.DataDirectory) {
 		return errNotPE64
 	}
-	if err := readStruct(r, h.optionalStart(), &h.optional); err != nil {
+	header := make([]byte, full)
+	if _, err := r.ReadAt(header[:min(full, given)], h.optionalStart()); err != nil {
+		return fmt.Errorf("read PE optional header: %w", err)
+	}
+	if _, err := binary.Decode(header, binary.LittleEndian, &h.optional); err != nil {
 		return fmt.Errorf("read PE optional header: %w", err)
 	}
 	if h.optional.Magic != peMagic64 || h.optional.FileAlignment == 0 {
@@ -105,19 +112,16 @@ func (h *peHeaders) patch(head []byte) error {
 	if end := h.tableStart() + int64(binary.Size(h.sections)); end > int64(len(head)) {
 		return fmt.Errorf("its headers have %d bytes, %d are needed", len(head), end)
 	}
-	for _, v := range []struct {
-		at   int64
-		data any
-	}{
-		{h.start + int64(len(peSignature)), h.file},
-		{h.optionalStart(), h.optional},
-		{h.tableStart(), h.sections},
-	} {
-		if _, err := binary.Encode(head[v.at:], binary.LittleEndian, v.data); err != nil {
-			return err
-		}
+	optional := make([]byte, binary.Size(h.optional))
+	if _, err := binary.Encode(optional, binary.LittleEndian, h.optional); err != nil {
+		return err
 	}
-	return nil
+	if _, err := binary.Encode(head[h.start+int64(len(peSignature)):], binary.LittleEndian, h.file); err != nil {
+		return err
+	}
+	copy(head[h.optionalStart():h.tableStart()], optional)
+	_, err := binary.Encode(head[h.tableStart():], binary.LittleEndian, h.sections)
+	return err
 }
 
 func alignUp(n, to int64) int64 { return (n + to - 1) / to * to }

@@ -3,6 +3,7 @@ package disk
 import (
 	"bytes"
 	"debug/pe"
+	"encoding/binary"
 	"strings"
 	"testing"
 )
@@ -83,7 +84,16 @@ func TestFaultsLeaveNothing(t *testing.T) {
 		{"kernel is no program", func(b *Boot) { b.Kernel = b.Initrd }, "not an EFI program"},
 		{"kernel is cut", func(b *Boot) { b.Kernel = write(t, "k", []byte("MZ")) }, "not an EFI program"},
 		{"stub is no program", func(b *Boot) { b.Stub = b.Initrd }, "not an EFI program"},
-		{"stub is 32 bit", func(b *Boot) { b.Stub = b.Kernel }, "not a 64-bit EFI program"},
+		{"stub is 32 bit", func(b *Boot) {
+			stub := read(t, b.Stub)
+			binary.LittleEndian.PutUint16(stub[0x80+24:], 0x10b)
+			b.Stub = write(t, "s", stub)
+		}, "not a 64-bit EFI program"},
+		{"stub has half a header", func(b *Boot) {
+			stub := read(t, b.Stub)
+			binary.LittleEndian.PutUint16(stub[0x80+20:], 96)
+			b.Stub = write(t, "s", stub)
+		}, "not a 64-bit EFI program"},
 		{"stub is signed", func(b *Boot) {
 			b.Stub = write(t, "s", program{machine: amd64, headerSize: 0x400, fileAlign: 0x200, signed: true}.bytes(t))
 		}, "it is signed"},
