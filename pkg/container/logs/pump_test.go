@@ -124,6 +124,52 @@ func TestWhateverAContainerWrites(t *testing.T) {
 	}
 }
 
+// TestEndlessLine: a line that never ends takes no more memory or disk than
+// lines do, wherever it goes.
+func TestEndlessLine(t *testing.T) {
+	for _, to := range []bundle.LogTarget{bundle.LogFile, bundle.LogConsole, bundle.LogKmsg} {
+		t.Run(string(to), func(t *testing.T) {
+			p := testPaths(t)
+			if err := os.WriteFile(p.Kmsg, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b, o := testBundle(bundle.Services, "foo"), testOptions(t, p)
+			b.Policy.Log, o.Console = to, NewConsole()
+			w := mustOpen(t, b, o)
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			part := bytes.Repeat([]byte{'x', 0}, 32<<10)
+			for range 256 { // 16 MiB
+				if _, err := w.Stdout().Write(part); err != nil {
+					t.Fatal(err)
+				}
+			}
+			until(t, "all is taken", func() bool { return queued(t, w.streams[0]) == 0 })
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 1<<20 {
+				t.Errorf("memory grew by %d bytes", grown)
+			}
+			var kept int64
+			for _, name := range segmentFiles(w.plan.at.file(Stdout)) {
+				info, err := os.Stat(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				kept += info.Size()
+			}
+			if kept == 0 || kept > 12<<20 || to != bundle.LogFile && kept > 3*memoryMax {
+				t.Errorf("%d bytes are kept", kept)
+			}
+			last, err := w.Tail(1)
+			if err != nil || len(last) != 1 || len(last[0].Text) == 0 || len(last[0].Text) > MaxLine {
+				t.Errorf("%d last lines, %v", len(last), err)
+			}
+		})
+	}
+}
+
 // TestStorm: memory does not grow with what is written, the disk is bounded,
 // and a container that writes little is not delayed by one that writes much.
 func TestStorm(t *testing.T) {
