@@ -90,7 +90,10 @@ func (p place) clear() error {
 
 // putBack undoes put.
 func (p place) putBack() error {
-	errs := []error{p.clear(), os.Remove(p.file(newProgram))}
+	errs := []error{p.clear()}
+	if err := os.Remove(p.file(newProgram)); !errors.Is(err, os.ErrNotExist) {
+		errs = append(errs, err)
+	}
 	if _, err := os.Stat(p.file(currentProgram)); err == nil {
 		errs = append(errs, p.put(p.file(currentProgram)))
 	}
@@ -100,6 +103,18 @@ func (p place) putBack() error {
 // keep makes what was put the one to go back to.
 func (p place) keep() error {
 	return os.Rename(p.file(newProgram), p.file(currentProgram))
+}
+
+// drop gives the programs' memory back.
+func (p place) drop() error {
+	same, err := sameDevice(p.dir, filepath.Dir(p.dir))
+	if errors.Is(err, os.ErrNotExist) || err == nil && same {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return mount.Unmount(p.dir, unix.MNT_DETACH)
 }
 
 func sameDevice(a, b string) (bool, error) {

@@ -82,11 +82,13 @@ func (u *upgrade) run() (program, error) {
 		}
 	}
 	now, err := u.takeOver()
-	if len(u.args) == 0 {
+	switch {
+	case !u.back && len(u.args) == 0:
 		return now, err
-	}
-	if err != nil {
+	case err != nil:
 		return now, errors.Join(err, u.place.putBack())
+	case u.back:
+		return now, u.place.drop()
 	}
 	return now, u.place.keep()
 }
