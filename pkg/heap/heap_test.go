@@ -19,7 +19,6 @@ func TestShrink(t *testing.T) {
 		garbage[i] = 1
 	}
 	runtime.KeepAlive(garbage)
-	garbage = nil
 	full := resident(t)
 	if err := Shrink(); err != nil {
 		t.Fatal(err)

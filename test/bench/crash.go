@@ -7,7 +7,7 @@ import (
 )
 
 // window is how many seconds each thing is watched for.
-const window = 15
+const window = 10
 
 // turns is how often the service that is watched sleeps 10 ms before it says
 // how long that took.
@@ -41,7 +41,7 @@ watch() {
 	[ "$1" = quiet ] || before=$(runs "$1")
 	SAMPLE=$1$2-before bench-sample
 	bench-now "$1-from"
-	sleep 15
+	sleep 10
 	bench-now "$1-to"
 	SAMPLE=$1$2-after bench-sample
 	[ "$1" = quiet ] || after=$(runs "$1")

@@ -26,7 +26,7 @@ func main() {
 	b := bench{}
 	flag.IntVar(&b.rounds, "rounds", 3, "times that each thing is measured; the median counts")
 	flag.IntVar(&b.count, "containers", 10, "onboot containers, and as many services, of each stack")
-	flag.StringVar(&b.only, "only", "", "measure the stacks whose name contains this")
+	flag.StringVar(&b.only, "only", "", "measure the stacks whose names contain one of these, such as runc,slipway")
 	flag.BoolVar(&b.instructions, "instructions", false, "let a guest's clock count instructions: slower, one CPU, and the same however busy the host is")
 	names := flag.String("parts", partNames(), "what to measure")
 	out := flag.String("o", "", "write the tables to this file; what it has of other parts, and notes, stay")

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -67,10 +68,15 @@ func (b *bench) measureVM(readonly bool) ([]row, error) {
 	return rows, nil
 }
 
+// wanted tells whether a stack was asked for by a part of its name.
+func (b *bench) wanted(stack string) bool {
+	return slices.ContainsFunc(strings.Split(b.only, ","), func(part string) bool { return strings.Contains(stack, part) })
+}
+
 func (b *bench) chosen() []stack {
 	var chosen []stack
 	for _, s := range stacks() {
-		if strings.Contains(s.name, b.only) {
+		if b.wanted(s.name) {
 			chosen = append(chosen, s)
 		}
 	}

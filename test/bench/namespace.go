@@ -47,7 +47,7 @@ func (b *bench) partHost() (string, error) {
 	}
 	var rows []hostRow
 	for _, h := range hostStacks {
-		if !strings.Contains(h.name, b.only) {
+		if !b.wanted(h.name) {
 			continue
 		}
 		root, err := b.unpack(h.stack)

@@ -45,9 +45,15 @@ func (b *bench) partServices() (string, error) {
 			return "", err
 		}
 	}
-	for range b.rounds {
-		for _, n := range counts[1:] {
-			r, err := b.services(n)
+	for round := range b.rounds {
+		for _, n := range counts {
+			var flags []string
+			if round == 0 {
+				flags = []string{"--append", idleOption}
+			} else if n == 10 {
+				continue
+			}
+			r, err := b.services(n, flags...)
 			if err != nil {
 				return "", err
 			}
@@ -57,14 +63,10 @@ func (b *bench) partServices() (string, error) {
 			}
 			log.Printf("%d services: started in %.2f s, %.3f s each", n, took, took/float64(n))
 			starts[n] = append(starts[n], took/float64(n))
+			if round == 0 {
+				idle[n] = r
+			}
 		}
-	}
-	for _, n := range []int{10, 200} {
-		r, err := b.services(n, "--append", idleOption)
-		if err != nil {
-			return "", err
-		}
-		idle[n] = r
 	}
 	text, err := idleTable(idle)
 	return b.clock() + startTable(starts) + "\n" + text, err
