@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -106,6 +107,7 @@ func isIndex(t types.MediaType) bool {
 
 // pick chooses the manifest for a platform, passing over attestations.
 func pick(index *v1.IndexManifest, platform v1.Platform) (v1.Descriptor, error) {
+	var have []string
 	for _, d := range index.Manifests {
 		if d.Platform != nil && d.Platform.OS == "unknown" {
 			continue
@@ -113,8 +115,9 @@ func pick(index *v1.IndexManifest, platform v1.Platform) (v1.Descriptor, error) 
 		if fits(d.Platform, platform) {
 			return d, nil
 		}
+		have = append(have, d.Platform.String())
 	}
-	return v1.Descriptor{}, fmt.Errorf("%w for %s", ErrNotFound, platform)
+	return v1.Descriptor{}, fmt.Errorf("%w for %s, only for %s", ErrNotFound, platform, strings.Join(have, ", "))
 }
 
 func (i *Image) readConfig() error {
