@@ -54,7 +54,7 @@ func Check(ctx context.Context, p bundle.Probe, t Target) error {
 
 func checkExec(ctx context.Context, t Target, argv []string) error {
 	status, err := t.Exec(ctx, argv)
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("%s: not done after %s", argv[0], execTime)
 	}
 	if err != nil {
