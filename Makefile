@@ -19,7 +19,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH="$$PATH" HOME="$$HO
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run shell image images images-arm64 setup test test-unit test-vm fuzz lint bench bench-build clean
+.PHONY: help run shell image images images-arm64 setup test test-unit test-vm fuzz lint bench bench-build chart clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ bench: images ## measure boots, memory, idleness, crash loops and builds; writes
 bench-build: images ## measure builds and initrds; writes docs/bench-build.md
 	$(GO) build -o $(BIN)/bench-build ./test/bench/build
 	$(SUDO) $(BIN)/bench-build -slipway $(SLIPWAY) -o docs/bench-build.md
+
+chart: image ## boot the demo and draw its boot anew: docs/boot.svg
+	$(SLIPWAY) run --report --timeout 10m --boot-chart docs/boot.svg $(IMAGE) </dev/null
 
 clean: ## remove what was built here (the image store stays)
 	rm -rf $(BIN) build

@@ -88,19 +88,34 @@ func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true
 // ReadState reads which process runc's own state names as the container's
 // init. It is still known there when the process has come and gone.
 func (r *Runtime) ReadState(id string) (reap.Ident, error) {
+	p, _, err := r.ReadOrigin(id)
+	return p, err
+}
+
+// ReadOrigin is ReadState and the folder of the bundle that the container was
+// made from.
+func (r *Runtime) ReadOrigin(id string) (reap.Ident, string, error) {
 	file := r.StateDir(id) + "/state.json"
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return reap.Ident{}, err
+		return reap.Ident{}, "", err
 	}
 	var state struct {
-		Pid   int    `json:"init_process_pid"`
-		Start uint64 `json:"init_process_start"`
+		Pid    int    `json:"init_process_pid"`
+		Start  uint64 `json:"init_process_start"`
+		Config struct {
+			Labels []string `json:"labels"`
+		} `json:"config"`
 	}
 	if err := json.Unmarshal(data, &state); err != nil {
-		return reap.Ident{}, fmt.Errorf("%s: %w", file, err)
+		return reap.Ident{}, "", fmt.Errorf("%s: %w", file, err)
 	}
-	return reap.Ident{Pid: state.Pid, Start: state.Start}, nil
+	for _, l := range state.Config.Labels {
+		if dir, is := strings.CutPrefix(l, "bundle="); is {
+			return reap.Ident{Pid: state.Pid, Start: state.Start}, dir, nil
+		}
+	}
+	return reap.Ident{Pid: state.Pid, Start: state.Start}, "", nil
 }
 
 // RemoveState takes the state of a container away. Files are unlinked and
