@@ -1,11 +1,14 @@
 package cli
 
 import (
-	"errors"
+	"bytes"
 	"flag"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/timeline"
 )
 
@@ -35,22 +38,45 @@ func plot(w io.Writer, spans []timeline.Span) error {
 	return timeline.Plot(w, name, spans)
 }
 
-func runView(c *call) (err error) {
+// view finds which view is meant: each is a command, and a word behind analyze.
+func (c *call) view() (view, error) {
+	name := c.command
+	if name == "analyze" && len(c.args) == 1 {
+		name = c.args[0]
+	} else if len(c.args) > 0 {
+		return view{}, usageError{c.command + " takes no arguments"}
+	}
+	v, known := views[name]
+	if known {
+		return v, nil
+	}
+	if near := bundle.Nearest(name, subviews()); near != "" {
+		return view{}, usageError{fmt.Sprintf("analyze has no view %q; did you mean %q?", name, near)}
+	}
+	return view{}, usageError{fmt.Sprintf("analyze has no view %q; there are %s", name, strings.Join(subviews(), ", "))}
+}
+
+func runView(c *call) error {
+	v, err := c.view()
+	if err != nil {
+		return err
+	}
 	spans, err := timeline.ReadFile(c.paths.Own("timeline.jsonl"))
 	if err != nil {
 		return err
 	}
-	if c.output != "" {
-		f, err := os.Create(c.output)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		c.out = f
-	}
-	v := views[c.command]
+	var text bytes.Buffer
 	if c.json {
-		return writeJSON(c, v.data(spans))
+		err = encodeJSON(&text, v.data(spans))
+	} else {
+		err = v.text(&text, spans)
 	}
-	return v.text(c.out, spans)
+	if err != nil {
+		return err
+	}
+	if c.output != "" {
+		return os.WriteFile(c.output, text.Bytes(), 0o644)
+	}
+	_, err = c.out.Write(text.Bytes())
+	return err
 }

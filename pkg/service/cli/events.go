@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"slipway/pkg/service/state"
@@ -24,6 +25,9 @@ const followPause = 200 * time.Millisecond
 
 // runEvents shows the transitions of all services, or of the ones named.
 func runEvents(c *call) error {
+	if err := c.knowAll(); err != nil {
+		return err
+	}
 	path := supervisor.EventsPath(c.paths)
 	if old, err := os.Open(path + ".0"); err == nil {
 		err := c.showEvents(bufio.NewReader(old))
@@ -52,6 +56,27 @@ func runEvents(c *call) error {
 			f, in = next, bufio.NewReader(next)
 		}
 	}
+}
+
+// knowAll finds a name that is no service's, as far as anybody can tell.
+func (c *call) knowAll() error {
+	if len(c.args) == 0 {
+		return nil
+	}
+	l, err := fetch(c)
+	if err != nil {
+		return nil // what the files have is shown all the same
+	}
+	var names []string
+	for _, s := range l.Services {
+		names = append(names, s.Name)
+	}
+	for _, a := range c.args {
+		if !slices.Contains(names, a) {
+			return unknownName(a, names)
+		}
+	}
+	return nil
 }
 
 // reopened opens a file anew if another one has taken its place.

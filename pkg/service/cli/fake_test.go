@@ -16,6 +16,9 @@ import (
 	"slipway/pkg/reap"
 )
 
+// programVar makes the test binary the service program, whatever it is asked.
+const programVar = "SLIPWAY_TEST_SERVICE"
+
 // TestMain lets the test binary be all programs of a machine: the service
 // program with its commands, the OCI runtime, and a test's stage.
 func TestMain(m *testing.M) {
@@ -24,7 +27,7 @@ func TestMain(m *testing.M) {
 		os.Exit(stage(os.Getenv(stageVar)))
 	case slices.Contains(os.Args, "--log-format"):
 		os.Exit(fakeRuntime(os.Args[1:]))
-	case len(os.Args) > 1 && find(os.Args[1]) != nil:
+	case os.Getenv(programVar) != "", len(os.Args) > 1 && find(os.Args[1]) != nil:
 		os.Exit(Main(os.Args))
 	}
 	os.Exit(m.Run())

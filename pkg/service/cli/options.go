@@ -28,6 +28,7 @@ type options struct {
 	json     bool
 	follow   bool
 	previous bool
+	services bool
 	since    string
 	tail     int
 	output   string

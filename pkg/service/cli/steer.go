@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -154,8 +155,10 @@ func dumpSpec(c *call, name string) error {
 	return os.WriteFile(c.dumpSpec, append(data, '\n'), 0o644)
 }
 
-func writeJSON(c *call, v any) error {
-	e := json.NewEncoder(c.out)
+func writeJSON(c *call, v any) error { return encodeJSON(c.out, v) }
+
+func encodeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }

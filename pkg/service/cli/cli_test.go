@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/pkg/service/state"
+	"slipway/pkg/timeline"
+)
+
+// leftBehind is a machine whose supervisor is away: what it left is there.
+func leftBehind(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	own := filepath.Join(dir, "run/slipway")
+	var err error
+	for _, d := range []string{own + "/services", dir + "/containers/services/web", dir + "/containers/services/database"} {
+		err = errors.Join(err, os.MkdirAll(d, 0o755))
+	}
+	for _, r := range []state.Record{{Name: "web", State: state.Ready}, {Name: "database", State: state.Failed, Cause: "exit status 7"}} {
+		data, merr := json.Marshal(r)
+		err = errors.Join(err, merr, os.WriteFile(own+"/services/"+r.Name+".json", data, 0o600))
+	}
+	line, merr := json.Marshal(state.Transition{Name: "web", From: state.Running, To: state.Ready, Time: time.Unix(0, 0)})
+	err = errors.Join(err, merr, os.WriteFile(own+"/events.jsonl", append(line, '\n'), 0o600))
+	r := timeline.Open(own + "/timeline.jsonl")
+	r.Span("mount", time.Second, 2*time.Second, timeline.Phase(timeline.PhaseInit))
+	if err := errors.Join(err, r.Err(), r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// service runs the program in a process of its own.
+func service(t *testing.T, dir string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	paths := []string{"-run", dir + "/run", "-containers", dir + "/containers", "-log", dir + "/log"}
+	cmd := exec.Command("/proc/self/exe", append([]string{args[0]}, append(paths, args[1:]...)...)...)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+func TestMisuse(t *testing.T) {
+	dir := leftBehind(t)
+	for args, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		"list x":                 {2, "list takes no arguments"},
+		"status wbe":             {1, `no container "wbe"; did you mean "web"?`},
+		"start":                  {2, "start wants the name of one container"},
+		"stop a b":               {2, "stop wants the name of one container"},
+		"restart web":            {1, "the supervisor does not answer"},
+		"logs databse":           {1, `no container "databse"; did you mean "database"?`},
+		"logs web --since never": {2, `"never" is neither a duration nor a time`},
+		"events wbe":             {1, `no container "wbe"; did you mean "web"?`},
+		"exec web":               {2, "exec wants a container and a command"},
+		"exec wbe -- true":       {1, `no container "wbe"; did you mean "web"?`},
+		"exec -t web -- true":    {2, "standard input is no terminal"},
+		"analyze plott":          {2, `no view "plott"; did you mean "plot"?`},
+		"plot x":                 {2, "plot takes no arguments"},
+		"list --jsn":             {2, "flag provided but not defined: -jsn"},
+		"completion zsh":         {2, "completion is for bash"},
+	} {
+		status, out, errs := service(t, dir, strings.Fields(args)...)
+		if status != want.status || !strings.Contains(errs, want.says) || out != "" {
+			t.Errorf("service %s: status %d, %q %q; want %d, %q", args, status, out, errs, want.status, want.says)
+		}
+	}
+	for args, want := range map[string]string{"lst": `did you mean "list"?`, "-q -v list": "exclude each other", "frobnicate": "see service help"} {
+		if status, _, errs := runProgram(t, strings.Fields(args)...); status != 2 || !strings.Contains(errs, want) {
+			t.Errorf("service %s: %d, %q, want %q", args, status, errs, want)
+		}
+	}
+}
+
+func runProgram(t *testing.T, args ...string) (int, string, string) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), programVar+"=1")
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// Everything that shows something shows it as JSON as well.
+func TestJSON(t *testing.T) {
+	dir := leftBehind(t)
+	for args, want := range map[string]string{
+		"list --json": `"state": "failed"`, "status --json web": `"name": "web"`, "events --json": `"to":"ready"`,
+		"analyze --json": `"phase": "pid1"`, "analyze blame --json": `"name": "mount"`, "blame --json": `"ready": 2000000000`,
+		"critical-chain --json": `"name": "mount"`, "plot --json": `"begin": 1000000000`,
+	} {
+		status, out, errs := service(t, dir, strings.Fields(args)...)
+		if status != 0 || !json.Valid([]byte(out)) || !strings.Contains(out, want) {
+			t.Errorf("service %s: %d %q %s", args, status, errs, out)
+		}
+	}
+}
+
+func TestAnalyzeToFile(t *testing.T) {
+	dir := leftBehind(t)
+	file := filepath.Join(dir, "boot.svg")
+	if status, out, errs := service(t, dir, "analyze", "plot", "-o", file); status != 0 || out != "" || errs != "" {
+		t.Errorf("%d %s %s", status, out, errs)
+	}
+	if data, err := os.ReadFile(file); err != nil || !strings.HasSuffix(string(data), "</svg>\n") {
+		t.Errorf("%s %v", data, err)
+	}
+}
+
+// TestCompletion has bash complete command lines, as it does for a user.
+func TestCompletion(t *testing.T) {
+	dir := leftBehind(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	wrapper := fmt.Sprintf("#!/bin/sh\nc=$1; shift; %s=1 exec %s $c -run %s/run -containers %s/containers \"$@\"\n", programVar, self, dir, dir)
+	if err := os.WriteFile(bin+"/service", []byte(wrapper), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"service st":                   "start status stop",
+		"service -q res":               "restart",
+		"service start ":               "database web",
+		"service stop w":               "web",
+		"service exec ":                "database web",
+		"service exec web -- w":        "",
+		"service events web d":         "database",
+		"service logs --pre":           "--previous",
+		"service list --":              "--json",
+		"service start web ":           "",
+		"service analyze ":             "blame critical-chain plot",
+		"service critical-chain --jso": "--json",
+		"service exec -t w":            "web",
+	} {
+		words := strings.Split(line, " ")
+		script := fmt.Sprintf("source <(service completion)\nCOMP_WORDS=(%s '%s')\nCOMP_CWORD=%d\n_service service '%s' '%s' || :\necho \"${COMPREPLY[*]}\"",
+			strings.Join(words[:len(words)-1], " "), words[len(words)-1], len(words)-1, words[len(words)-1], words[len(words)-2])
+		cmd := exec.Command("bash", "-euc", script)
+		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		got := strings.Fields(string(out))
+		slices.Sort(got)
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q: %q %v, want %q", line, out, err, want)
+		}
+	}
+}
