@@ -228,6 +228,25 @@ func TestMutate(t *testing.T) {
 }
 
 // Paths in which a character has a meaning to the overlay driver.
+// TestEnvironmentIsTheBundles starts a container and looks for what we have in
+// our own environment, and for what we give the runtime.
+func TestEnvironmentIsTheBundles(t *testing.T) {
+	t.Setenv("OURS", "leaked")
+	wired := bundle.Runtime{Interfaces: []bundle.Interface{{Name: "env0", Add: "bridge"}}}
+	for name, b := range map[string]shape{
+		"run":              {name: "000-env", script: "env"},
+		"create and start": {name: "000-env", script: "env", spec: ownNamespaces, runtime: wired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, root := testEngine(t), containers(t)
+			_, text := runToEnd(t, e, b.lay(t, root))
+			if !strings.Contains(text, "PATH=") || strings.Contains(text, "OURS") || strings.Contains(text, "GOMAXPROCS") {
+				t.Errorf("its environment is %q", text)
+			}
+		})
+	}
+}
+
 func TestOddBundleNames(t *testing.T) {
 	root := filepath.Join(t.TempDir(), `a,upperdir=:b\c d`)
 	must(t, os.Mkdir(root, 0o755))

@@ -130,7 +130,9 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 
 // command is what is executed: from the root folder, because a bundle that is
 // somebody's working directory cannot be unmounted, and without the variables
-// that would make the runtime talk to whoever started us.
+// that would make the runtime talk to whoever started us. A runtime written in
+// Go does one thing after the other: with more than one processor its threads
+// would only wake each other. The container's environment is config.json's.
 func (r *Runtime) command(verb string, c Call) *exec.Cmd {
 	cmd := exec.Command(r.path(), r.Args(verb, c)...)
 	cmd.Dir = "/"
@@ -139,6 +141,7 @@ func (r *Runtime) command(verb string, c Call) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
+	cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
 	if c.Stdout != nil {
 		cmd.Stdout = c.Stdout
 	}

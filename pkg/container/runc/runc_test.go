@@ -35,7 +35,7 @@ func TestCommandLeaksNothingIn(t *testing.T) {
 	t.Setenv("KEPT", "yes")
 	cmd := (&Runtime{}).command("start", Call{})
 	env := strings.Join(cmd.Env, "\n")
-	if strings.Contains(env, "NOTIFY_SOCKET") || strings.Contains(env, "LISTEN_") || !strings.Contains(env, "KEPT=yes") {
+	if strings.Contains(env, "NOTIFY_SOCKET") || strings.Contains(env, "LISTEN_") || !strings.Contains(env, "KEPT=yes") || !strings.HasSuffix(env, "GOMAXPROCS=1") {
 		t.Errorf("environment: %s", env)
 	}
 	if cmd.Dir != "/" || cmd.Stdin != nil || len(cmd.ExtraFiles) > 0 {
