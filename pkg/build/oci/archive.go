@@ -138,6 +138,8 @@ func (a *archive) decode(name string, v any) error {
 
 func (a *archive) trusted() bool { return false }
 
+func (a *archive) unpacked() unpacked { return unpacked{} }
+
 func (a *archive) drop(v1.Hash) (bool, error) { return false, nil }
 
 func (a *archive) open(h v1.Hash) (*Blob, error) {

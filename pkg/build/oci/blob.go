@@ -39,6 +39,8 @@ type blobs interface {
 	open(v1.Hash) (*Blob, error)
 	// trusted blobs were checked when they were written.
 	trusted() bool
+	// unpacked keeps layers for the next build.
+	unpacked() unpacked
 	// drop takes a damaged blob out of a store of one's own.
 	drop(v1.Hash) (bool, error)
 }
@@ -50,6 +52,13 @@ type folder struct {
 }
 
 func (f folder) trusted() bool { return f.own }
+
+func (f folder) unpacked() unpacked {
+	if !f.own {
+		return unpacked{}
+	}
+	return unpacked{filepath.Join(f.dir, unpackedFolder)}
+}
 
 func (f folder) drop(h v1.Hash) (bool, error) {
 	if !f.own {

@@ -68,14 +68,43 @@ func (i *Image) layer(ctx context.Context, d v1.Descriptor, diff v1.Hash, limits
 		}
 		return blob.Reader(), nil
 	}
+	if layer, err := i.keptLayer(ctx, blob, d.Digest, diff, limits); layer != nil || err != nil {
+		return layer, err
+	}
 	in := contextReader{ctx, blob.Reader()}
 	return i.unpack(in, decompress, d.Digest, diff, limits)
 }
 
-func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, error), digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
-	file, err := scratch()
+// keptLayer is the layer as an earlier build has unpacked it, nil if there is
+// none. A store whose own copy is damaged is found out here as well: that is
+// for unpack to tell.
+func (i *Image) keptLayer(ctx context.Context, blob *Blob, digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+	file := i.blobs.unpacked().open(ctx, diff)
+	if file == nil {
+		return nil, nil
+	}
+	i.open = append(i.open, file)
+	if verify(contextReader{ctx, blob.Reader()}, digest) != nil {
+		return nil, nil
+	}
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if info.Size() > limits.Bytes {
+		return nil, tooLarge(limits)
+	}
+	return io.NewSectionReader(file, 0, info.Size()), nil
+}
+
+func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, error), digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+	file, kept := i.blobs.unpacked().create(), true
+	if file == nil {
+		var err error
+		if file, err = scratch(); err != nil {
+			return nil, err
+		}
+		kept = false
 	}
 	i.open = append(i.open, file)
 	stored, plain := sha256.New(), sha256.New()
@@ -96,6 +125,9 @@ func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, er
 	}
 	if got := fmt.Sprintf("sha256:%x", plain.Sum(nil)); got != diff.String() {
 		return nil, fmt.Errorf("unpacked it has the digest %s, the configuration says %s", got, diff)
+	}
+	if kept {
+		i.blobs.unpacked().keep(file, diff)
 	}
 	return io.NewSectionReader(file, 0, n), nil
 }

@@ -23,37 +23,36 @@ const (
 	bigFile  = 512 << 10
 )
 
-// makeBig makes the image in a layout of its own, and says how to build it.
-func (b *bench) makeBig() (args []string, err error) {
+// makeBig puts the image into the store, and returns the YAML that names it.
+func (b *bench) makeBig() (yml string, err error) {
 	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
 		r, w := io.Pipe()
 		go func() { w.CloseWithError(writeBig(w)) }()
 		return r, nil
 	})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	img, err := mutate.AppendLayers(empty.Image, layer)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	file, err := img.ConfigFile()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	file = file.DeepCopy()
 	file.OS, file.Architecture, file.Config = "linux", "amd64", v1.Config{Cmd: []string{"/none"}}
 	if img, err = mutate.ConfigFile(img, file); err != nil {
-		return nil, err
+		return "", err
 	}
-	layout := filepath.Join(b.dir, "big")
-	if err := oci.OpenLayout(layout, true).Put("bench/big:1", img, nil); err != nil {
-		return nil, err
+	if err := oci.OpenStore().Put("bench/big:1", img, nil); err != nil {
+		return "", err
 	}
-	yml := filepath.Join(b.dir, "big.yml")
+	yml = filepath.Join(b.dir, "big.yml")
 	text := "kernel: {image: 'slipway/kernel:v0.1', cmdline: console=ttyS0}\ninit: ['slipway/init:v0.1', 'slipway/runc:v0.1']\n" +
 		"services: [{name: big, image: 'bench/big:1'}]\n"
-	return []string{"--oci", layout, yml}, os.WriteFile(yml, []byte(text), 0o644)
+	return yml, os.WriteFile(yml, []byte(text), 0o644)
 }
 
 func writeBig(w io.Writer) error {

@@ -13,15 +13,18 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"slipway/pkg/build/oci"
 )
 
 type bench struct {
 	tool, yml, dir string
 	rounds         int
-	cold           bool
+	only           string
 }
 
 func main() {
@@ -30,17 +33,9 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 3, "builds and boots of each variant; the median counts")
 	flag.StringVar(&b.tool, "slipway", "bin/slipway", "the host tool")
 	flag.StringVar(&b.yml, "yml", "linuxkit.yml", "the demo")
-	flag.BoolVar(&b.cold, "cold", true, "also build with the page cache emptied (root only)")
-	keep := flag.String("big", "", "only make the image of a gigabyte, in this folder")
+	flag.StringVar(&b.only, "only", "", "measure builds or initrds only")
 	out := flag.String("o", "", "write the tables to this file")
 	flag.Parse()
-	if *keep != "" {
-		b.dir = *keep
-		if _, err := b.makeBig(); err != nil {
-			log.Fatal(err)
-		}
-		return
-	}
 	if err := b.run(*out); err != nil {
 		log.Fatal(err)
 	}
@@ -54,11 +49,20 @@ func (b *bench) run(out string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if err := b.ownStore(); err != nil {
+		return err
+	}
 	var text strings.Builder
 	text.WriteString("# Figures of builds\n\nMade by `make bench-build`")
 	fmt.Fprintf(&text, " in one run, the variants in turn, medians of %d rounds.\nCompare the ratios; the seconds are this machine's.\n", b.rounds)
-	for _, section := range []func(*strings.Builder) error{b.initrds, b.builds} {
-		if err := section(&text); err != nil {
+	for _, section := range []struct {
+		name string
+		make func(*strings.Builder) error
+	}{{"builds", b.builds}, {"initrds", b.initrds}} {
+		if b.only != "" && b.only != section.name {
+			continue
+		}
+		if err := section.make(&text); err != nil {
 			return err
 		}
 	}
@@ -67,6 +71,16 @@ func (b *bench) run(out string) (err error) {
 		return nil
 	}
 	return os.WriteFile(out, []byte(text.String()), 0o644)
+}
+
+// ownStore copies the image store: what it keeps of builds is thrown away here,
+// and an image of a gigabyte added.
+func (b *bench) ownStore() error {
+	store := filepath.Join(b.dir, "store")
+	if out, err := exec.Command("cp", "-a", oci.StoreDir(), store).CombinedOutput(); err != nil {
+		return fmt.Errorf("copy image store: %w: %s", err, out)
+	}
+	return os.Setenv("SLIPWAY_STORE", store)
 }
 
 func median(list []float64) float64 {
