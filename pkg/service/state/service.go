@@ -84,6 +84,8 @@ type service struct {
 	// restored: an earlier supervisor has dealt with it, so that it may be
 	// down because somebody wants it so.
 	restored bool
+	// blockMark stands for the words in Blocked.
+	blockMark int
 }
 
 // healthy is how long a service has to be ready for its failures to be forgotten.

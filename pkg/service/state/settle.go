@@ -45,14 +45,36 @@ func (s *Set) raise(svc *service) {
 			return
 		}
 	}
-	blocked := s.blockedOn(svc)
-	if blocked != svc.Blocked {
-		svc.Blocked = blocked
-		s.dirty[svc.Name] = true
-	}
-	if blocked == "" {
+	if !s.blocked(svc) {
 		s.launch(svc)
 	}
+}
+
+// blocked tells whether a service has to wait, and puts into words for what when
+// that has changed: with many services the words cost more than all the rest.
+func (s *Set) blocked(svc *service) bool {
+	mark := 0 // of who is in the way, and the transition that brought it there
+	for i, dep := range s.graph.Before(svc.Name) {
+		if d := s.services[dep]; !s.there(svc, d) {
+			mark = mark*1000003 + i + 2 + d.Seq<<16
+		}
+	}
+	if mark == 0 && s.starting >= s.slots {
+		mark = 1
+	}
+	if svc.blockMark != mark || svc.Blocked == "" != (mark == 0) {
+		svc.blockMark, svc.Blocked = mark, s.blockedOn(svc)
+		s.dirty[svc.Name] = true
+	}
+	return mark != 0
+}
+
+// there tells whether one that comes after d may go on.
+func (s *Set) there(svc, d *service) bool {
+	if s.graph.Requires(svc.Name, d.Name) {
+		return d.State == Ready || d.State == Exited
+	}
+	return s.settled(d)
 }
 
 func (s *Set) launch(svc *service) {
@@ -75,12 +97,7 @@ func chain(d *service) string {
 func (s *Set) blockedOn(svc *service) string {
 	var on []string
 	for _, dep := range s.graph.Before(svc.Name) {
-		d := s.services[dep]
-		there := s.settled(d)
-		if s.graph.Requires(svc.Name, dep) {
-			there = d.State == Ready || d.State == Exited
-		}
-		if !there {
+		if d := s.services[dep]; !s.there(svc, d) {
 			on = append(on, dep+", which is "+how(d))
 		}
 	}
