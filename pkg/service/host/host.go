@@ -170,7 +170,8 @@ func onConsole(dev string) bool {
 
 // Say writes one line on every console and into the journal. It never waits.
 func (h *Host) Say(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	// Joined errors stand in a line each.
+	text := strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf(format, args...)), "\n", "; ")
 	h.Journal.Add(time.Now(), text)
 	h.Print("slipway: " + text + "\n")
 }

@@ -54,7 +54,9 @@ func (s *Set) resume(svc *service, found Found) {
 		// its way down already takes no harm.
 		s.failMachine(svc)
 	case Backoff:
-		s.timer(svc, Pause, max(0, svc.Resume.Sub(s.now)))
+		// The clock may have been set meanwhile.
+		left := min(svc.Resume.Sub(s.now), svc.policy.RestartMaxDelay)
+		s.timer(svc, Pause, max(0, left))
 	}
 }
 

@@ -200,3 +200,22 @@ func TestPauses(t *testing.T) {
 		t.Errorf("pauses %s", text)
 	}
 }
+
+// A new supervisor whose clock was set back, or forth, meanwhile neither waits for
+// years nor counts back.
+func TestClockSetBetweenSupervisors(t *testing.T) {
+	then := time.Unix(1<<30, 0)
+	for _, jump := range []time.Duration{-1 << 55, -time.Second, 0, time.Second, 1 << 55} {
+		s := New(Config{Policies: map[string]bundle.Policy{"a": policy(func(*bundle.Policy) {})}, Slots: 1, Jitter: func() float64 { return 0 }})
+		now := then.Add(jump)
+		r := s.Restore(now, Record{Name: "a", State: Backoff, Wanted: true, Since: then, Resume: then.Add(5 * time.Second)}, Found{})
+		if len(r.Actions) != 1 || r.Actions[0].For < 0 || r.Actions[0].For > 30*time.Second {
+			t.Errorf("clock moved by %s: %+v", jump, r.Actions)
+		}
+		for _, c := range must(s.Handle(now, paused)).Changes {
+			if c.Duration < 0 {
+				t.Errorf("clock moved by %s: %+v", jump, c)
+			}
+		}
+	}
+}

@@ -182,7 +182,7 @@ func (s *Set) move(svc *service, to State, cause string) {
 	}
 	t := Transition{Name: svc.Name, From: svc.State, To: to, Time: s.now, Cause: cause}
 	if !svc.Since.IsZero() {
-		t.Duration = s.now.Sub(svc.Since)
+		t.Duration = max(0, s.now.Sub(svc.Since)) // a clock can be set back
 	}
 	if !s.moved[svc.Name] {
 		s.moved[svc.Name] = true
