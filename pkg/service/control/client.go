@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -80,6 +81,10 @@ func (c Client) once(method, path string, body, v any) error {
 	// One that sends us away may have closed the connection already.
 	_, writeErr := conn.Write(head)
 	status, answer, err := readAnswer(bufio.NewReader(conn))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		// Its socket is there for the next one.
+		return fmt.Errorf("%w within %s", ErrNoSupervisor, 2*clientTime)
+	}
 	if err = errors.Join(writeErr, err); status == 0 && err != nil {
 		return fmt.Errorf("ask supervisor: %w", err)
 	}
@@ -133,6 +138,9 @@ func refusal(status int, body []byte) error {
 func readAnswer(in *bufio.Reader) (status int, body []byte, err error) {
 	head := &headReader{in: in, left: maxHead}
 	line, err := head.line()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return 0, nil, err
+	}
 	if err != nil {
 		return 0, nil, errNoAnswer
 	}

@@ -37,15 +37,3 @@ func connect(path string, limit time.Duration) (*net.UnixConn, error) {
 	}
 	return conn.(*net.UnixConn), nil
 }
-
-// shorten makes the queue of those who wait so short that it is worth waiting
-// in: Go's is as long as the kernel allows.
-func shorten(sock *net.UnixListener) error {
-	raw, err := sock.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var listenErr error
-	err = raw.Control(func(fd uintptr) { listenErr = unix.Listen(int(fd), 2*maxClients) })
-	return errors.Join(err, listenErr)
-}

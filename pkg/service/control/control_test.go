@@ -50,7 +50,7 @@ func serve(t *testing.T) (*fake, Client) {
 	}
 	path := filepath.Join(t.TempDir(), "control.sock")
 	f := &fake{}
-	s, err := Listen(path, f)
+	s, err := Listen(path, f, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,6 +95,9 @@ func (h *headReader) line() (string, error) {
 	for {
 		part, err := h.in.ReadSlice('\n')
 		line = append(line, part...)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return "", err
+		}
 		if h.left -= len(part); h.left < 0 || err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return "", errHead
 		}

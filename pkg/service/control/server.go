@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"slipway/pkg/service/status"
 )
@@ -35,29 +32,10 @@ type Supervisor interface {
 // Server answers on the control socket.
 type Server struct {
 	sup      Supervisor
+	path     string
 	sock     *net.UnixListener
 	crowd    crowd
 	sessions chan struct{}
-}
-
-// Listen makes the socket, in place of one that a predecessor left.
-func Listen(path string, s Supervisor) (*Server, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("listen for control: %w", err)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("listen for control: %w", err)
-	}
-	old := unix.Umask(0o177) // there must be no moment at which others can connect
-	sock, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	unix.Umask(old)
-	if err != nil {
-		return nil, fmt.Errorf("listen for control: %w", err)
-	}
-	if err := shorten(sock); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen for control: %w", err), sock.Close())
-	}
-	return &Server{sup: s, sock: sock, sessions: make(chan struct{}, maxSessions)}, nil
 }
 
 // Serve answers until Close.
@@ -77,7 +55,9 @@ func (s *Server) Serve() error {
 }
 
 // Close removes the socket.
-func (s *Server) Close() error { return s.sock.Close() }
+func (s *Server) Close() error {
+	return errors.Join(s.sock.Close(), os.Remove(s.path))
+}
 
 // welcome serves a client, in the place of another if need be.
 func (s *Server) welcome(conn *net.UnixConn) {

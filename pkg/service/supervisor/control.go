@@ -96,7 +96,11 @@ func because(cause string) string {
 
 // serve answers on the control socket for as long as the loop runs.
 func (s *Supervisor) serve() (*control.Server, error) {
-	server, err := control.Listen(s.Host.Paths.Own("control.sock"), remote{s})
+	keep, is := s.Holder.(control.Keeper)
+	if !is {
+		keep = nil
+	}
+	server, err := control.Listen(s.Host.Paths.Own("control.sock"), remote{s}, keep)
 	if err != nil {
 		return nil, err
 	}
