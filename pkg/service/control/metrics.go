@@ -73,11 +73,11 @@ var suffix = map[string]string{"counter": "_total"}
 type exposition struct{ bytes.Buffer }
 
 func (e *exposition) family(name, kind, unit, help string) {
-	fmt.Fprintf(e, "# TYPE %s %s\n", name, kind)
+	e.WriteString(fmt.Sprintf("# TYPE %s %s\n", name, kind))
 	if unit != "" {
-		fmt.Fprintf(e, "# UNIT %s %s\n", name, unit)
+		e.WriteString(fmt.Sprintf("# UNIT %s %s\n", name, unit))
 	}
-	fmt.Fprintf(e, "# HELP %s %s\n", name, help)
+	e.WriteString(fmt.Sprintf("# HELP %s %s\n", name, help))
 }
 
 func (e *exposition) sample(name string, v float64, labels ...string) {
@@ -88,7 +88,7 @@ func (e *exposition) sample(name string, v float64, labels ...string) {
 	if len(labels) > 0 {
 		e.WriteByte('}')
 	}
-	fmt.Fprintf(e, " %s\n", number(v))
+	e.WriteString(fmt.Sprintf(" %s\n", number(v)))
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
