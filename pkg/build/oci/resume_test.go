@@ -61,6 +61,7 @@ func TestDownloads(t *testing.T) {
 		answer func(n int, w http.ResponseWriter, r *http.Request, whole http.Handler) bool
 		ranges []string
 		want   string
+		stall  time.Duration // how long to wait for a silent server
 	}{
 		{name: "a good server", ranges: []string{""}},
 		{name: "cut connection", ranges: []string{"", rest}, answer: func(n int, w http.ResponseWriter, r *http.Request, whole http.Handler) bool {
@@ -95,7 +96,7 @@ func TestDownloads(t *testing.T) {
 			}
 			return n < 3
 		}},
-		{name: "silent after half", ranges: []string{"", rest}, answer: func(n int, w http.ResponseWriter, r *http.Request, whole http.Handler) bool {
+		{name: "silent after half", stall: 2 * time.Second, ranges: []string{"", rest}, answer: func(n int, w http.ResponseWriter, r *http.Request, whole http.Handler) bool {
 			if n > 1 {
 				return false
 			}
@@ -140,7 +141,9 @@ func TestDownloads(t *testing.T) {
 				leftover(t, store, layer.Digest, c.have)
 			}
 			remote := impatient()
-			remote.Stall = 500 * time.Millisecond
+			if c.stall != 0 {
+				remote.Stall = c.stall
+			}
 			err := use(&Finder{Store: store, Remote: remote}, s.host()+"/team/app:1")
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Fatalf("got %v, want %q", err, c.want)
