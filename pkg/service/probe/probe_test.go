@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -225,6 +226,76 @@ func TestNotify(t *testing.T) {
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Error("the socket is left")
+	}
+}
+
+// sd_notify_barrier(3) sends the end of a pipe and waits until it is closed: what
+// was sent before has been dealt with then. Descriptors are not collected here.
+func TestNotifyBarrier(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	n, err := ListenNotify(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("READY=1")); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rights := unix.UnixRights(int(w.Fd()))
+	if ctlErr := conn.Control(func(fd uintptr) { err = unix.Sendmsg(int(fd), []byte("BARRIER=1"), rights, nil, 0) }); ctlErr != nil || err != nil {
+		t.Fatal(ctlErr, err)
+	}
+	if err := errors.Join(w.Close(), r.SetReadDeadline(time.Now().Add(30*time.Second))); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("the descriptor is kept open: %d %v", n, err)
+	}
+	select {
+	case <-n.Ready():
+	default:
+		t.Error("READY=1 came before, and was not heard")
+	}
+}
+
+// One that takes a connection and says nothing holds a look for no longer than
+// the look may take.
+func TestSilenceIsNoAnswer(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	p := bundle.Probe{Kind: bundle.ProbeHTTP, Port: l.Addr().(*net.TCPAddr).Port, Path: "/"}
+	begin := time.Now()
+	if err := Check(ctx, p, self(t)); err == nil || time.Since(begin) > 20*time.Second {
+		t.Errorf("after %s: %v", time.Since(begin), err)
+	}
+	slow := self(t)
+	slow.Exec = func(ctx context.Context, _ []string) (reap.Status, error) {
+		<-ctx.Done()
+		return reap.Status{}, ctx.Err()
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := Check(ctx, bundle.Probe{Kind: bundle.ProbeExec, Command: []string{"check"}}, slow); err == nil || !strings.Contains(err.Error(), "check: not done after") {
+		t.Errorf("a command that hangs: %v", err)
 	}
 }
 
