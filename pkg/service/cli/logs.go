@@ -17,7 +17,7 @@ import (
 func logsFlags(f *flag.FlagSet, o *options) {
 	jsonFlag(f, o)
 	f.BoolVar(&o.follow, "f", false, "wait for more")
-	f.BoolVar(&o.previous, "previous", false, "of the run before the last start")
+	f.BoolVar(&o.previous, "previous", false, "of the run before the last start; without a name, of the boot before")
 	f.StringVar(&o.since, "since", "", "no lines before a `time`, such as 10m or 2026-11-24T10:00:00Z")
 	f.IntVar(&o.tail, "n", 0, "only the last `lines`")
 }
