@@ -46,15 +46,25 @@ func read(ctx context.Context, at places, q Query) iter.Seq2[Line, error] {
 	}
 }
 
-// locate says where the log is: in files or, if that is younger, in memory.
+// locate says where the log is: in files or, if that is younger, in memory. The
+// two may share an index, so the files with the output tell.
 func locate(p Paths, s bundle.Section, folder string) places {
 	file, memory := p.section(s, folder), p.memory(s, folder)
-	a, errA := os.Stat(file.index())
-	b, errB := os.Stat(memory.index())
-	if errB == nil && (errA != nil || b.ModTime().After(a.ModTime())) {
+	if memory.written().After(file.written()) {
 		return memory
 	}
 	return file
+}
+
+// written is when something was last written there; zero for never.
+func (at places) written() time.Time {
+	var last time.Time
+	for _, s := range streamsOf {
+		if info, err := os.Stat(at.file(s)); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last
 }
 
 // errDone ends the walk because nobody wants more lines.

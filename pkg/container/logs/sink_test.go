@@ -78,6 +78,9 @@ func TestMemlogd(t *testing.T) {
 	if err != nil || len(last) != 2 {
 		t.Errorf("last lines are %v, %v", last, err)
 	}
+	if got := texts(t, p, b, Query{}); len(got) != 3 {
+		t.Errorf("what is kept in memory reads %q", got)
+	}
 }
 
 // TestMemlogdThatDoesNotRead holds up its container for a moment only.
