@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +26,7 @@ type bench struct {
 	tool, yml, dir string
 	rounds         int
 	only           string
+	variants       *regexp.Regexp
 }
 
 func main() {
@@ -34,8 +36,10 @@ func main() {
 	flag.StringVar(&b.tool, "slipway", "bin/slipway", "the host tool")
 	flag.StringVar(&b.yml, "yml", "linuxkit.yml", "the demo")
 	flag.StringVar(&b.only, "only", "", "measure builds or initrds only")
+	variants := flag.String("variants", "", "initrds whose name, such as payload-zstd, matches")
 	out := flag.String("o", "", "write the tables to this file")
 	flag.Parse()
+	b.variants = regexp.MustCompile(*variants)
 	if err := b.run(*out); err != nil {
 		log.Fatal(err)
 	}
