@@ -35,6 +35,7 @@ const journalFile = "/run/slipway/journal"
 // are found while the steps after that go on, and are there when the list ends.
 var steps = []step{
 	{name: "root", do: (*Machine).enterRoot, fatal: true},
+	{name: "read ahead", do: (*Machine).startReadAhead},
 	{name: "proc", do: func(*Machine) error { return mountAll(procMount) }},
 	{name: "options", do: (*Machine).readOptions, everywhere: true},
 	{name: "protect root", do: func(*Machine) error { return protectRoot() }},

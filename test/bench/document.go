@@ -25,6 +25,9 @@ func readDocument(file string) (*document, error) {
 	d := &document{text: map[string]string{}}
 	for _, p := range parts {
 		d.headings = append(d.headings, p.heading)
+		if p.guests {
+			d.headings = append(d.headings, p.heading+counted)
+		}
 	}
 	data, err := os.ReadFile(file)
 	if file == "" || errors.Is(err, fs.ErrNotExist) {
