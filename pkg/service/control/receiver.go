@@ -51,11 +51,12 @@ func descriptors(oob []byte) []int {
 	return all
 }
 
-// close gives back what nobody took.
+// close gives back what came: a program that was started has copies.
 func (r *receiver) close() {
 	for _, f := range r.files {
 		if err := f.Close(); err != nil {
-			return
+			break
 		}
 	}
+	r.files = nil
 }

@@ -25,7 +25,7 @@ type Supervisor interface {
 	One(context.Context, string) (status.Service, error)
 	// Ask is one of start, stop and restart. The wish may be empty.
 	Ask(ctx context.Context, verb, name string, w Wish) error
-	// Exec starts a program in a container. The files are closed by then.
+	// Exec starts a program in a container. Its files are closed afterwards.
 	Exec(ctx context.Context, name string, p Program) (Session, error)
 }
 
@@ -103,6 +103,7 @@ func (s *Server) serve(v *visitor) {
 		return
 	}
 	a := s.respond(v, r, q, err)
+	r.close()
 	if !s.crowd.reach(v, writing) {
 		return
 	}

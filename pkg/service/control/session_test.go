@@ -153,6 +153,30 @@ func TestExecWithoutItsClient(t *testing.T) {
 	}
 }
 
+// The end of a program's output is seen even while the program runs on.
+func TestExecClosesItsCopies(t *testing.T) {
+	_, c := serve(t)
+	files, _ := streams(t, "")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	run, err := c.Exec("web", Program{Args: []string{"/bin/sh", "-c", "echo all; exec >&-; exec sleep 1000"}, Files: []*os.File{files[0], w, files[2]}})
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := io.ReadAll(r); err != nil || string(data) != "all\n" {
+		t.Errorf("%q %v", data, err)
+	}
+	if err := run.Signal(unix.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	if _, err := run.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Nobody's open files pile up in the supervisor.
 func TestFilesAreGivenBack(t *testing.T) {
 	_, c := serve(t)
