@@ -105,11 +105,21 @@ func (p *picture) waits(r row) {
 }
 
 func (p *picture) bars(u Unit) {
+	var started time.Duration
+	for _, s := range u.Steps {
+		if s.Name != StepRun {
+			started = max(started, s.End)
+		}
+	}
 	for _, last := range []bool{false, true} { // a service runs behind its other steps
 		for _, s := range u.Steps {
-			if last != runs(s) {
-				p.bar(s)
+			if last == !runs(s) {
+				continue
 			}
+			if s.Name == StepRun && !runs(s) {
+				s.Begin = min(max(s.Begin, started), s.End) // an onboot step's run has its start in it
+			}
+			p.bar(s)
 		}
 	}
 }

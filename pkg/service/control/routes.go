@@ -85,8 +85,11 @@ func (s *Server) ask(ctx context.Context, verb, name string, body []byte) answer
 	}
 	err := s.sup.Ask(ctx, verb, name, w)
 	a := s.one(ctx, name)
-	if err != nil && a.status == 200 {
-		return failure(409, err)
+	switch {
+	case err == nil:
+		return a
+	case a.status == 404 && w.Path == "":
+		return failure(404, err)
 	}
-	return a
+	return failure(409, err)
 }
