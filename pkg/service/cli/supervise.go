@@ -41,6 +41,9 @@ func runSupervise(c *call) error {
 		return err
 	}
 	words := openWords(h)
+	if err := run.Forget(c.paths.Own()); err != nil {
+		h.Say("%s", err)
+	}
 	s, err := supervisor.New(supervisor.Config{
 		Host: h, Engine: run.New(h, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
 		Holder: holder(), Up: words.up, Ready: words.ready,

@@ -51,6 +51,16 @@ func (e engine) Exec(ctx context.Context, b *bundle.Bundle, argv []string) (reap
 	return status, errors.Join(err, killErr, os.RemoveAll(s.dir))
 }
 
+// Forget removes what sessions of a supervisor that was killed have left. Their
+// programs go on.
+func Forget(dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, "exec-*"))
+	for _, name := range names {
+		err = errors.Join(err, os.RemoveAll(name))
+	}
+	return err
+}
+
 // session has a folder of its own while it lasts.
 type session struct {
 	id      reap.Ident

@@ -1,0 +1,93 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container"
+	"slipway/pkg/container/runc"
+	"slipway/pkg/reap"
+)
+
+// reaper is the one of this process.
+var reaper = reap.New()
+
+// scripted is an engine whose OCI runtime is a shell script.
+func scripted(t *testing.T, script string) engine {
+	t.Helper()
+	dir := t.TempDir()
+	program := dir + "/runc"
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return engine{&container.Engine{Runtime: &runc.Runtime{Path: program, Reaper: reaper}, Reaper: reaper,
+		RunDir: dir, Log: slog.New(slog.DiscardHandler)}}
+}
+
+func (e engine) left(t *testing.T) []string {
+	t.Helper()
+	names, err := filepath.Glob(e.RunDir + "/exec-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestExecSession(t *testing.T) {
+	for script, want := range map[string]reap.Status{
+		"exit 7":     {Code: 7},
+		"kill -9 $$": {Signal: unix.SIGKILL},
+		`echo '{"level":"error","msg":"exec: \"x\": executable file not found in $PATH"}' >$4; exit 255`: {Code: 127},
+		"exit 255": {Code: 255},
+	} {
+		e := scripted(t, script)
+		s, err := e.Begin(&bundle.Bundle{Name: "web"}, Program{Args: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Wait(t.Context()); err != nil || got != want {
+			t.Errorf("%s: %v %v, want %v", script, got, err, want)
+		}
+		if left := e.left(t); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+	}
+}
+
+// A probe that takes too long is killed with its program, and leaves nothing.
+func TestExecIsKilled(t *testing.T) {
+	e := scripted(t, `while [ $# -gt 0 ]; do [ $1 = --pid-file ] && file=$2; shift; done; sleep 1000 & echo $! >$file; wait`)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if _, err := e.Exec(ctx, &bundle.Bundle{Name: "web"}, []string{"x"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(begin); took > time.Minute {
+		t.Errorf("killed after %s", took)
+	}
+	if left := e.left(t); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestForget(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(dir+"/exec-1", 0o700), os.Mkdir(dir+"/containers", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Forget(dir); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := os.ReadDir(dir); err != nil || len(all) != 1 || all[0].Name() != "containers" {
+		t.Errorf("%v %v", all, err)
+	}
+}
