@@ -3,7 +3,6 @@ package control
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -73,11 +72,11 @@ var suffix = map[string]string{"counter": "_total"}
 type exposition struct{ bytes.Buffer }
 
 func (e *exposition) family(name, kind, unit, help string) {
-	e.WriteString(fmt.Sprintf("# TYPE %s %s\n", name, kind))
+	e.WriteString("# TYPE " + name + " " + kind + "\n")
 	if unit != "" {
-		e.WriteString(fmt.Sprintf("# UNIT %s %s\n", name, unit))
+		e.WriteString("# UNIT " + name + " " + unit + "\n")
 	}
-	e.WriteString(fmt.Sprintf("# HELP %s %s\n", name, help))
+	e.WriteString("# HELP " + name + " " + help + "\n")
 }
 
 func (e *exposition) sample(name string, v float64, labels ...string) {
@@ -88,7 +87,7 @@ func (e *exposition) sample(name string, v float64, labels ...string) {
 	if len(labels) > 0 {
 		e.WriteByte('}')
 	}
-	e.WriteString(fmt.Sprintf(" %s\n", number(v)))
+	e.WriteString(" " + number(v) + "\n")
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
