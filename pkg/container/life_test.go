@@ -227,7 +227,6 @@ func TestMutate(t *testing.T) {
 	same(t, before, state(t, e, root))
 }
 
-// Paths in which a character has a meaning to the overlay driver.
 // TestEnvironmentIsTheBundles starts a container and looks for what we have in
 // our own environment, and for what we give the runtime.
 func TestEnvironmentIsTheBundles(t *testing.T) {
@@ -247,6 +246,7 @@ func TestEnvironmentIsTheBundles(t *testing.T) {
 	}
 }
 
+// Paths in which a character has a meaning to the overlay driver.
 func TestOddBundleNames(t *testing.T) {
 	root := filepath.Join(t.TempDir(), `a,upperdir=:b\c d`)
 	must(t, os.Mkdir(root, 0o755))
