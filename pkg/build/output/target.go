@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // Target is where the files of a build go: DIR/NAME plus a suffix.
@@ -32,12 +34,29 @@ func (t *Target) Create(suffix string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	file, err := os.CreateTemp(dir, "."+filepath.Base(name)+".tmp-")
+	temp := "." + filepath.Base(name) + ".tmp-"
+	sweep(dir, temp)
+	file, err := os.CreateTemp(dir, temp)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", name, err)
 	}
 	t.pending = append(t.pending, pending{file.Name(), name})
 	return file, nil
+}
+
+// oldTemp is longer than any build takes.
+const oldTemp = 24 * time.Hour
+
+// sweep removes what a build that was killed left behind; what cannot be removed
+// does no harm.
+func sweep(dir, prefix string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err == nil && strings.HasPrefix(e.Name(), prefix) && info.Mode().IsRegular() && time.Since(info.ModTime()) > oldTemp {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 // folder is where the files lie, and temporary ones until they are complete.
