@@ -11,7 +11,6 @@ import (
 	"slipway/pkg/boot/console"
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
-	"slipway/pkg/heap"
 	"slipway/pkg/journal"
 	"slipway/pkg/reap"
 	"slipway/pkg/timeline"
@@ -69,7 +68,7 @@ func Main() int {
 		m.Console.Printf("boot done after %.2fs", timeline.Now().Seconds())
 	}
 	debug.SetGCPercent(30)
-	m.warn("give memory back", heap.Shrink())
+	debug.FreeOSMemory()
 	if m.Contained {
 		return m.waitContained()
 	}

@@ -50,6 +50,12 @@ const beginScript = `#!/bin/sh
 exec bench-now begin
 `
 
+// lastStep leaves the watching behind: the boot is to be over by then.
+const lastStep = `#!/bin/sh
+bench-now end
+setsid bench-watch </dev/null &
+`
+
 func (g guest) yaml() string {
 	var y strings.Builder
 	y.WriteString("kernel:\n  image: slipway/kernel:v0.1\n  cmdline: \"console=ttyS0\"\ninit:\n")
@@ -65,7 +71,8 @@ func (g guest) yaml() string {
 		{"usr/bin/bench-sample", sampleScript},
 		{"usr/bin/bench-now", nowScript},
 		{"etc/init.d/019-begin", beginScript},
-		{"etc/init.d/099-bench", "#!/bin/sh\nbench-now end\n" + g.script + "poweroff -f\n"},
+		{"usr/bin/bench-watch", "#!/bin/sh\n" + g.script + "poweroff -f\n"},
+		{"etc/init.d/099-bench", lastStep},
 	} {
 		fmt.Fprintf(&y, "  - {path: %s, mode: \"0755\", contents: %q}\n", f.path, f.content)
 	}

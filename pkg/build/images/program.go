@@ -26,12 +26,16 @@ func (p *program) inputs(ctx context.Context, s *site) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", p.To, err)
 	}
-	return lines, nil
+	return append(lines, smallPages), nil
 }
+
+// smallPages is a default for $GODEBUG. Our programs' heaps are smaller than one
+// huge page; the kernel would give PID 1 and the supervisor two of them each.
+const smallPages = "-X runtime.godebugDefault=disablethp=1"
 
 func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 	s.say("compiling %s", p.Package)
-	data, err := goBuild(ctx, s.root, p.Package, p.env(s), "-ldflags=-s -w -buildid=")
+	data, err := goBuild(ctx, s.root, p.Package, p.env(s), "-ldflags=-s -w -buildid= "+smallPages)
 	if err != nil {
 		return fmt.Errorf("build %s: %w", p.To, err)
 	}

@@ -13,11 +13,11 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs"
-	"slipway/pkg/heap"
 	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
@@ -173,7 +173,7 @@ func (s *Supervisor) loop(ctx context.Context) {
 			f()
 			rest.Reset(restTime)
 		case <-rest.C:
-			s.report(heap.Shrink())
+			debug.FreeOSMemory()
 		case <-s.dog.hungry():
 			s.feed()
 		case <-stop:
