@@ -224,6 +224,8 @@ func killMany(n int) (killed, held int) {
 	return killed, held
 }
 
+// supervisorPid finds the child of the keeper, which is PID 1 here. A child that
+// the supervisor has forked goes by the same name until it is another program.
 func supervisorPid() int {
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -231,11 +233,16 @@ func supervisorPid() int {
 	}
 	for _, f := range files {
 		data, err := os.ReadFile(f)
-		if args := strings.Split(string(data), "\x00"); err == nil && len(args) > 2 && args[1] == "supervise" {
-			var pid int
-			if _, err := fmt.Sscanf(f, "/proc/%d/cmdline", &pid); err == nil {
-				return pid
-			}
+		if args := strings.Split(string(data), "\x00"); err != nil || len(args) < 3 || args[1] != "supervise" {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join(filepath.Dir(f), "stat"))
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if err != nil || len(fields) < 2 || fields[1] != "1" {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {
+			return pid
 		}
 	}
 	return 0
