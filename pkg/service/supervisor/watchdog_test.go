@@ -98,3 +98,22 @@ func TestWatchdogIsThereWhenAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// A loop that hangs feeds nothing, though all services are well.
+func TestWatchdogIsNotFedByALoopThatHangs(t *testing.T) {
+	m := boot(t, "fake-watchdog slipway.watchdog=3s", "a run")
+	m.awaitReady()
+	m.awaitFed()
+	var before, after int
+	if err := m.sup.Do(t.Context(), func() {
+		before = m.fed()
+		time.Sleep(2500 * time.Millisecond)
+		after = m.fed()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if after != before {
+		t.Errorf("it was fed %d times by a loop that hung", after-before)
+	}
+	m.awaitFed()
+}
