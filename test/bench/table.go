@@ -38,7 +38,7 @@ const reference = "plain runc run"
 
 func bootTable(b *bench, rows []row) string {
 	var m strings.Builder
-	fmt.Fprintf(&m, "%d onboot containers and %d services, %d rounds.\n\n", b.count, b.count, b.rounds)
+	fmt.Fprintf(&m, "%d onboot containers and %d services; rounds: %d.\n\n", b.count, b.count, b.rounds)
 	m.WriteString("| stack | root | first onboot (s) | last service (s) | ratio to runc | resident (MB) |\n")
 	m.WriteString("| --- | --- | --- | --- | --- | --- |\n")
 	for _, r := range rows {
