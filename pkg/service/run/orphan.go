@@ -17,17 +17,22 @@ import (
 // orphanTime is how long a runtime whose supervisor died may take to finish.
 const orphanTime = 30 * time.Second
 
+// forkTime is how long what a dead supervisor has forked may take to become a
+// runtime. Only so long is anything taken for that which looks like it: it may
+// be the supervisor of another machine, in a container of this one.
+const forkTime = time.Second
+
 // awaitRuntime waits until no OCI runtime is at work for a container any more:
 // one that a killed supervisor had started goes on, and what it will leave is
 // not known before it ends. One that takes too long is killed.
 func awaitRuntime(id string) error {
-	deadline := time.Now().Add(orphanTime)
+	begin := time.Now()
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		found, err := runtimesFor(id)
+		found, err := runtimesFor(id, time.Since(begin) < forkTime)
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		if time.Now().After(deadline) {
+		if time.Since(begin) > orphanTime {
 			for _, p := range found {
 				if err := p.Signal(unix.SIGKILL); err != nil {
 					return fmt.Errorf("end the runtime of %s: %w", id, err)
@@ -40,7 +45,7 @@ func awaitRuntime(id string) error {
 
 // runtimesFor finds processes whose last argument is the container's id and
 // that were called as our driver calls a runtime.
-func runtimesFor(id string) ([]reap.Ident, error) {
+func runtimesFor(id string, forked bool) ([]reap.Ident, error) {
 	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		return nil, err
@@ -48,11 +53,11 @@ func runtimesFor(id string) ([]reap.Ident, error) {
 	var found []reap.Ident
 	for _, name := range entries {
 		data, err := os.ReadFile(name)
-		if err != nil || !callsRuntime(data, id) {
+		if err != nil {
 			continue // processes come and go
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-		if err != nil {
+		if err != nil || !callsRuntime(data, id) && !(forked && isForked(data, pid)) {
 			continue
 		}
 		if p, err := reap.Identify(pid); err == nil && p.Alive() {
@@ -60,6 +65,19 @@ func runtimesFor(id string) ([]reap.Ident, error) {
 		}
 	}
 	return found, nil
+}
+
+// isForked tells whether a process is what a dead supervisor forked to be a
+// runtime, and that has not come to be one yet. It goes by its parent's name.
+func isForked(cmdline []byte, pid int) bool {
+	args := bytes.Split(cmdline, []byte{0})
+	if len(args) < 2 || string(args[1]) != "supervise" || pid == os.Getpid() {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	// Our own are no concern: who starts one knows of it.
+	return err == nil && len(fields) > 1 && string(fields[1]) != strconv.Itoa(os.Getpid())
 }
 
 func callsRuntime(cmdline []byte, id string) bool {
