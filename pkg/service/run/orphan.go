@@ -44,7 +44,8 @@ func awaitRuntime(id string) error {
 }
 
 // runtimesFor finds processes whose last argument is the container's id and
-// that were called as our driver calls a runtime.
+// that were called as our driver calls a runtime; with forked, those as well that
+// are about to be called.
 func runtimesFor(id string, forked bool) ([]reap.Ident, error) {
 	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
