@@ -24,13 +24,17 @@ func (e *Engine) reclaim(b *bundle.Bundle) error {
 	if _, err := os.Lstat(e.Runtime.StateDir(b.Name)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	return e.phase(b, PhaseClean, func() error { return e.takeAway(b) })
+}
+
+func (e *Engine) takeAway(b *bundle.Bundle) error {
 	id, from, err := e.Runtime.ReadOrigin(b.Name)
 	if err != nil {
 		// A runtime that was killed early has left no state, or half of one.
 		e.logger(b).Debug("stale state", "err", err)
 	}
 	if id.Alive() && from != b.Dir && path.Dir(from) != path.Join(e.runDir(), "containers") {
-		return fmt.Errorf("%s %s: a container of this name runs already, from %s (pid %d)", b.Section, b.Name, from, id.Pid)
+		return fmt.Errorf("a container of this name runs already, from %s (pid %d)", from, id.Pid)
 	}
 	return errors.Join(e.endStale(b, id), e.Runtime.RemoveState(b.Name, mount.Clear), mount.Clear(b.Dir))
 }

@@ -32,7 +32,7 @@ func (e *Engine) Start(ctx context.Context, b *bundle.Bundle, io IO) (*Container
 	if err := e.Clean(b); err != nil {
 		e.logger(b).Warn("clean up after the last run", "err", err)
 	}
-	if err := e.phase(b, PhaseClean, func() error { return e.reclaim(b) }); err != nil {
+	if err := e.reclaim(b); err != nil {
 		return nil, err
 	}
 	s := &starting{e: e, b: b, io: io}
