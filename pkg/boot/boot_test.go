@@ -112,13 +112,21 @@ func TestStepOrder(t *testing.T) {
 	}
 }
 
+// testMachine is a machine whose reaper ends with the test: it would take the
+// children of later ones.
+func testMachine(t *testing.T) *Machine {
+	m := newMachine()
+	t.Cleanup(m.children.reaper.Close)
+	return m
+}
+
 func TestRunSteps(t *testing.T) {
 	var ran []string
 	note := func(name string, err error) func(*Machine) error {
 		return func(*Machine) error { ran = append(ran, name); return err }
 	}
 	broken := errors.New("broken")
-	m := newMachine()
+	m := testMachine(t)
 	m.Contained = false
 	list := []step{{name: "a", do: note("a", broken)}, {name: "b", do: note("b", nil)}, {name: "c", do: note("c", broken), fatal: true}, {name: "d", do: note("d", nil)}}
 	err := m.runSteps(list)
@@ -135,7 +143,7 @@ func TestRunSteps(t *testing.T) {
 
 func TestRunStepsInAContainer(t *testing.T) {
 	ran := ""
-	m := newMachine()
+	m := testMachine(t)
 	m.Contained = true
 	list := []step{
 		{name: "a", do: func(*Machine) error { ran += "a"; return nil }},
@@ -252,7 +260,7 @@ func TestCallRefuses(t *testing.T) {
 }
 
 func TestRequestOnce(t *testing.T) {
-	m := newMachine()
+	m := testMachine(t)
 	m.Console = console.New()
 	m.request(power.Halt)
 	m.request(power.Reboot)
