@@ -70,10 +70,18 @@ func (m *module) cgoEnv(ctx context.Context, s *site, dir string) ([]string, err
 			return nil, fmt.Errorf("unpack %s: %w", d, err)
 		}
 	}
-	triplet := crossTargets[s.arch].triplet
+	return crossEnv(crossTargets[s.arch].triplet, dir), nil
+}
+
+// crossEnv has cgo take a compiler and the libraries unpacked in dir.
+func crossEnv(triplet, dir string) []string {
+	lib := filepath.Join(dir, "usr/lib", triplet)
 	return []string{
 		"CC=" + triplet + "-gcc",
 		"PKG_CONFIG_SYSROOT_DIR=" + dir,
-		"PKG_CONFIG_LIBDIR=" + filepath.Join(dir, "usr/lib", triplet, "pkgconfig"),
-	}, nil
+		"PKG_CONFIG_LIBDIR=" + filepath.Join(lib, "pkgconfig"),
+		// What pkg-config says is no part of the key of Go's build cache, which
+		// would link with the folder of an earlier build. These flags are.
+		"CGO_LDFLAGS=-O2 -g -L" + lib,
+	}
 }
