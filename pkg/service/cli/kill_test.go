@@ -51,8 +51,8 @@ func TestSupervisorKilled(t *testing.T) {
 	}
 	events := readEvents(t, dir)
 	checkNumbers(t, events)
-	for name, atLeast := range map[string]int{"crash": kills / 10, "toggled": kills / 50} {
-		checkRuns(t, dir, name, events, atLeast)
+	for name, n := range atLeast(kills) {
+		checkRuns(t, dir, name, events, n)
 	}
 }
 
@@ -125,14 +125,14 @@ func checkNumbers(t *testing.T, events []state.Transition) {
 }
 
 // checkRuns compares what a service did with what is recorded and logged.
-func checkRuns(t *testing.T, dir, name string, events []state.Transition, atLeast int) {
+func checkRuns(t *testing.T, dir, name string, events []state.Transition, enough int) {
 	t.Helper()
 	begun := strings.Fields(readFile(t, filepath.Join(dir, name+".begun")))
 	left := strings.Fields(readFile(t, filepath.Join(dir, name+".left")))
 	if slices.Contains(begun, "double") {
 		t.Fatalf("%s ran twice at a time", name)
 	}
-	if len(left) < atLeast {
+	if len(left) < enough {
 		t.Errorf("%s: only %d exits", name, len(left))
 	}
 	checkOutput(t, name, logOf(t, dir, name), begun, left)

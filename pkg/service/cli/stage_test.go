@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -115,7 +116,7 @@ func playStage(dir string) error {
 	go func() { done <- k.Run(ctx) }()
 	toggled, toggle := make(chan error, 1), make(chan struct{})
 	go func() { toggled <- toggleService(dir, toggle) }()
-	killed, stopped := killMany(kills)
+	killed, stopped := killMany(kills, func() bool { return busyEnough(dir, kills) })
 	close(toggle)
 	err = <-toggled
 	cancel()
@@ -199,11 +200,27 @@ func stageMounts() error {
 	return nil
 }
 
-// killMany kills the supervisor n times, each time after it has lived for a
-// while: sometimes it has hardly begun, sometimes all is well. Now and then it
-// is only held, and goes on before it is killed.
-func killMany(n int) (killed, held int) {
-	for deadline := time.Now().Add(15 * time.Minute); killed < n && time.Now().Before(deadline); {
+// atLeast is how often services have to exit while a supervisor is killed.
+func atLeast(kills int) map[string]int {
+	return map[string]int{"crash": kills / 10, "toggled": kills / 50}
+}
+
+// busyEnough tells whether they have: on a slow machine that takes more kills.
+func busyEnough(dir string, kills int) bool {
+	for name, n := range atLeast(kills) {
+		left, err := os.ReadFile(filepath.Join(dir, name+".left"))
+		if err != nil || bytes.Count(left, []byte("\n")) < n {
+			return false
+		}
+	}
+	return true
+}
+
+// killMany kills the supervisor n times, and more often until enough, each time
+// after it has lived for a while: sometimes it has hardly begun, sometimes all is
+// well. Now and then it is only held, and goes on before it is killed.
+func killMany(n int, enough func() bool) (killed, held int) {
+	for deadline := time.Now().Add(15 * time.Minute); (killed < n || !enough()) && time.Now().Before(deadline); {
 		longest := 90
 		if rand.IntN(16) == 0 {
 			longest = 600
