@@ -51,11 +51,21 @@ func (c *testCase) problems(t *testing.T) []string {
 		}
 		for i := range c.want.Boots {
 			if problems := c.boot(t, image, i, disks); len(problems) > 0 {
-				return append(problems, "format "+format)
+				return c.inFormat(format, problems)
 			}
 		}
 	}
 	return nil
+}
+
+// inFormat says which of several formats has problems.
+func (c *testCase) inFormat(format string, problems []string) []string {
+	if len(c.want.Formats) > 1 {
+		for i, p := range problems {
+			problems[i] = format + ": " + p
+		}
+	}
+	return problems
 }
 
 func (c *testCase) makeDisks(ctx context.Context) ([]qemu.Disk, error) {

@@ -14,8 +14,11 @@ type Exec struct {
 	Args     []string
 	Env      []string // more than the container's
 	Terminal bool     // Stdin is a terminal, and the program gets one of its own
-	PidFile  string
-	Log      string // where the runtime writes what went wrong
+	// Process is a file that says it all as OCI's process does, in place of Args,
+	// Env and Terminal.
+	Process string
+	PidFile string
+	Log     string // where the runtime writes what went wrong
 	// Nil is /dev/null.
 	Stdin, Stdout, Stderr *os.File
 }
@@ -26,14 +29,17 @@ func (r *Runtime) execArgs(e Exec) []string {
 		args = append(args, "--log", e.Log, "--log-format", "json")
 	}
 	args = append(args, "exec")
+	if e.PidFile != "" {
+		args = append(args, "--pid-file", e.PidFile)
+	}
+	if e.Process != "" {
+		return append(args, "--process", e.Process, e.ID)
+	}
 	if e.Terminal {
 		args = append(args, "--tty")
 	}
 	for _, v := range e.Env {
 		args = append(args, "--env", v)
-	}
-	if e.PidFile != "" {
-		args = append(args, "--pid-file", e.PidFile)
 	}
 	return append(append(args, e.ID), e.Args...)
 }

@@ -2,12 +2,15 @@ package run
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
@@ -82,10 +85,13 @@ func (e engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 		return nil, fmt.Errorf("run in %s: %w", b.Name, err)
 	}
 	s := &session{dir: dir}
-	s.process, err = e.Runtime.StartExec(runc.Exec{
+	call := runc.Exec{
 		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(), Log: s.log(),
 		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
-	})
+	}
+	if call.Process, err = sized(b, p, dir); err == nil {
+		s.process, err = e.Runtime.StartExec(call)
+	}
 	if err != nil {
 		err = fmt.Errorf("run %s in %s: %w", strings.Join(p.Args, " "), b.Name, err)
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -94,6 +100,28 @@ func (e engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 		s.id = reap.Ident{Pid: s.process.Pid()} // it has ended already
 	}
 	return s, nil
+}
+
+// sized describes a program on a terminal in a file in dir, because there is no
+// other way to tell the runtime the terminal's size before the program asks for
+// it. It returns "" where there is no size to tell.
+func sized(b *bundle.Bundle, p Program, dir string) (file string, err error) {
+	if !p.Terminal || p.Stdin == nil || b.Spec == nil || b.Spec.Process == nil {
+		return "", nil
+	}
+	size, err := unix.IoctlGetWinsize(int(p.Stdin.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Row == 0 || size.Col == 0 {
+		return "", nil //nolint:nilerr // a terminal without a size is one all the same
+	}
+	process := *b.Spec.Process
+	process.Args, process.Env, process.Terminal = p.Args, slices.Concat(process.Env, p.Env), true
+	process.ConsoleSize = &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
+	data, err := json.Marshal(process)
+	if err != nil {
+		return "", err
+	}
+	file = filepath.Join(dir, "process.json")
+	return file, os.WriteFile(file, data, 0o600)
 }
 
 func (s *session) pidFile() string { return filepath.Join(s.dir, "pid") }

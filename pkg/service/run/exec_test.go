@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
@@ -59,6 +60,39 @@ func TestExecSession(t *testing.T) {
 		if left := e.left(t); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
+	}
+}
+
+// A program on a terminal finds the terminal's size when it begins, and is
+// what the bundle says of its programs beside what was asked for.
+func TestExecKnowsTheTerminalsSize(t *testing.T) {
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 37, Col: 101}); err != nil {
+		t.Fatal(err)
+	}
+	e := scripted(t, `while [ $# -gt 1 ]; do [ $1 = --process ] && cp $2 $(dirname $0)/seen; shift; done; exec echo "$@"`)
+	b := &bundle.Bundle{Name: "web", Spec: &specs.Spec{Process: &specs.Process{Args: []string{"web"}, Env: []string{"A=1"}, Cwd: "/srv"}}}
+	s, err := e.Begin(b, Program{Args: []string{"sh"}, Env: []string{"TERM=vt100"}, Terminal: true, Stdin: terminal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(e.RunDir, "seen"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"terminal":true,"consoleSize":{"height":37,"width":101},"user":{"uid":0,"gid":0},"args":["sh"],"env":["A=1","TERM=vt100"],"cwd":"/srv"}`
+	if string(data) != want {
+		t.Errorf("the runtime is told %s\nwant %s", data, want)
+	}
+	if b.Spec.Process.Terminal || len(b.Spec.Process.Env) != 1 {
+		t.Errorf("the bundle has changed: %+v", b.Spec.Process)
 	}
 }
 
