@@ -119,6 +119,35 @@ func TestFullMemory(t *testing.T) {
 	}
 }
 
+// A reader may come between the two writes of the first record, or while the
+// head is being written.
+func TestLookupBesideTheWriter(t *testing.T) {
+	dir := t.TempDir()
+	record := Exit{Exit: exitOf(5, 50, 1)}.encode(1)
+	write := func(b []byte, at int64) {
+		t.Helper()
+		f, err := os.OpenFile(ledgerPath(dir), os.O_WRONLY|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(b, at); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(record, offset(1))
+	if _, found, err := Lookup(dir, reap.Ident{Pid: 5, Start: 50}); found || err != nil {
+		t.Errorf("before there is a head: found %v, err %v", found, err)
+	}
+	write(record[:recordSize/2], 0)
+	time.AfterFunc(20*time.Millisecond, func() { write(record, 0) })
+	if e, found, err := Lookup(dir, reap.Ident{Pid: 5, Start: 50}); !found || err != nil || e.Status.Code != 1 {
+		t.Errorf("beside a torn head: %v, found %v, err %v", e.Status, found, err)
+	}
+}
+
 func TestOneKeeperAtATime(t *testing.T) {
 	dir := t.TempDir()
 	l, err := Open(dir)

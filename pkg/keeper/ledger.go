@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -108,13 +109,14 @@ func (l *Ledger) Close() error { return l.file.Close() }
 
 func offset(seq uint64) int64 { return recordSize * (1 + int64((seq-1)%slots)) }
 
-// newest is the sequence number of the last record, 0 if there is none.
+// newest is the sequence number of the last record, 0 if there is none. A head
+// that is being written is read again: its writer may have been interrupted.
 func newest(f *os.File) (uint64, error) {
 	var b [recordSize]byte
-	for range 100 {
+	for range 1000 {
 		n, err := f.ReadAt(b[:], 0)
-		if n == 0 {
-			return 0, nil
+		if n == 0 || b == [recordSize]byte{} {
+			return 0, nil // the first record is behind the head, which follows
 		}
 		if n < recordSize {
 			return 0, fmt.Errorf("read ledger: %w", err)
@@ -122,6 +124,7 @@ func newest(f *os.File) (uint64, error) {
 		if seq, _, ok := decode(b[:]); ok {
 			return seq, nil
 		}
+		time.Sleep(time.Millisecond)
 	}
 	return 0, errors.New("read ledger: its head is broken")
 }
