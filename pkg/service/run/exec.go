@@ -111,7 +111,7 @@ func sized(b *bundle.Bundle, p Program, dir string) (file string, err error) {
 	}
 	size, err := unix.IoctlGetWinsize(int(p.Stdin.Fd()), unix.TIOCGWINSZ)
 	if err != nil || size.Row == 0 || size.Col == 0 {
-		return "", nil //nolint:nilerr // a terminal without a size is one all the same
+		return "", nil // a terminal without a size is one all the same
 	}
 	process := *b.Spec.Process
 	process.Args, process.Env, process.Terminal = p.Args, slices.Concat(process.Env, p.Env), true
