@@ -90,8 +90,8 @@ func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 // The machines are emulated and share the host with others: what a boot takes
 // in good times says nothing, and only a hang exceeds these.
 const (
-	bootTimeout = 6 * time.Minute
-	idleTimeout = 2 * time.Minute
+	bootTimeout = 20 * time.Minute
+	idleTimeout = 5 * time.Minute
 )
 
 func readExpect(file string) (*expect, error) {

@@ -5,6 +5,7 @@
 //	memlogd          start it in the background, as an entry of /etc/init.d
 //	memlogd serve    be it
 //	memlogd dump     show what it has, as logread does
+//	memlogd pid      show who serves
 package main
 
 import (
@@ -43,6 +44,8 @@ func main() {
 		err = serve()
 	case "dump":
 		err = dump()
+	case "pid":
+		err = pid()
 	default:
 		err = start()
 	}
@@ -163,6 +166,26 @@ func (r *ring) answer(l net.Listener) {
 		r.mu.Unlock()
 		conn.Close()
 	}
+}
+
+// pid asks the kernel who made the query socket; a server that is stopped needs
+// not answer.
+func pid() error {
+	conn, err := net.Dial("unix", querySocket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	return errors.Join(raw.Control(func(fd uintptr) {
+		var peer *unix.Ucred
+		if peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			fmt.Println(peer.Pid)
+		}
+	}), err)
 }
 
 func dump() error {
