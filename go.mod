@@ -2,6 +2,8 @@ module slipway
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	github.com/diskfs/go-diskfs v1.9.4
 	github.com/google/go-containerregistry v0.22.1
