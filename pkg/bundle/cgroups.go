@@ -18,6 +18,9 @@ var reservedCgroups = []string{strings.TrimPrefix(CgroupParent, "/"), "init", "s
 // maxFileName is NAME_MAX, the longest name of a directory in bytes.
 const maxFileName = 255
 
+// CgroupsPathWords is what CheckCgroupsPath takes.
+const CgroupsPathWords = "the path of a cgroup of its own, such as /pods/web"
+
 // CheckCgroupsPath tells whether a container may be put into this cgroup
 // (cgroupsPath), or one be made for it (runtime.cgroups). All of a container's
 // cgroup is killed when it ends, so it must be one of its own: not the root,
@@ -28,26 +31,34 @@ func CheckCgroupsPath(p string) error {
 	if p == "" {
 		return nil
 	}
-	const want = "want the path of a cgroup of its own, such as /pods/web"
 	words := strings.Split(p, "/")
 	for _, w := range words {
 		switch {
 		case w == "..":
-			return fmt.Errorf("cgroup %q leads upwards; %s", p, want)
+			return fmt.Errorf("cgroup %q leads upwards", p)
 		case len(w) > maxFileName:
-			return fmt.Errorf("cgroup %.40q... has a name of %d bytes; want %d at most", w, len(w), maxFileName)
+			return fmt.Errorf("cgroup %.40q... has a name of %d bytes, more than %d", w, len(w), maxFileName)
 		case strings.ContainsFunc(w, unprintable):
-			return fmt.Errorf("cgroup %q has a control character in it; %s", p, want)
+			return fmt.Errorf("cgroup %q has a control character in it", p)
 		}
 	}
 	clean := strings.TrimPrefix(path.Clean("/"+p), "/")
 	if clean == "" {
-		return fmt.Errorf("cgroup %q is the root, which holds the whole machine; %s", p, want)
+		return fmt.Errorf("cgroup %q is the root, which holds the whole machine", p)
 	}
 	if top, _, _ := strings.Cut(clean, "/"); slices.Contains(reservedCgroups, top) {
-		return fmt.Errorf("cgroup %q is the machine's own; %s", p, want)
+		return fmt.Errorf("cgroup %q is the machine's own", p)
 	}
 	return nil
+}
+
+// CheckCgroup is CheckCgroupsPath for a cgroup that is to be made for others,
+// which has to have a name.
+func CheckCgroup(p string) error {
+	if p == "" {
+		return errors.New("a cgroup without a name")
+	}
+	return CheckCgroupsPath(p)
 }
 
 func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' }
@@ -56,17 +67,13 @@ func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' }
 func checkCgroups(b *Bundle) error {
 	if b.Spec.Linux != nil {
 		if err := CheckCgroupsPath(b.Spec.Linux.CgroupsPath); err != nil {
-			return fmt.Errorf("%s: linux.cgroupsPath: %w", b.Path(ConfigFile), err)
+			return fmt.Errorf("%s: linux.cgroupsPath: %w; want %s", b.Path(ConfigFile), err, CgroupsPathWords)
 		}
 	}
 	var faults []error
 	for _, p := range b.Runtime.Cgroups {
-		err := CheckCgroupsPath(p)
-		if p == "" {
-			err = errors.New("an empty name")
-		}
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: cgroups: %w", b.Path(RuntimeFile), err))
+		if err := CheckCgroup(p); err != nil {
+			faults = append(faults, fmt.Errorf("%s: cgroups: %w; want %s", b.Path(RuntimeFile), err, CgroupsPathWords))
 		}
 	}
 	return errors.Join(faults...)

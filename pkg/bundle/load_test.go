@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,7 +79,7 @@ func TestLoadFaults(t *testing.T) {
 		"unknown policy":  {map[string]string{ConfigFile: strings.Replace(goodConfig, "{", `{"annotations":{"slipway.wait":"1"},`, 1)}, []string{"slipway.wait", "unknown key"}},
 		"cgroup of all":   {map[string]string{ConfigFile: strings.Replace(goodConfig, "{", `{"linux":{"cgroupsPath":"/.."},`, 1)}, []string{ConfigFile, "cgroupsPath", "upwards"}},
 		"cgroup to make":  {map[string]string{ConfigFile: goodConfig, RuntimeFile: `{"cgroups":["pods","/"]}`}, []string{RuntimeFile, "root"}},
-		"cgroup unnamed":  {map[string]string{ConfigFile: goodConfig, RuntimeFile: `{"cgroups":[""]}`}, []string{RuntimeFile, "empty"}},
+		"cgroup unnamed":  {map[string]string{ConfigFile: goodConfig, RuntimeFile: `{"cgroups":[""]}`}, []string{RuntimeFile, "without a name"}},
 		"unknown + wrong": {map[string]string{ConfigFile: `{"extra":1,"process":{"args":"x"}}`}, []string{"process.args"}},
 	}
 	for name, c := range cases {
@@ -170,13 +171,14 @@ func TestNamesThatAreRefused(t *testing.T) {
 }
 
 func TestCheckName(t *testing.T) {
-	for _, name := range []string{"a", "A_b.c+d,e-f", "_x", "0", strings.Repeat("n", maxName)} {
+	for _, name := range []string{"a", "A_b.c+d-e", "_x", "+x", "0", strings.Repeat("n", maxName)} {
 		if err := CheckName(name); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, name := range []string{"", ".", "..", ".hidden", "-x", "--help", "a/b", "a b", "a\n", "a\x00", "ü", "a\u202e", "a@b", "a:b", strings.Repeat("n", maxName+1)} {
-		if err := CheckName(name); err == nil || strings.ContainsFunc(err.Error(), unprintable) {
+	pattern := regexp.MustCompile(NamePattern)
+	for _, name := range []string{"", ".", "..", ".hidden", "-x", "a,b", "a\n", "--help", "a/b", "a b", "a\n", "a\x00", "ü", "a\u202e", "a@b", "a:b", strings.Repeat("n", maxName+1)} {
+		if err := CheckName(name); err == nil || strings.ContainsFunc(err.Error(), unprintable) || pattern.MatchString(name) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

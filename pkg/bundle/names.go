@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -12,45 +11,33 @@ import (
 // of which a log's take the rest: "onboot.000-NAME.out.log.9999999999".
 const maxName = 200
 
-// nameWant says what CheckName takes.
-const nameWant = "letters, digits and _ . + , - with a letter, digit or _ in front, 200 at most"
+// NamePattern is what CheckName takes, as a regular expression for editors.
+const NamePattern = `^[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,199}$`
+
+// NameWords is the same in words.
+const NameWords = "letters, digits, and + - _ . with none of - and . in front, 200 at most"
 
 // CheckName tells whether a container can have this name. It becomes a file's
-// name and the id of the OCI runtime, whose grammar it is but for what would be
-// taken for an option or is a file's name already.
+// name and the id of the OCI runtime, whose grammar it is but for the comma,
+// which parts names in lists, and for what would be taken for an option or a
+// hidden file.
 func CheckName(name string) error {
 	switch {
-	case name == "":
-		return errors.New("the name is empty; want " + nameWant)
 	case len(name) > maxName:
-		return fmt.Errorf("the name has %d bytes; want %s", len(name), nameWant)
-	case !wordByte(name[0]):
-		return fmt.Errorf("name %q begins with %q; want %s", name, first(name), nameWant)
-	}
-	for _, r := range name {
-		if !strings.ContainsRune("_.+,-", r) && (r > 0x7f || !wordByte(byte(r))) {
-			return fmt.Errorf("name %q has %q in it; want %s", name, r, nameWant)
-		}
+		return fmt.Errorf("a name of %d bytes; want %s", len(name), NameWords)
+	case name == "", name[0] == '-', name[0] == '.', strings.ContainsFunc(name, notInNames):
+		return fmt.Errorf("name %q; want %s", name, NameWords)
 	}
 	return nil
 }
 
-func wordByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
-}
-
-func first(s string) rune {
-	for _, r := range s {
-		return r
-	}
-	return 0
+func notInNames(r rune) bool {
+	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	return !letter && !strings.ContainsRune("_+.-", r)
 }
 
 // shown is a directory's name as List gives it: one that could not be printed
 // is escaped. The backslash makes it a name that CheckName refuses.
 func shown(name string) string {
-	if strings.ContainsRune(name, '\t') {
-		name = strings.ReplaceAll(name, "\t", `\t`)
-	}
-	return escape.Text(name)
+	return strings.ReplaceAll(escape.Text(name), "\t", `\t`)
 }

@@ -5,6 +5,7 @@ package escape
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -33,3 +34,9 @@ const hex = "0123456789abcdef"
 
 // Text is Append for a string.
 func Text(s string) string { return string(Append(nil, []byte(s))) }
+
+// Line makes one line of a message. Joined errors stand in a line each: here
+// with a semicolon between them.
+func Line(message string) string {
+	return Text(strings.ReplaceAll(strings.TrimSpace(message), "\n", "; "))
+}
