@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -62,7 +63,10 @@ func (m *Machine) guard(what string) {
 	if cause == nil {
 		return
 	}
-	m.Console.Printf("panic in %s: %v\n%s", what, cause, debug.Stack())
+	m.Console.Printf("panic in %s: %v", what, cause)
+	for line := range strings.Lines(string(debug.Stack())) {
+		m.Console.Printf("%s", line)
+	}
 	reason := fmt.Sprintf("slipway: panic in %s: %v\n", what, cause)
 	// The kernel's log outlives the reboot where pstore is there.
 	if err := os.WriteFile("/dev/kmsg", []byte(reason), 0); err != nil {

@@ -140,7 +140,7 @@ func (b *Builder) look(ctx context.Context, c *yml.Config) (*images, []*containe
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	containers, more := b.translate(c, set)
+	containers, more := b.translate(ctx, c, set)
 	faults.Add(more...)
 	check := &checker{ctx: ctx, config: c, images: set, containers: containers, broken: map[string]bool{}}
 	faults.Add(check.all()...)
@@ -152,7 +152,7 @@ func (b *Builder) look(ctx context.Context, c *yml.Config) (*images, []*containe
 
 // translate makes every container's config.json and runtime.json. One whose
 // image was not found is translated as if the image said nothing.
-func (b *Builder) translate(c *yml.Config, set *images) ([]*container, yml.Faults) {
+func (b *Builder) translate(ctx context.Context, c *yml.Config, set *images) ([]*container, yml.Faults) {
 	var faults yml.Faults
 	volumes := map[string]*yml.Volume{}
 	for _, v := range c.Volumes {
@@ -171,7 +171,8 @@ func (b *Builder) translate(c *yml.Config, set *images) ([]*container, yml.Fault
 			faults.Add(x.At.Child("image").At("the label %s of the image is wrong", labelKey))
 			faults.Add(wrong...)
 		}
-		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening}
+		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening,
+			arch: b.Platform.Architecture, file: set.reader(ctx, x.Image)}
 		out := &container{Container: x, index: counts[x.Section], folder: folder(x, counts[x.Section])}
 		counts[x.Section]++
 		out.spec, out.runtime = t.spec(), mergeRuntime(x.Runtime, label.Runtime, t.asLinuxKit())

@@ -35,6 +35,7 @@ func (k *checker) all() yml.Faults {
 	k.checkPorts()
 	k.checkOrder()
 	k.checkBindNS()
+	k.checkCgroups()
 	return k.faults
 }
 

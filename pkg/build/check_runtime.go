@@ -2,10 +2,13 @@ package build
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/pkg/bundle"
 )
 
 // checkProcess finds commands and values that the OCI runtime refuses.
@@ -107,6 +110,24 @@ func (k *checker) checkBindNS() {
 				k.faults.Add(k.warn(c, "runtime", "bindNS: %s %s keeps a namespace on %s already", other.Section, other.Name, b.Path))
 			}
 			first[p] = c
+		}
+	}
+}
+
+// checkCgroups finds services of which one ends with the other, because all of a
+// container's cgroup is killed at its end.
+func (k *checker) checkCgroups() {
+	for i, c := range k.containers {
+		for _, other := range k.containers[:i] {
+			a, b := c.spec.Linux.CgroupsPath, other.spec.Linux.CgroupsPath
+			if c.Section != bundle.Services || other.Section != bundle.Services || a == "" || b == "" {
+				continue
+			}
+			a, b = path.Join("/", a), path.Join("/", b)
+			if within(a, b) || within(b, a) {
+				k.faults.Add(k.warn(c, "cgroupsPath", "%s is not apart from %s of service %s: what ends one kills the other", a, b, other.Name).
+					Wants(bundle.CgroupsPathWords))
+			}
 		}
 	}
 }

@@ -2,19 +2,23 @@ package build
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/pkg/build/oci"
 )
 
 // Hardening says what a container gets that its YAML does not ask for.
 type Hardening string
 
 const (
-	// HardeningDefault gives containers without CAP_SYS_ADMIN the paths that
-	// OCI runtimes mask by default and no_new_privs, where neither the YAML nor
-	// the image's label says anything of them.
+	// HardeningDefault confines containers to what the YAML or the image's label
+	// asks for: those without CAP_SYS_ADMIN get a read-only /sys, the paths that
+	// OCI runtimes mask by default and no_new_privs, those without all
+	// capabilities a seccomp filter, where nothing is said of them.
 	HardeningDefault Hardening = "default"
 	// HardeningNone gives what LinuxKit's own tool gives, to the letter, with
 	// the values it loses and the entries it writes twice.
@@ -30,7 +34,8 @@ func ParseHardening(s string) (Hardening, error) {
 	return "", fmt.Errorf("hardening %q: want %s or %s", s, HardeningDefault, HardeningNone)
 }
 
-// maskedPaths and readonlyPaths are the ones Docker and Podman set.
+// maskedPaths and readonlyPaths are the ones Docker and Podman set; none of
+// them is there in every kernel.
 var (
 	maskedPaths = []string{
 		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
@@ -40,23 +45,73 @@ var (
 	readonlyPaths = []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 )
 
+// sysctlFolders are what kernels have below /proc/sys beside net.
+var sysctlFolders = []string{
+	"abi", "crypto", "debug", "dev", "fs", "fscache", "kernel", "lnet", "nfs", "sunrpc", "user", "vm", "xen",
+}
+
+// needs is what images of LinuxKit do that neither their labels nor its examples
+// ask for.
+type needs struct {
+	sys   bool // write below /sys
+	vsock bool // talk to the hypervisor
+}
+
+var linuxKitNeeds = map[string]needs{
+	"docker.io/linuxkit/sysfs":                {sys: true},
+	"docker.io/linuxkit/vsudd":                {vsock: true},
+	"docker.io/linuxkit/vpnkit-forwarder":     {vsock: true},
+	"docker.io/linuxkit/host-timesync-daemon": {vsock: true},
+}
+
+func (t *translator) needs() needs {
+	name, _, _ := strings.Cut(oci.FullName(t.c.Image), "@")
+	name, _, _ = strings.Cut(name, ":")
+	return linuxKitNeeds[name]
+}
+
+// may tells whether the container has a capability.
+func (t *translator) may(capability string) bool { return slices.Contains(t.bounding, capability) }
+
+// confined tells whether the container is kept from the kernel's settings: not
+// where it could undo that by itself.
+func (t *translator) confined() bool { return !t.asLinuxKit() && !t.may("CAP_SYS_ADMIN") }
+
 // harden fills in what nobody has said anything of. A container with no
 // capability at all, but root's user, can write the machine's sysctls and its
-// sysrq trigger otherwise.
+// sysrq trigger otherwise, take its devices away and suspend it.
 func (t *translator) harden(spec *specs.Spec) {
-	if t.hardening == HardeningNone || slices.Contains(spec.Process.Capabilities.Bounding, "CAP_SYS_ADMIN") {
-		return
+	if t.confined() {
+		y, l := &t.c.Settings, t.label
+		if y.MaskedPaths == nil && l.MaskedPaths == nil {
+			spec.Linux.MaskedPaths = notBound(maskedPaths, spec.Mounts)
+		}
+		if y.ReadonlyPaths == nil && l.ReadonlyPaths == nil {
+			spec.Linux.ReadonlyPaths = append(notBound(t.readonlyPaths(), spec.Mounts), belowReadonlyBinds(spec)...)
+		}
+		if y.NoNewPrivileges == nil && l.NoNewPrivileges == nil {
+			spec.Process.NoNewPrivileges = true
+		}
 	}
-	y, l := &t.c.Settings, t.label
-	if y.MaskedPaths == nil && l.MaskedPaths == nil {
-		spec.Linux.MaskedPaths = notBound(maskedPaths, spec.Mounts)
+	spec.Linux.Seccomp = t.seccomp(spec.Annotations)
+}
+
+// readonlyPaths leave the network's sysctls to those who may set it up.
+func (t *translator) readonlyPaths() []string {
+	if !t.may("CAP_NET_ADMIN") {
+		return readonlyPaths
 	}
-	if y.ReadonlyPaths == nil && l.ReadonlyPaths == nil {
-		spec.Linux.ReadonlyPaths = notBound(readonlyPaths, spec.Mounts)
+	var out []string
+	for _, p := range readonlyPaths {
+		if p != "/proc/sys" {
+			out = append(out, p)
+			continue
+		}
+		for _, dir := range sysctlFolders {
+			out = append(out, path.Join(p, dir))
+		}
 	}
-	if y.NoNewPrivileges == nil && l.NoNewPrivileges == nil {
-		spec.Process.NoNewPrivileges = true
-	}
+	return out
 }
 
 // notBound leaves out what lies below a bind mount: such a mount is shared with
@@ -65,9 +120,40 @@ func notBound(paths []string, mounts []specs.Mount) []string {
 	var out []string
 	for _, p := range paths {
 		if !slices.ContainsFunc(mounts, func(m specs.Mount) bool {
-			return m.Type == "bind" && (p == m.Destination || strings.HasPrefix(p, strings.TrimSuffix(m.Destination, "/")+"/"))
+			return m.Type == "bind" && within(p, path.Clean(m.Destination))
 		}) {
 			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// machineMounts are the file systems that the boot mounts, each below those
+// before it.
+var machineMounts = []string{
+	"/dev", "/dev/mqueue", "/dev/shm", "/proc", "/proc/sys/fs/binfmt_misc", "/run", "/sys", "/sys/firmware/efi/efivars",
+	"/sys/fs/bpf", "/sys/fs/cgroup", "/sys/fs/fuse/connections", "/sys/fs/pstore", "/sys/fs/selinux", "/sys/kernel/config",
+	"/sys/kernel/debug", "/sys/kernel/debug/tracing", "/sys/kernel/security", "/sys/kernel/tracing", "/tmp", "/var",
+}
+
+// belowReadonlyBinds lists what lies on a file system of its own below a
+// read-only bind mount. The kernel makes the topmost one read-only alone: a
+// container with "/:/host:ro" could write /host/sys. A mount that is shared with
+// the machine cannot be changed for the container only.
+func belowReadonlyBinds(spec *specs.Spec) []string {
+	if strings.Contains(spec.Linux.RootfsPropagation, "shared") {
+		return nil
+	}
+	var out []string
+	for _, b := range spec.Mounts {
+		if b.Type != "bind" || !bindsReadonly(b.Options) || slices.Contains(b.Options, "shared") || slices.Contains(b.Options, "rshared") {
+			continue
+		}
+		for _, m := range machineMounts {
+			source := machinePath(b.Source)
+			if m != source && within(m, source) {
+				out = append(out, path.Join(b.Destination, strings.TrimPrefix(m, source)))
+			}
 		}
 	}
 	return out

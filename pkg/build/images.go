@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -160,6 +161,24 @@ func (s *images) tree(ctx context.Context, name string) (*tree.Tree, error) {
 	}
 	s.trees[full] = t
 	return t, nil
+}
+
+// reader reads files of an image, or is nil if the image is not there.
+func (s *images) reader(ctx context.Context, name string) func(path string) ([]byte, error) {
+	if s.get(name) == nil {
+		return nil
+	}
+	return func(path string) ([]byte, error) {
+		t, err := s.tree(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		n := t.Resolve(path)
+		if n == nil || n.Inode == nil {
+			return nil, fmt.Errorf("the image has no file %q", path)
+		}
+		return readBounded(n.Inode.Open())
+	}
 }
 
 func (s *images) close() error {

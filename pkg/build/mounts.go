@@ -11,11 +11,16 @@ import (
 )
 
 // defaultMounts are Docker's but for /dev/shm and /dev/mqueue, as in LinuxKit.
-func defaultMounts(readonly bool) []specs.Mount {
+// A writable /sys lets root's user, with no capability, remove and suspend the
+// machine's devices.
+func defaultMounts(readonly, readonlySys bool) []specs.Mount {
 	dev := []string{"nosuid", "strictatime", "mode=755", "size=65536k"}
 	sys := []string{"nosuid", "noexec", "nodev"}
 	if readonly {
-		dev, sys = append(dev, "ro"), append(sys, "ro")
+		dev = append(dev, "ro")
+	}
+	if readonly || readonlySys {
+		sys = append(sys, "ro")
 	}
 	return []specs.Mount{
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: dev},
@@ -32,7 +37,7 @@ func defaultMounts(readonly bool) []specs.Mount {
 func (t *translator) mounts(readonly bool) []specs.Mount {
 	byDestination := map[string]specs.Mount{}
 	put := func(m specs.Mount) { byDestination[m.Destination] = m }
-	for _, m := range defaultMounts(readonly) {
+	for _, m := range defaultMounts(readonly, t.confined() && !t.needs().sys) {
 		put(m)
 	}
 	for i, v := range or(t.c.Tmpfs, t.label.Tmpfs, nil) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 	"testing"
@@ -113,10 +114,15 @@ func list(t *testing.T, data []byte, repeats bool) string {
 		}
 		fmt.Fprintln(&out, records(h))
 		if strings.HasSuffix(h.Name, ".json") || strings.HasSuffix(h.Name, ".yml") || h.Name == apkDatabase {
-			fmt.Fprintf(&contents, "\n== %s\n%s\n", h.Name, text)
+			fmt.Fprintf(&contents, "\n== %s\n%s\n", h.Name, filters.ReplaceAllFunc(text, func(filter []byte) []byte {
+				return fmt.Appendf(nil, `        "seccomp": (%d lines)`, bytes.Count(filter, []byte("\n"))+1)
+			}))
 		}
 	}
 }
+
+// filters are the system calls of a bundle, which have tests of their own.
+var filters = regexp.MustCompile(`(?s)        "seccomp": \{\n.*?\n        \}`)
 
 func records(h *tar.Header) string {
 	var all []string

@@ -25,7 +25,7 @@ func TestReport(t *testing.T) {
 	put(t, store, "test/two:1", v1.Config{Cmd: []string{"two"}}, archive(t, "lib/", "lib/so="+library, "two=and here"))
 	file := filepath.Join(t.TempDir(), "m.yml")
 	text := "kernel: {image: 'test/kernel:1', cmdline: x}\ninit: ['test/init:1']\nonboot:\n  - {name: a, image: 'test/one:1'}\n  - {name: b, image: 'test/one:1'}\n" +
-		"services:\n  - {name: web, image: 'test/two:1'}\nfiles:\n  - {path: etc/note, contents: note}\n"
+		"services:\n  - {name: web, image: 'test/two:1', annotations: {slipway.seccomp: unconfined}}\nfiles:\n  - {path: etc/note, contents: note}\n"
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/pkg/build/yml"
+	"slipway/pkg/bundle"
 )
 
 // ociVersion is written to config.json: the version of the runtime
@@ -20,7 +21,11 @@ type translator struct {
 	volumes   map[string]*yml.Volume
 	ids       ids
 	hardening Hardening
-	faults    yml.Faults
+	arch      string // the machine's, as Go names it
+	// file reads a file of the image; nil if the image is not there.
+	file     func(path string) ([]byte, error)
+	bounding []string // capabilities
+	faults   yml.Faults
 }
 
 // fault points at the container's key, or at the container if the value comes
@@ -44,6 +49,7 @@ func (t *translator) spec() *specs.Spec {
 	y, l := &t.c.Settings, t.label
 	readonly := or(y.Readonly, l.Readonly, false)
 	capabilities := t.capabilities()
+	t.bounding = capabilities.Bounding
 	spec := &specs.Spec{
 		Version: ociVersion,
 		Process: &specs.Process{
@@ -71,10 +77,30 @@ func (t *translator) spec() *specs.Spec {
 			ReadonlyPaths:     or(y.ReadonlyPaths, l.ReadonlyPaths, nil),
 		},
 	}
+	t.checkLabelCgroups()
 	t.resources(spec.Linux)
 	t.devices(spec.Linux)
 	t.harden(spec)
 	return spec
+}
+
+// checkLabelCgroups refuses cgroups of the label that count; those of the YAML
+// are refused with its text.
+func (t *translator) checkLabelCgroups() {
+	y, l := &t.c.Settings, t.label
+	wrong := func(err error) {
+		if err != nil {
+			t.faults.Add(t.fault("label", -1, "container %q: %v", t.c.Name, err).Wants(bundle.CgroupsPathWords))
+		}
+	}
+	if y.CgroupsPath == nil && l.CgroupsPath != nil {
+		wrong(bundle.CheckCgroupsPath(*l.CgroupsPath))
+	}
+	if (y.Runtime == nil || y.Runtime.Cgroups == nil) && l.Runtime != nil && l.Runtime.Cgroups != nil {
+		for _, p := range *l.Runtime.Cgroups {
+			wrong(bundle.CheckCgroup(p))
+		}
+	}
 }
 
 func either[T any](yaml, label *T) *T {

@@ -19,7 +19,8 @@ import (
 const maxFile = 1 << 20
 
 // List names the bundles below dir in the order they run in: by name. A dir
-// that does not exist has none. What is not a folder is left out.
+// that does not exist has none. What is not a folder is left out. A name that
+// cannot be printed comes escaped, and Load refuses it.
 func List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -31,7 +32,7 @@ func List(dir string) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		if e.IsDir() {
-			names = append(names, e.Name())
+			names = append(names, shown(e.Name()))
 		}
 	}
 	sort.Strings(names)
@@ -44,6 +45,9 @@ func List(dir string) ([]string, error) {
 // builder may write them and LinuxKit's own init ignores them.
 func Load(section Section, dir string) (*Bundle, error) {
 	b := &Bundle{Name: filepath.Base(dir), Dir: dir, Section: section, Spec: &specs.Spec{}}
+	if err := CheckName(b.ShortName()); err != nil {
+		return nil, fmt.Errorf("bundle %s: %w", shown(dir), err)
+	}
 	warn, err := readJSON(b.Path(ConfigFile), b.Spec)
 	if err != nil {
 		return nil, err
@@ -57,6 +61,9 @@ func Load(section Section, dir string) (*Bundle, error) {
 		return nil, err
 	}
 	b.addWarning(warn)
+	if err := checkCgroups(b); err != nil {
+		return nil, err
+	}
 	b.Policy, err = ParsePolicy(section, b.Spec.Annotations)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Path(ConfigFile), err)

@@ -2,7 +2,9 @@ package bundle
 
 import (
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,6 +77,9 @@ func TestLoadFaults(t *testing.T) {
 		"broken runtime":  {map[string]string{ConfigFile: goodConfig, RuntimeFile: "{"}, []string{RuntimeFile}},
 		"policy":          {map[string]string{ConfigFile: strings.Replace(goodConfig, "{", `{"annotations":{"slipway.on-failure":"explode"},`, 1)}, []string{ConfigFile, "slipway.on-failure", "explode"}},
 		"unknown policy":  {map[string]string{ConfigFile: strings.Replace(goodConfig, "{", `{"annotations":{"slipway.wait":"1"},`, 1)}, []string{"slipway.wait", "unknown key"}},
+		"cgroup of all":   {map[string]string{ConfigFile: strings.Replace(goodConfig, "{", `{"linux":{"cgroupsPath":"/.."},`, 1)}, []string{ConfigFile, "cgroupsPath", "upwards"}},
+		"cgroup to make":  {map[string]string{ConfigFile: goodConfig, RuntimeFile: `{"cgroups":["pods","/"]}`}, []string{RuntimeFile, "root"}},
+		"cgroup unnamed":  {map[string]string{ConfigFile: goodConfig, RuntimeFile: `{"cgroups":[""]}`}, []string{RuntimeFile, "without a name"}},
 		"unknown + wrong": {map[string]string{ConfigFile: `{"extra":1,"process":{"args":"x"}}`}, []string{"process.args"}},
 	}
 	for name, c := range cases {
@@ -137,6 +142,74 @@ func TestListIsLexicalAndWithoutFiles(t *testing.T) {
 	if names, err := List(filepath.Join(dir, "absent")); err != nil || names != nil {
 		t.Errorf("an absent folder gives %v, %v", names, err)
 	}
+}
+
+// A name that is no good is listed, so that somebody is told, and not loaded.
+func TestNamesThatAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"good", "--help", "000--x", "a b", "two\nlines", "\x1b[2J", "\xff", "a\tb"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, ConfigFile), []byte(goodConfig), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := List(dir)
+	if err != nil || strings.Join(names, "|") != `--help|000--x|\x1b[2J|\xff|a b|a\tb|good|two\nlines` {
+		t.Fatalf("got %q, %v", names, err)
+	}
+	for _, name := range names {
+		_, err := Load(Onboot, filepath.Join(dir, name))
+		if good := name == "good"; good != (err == nil) {
+			t.Errorf("%q: %v", name, err)
+		}
+		if err != nil && strings.ContainsFunc(err.Error(), unprintable) {
+			t.Errorf("%q in an error", err)
+		}
+	}
+}
+
+func TestCheckName(t *testing.T) {
+	for _, name := range []string{"a", "A_b.c+d-e", "_x", "+x", "0", strings.Repeat("n", maxName)} {
+		if err := CheckName(name); err != nil {
+			t.Error(err)
+		}
+	}
+	pattern := regexp.MustCompile(NamePattern)
+	for _, name := range []string{"", ".", "..", ".hidden", "-x", "a,b", "a\n", "--help", "a/b", "a b", "a\n", "a\x00", "ü", "a\u202e", "a@b", "a:b", strings.Repeat("n", maxName+1)} {
+		if err := CheckName(name); err == nil || strings.ContainsFunc(err.Error(), unprintable) || pattern.MatchString(name) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestCheckCgroupsPath(t *testing.T) {
+	for _, p := range []string{"", "/pods", "pods", "pods/web", "/pods//web/", "./pods", "system.slice:runc:web", "/containers2", "...", "/a/containers"} {
+		if err := CheckCgroupsPath(p); err != nil {
+			t.Errorf("%q: %v", p, err)
+		}
+	}
+	for _, p := range []string{
+		"/", ".", "..", "//", "/.", "./", "././", "/..", "/../x", "a/../..", "a/../b", "/a/..", "../../x", "a/.././",
+		"\x00", "/\x00", "a\nb", "a\x7f", "\xff", "/\x1b", "/containers", "containers", "./containers/", "//containers/x",
+		"/slipway", "init", strings.Repeat("n", 256), "a/" + strings.Repeat("n", 256) + "/b",
+	} {
+		if err := CheckCgroupsPath(p); err == nil || strings.ContainsFunc(err.Error(), unprintable) {
+			t.Errorf("%q: %v", p, err)
+		}
+	}
+}
+
+func FuzzCheckCgroupsPath(f *testing.F) {
+	f.Add("/pods/web")
+	f.Add("a/../..")
+	f.Fuzz(func(t *testing.T, p string) {
+		clean := path.Join("/", p)
+		if err := CheckCgroupsPath(p); err == nil && p != "" && (clean == "/" || strings.HasPrefix(clean+"/", CgroupParent+"/")) {
+			t.Errorf("%q was accepted", p)
+		}
+	})
 }
 
 func TestShortName(t *testing.T) {

@@ -38,7 +38,17 @@ type Policy struct {
 	LogMaxFiles int   // rotated files kept
 
 	Upper Upper
+
+	// Seccomp is what the builder has put into config.json: SeccompDefault,
+	// SeccompUnconfined, or the path of a profile.
+	Seccomp string
 }
+
+// Values of Policy.Seccomp that are no path.
+const (
+	SeccompDefault    = "default"
+	SeccompUnconfined = "unconfined"
+)
 
 // Restart says when a service that ended is started again.
 type Restart string
@@ -137,6 +147,7 @@ func DefaultPolicy(s Section) Policy {
 		Log:             LogFile,
 		LogMaxSize:      1 << 20,
 		LogMaxFiles:     10,
+		Seccomp:         SeccompDefault,
 	}
 	if s == Onshutdown {
 		p.Timeout = 60 * time.Second

@@ -41,6 +41,7 @@ var keys = map[string]key{
 	"log":               {everywhere, oneOf(func(p *Policy) *LogTarget { return &p.Log }, LogFile, LogConsole, LogKmsg, LogNone)},
 	"log-max-size":      {everywhere, func(p *Policy, v string) (err error) { p.LogMaxSize, err = parseSize(v); return }},
 	"log-max-files":     {everywhere, func(p *Policy, v string) (err error) { p.LogMaxFiles, err = parseCount(v); return }},
+	"seccomp":           {everywhere, func(p *Policy, v string) (err error) { p.Seccomp, err = parseSeccomp(v); return }},
 	"upper":             {everywhere, func(p *Policy, v string) (err error) { p.Upper, err = parseUpper(v); return }},
 }
 

@@ -163,6 +163,15 @@ func parseUpper(v string) (Upper, error) {
 	return Upper{}, errors.New(`want "tmpfs", "tmpfs:SIZE" or "disk:PATH"`)
 }
 
+// parseSeccomp takes a path only if it looks like one, so that a word that is
+// written wrong is told from a file that is missing.
+func parseSeccomp(v string) (string, error) {
+	if v == SeccompDefault || v == SeccompUnconfined || strings.HasPrefix(v, "./") || strings.HasPrefix(v, "../") || path.IsAbs(v) {
+		return v, nil
+	}
+	return "", errors.New(`want "default", "unconfined", "/PATH" of a profile in the image, or "./PATH" of one beside the YAML`)
+}
+
 // validTmpfsSize keeps a value from smuggling further mount options in.
 func validTmpfsSize(v string) bool {
 	if n, ok := strings.CutSuffix(v, "%"); ok {

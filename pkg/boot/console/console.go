@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/escape"
 	"slipway/pkg/journal"
 )
 
@@ -127,15 +128,12 @@ func closeFD(fd int) {
 	}
 }
 
-// Printf writes one line, with the prefix that all our lines have.
+// Printf writes one line, with the prefix that all our lines have, whatever text
+// of others is in it.
 func (c *Console) Printf(format string, args ...any) {
-	text := strings.TrimRight(fmt.Sprintf(format, args...), "\n")
+	text := escape.Line(fmt.Sprintf(format, args...))
 	c.Journal.Add(time.Now(), text)
-	var b strings.Builder
-	for part := range strings.SplitSeq(text, "\n") {
-		b.WriteString("slipway: " + part + "\r\n")
-	}
-	c.Write([]byte(b.String()))
+	c.Write([]byte("slipway: " + text + "\r\n"))
 }
 
 // Write queues bytes for every console.

@@ -19,6 +19,9 @@ func (c *Config) check() Faults {
 	faults.Add(checkImageNames(c)...)
 	faults.Add(c.checkVolumes()...)
 	faults.Add(c.checkNames()...)
+	for _, x := range c.Containers() {
+		faults.Add(x.checkCgroups()...)
+	}
 	for _, f := range c.Files {
 		faults.Add(f.check()...)
 	}
@@ -91,6 +94,25 @@ func (c *Config) checkNames() Faults {
 			faults.Add(at.At("service %q again, first in line %d", x.Name, first.node.Line).Wants("every service to have a name of its own"))
 		}
 		seen[x.Name] = at
+	}
+	return faults
+}
+
+// checkCgroups wants none of the machine's own: see bundle.CheckCgroupsPath.
+func (x *Container) checkCgroups() Faults {
+	var faults Faults
+	wrong := func(at Place, err error) {
+		if err != nil {
+			faults.Add(at.At("container %q: %v", x.Name, err).Wants(bundle.CgroupsPathWords))
+		}
+	}
+	if x.CgroupsPath != nil {
+		wrong(x.At.Child("cgroupsPath"), bundle.CheckCgroupsPath(*x.CgroupsPath))
+	}
+	if x.Runtime != nil && x.Runtime.Cgroups != nil {
+		for i, p := range *x.Runtime.Cgroups {
+			wrong(x.At.Child("runtime").Child("cgroups").Item(i), bundle.CheckCgroup(p))
+		}
 	}
 	return faults
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/escape"
 )
 
 // Fault is one thing that is wrong, and where.
@@ -128,6 +129,8 @@ func (f Faults) Error() string {
 // String is the fault as a compiler prints it, with the line and a caret.
 func (f Fault) String() string {
 	var b strings.Builder
+	// Some of it comes from images.
+	f.Path, f.Message, f.Want, f.Text = escape.Text(f.Path), escape.Text(f.Message), escape.Text(f.Want), escape.Text(f.Text)
 	fmt.Fprintf(&b, "%s: ", f.Where())
 	if f.Severity == Warning {
 		b.WriteString("warning: ")

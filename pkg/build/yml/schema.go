@@ -3,6 +3,8 @@ package yml
 import (
 	"slices"
 	"strings"
+
+	"slipway/pkg/bundle"
 )
 
 // kind is what a value may be.
@@ -233,7 +235,7 @@ var (
 	}
 
 	containerKeys = append([]key{
-		k("name", matching(`^[A-Za-z0-9_+.-]*[A-Za-z0-9_+-][A-Za-z0-9_+.-]*$`, "letters, digits, and + - _ ."), "name of the container").must(),
+		k("name", matching(bundle.NamePattern, bundle.NameWords), "name of the container").must(),
 		k("image", str, "image to run").must(),
 	}, settings...)
 

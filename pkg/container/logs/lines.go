@@ -2,8 +2,8 @@ package logs
 
 import (
 	"bytes"
-	"strconv"
-	"unicode/utf8"
+
+	"slipway/pkg/escape"
 )
 
 // splitter cuts a stream of bytes into lines of bounded length.
@@ -54,26 +54,5 @@ func (p *splitter) end(emit func(line []byte, part bool)) {
 	p.rest = nil
 }
 
-// Escape appends text as it can be shown on a terminal: control characters,
-// which could move the cursor or begin a line that somebody else seems to have
-// written, and invalid UTF-8 in Go's notation, all else as it is.
-func Escape(to, text []byte) []byte {
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		switch {
-		case r == '\t':
-			to = append(to, '\t')
-		case r == utf8.RuneError && n == 1:
-			to = append(to, '\\', 'x', hex[text[0]>>4], hex[text[0]&15])
-		case strconv.IsPrint(r):
-			to = append(to, text[:n]...)
-		default:
-			quoted := strconv.QuoteRune(r)
-			to = append(to, quoted[1:len(quoted)-1]...)
-		}
-		text = text[n:]
-	}
-	return to
-}
-
-const hex = "0123456789abcdef"
+// Escape appends text as it can be shown on a terminal.
+func Escape(to, text []byte) []byte { return escape.Append(to, text) }

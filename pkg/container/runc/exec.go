@@ -33,7 +33,7 @@ func (r *Runtime) execArgs(e Exec) []string {
 		args = append(args, "--pid-file", e.PidFile)
 	}
 	if e.Process != "" {
-		return append(args, "--process", e.Process, e.ID)
+		return append(args, "--process", e.Process, "--", e.ID)
 	}
 	if e.Terminal {
 		args = append(args, "--tty")
@@ -41,7 +41,7 @@ func (r *Runtime) execArgs(e Exec) []string {
 	for _, v := range e.Env {
 		args = append(args, "--env", v)
 	}
-	return append(append(args, e.ID), e.Args...)
+	return append(append(args, "--", e.ID), e.Args...)
 }
 
 // ExecCommand is the runtime's command for a program in a container. It passes

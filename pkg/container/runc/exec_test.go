@@ -15,7 +15,7 @@ func TestExecArgs(t *testing.T) {
 	r := &Runtime{Root: "/run/runc"}
 	got := strings.Join(r.execArgs(Exec{ID: "web", Args: []string{"ls", "-l"}, Terminal: true,
 		Env: []string{"TERM=vt100"}, PidFile: "/p", Log: "/l"}), " ")
-	if want := "--root /run/runc --log /l --log-format json exec --pid-file /p --tty --env TERM=vt100 web ls -l"; got != want {
+	if want := "--root /run/runc --log /l --log-format json exec --pid-file /p --tty --env TERM=vt100 -- web ls -l"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

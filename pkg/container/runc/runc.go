@@ -93,7 +93,8 @@ func (r *Runtime) Args(verb string, c Call) []string {
 	default:
 		args = append(args, verb)
 	}
-	return append(args, c.ID)
+	// Nothing behind -- is an option, whatever the name.
+	return append(args, "--", c.ID)
 }
 
 // call runs the runtime and waits for it. A context that ends, or the timeout,

@@ -14,17 +14,17 @@ import (
 func TestArgs(t *testing.T) {
 	c := Call{ID: "000-a", Bundle: "/b", PidFile: "/p", Log: "/l"}
 	for verb, want := range map[string]string{
-		"create": "--root /run/runc --log /l --log-format json create --bundle /b --pid-file /p 000-a",
-		"run":    "--root /run/runc --log /l --log-format json run --detach --bundle /b --pid-file /p 000-a",
-		"start":  "--root /run/runc --log /l --log-format json start 000-a",
-		"delete": "--root /run/runc --log /l --log-format json delete --force 000-a",
+		"create": "--root /run/runc --log /l --log-format json create --bundle /b --pid-file /p -- 000-a",
+		"run":    "--root /run/runc --log /l --log-format json run --detach --bundle /b --pid-file /p -- 000-a",
+		"start":  "--root /run/runc --log /l --log-format json start -- 000-a",
+		"delete": "--root /run/runc --log /l --log-format json delete --force -- 000-a",
 	} {
 		if got := strings.Join((&Runtime{}).Args(verb, c), " "); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", verb, got, want)
 		}
 	}
 	debug := (&Runtime{Root: "/r", Debug: true}).Args("start", c)
-	if got, want := strings.Join(debug, " "), "--root /r --log /l --log-format json --debug start 000-a"; got != want {
+	if got, want := strings.Join(debug, " "), "--root /r --log /l --log-format json --debug start -- 000-a"; got != want {
 		t.Errorf("debug:\n got %s\nwant %s", got, want)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs"
+	"slipway/pkg/escape"
 	"slipway/pkg/journal"
 	"slipway/pkg/timeline"
 )
@@ -168,10 +169,10 @@ func onConsole(dev string) bool {
 	return err == nil && err2 == nil && ours == theirs && strings.HasPrefix(ours, dev+"/")
 }
 
-// Say writes one line on every console and into the journal. It never waits.
+// Say writes one line on every console and into the journal, whatever text of
+// images and containers is in it. It never waits.
 func (h *Host) Say(format string, args ...any) {
-	// Joined errors stand in a line each.
-	text := strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf(format, args...)), "\n", "; ")
+	text := escape.Line(fmt.Sprintf(format, args...))
 	h.Journal.Add(time.Now(), text)
 	h.Print("slipway: " + text + "\n")
 }

@@ -49,6 +49,9 @@ func (s *Supervisor) folders() (map[string]string, error) {
 // asks for its start: what lies there now is what is started. A path is a folder
 // other than the one all services lie in.
 func (s *Supervisor) learn(name, path string) error {
+	if err := bundle.CheckName(name); err != nil {
+		return err
+	}
 	usual := filepath.Join(s.Host.Paths.Section(bundle.Services), name)
 	dir := cmp.Or(s.added[name], usual)
 	switch known := s.set.Known(name); {

@@ -1,0 +1,149 @@
+package build
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/moby/profiles/seccomp"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/build/yml"
+	"slipway/pkg/bundle"
+)
+
+// seccompKey is the annotation that chooses the filter.
+const seccompKey = bundle.Prefix + "seccomp"
+
+// seccomp is the container's filter of system calls: Docker's profile, as far
+// as its capabilities go. One with all of them could do as much without any
+// call that the filter knows.
+func (t *translator) seccomp(annotations map[string]string) *specs.LinuxSeccomp {
+	asked, written := annotations[seccompKey]
+	policy, err := bundle.ParsePolicy(t.c.Section, map[string]string{seccompKey: asked})
+	switch {
+	case t.asLinuxKit(), written && err != nil: // which is told with the other annotations
+		return nil
+	case !written && len(t.bounding) == len(yml.Capabilities):
+		return nil
+	case !written || policy.Seccomp == bundle.SeccompDefault:
+		return t.resolveSeccomp(t.defaultProfile())
+	case policy.Seccomp == bundle.SeccompUnconfined:
+		return nil
+	}
+	at := annotationOf(t.c, seccompKey)
+	data, err := t.readProfile(policy.Seccomp)
+	if err != nil || data == nil {
+		if err != nil {
+			t.faults.Add(at.At("%s: %v", seccompKey, err))
+		}
+		return nil
+	}
+	profile, err := parseProfile(data)
+	if err != nil {
+		t.faults.Add(at.At("%s %q: %v", seccompKey, policy.Seccomp, err).Wants("a profile in Docker's JSON format"))
+		return nil
+	}
+	return t.resolveSeccomp(profile)
+}
+
+// maxProfile bounds a profile; Docker's is 18 kB.
+const maxProfile = 256 << 10
+
+// readProfile reads a profile of the image, or one beside the YAML that names
+// it. It is nil if the image is not there, which is told elsewhere.
+func (t *translator) readProfile(path string) ([]byte, error) {
+	if filepath.IsAbs(path) {
+		if t.file == nil {
+			return nil, nil
+		}
+		return t.file(path)
+	}
+	at := annotationOf(t.c, seccompKey)
+	if !t.c.At.Has("annotations") {
+		return nil, fmt.Errorf("%q: the label of an image may not name files of this machine", path)
+	}
+	f, err := os.Open(filepath.Join(filepath.Dir(at.File()), path))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readBounded(f)
+}
+
+func readBounded(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxProfile+1))
+	if err == nil && len(data) > maxProfile {
+		err = fmt.Errorf("more than the %d bytes that a profile may have", maxProfile)
+	}
+	return data, err
+}
+
+// defaultProfile is Docker's with what is different here.
+func (t *translator) defaultProfile() *seccomp.Seccomp {
+	p := seccomp.DefaultProfile()
+	for _, s := range p.Syscalls {
+		// 32-bit programs reach every kind of socket by it, with arguments that a
+		// filter cannot see. Those that know the newer calls go on with them.
+		s.Names = slices.DeleteFunc(slices.Clone(s.Names), func(name string) bool { return name == "socketcall" })
+	}
+	allow := func(capability string, args []specs.LinuxSeccompArg, names ...string) {
+		rule := &seccomp.Syscall{LinuxSyscall: specs.LinuxSyscall{Names: names, Action: specs.ActAllow, Args: args}}
+		if capability != "" {
+			rule.Includes = &seccomp.Filter{Caps: []string{capability}}
+		}
+		p.Syscalls = append(p.Syscalls, rule)
+	}
+	// What LinuxKit's packages do that hold these capabilities: swap, dm-crypt,
+	// those that start containers themselves, and those that boot other kernels.
+	allow("CAP_SYS_ADMIN", nil, "add_key", "keyctl", "pivot_root", "request_key", "socket", "socketcall", "swapoff", "swapon")
+	allow("CAP_SYS_BOOT", nil, "kexec_file_load", "kexec_load")
+	if t.needs().vsock {
+		allow("", []specs.LinuxSeccompArg{{Index: 0, Value: unix.AF_VSOCK, Op: specs.OpEqualTo}}, "socket")
+	}
+	return p
+}
+
+// parseProfile reads a profile in Docker's format. What the OCI runtime would
+// refuse at boot is refused here as far as it is known.
+func parseProfile(data []byte) (*seccomp.Seccomp, error) {
+	var p seccomp.Seccomp
+	if err := json.Unmarshal(data, &p); err != nil {
+		return nil, err
+	}
+	if p.DefaultAction == "" {
+		return nil, fmt.Errorf("no defaultAction")
+	}
+	actions := []specs.LinuxSeccompAction{p.DefaultAction}
+	for _, s := range p.Syscalls {
+		if s.Name != "" {
+			s.Names = append(s.Names, s.Name)
+		}
+		actions = append(actions, s.Action)
+		for _, a := range s.Args {
+			if !slices.Contains(operators, a.Op) {
+				return nil, fmt.Errorf("no operator is named %q", a.Op)
+			}
+		}
+	}
+	for _, a := range actions {
+		if !slices.Contains(seccompActions, a) {
+			return nil, fmt.Errorf("no action is named %q", a)
+		}
+	}
+	return &p, nil
+}
+
+var (
+	seccompActions = []specs.LinuxSeccompAction{
+		specs.ActKill, specs.ActKillProcess, specs.ActKillThread, specs.ActTrap, specs.ActErrno, specs.ActTrace,
+		specs.ActAllow, specs.ActLog,
+	}
+	operators = []specs.LinuxSeccompOperator{
+		specs.OpNotEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpEqualTo, specs.OpGreaterEqual, specs.OpGreaterThan, specs.OpMaskedEqual,
+	}
+)
