@@ -38,7 +38,14 @@ type Policy struct {
 	LogMaxFiles int   // rotated files kept
 
 	Upper Upper
+
+	// Pids is how many processes and threads the container may have; 0: what
+	// the machine gives to each, NoLimit: as many as all containers together.
+	Pids int64
 }
+
+// NoLimit is a Pids without a limit of its own.
+const NoLimit = -1
 
 // Restart says when a service that ended is started again.
 type Restart string
