@@ -63,8 +63,10 @@ func (e *Engine) limited(b *bundle.Bundle) *specs.Spec {
 // not asked to.
 func pids(b *bundle.Bundle, l Limits) int64 {
 	switch {
-	case l.Pids == 0 || b.Policy.Pids == bundle.NoLimit:
+	case l.Pids == 0:
 		return 0
+	case b.Policy.Pids == bundle.NoLimit:
+		return int64(l.All.Pids)
 	case b.Policy.Pids != 0:
 		return b.Policy.Pids
 	}

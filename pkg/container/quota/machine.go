@@ -11,19 +11,23 @@ import (
 	"slipway/pkg/container/mount"
 )
 
-// counts are what the kernel counts for the whole machine, or for all of root's
-// processes. One container could use them up for everybody, while the memory
-// that stands behind them is counted, and bounded, for each. So they are raised
-// to what the kernel takes at most, where memory is bounded.
-var counts = []struct{ file, value string }{
+// settings are what the kernel counts for the whole machine, or for all of root's
+// processes. Containers could use them up for everybody, while the memory that
+// stands behind them is counted, and bounded, for each. So they are raised to
+// what the kernel takes at most.
+var settings = []struct{ file, value string }{
 	{"/proc/sys/fs/file-max", strconv.FormatInt(1<<63-1, 10)},
+	{"/proc/sys/kernel/threads-max", strconv.Itoa(1<<30 - 1)},
 	{"/proc/sys/fs/inotify/max_user_instances", strconv.Itoa(1<<31 - 1)},
+	// A list of all processes for each that is killed for want of memory holds
+	// everybody up behind a slow console.
+	{"/proc/sys/vm/oom_dump_tasks", "0"},
 }
 
-// RaiseCounts does so.
-func RaiseCounts() error {
+// Set does so. It is for machines that bound the memory of containers.
+func Set() error {
 	var faults []error
-	for _, c := range counts {
+	for _, c := range settings {
 		if err := os.WriteFile(c.file, []byte(c.value), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 			faults = append(faults, err)
 		}

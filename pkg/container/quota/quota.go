@@ -48,16 +48,20 @@ const (
 	reserveTasks  = 256
 )
 
-// maxEachPids is more than LinuxKit's larger services take, and few enough for
-// many containers.
-const maxEachPids = 1000
+// What each container gets is an eighth, so that several that run wild leave the
+// others room. The most is more than large services take, the least is enough
+// for a small program in Go.
+const (
+	maxEachPids = 1000
+	minEachPids = 64
+)
 
 // Divide divides. It touches nothing.
 func Divide(f Facts) Quota {
 	var q Quota
 	if f.Tasks > 0 {
 		q.Pids = f.Tasks - min(reserveTasks, f.Tasks/2)
-		q.EachPids = min(maxEachPids, q.Pids/4)
+		q.EachPids = min(maxEachPids, max(minEachPids, q.Pids/8))
 	}
 	if f.Memory > 0 {
 		q.Memory = f.Memory - min(reserveMemory+f.Memory/64, f.Memory/3)

@@ -29,7 +29,7 @@ func limits(h *host.Host, services bool) container.Limits {
 		h.Say("%s", err)
 	}
 	if first && isMachine(h.Paths) && q.Memory > 0 {
-		if err := errors.Join(quota.RaiseCounts(), q.BoundShared()); err != nil {
+		if err := errors.Join(quota.Set(), q.BoundShared()); err != nil {
 			h.Say("%s", err)
 		}
 	}
