@@ -42,6 +42,10 @@ type Policy struct {
 	// Seccomp is what the builder has put into config.json: SeccompDefault,
 	// SeccompUnconfined, or the path of a profile.
 	Seccomp string
+
+	// Pids is how many processes and threads the container may have; 0: what
+	// the machine gives to each, NoLimit: as many as all containers together.
+	Pids int64
 }
 
 // Values of Policy.Seccomp that are no path.
@@ -49,6 +53,9 @@ const (
 	SeccompDefault    = "default"
 	SeccompUnconfined = "unconfined"
 )
+
+// NoLimit is a Pids without a limit of its own.
+const NoLimit = -1
 
 // Restart says when a service that ended is started again.
 type Restart string

@@ -43,6 +43,7 @@ var keys = map[string]key{
 	"log-max-files":     {everywhere, func(p *Policy, v string) (err error) { p.LogMaxFiles, err = parseCount(v); return }},
 	"seccomp":           {everywhere, func(p *Policy, v string) (err error) { p.Seccomp, err = parseSeccomp(v); return }},
 	"upper":             {everywhere, func(p *Policy, v string) (err error) { p.Upper, err = parseUpper(v); return }},
+	"pids":              {everywhere, func(p *Policy, v string) (err error) { p.Pids, err = parsePids(v); return }},
 }
 
 // PolicyError is a fault in one annotation.

@@ -146,6 +146,20 @@ func parseSize(v string) (int64, error) {
 	return n << shift, nil
 }
 
+// maxPids is the most that a 64-bit kernel numbers.
+const maxPids = 1 << 22
+
+func parsePids(v string) (int64, error) {
+	if v == "unlimited" || v == "max" {
+		return NoLimit, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < 1 || n > maxPids {
+		return 0, fmt.Errorf(`want a number from 1 to %d, or "unlimited"`, maxPids)
+	}
+	return n, nil
+}
+
 func parseUpper(v string) (Upper, error) {
 	kind, arg, has := strings.Cut(v, ":")
 	switch {

@@ -62,11 +62,12 @@ func (e *Engine) Clean(b *bundle.Bundle) error {
 // clean undoes a start by what can be found on the machine. The record goes
 // last: without it nobody would look again.
 func (e *Engine) clean(b *bundle.Bundle) error {
-	group, err := cgroup.Of(cgroupsPath(b), b.Name)
+	group, err := e.group(b)
 	if err != nil {
-		return err
-	}
-	if !e.marked(b, foreignCgroup) {
+		// A start that asked for such a group has not got as far as the runtime.
+		e.logger(b).Debug("clean up", "err", err)
+		err = nil
+	} else if !e.marked(b, foreignCgroup) {
 		err = e.release(b, group, e.leftover(b), e.marked(b, keepCgroup))
 	}
 	// All that is mounted in the bundle's folder is this container's: rootfs,

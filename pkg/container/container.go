@@ -11,6 +11,7 @@ import (
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/reap"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,7 +53,7 @@ func (e *Engine) AttachIdent(b *bundle.Bundle, id reap.Ident) (*Container, error
 }
 
 func (e *Engine) attach(b *bundle.Bundle, id reap.Ident) (*Container, error) {
-	group, err := cgroup.Of(cgroupsPath(b), b.Name)
+	group, err := e.group(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: attach: %w", b.Section, b.Name, err)
 	}
@@ -108,11 +109,11 @@ func kill(ctx context.Context, group cgroup.Group, id reap.Ident) error {
 	return err
 }
 
-func cgroupsPath(b *bundle.Bundle) string {
-	if b.Spec == nil || b.Spec.Linux == nil {
+func cgroupsPath(spec *specs.Spec) string {
+	if spec == nil || spec.Linux == nil {
 		return ""
 	}
-	return b.Spec.Linux.CgroupsPath
+	return spec.Linux.CgroupsPath
 }
 
 // undoing is how to undo what was done, in the order it was done.

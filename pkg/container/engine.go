@@ -51,8 +51,11 @@ type Engine struct {
 	// Await tells how a container's init process ended. If it is nil the
 	// containers become children of this process, and the Reaper tells.
 	Await func(context.Context, reap.Ident) (reap.Status, error)
+	// Limits are of containers that say nothing of it.
+	Limits Limits
 	// Mutate may change a container's spec before it is created and tells
-	// whether it did. Nil leaves every config.json as it is on disk.
+	// whether it did. It may append to mounts, arguments and environment. Nil
+	// changes nothing.
 	Mutate func(*bundle.Bundle, *specs.Spec) (changed bool, err error)
 	// Observe hears of each phase of a start that is over.
 	Observe func(b *bundle.Bundle, p Phase, began time.Time, took time.Duration, err error)

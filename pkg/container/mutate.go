@@ -2,32 +2,40 @@ package container
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path"
+	"slices"
 
 	"slipway/pkg/bundle"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// mutate lets the Engine's Mutate change the spec. The bundle may lie on a
-// read-only file system, so a changed spec is written beside the record, which
-// then serves the runtime as bundle; the root path is made absolute for that.
+// mutate gives the spec the limits of the machine and lets the Engine's Mutate
+// change it. The bundle may lie on a read-only file system, so a changed spec is
+// written beside the record, which then serves the runtime as bundle; the root
+// path is made absolute for that.
 func (s *starting) mutate(dir string) error {
-	if s.e.Mutate == nil {
+	spec := s.e.limited(s.b)
+	changed := spec != s.b.Spec
+	if s.e.Mutate != nil {
+		if !changed {
+			spec = shallow(spec)
+		}
+		also, err := s.e.Mutate(s.b, spec)
+		if err != nil {
+			return err
+		}
+		changed = changed || also
+	}
+	s.spec = spec
+	if !changed {
 		return nil
 	}
-	spec, err := clone(s.b.Spec)
-	if err != nil {
-		return fmt.Errorf("copy the spec: %w", err)
-	}
-	changed, err := s.e.Mutate(s.b, spec)
-	if err != nil || !changed {
-		return err
-	}
 	if spec.Root != nil && !path.IsAbs(spec.Root.Path) {
-		spec.Root.Path = s.b.Path(spec.Root.Path)
+		root := *spec.Root
+		root.Path = s.b.Path(root.Path)
+		spec.Root = &root
 	}
 	data, err := json.Marshal(spec)
 	if err != nil {
@@ -37,12 +45,23 @@ func (s *starting) mutate(dir string) error {
 	return os.WriteFile(path.Join(dir, bundle.ConfigFile), data, 0o600)
 }
 
-// clone copies a spec whole, so that no change reaches the bundle's.
-func clone(spec *specs.Spec) (*specs.Spec, error) {
-	data, err := json.Marshal(spec)
-	if err != nil {
-		return nil, err
+// shallow copies a spec as deep as it takes to append to its lists and to set
+// its resources without reaching the bundle's.
+func shallow(spec *specs.Spec) *specs.Spec {
+	c := *spec
+	c.Mounts = slices.Clip(c.Mounts)
+	if c.Process != nil {
+		p := *c.Process
+		p.Env, p.Args = slices.Clip(p.Env), slices.Clip(p.Args)
+		c.Process = &p
 	}
-	var copied specs.Spec
-	return &copied, json.Unmarshal(data, &copied)
+	if c.Linux != nil {
+		l := *c.Linux
+		if l.Resources != nil {
+			r := *l.Resources
+			l.Resources = &r
+		}
+		c.Linux = &l
+	}
+	return &c
 }

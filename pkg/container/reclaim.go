@@ -44,15 +44,20 @@ func (e *Engine) takeAway(b *bundle.Bundle) error {
 func (e *Engine) endStale(b *bundle.Bundle, id reap.Ident) error {
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
-	if cgroupsPath(b) != "" {
+	if cgroupsPath(b.Spec) != "" {
 		if err := id.Signal(unix.SIGKILL); id.Start != 0 && err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 		return nil
 	}
-	group, err := cgroup.Of("", b.Name)
-	if err != nil || !id.Alive() && group.RemoveOnce() == nil {
-		return err
+	// We put it there, or somebody called the runtime by hand.
+	var faults []error
+	for _, name := range []string{cgroup.Path(b.Name), ""} {
+		group, err := cgroup.Of(name, b.Name)
+		if err == nil && group.Exists() && (id.Alive() || group.RemoveOnce() != nil) {
+			err = errors.Join(kill(ctx, group, id), group.Remove(ctx))
+		}
+		faults = append(faults, err)
 	}
-	return errors.Join(kill(ctx, group, id), group.Remove(ctx))
+	return errors.Join(faults...)
 }

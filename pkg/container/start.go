@@ -12,6 +12,8 @@ import (
 	"slipway/pkg/container/runc"
 	"slipway/pkg/journal"
 	"slipway/pkg/reap"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // starting is a start under way.
@@ -21,6 +23,7 @@ type starting struct {
 	io       IO
 	plan     Plan
 	call     runc.Call
+	spec     *specs.Spec // as the runtime gets it
 	group    cgroup.Group
 	undo     undoing // all, for when the start fails
 	temporal undoing // what does not last, for when the container has ended
@@ -104,8 +107,12 @@ func (s *starting) prepare(ctx context.Context) error {
 		return err
 	}
 	s.checkUpper()
-	for _, step := range s.plan.Cgroups {
-		if err := s.apply(ctx, []Step{step}, 0); err != nil {
+	for i, step := range s.plan.Cgroups {
+		err := s.apply(ctx, []Step{step}, 0)
+		if err == nil && s.e.Limits.All != (cgroup.Limit{}) {
+			err = cgroup.Bound(s.b.Runtime.Cgroups[i], s.e.Limits.All)
+		}
+		if err != nil {
 			s.e.logger(s.b).Warn("make cgroup", "err", err)
 		}
 	}
@@ -134,6 +141,7 @@ func (s *starting) makePlan() error {
 		ledger = nil
 	}
 	facts, err := rootfs.Look(s.b)
+	facts.Layer = s.e.Limits.Layer
 	s.plan = NewPlan(s.b, facts, ledger)
 	return err
 }
@@ -157,9 +165,13 @@ func (s *starting) checkUpper() {
 // claim makes sure that the container's cgroup is nobody else's, since what is
 // in it gets killed, and registers how to give it and runc's state back.
 func (s *starting) claim() error {
-	group, err := cgroup.Of(cgroupsPath(s.b), s.b.Name)
+	name := cgroupsPath(s.spec)
+	group, err := cgroup.Of(name, s.b.Name)
 	if err != nil {
 		return err
+	}
+	if err := s.e.boundTop(name); err != nil {
+		s.e.logger(s.b).Warn("cgroup", "err", err)
 	}
 	s.group = group
 	existed := group.Exists()

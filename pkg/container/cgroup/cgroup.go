@@ -26,15 +26,28 @@ func unified(root string) bool {
 	return err == nil
 }
 
-// Group is a control group: one folder in v2, one for each controller in v1.
+// Parent is the group of all containers that name none of their own: what all of
+// them may have of the machine together is bounded there.
+const Parent = "/containers"
+
+// Path is the cgroupsPath of such a container.
+func Path(id string) string { return path.Join(Parent, id) }
+
+// Group is a control group: one directory in v2, one for each controller in v1.
 type Group struct {
 	v2   bool
 	dirs []string
 }
 
+// ErrNotAContainers is the error of a group in which others live than one
+// container: everything, ourselves, or all containers.
+var ErrNotAContainers = errors.New("not a group for a container")
+
 // Of names the group that an OCI runtime started by this process gives a
 // container: cgroupsPath, or the container's id beside (v2) or below (v1) our
-// own group if it is empty or relative.
+// own group if it is empty or relative. What is in a Group gets killed, so the
+// root, our own group, those above it, and those of other containers below
+// Parent are an ErrNotAContainers.
 func Of(cgroupsPath, id string) (Group, error) {
 	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -51,11 +64,15 @@ func locate(root, own, cgroupsPath, id string) (Group, error) {
 	absolute := path.IsAbs(name)
 	name = path.Clean("/" + name)
 	if unified(root) {
-		parent := "/"
+		ours := ownPath(own, "")
+		at := name
 		if !absolute {
-			parent = path.Dir(ownPath(own, ""))
+			at = path.Join(path.Dir(ours), name)
 		}
-		return Group{v2: true, dirs: []string{path.Join(root, parent, name)}}, nil
+		if err := check(at, ours, id); err != nil {
+			return Group{}, err
+		}
+		return Group{v2: true, dirs: []string{path.Join(root, at)}}, nil
 	}
 	controllers, err := controllers(root)
 	if err != nil {
@@ -63,13 +80,50 @@ func locate(root, own, cgroupsPath, id string) (Group, error) {
 	}
 	var g Group
 	for _, c := range controllers {
-		parent := "/"
+		ours := ownPath(own, c)
+		at := name
 		if !absolute {
-			parent = ownPath(own, c)
+			at = path.Join(ours, name)
 		}
-		g.dirs = append(g.dirs, path.Join(root, c, parent, name))
+		if err := check(at, ours, id); err != nil {
+			return Group{}, err
+		}
+		g.dirs = append(g.dirs, path.Join(root, c, at))
 	}
 	return g, nil
+}
+
+// AtRoot tells whether this process is in no group but the root: only then are
+// the machine's limits ours to set.
+func AtRoot() bool {
+	own, err := os.ReadFile("/proc/self/cgroup")
+	return err == nil && atRoot(string(own), unified(Root))
+}
+
+func atRoot(own string, v2 bool) bool {
+	if v2 {
+		return ownPath(own, "") == "/"
+	}
+	return ownPath(own, "memory") == "/" && ownPath(own, "pids") == "/"
+}
+
+// check refuses a group, given from the root on, that holds more than the
+// container of that id.
+func check(at, ours, id string) error {
+	switch {
+	case within(ours, at):
+		return fmt.Errorf("cgroup %s: %w: we are in it", at, ErrNotAContainers)
+	case at == Parent:
+		return fmt.Errorf("cgroup %s: %w: all containers are in it", at, ErrNotAContainers)
+	case within(at, Parent) && !within(at, Path(id)):
+		return fmt.Errorf("cgroup %s: %w: it is where containers of other names are", at, ErrNotAContainers)
+	}
+	return nil
+}
+
+// within tells whether the group at is dir or lies below it; all lie in the root.
+func within(at, dir string) bool {
+	return dir == "/" || at == dir || strings.HasPrefix(at, dir+"/")
 }
 
 // controllers are the folders of v1's root; links there are second names.

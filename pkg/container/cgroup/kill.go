@@ -34,6 +34,13 @@ func (g Group) Kill(ctx context.Context) error {
 }
 
 func (g Group) killOnce() error {
+	pids, err := g.Pids()
+	if err != nil {
+		return err
+	}
+	if who := protected(pids, os.Getpid(), os.Getppid()); who != 0 {
+		return fmt.Errorf("kill cgroup %s: process %d in it keeps the machine running: %w", g, who, ErrNotAContainers)
+	}
 	if g.v2 {
 		err := g.write("cgroup.kill", "1")
 		if err == nil || !g.Exists() {
@@ -45,8 +52,11 @@ func (g Group) killOnce() error {
 		// A kernel before 5.14: freeze, so that nothing forks away from us.
 	}
 	frozen := g.Freeze(true)
-	pids, err := g.Pids()
+	pids, err = g.Pids()
 	for _, pid := range pids {
+		if pid == 1 || pid == os.Getpid() || pid == os.Getppid() {
+			continue
+		}
 		if killErr := unix.Kill(pid, unix.SIGKILL); killErr != nil && !errors.Is(killErr, unix.ESRCH) {
 			err = errors.Join(err, fmt.Errorf("kill process %d: %w", pid, killErr))
 		}
@@ -55,6 +65,17 @@ func (g Group) killOnce() error {
 		err = errors.Join(err, g.Freeze(false))
 	}
 	return err
+}
+
+// protected finds a process that no container's group holds: PID 1, this one, or
+// its parent, which is the keeper of a supervisor.
+func protected(pids []int, self, parent int) int {
+	for _, pid := range pids {
+		if pid == 1 || pid == self || pid == parent {
+			return pid
+		}
+	}
+	return 0
 }
 
 // Freeze stops the group's processes, or lets them go on. Without a freezer

@@ -10,6 +10,7 @@ import (
 // Stats is what a group uses. A figure that the kernel does not give is 0.
 type Stats struct {
 	Memory   uint64 // bytes in use now
+	Files    uint64 // those of them in files in memory
 	CPU      time.Duration
 	Pids     uint64
 	OOMKills uint64 // processes that the kernel killed for want of memory
@@ -35,6 +36,9 @@ func (g Group) statsV2() (s Stats, err error) {
 	if s.Memory, err = g.readNumber("memory.current"); err != nil {
 		return s, err
 	}
+	if s.Files, err = g.files("shmem"); err != nil {
+		return s, err
+	}
 	s.Pids, err = g.readNumber("pids.current")
 	return s, err
 }
@@ -51,8 +55,19 @@ func (g Group) statsV1() (s Stats, err error) {
 	if s.Memory, err = g.readNumber("memory.usage_in_bytes"); err != nil {
 		return s, err
 	}
+	if s.Files, err = g.files("total_shmem"); err != nil {
+		return s, err
+	}
 	s.Pids, err = g.readNumber("pids.current")
 	return s, err
+}
+
+func (g Group) files(key string) (uint64, error) {
+	stat, err := g.readKeys("memory.stat")
+	if gone(err) {
+		return 0, nil
+	}
+	return stat[key], err
 }
 
 // OOMKills counts the processes of the group, or of those below it, that the

@@ -13,17 +13,22 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/mount"
+	"slipway/pkg/container/quota"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
-// defaultSize bounds the writable layer of the seed layout.
+// defaultSize bounds the writable layer of the seed layout where nobody has
+// divided the machine.
 const defaultSize = "10%"
 
-// Facts are what a plan has to know of the disk.
+// Facts are what a plan has to know of the machine.
 type Facts struct {
-	HasLower bool // the bundle has a folder "lower"
+	HasLower bool // the bundle has a directory "lower"
+	// Layer is the size of a writable layer in memory of which nothing is said,
+	// in bytes; 0: the file system's own default.
+	Layer uint64
 }
 
 // Look finds the facts. A "lower" that is no folder, or is a link, is none.
@@ -50,7 +55,7 @@ func Plan(b *bundle.Bundle, f Facts, l *Ledger) []Step {
 			plan = append(plan, mountSteps(b, m, l)...)
 		}
 	}
-	for _, m := range entries(b) {
+	for _, m := range applyUpper(b, f, b.Runtime.Mounts) {
 		plan = append(plan, mountSteps(b, m, l)...)
 	}
 	for _, dir := range b.Runtime.Mkdir {
@@ -73,12 +78,8 @@ func seedEntries(b *bundle.Bundle, f Facts) []specs.Mount {
 		// runc wants its root to be a mount point.
 		return []specs.Mount{{Source: rootfs, Destination: rootfs, Options: []string{"bind"}}}
 	}
-	size := b.Policy.Upper.Size
-	if size == "" {
-		size = defaultSize
-	}
-	return applyUpper(b, []specs.Mount{
-		{Source: "tmpfs", Destination: tmp, Type: "tmpfs", Options: []string{"size=" + size}},
+	return applyUpper(b, f, []specs.Mount{
+		{Source: "tmpfs", Destination: tmp, Type: "tmpfs", Options: seedSize(f)},
 		{Destination: tmp, Options: []string{"private"}},
 		{Source: "overlay", Destination: rootfs, Type: "overlay", Options: []string{
 			lowerOption + b.Path(bundle.LowerDir),
@@ -88,18 +89,37 @@ func seedEntries(b *bundle.Bundle, f Facts) []specs.Mount {
 	})
 }
 
-// entries are the mounts of runtime.json, with the policy applied.
-func entries(b *bundle.Bundle) []specs.Mount {
-	return applyUpper(b, b.Runtime.Mounts)
+func seedSize(f Facts) []string {
+	if f.Layer != 0 {
+		return nil
+	}
+	return []string{sizeOption + defaultSize}
+}
+
+// Options that bound a tmpfs.
+const (
+	sizeOption   = "size="
+	inodesOption = "nr_inodes="
+)
+
+// sized gives a writable layer in memory its size: slipway.upper's, else its
+// own, else that of the machine's division, with as many inodes as fit. A size
+// in percent is left to the kernel, which knows of what.
+func sized(options []string, upper bundle.Upper, f Facts) []string {
+	has := slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, sizeOption) })
+	switch {
+	case upper.Size != "":
+		return append(without(options, sizeOption), sizeOption+upper.Size)
+	case has || f.Layer == 0:
+		return options
+	}
+	return append(without(options, inodesOption), quota.Sizes(f.Layer)...)
 }
 
 // applyUpper carries slipway.upper over to the mounts that make the writable
-// layer: another size for the tmpfs, or a folder on a disk in its place.
-func applyUpper(b *bundle.Bundle, mounts []specs.Mount) []specs.Mount {
+// layer: a size for the tmpfs, or a directory on a disk in its place.
+func applyUpper(b *bundle.Bundle, f Facts, mounts []specs.Mount) []specs.Mount {
 	upper := b.Policy.Upper
-	if upper == (bundle.Upper{}) {
-		return mounts
-	}
 	tmp := b.Path(bundle.TmpDir)
 	var out []specs.Mount
 	for _, m := range mounts {
@@ -107,8 +127,8 @@ func applyUpper(b *bundle.Bundle, mounts []specs.Mount) []specs.Mount {
 		switch {
 		case at == tmp && upper.Disk != "":
 			continue
-		case at == tmp && m.Type == "tmpfs" && upper.Size != "":
-			m.Options = append(without(m.Options, "size="), "size="+upper.Size)
+		case at == tmp && m.Type == "tmpfs":
+			m.Options = sized(m.Options, upper, f)
 		case isOverlay(b, m) && upper.Disk != "":
 			m.Options = append(without(m.Options, upperOption, workOption),
 				upperOption+path.Join(layer(b), bundle.UpperDir),

@@ -86,7 +86,7 @@ func showService(c *call, s status.Service) error {
 		"runs", number(s.Runs), "restarts", fmt.Sprint(s.Restarts),
 		"after", strings.Join(without(s.After, s.Requires), ", "), "requires", strings.Join(s.Requires, ", "))
 	if s.Pid != 0 {
-		pairs(c, "memory", status.Size(s.Memory), "cpu", seconds(s.CPU), "tasks", fmt.Sprint(s.Tasks))
+		pairs(c, "memory", status.Size(s.Memory)+", "+status.Size(s.Files)+" of it in files in memory", "cpu", seconds(s.CPU), "tasks", fmt.Sprint(s.Tasks))
 	}
 	for _, e := range slices.Backward(s.History) {
 		pairs(c, "exit", fmt.Sprintf("%s  run %d: %s", when(e.Time), e.Run, e.Cause))

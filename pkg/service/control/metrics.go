@@ -34,6 +34,7 @@ var families = []metric{
 	{"slipway_service_ready_seconds", "gauge", "seconds", "From start to ready, in the present run.", func(s status.Service) (float64, bool) { return s.Ready, s.State == state.Ready }},
 	{"slipway_service_uptime_seconds", "gauge", "seconds", "Since the present run was started.", whileUp(func(s status.Service) float64 { return s.Uptime })},
 	{"slipway_service_memory_bytes", "gauge", "bytes", "Memory of the control group.", whileUp(func(s status.Service) float64 { return float64(s.Memory) })},
+	{"slipway_service_memory_files_bytes", "gauge", "bytes", "The part of it in files in memory, those of the writable layer among them.", whileUp(func(s status.Service) float64 { return float64(s.Files) })},
 	{"slipway_service_cpu_seconds", "counter", "seconds", "Processor time of the control group, in the present run.", whileUp(func(s status.Service) float64 { return s.CPU })},
 	{"slipway_service_tasks", "gauge", "", "Processes and threads of the control group.", whileUp(func(s status.Service) float64 { return float64(s.Tasks) })},
 	{"slipway_service_oom_kills", "counter", "", "Processes killed for want of memory, in the present run.", whileUp(func(s status.Service) float64 { return float64(s.OOMKills) })},
@@ -61,6 +62,7 @@ func Metrics(l status.List) []byte {
 	}
 	e.starts(l.Services)
 	e.steps(l.Steps)
+	e.memory(l.Memory)
 	e.supervisor(l.Supervisor)
 	e.WriteString("# EOF\n")
 	return e.Bytes()
@@ -146,6 +148,17 @@ func (e *exposition) steps(steps []status.Step) {
 	for _, s := range steps {
 		e.sample(took, s.Took.Seconds(), "section", s.Section, "step", s.Name)
 	}
+}
+
+// memory is left out where the kernel does not bound it.
+func (e *exposition) memory(m *status.Memory) {
+	if m == nil {
+		return
+	}
+	e.family("slipway_containers_memory_bytes", "gauge", "bytes", "Memory that all containers hold together and that cannot be had back.")
+	e.sample("slipway_containers_memory_bytes", float64(m.Held))
+	e.family("slipway_containers_memory_limit_bytes", "gauge", "bytes", "Memory that all containers may have together.")
+	e.sample("slipway_containers_memory_limit_bytes", float64(m.Limit))
 }
 
 func (e *exposition) supervisor(p status.Process) {

@@ -25,7 +25,9 @@ func (q *Sequence) await(ctx context.Context, step *Step, b *bundle.Bundle, c ru
 	}
 	status, err := c.Wait(limited)
 	if err == nil {
-		step.Status, step.OOM = &status, !status.Success() && run.OOMKilled(c)
+		if step.Status = &status; !status.Success() && run.OOMKilled(c) {
+			step.OOM, step.Cause = true, run.OOMCause(c, status)
+		}
 		if !status.Success() {
 			return errFailed
 		}

@@ -37,12 +37,12 @@ func (s *Step) finish(err error) {
 		return
 	}
 	s.State = Failed
-	s.Cause = err.Error()
-	if errors.Is(err, errFailed) && s.Status != nil {
+	switch {
+	case s.OOM && errors.Is(err, errFailed): // which says it already
+	case errors.Is(err, errFailed) && s.Status != nil:
 		s.Cause = s.Status.String()
-		if s.OOM {
-			s.Cause = s.Status.WithOOM()
-		}
+	default:
+		s.Cause = err.Error()
 	}
 }
 

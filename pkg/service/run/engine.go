@@ -30,6 +30,7 @@ func New(h *host.Host, reaper *reap.Reaper, keeperDir string) Engine {
 		Reaper: reaper,
 		RunDir: h.Paths.Own(),
 		Log:    slog.New(host.NewHandler(h)),
+		Limits: limits(h, keeperDir != ""),
 		Mutate: func(b *bundle.Bundle, spec *Spec) (bool, error) { return addNotify(h.Paths, b, spec), nil },
 	}
 	if keeperDir != "" {

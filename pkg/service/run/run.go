@@ -12,6 +12,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/reap"
+	"slipway/pkg/service/memory"
 )
 
 // IO is what a container gets.
@@ -60,4 +61,16 @@ func OOMKilled(c Container) bool {
 	}
 	n, err := g.Group().OOMKills()
 	return err == nil && n > 0
+}
+
+// OOMCause words such an end: how the container ended, which limit was hit, and
+// who had filled it.
+func OOMCause(c Container, s reap.Status) string {
+	cause := s.WithOOM()
+	if g, ok := c.(interface{ Group() cgroup.Group }); ok {
+		if why := memory.Why(g.Group()); why != "" {
+			cause += ": " + why
+		}
+	}
+	return cause
 }

@@ -29,8 +29,10 @@ type Service struct {
 	After    []string     `json:"after,omitempty"`
 	Requires []string     `json:"requires,omitempty"`
 	Memory   uint64       `json:"memory_bytes"`
-	CPU      float64      `json:"cpu_seconds"`
-	Tasks    uint64       `json:"tasks"`
+	// Files is the part of it in files in memory, its writable layer's too.
+	Files uint64  `json:"memory_files_bytes"`
+	CPU   float64 `json:"cpu_seconds"`
+	Tasks uint64  `json:"tasks"`
 	// OOMKills are of the present run; OOMs are the runs that ended by one.
 	OOMKills uint64    `json:"oom_kills,omitempty"`
 	OOMs     int       `json:"-"`
@@ -51,8 +53,18 @@ type List struct {
 	// LastBoot is how the boot before this one ended, where /var lasts.
 	LastBoot   string    `json:"last_boot,omitempty"`
 	Supervisor Process   `json:"supervisor,omitzero"`
+	Memory     *Memory   `json:"memory,omitempty"`
 	Steps      []Step    `json:"steps"`
 	Services   []Service `json:"services"`
+}
+
+// Memory is what all containers share, in bytes. What they hold cannot be had
+// back while they run.
+type Memory struct {
+	Limit uint64 `json:"limit_bytes"`
+	Held  uint64 `json:"held_bytes"`
+	// Short says who holds it, when there is little left.
+	Short string `json:"short,omitempty"`
 }
 
 // Process is the supervisor itself.

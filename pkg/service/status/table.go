@@ -26,6 +26,9 @@ func Table(l List, width int) string {
 	if l.LastBoot != "" {
 		t.paragraph("The last boot ended: " + l.LastBoot)
 	}
+	if l.Memory != nil && l.Memory.Short != "" {
+		t.paragraph("Memory is short: " + l.Memory.Short)
+	}
 	t.steps(l.Steps)
 	t.services(l.Services)
 	return t.String()

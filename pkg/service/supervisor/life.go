@@ -138,7 +138,9 @@ func (s *Supervisor) await(l *life) {
 			return
 		}
 		e := state.Event{Kind: state.Ended, Name: l.name, Run: l.run, Status: status}
-		e.OOM = !status.Success() && run.OOMKilled(c)
+		if e.OOM = !status.Success() && run.OOMKilled(c); e.OOM {
+			e.Cause = run.OOMCause(c, status)
+		}
 		if err != nil {
 			e.Cause = err.Error()
 		}

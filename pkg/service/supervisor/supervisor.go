@@ -71,6 +71,7 @@ type Supervisor struct {
 	bookOpen bool
 	dog      *watchdog
 	began    time.Time
+	memory   memories
 }
 
 type timerKey struct {
@@ -157,6 +158,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.report(s.submit(state.Event{Kind: state.Start}))
 	s.openBook()
 	s.dog = s.startWatchdog()
+	go s.watchMemory()
 	s.loop(ctx)
 	s.Host.Say("services: all are stopped")
 	return s.pump.Close()

@@ -95,7 +95,9 @@ func (s *Supervisor) foundEnded(id reap.Ident, l *life) state.Found {
 		return found
 	}
 	found.Status = exit.Status
-	found.OOM = !exit.Status.Success() && run.OOMKilled(l.container)
+	if found.OOM = !exit.Status.Success() && run.OOMKilled(l.container); found.OOM {
+		found.Cause = run.OOMCause(l.container, exit.Status)
+	}
 	return found
 }
 

@@ -9,6 +9,7 @@ import (
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
+	"slipway/pkg/service/memory"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 	"slipway/pkg/service/status"
@@ -71,7 +72,7 @@ func (u use) add(v *status.Service) {
 		return
 	}
 	if got, err := u.group.Stats(); err == nil {
-		v.Memory, v.CPU, v.Tasks, v.OOMKills = got.Memory, got.CPU.Seconds(), got.Pids, got.OOMKills
+		v.Memory, v.Files, v.CPU, v.Tasks, v.OOMKills = got.Memory, got.Files, got.CPU.Seconds(), got.Pids, got.OOMKills
 	}
 }
 
@@ -79,6 +80,12 @@ func (u use) add(v *status.Service) {
 func (s *Supervisor) addMachine(l *status.List) {
 	p := s.Host.Paths
 	l.Steps = Steps(p)
+	if u, err := memory.Look(); err == nil && u.Limit > 0 {
+		l.Memory = &status.Memory{Limit: u.Limit, Held: u.Held}
+		if u.Short() {
+			l.Memory.Short = u.String()
+		}
+	}
 	var last endings.Note
 	if host.ReadJSON(p.Own("last-boot.json"), &last) == nil {
 		l.LastBoot = last.Reason

@@ -1,0 +1,117 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Limit is what the processes of a group may have together. A zero is no limit.
+type Limit struct {
+	Memory uint64 // bytes
+	// High is from where on the kernel slows down who wants more memory, in
+	// bytes. Version 1 has no such thing.
+	High uint64
+	Pids uint64 // processes and threads
+}
+
+// Has tells whether the kernel bounds what this controller counts.
+func Has(controller string) bool { return has(Root, controller) }
+
+func has(root, controller string) bool {
+	if unified(root) {
+		return slices.Contains(words(path.Join(root, "cgroup.controllers")), controller)
+	}
+	_, err := os.Stat(path.Join(root, controller))
+	return err == nil
+}
+
+// Bound makes the outermost group of a path and gives it those limits that it
+// has none of: what lies below is bounded with it. It can be called again.
+func Bound(name string, l Limit) error { return bound(Root, name, l) }
+
+func bound(root, name string, l Limit) error {
+	top, _, _ := strings.Cut(strings.TrimPrefix(path.Clean("/"+name), "/"), "/")
+	if top == "" {
+		return fmt.Errorf("limit cgroup /: %w", ErrNotAContainers)
+	}
+	var faults []error
+	for _, f := range limitFiles(root, top, l) {
+		if f.value == 0 || !has(root, f.controller) {
+			continue
+		}
+		if err := f.set(root); err != nil {
+			faults = append(faults, fmt.Errorf("limit cgroup %s: %w", top, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// limitFile is a file of a group that holds one limit.
+type limitFile struct {
+	controller, dir, name string
+	value                 uint64
+}
+
+func limitFiles(root, top string, l Limit) []limitFile {
+	if unified(root) {
+		dir := path.Join(root, top)
+		return []limitFile{
+			{"memory", dir, "memory.max", l.Memory},
+			{"memory", dir, "memory.high", l.High},
+			{"pids", dir, "pids.max", l.Pids},
+		}
+	}
+	return []limitFile{
+		{"memory", path.Join(root, "memory", top), "memory.limit_in_bytes", l.Memory},
+		{"pids", path.Join(root, "pids", top), "pids.max", l.Pids},
+	}
+}
+
+// set makes the group and writes the limit, unless there is one.
+func (f limitFile) set(root string) error {
+	if err := os.Mkdir(f.dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if err := enable(root, f.controller); err != nil {
+		return err
+	}
+	file := path.Join(f.dir, f.name)
+	now, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if !unlimited(strings.TrimSpace(string(now))) {
+		return nil
+	}
+	return os.WriteFile(file, []byte(strconv.FormatUint(f.value, 10)), 0)
+}
+
+// unlimited reads a limit as the kernel shows it. Memory of version 1 is as many
+// whole pages as fit into 63 bits.
+func unlimited(value string) bool {
+	n, err := strconv.ParseUint(value, 10, 64)
+	return value == "max" || err == nil && n > 1<<62
+}
+
+// enable has the groups below the root of the unified hierarchy count what a
+// controller counts.
+func enable(root, controller string) error {
+	file := path.Join(root, "cgroup.subtree_control")
+	if !unified(root) || slices.Contains(words(file), controller) {
+		return nil
+	}
+	return os.WriteFile(file, []byte("+"+controller), 0)
+}
+
+func words(file string) []string {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(data))
+}

@@ -1,0 +1,91 @@
+package cgroup
+
+import (
+	"os"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// Memory is what a group holds of it, in bytes.
+type Memory struct {
+	Current uint64
+	// Files is the part that lies in files in memory (tmpfs), which stays when
+	// a process ends.
+	Files uint64
+	Limit uint64 // the group's own; 0: none
+	// Cache can be had back at once: copies of what is on disks.
+	Cache uint64
+	Peak  uint64 // the most that was ever held; 0: the kernel does not say
+}
+
+// Held is what cannot be had back as long as the group's processes and files
+// are there.
+func (m Memory) Held() uint64 { return m.Current - min(m.Current, m.Cache) }
+
+// Memory reads it.
+func (g Group) Memory() (m Memory, err error) {
+	current, limit, peak, prefix := "memory.current", "memory.max", "memory.peak", ""
+	if !g.v2 {
+		current, limit, peak, prefix = "memory.usage_in_bytes", "memory.limit_in_bytes", "memory.max_usage_in_bytes", "total_"
+	}
+	if m.Current, err = g.readNumber(current); err != nil {
+		return m, err
+	}
+	stat, err := g.readKeys("memory.stat")
+	if err != nil {
+		return m, err
+	}
+	m.Files = stat[prefix+"shmem"]
+	m.Cache = stat[prefix+"active_file"] + stat[prefix+"inactive_file"] + stat["slab_reclaimable"]
+	if data, err := os.ReadFile(g.file(limit)); err == nil && !unlimited(strings.TrimSpace(string(data))) {
+		m.Limit, _ = strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	}
+	m.Peak, err = g.readNumber(peak)
+	return m, err
+}
+
+// OwnOOM tells whether a limit of the group itself, or of one below it, made the
+// kernel kill; otherwise it was one above, or the machine as a whole.
+func (g Group) OwnOOM() bool {
+	if !g.v2 {
+		hit, err := g.readNumber("memory.failcnt")
+		return err == nil && hit > 0
+	}
+	events, err := g.readKeys("memory.events")
+	return err == nil && events["oom"] > 0
+}
+
+// Top is the group of all containers.
+func Top() Group { return top(Root) }
+
+func top(root string) Group {
+	if unified(root) {
+		return Group{v2: true, dirs: []string{path.Join(root, Parent)}}
+	}
+	return Group{dirs: []string{path.Join(root, "memory", Parent)}}
+}
+
+// File is the path of a file of the group.
+func (g Group) File(name string) string { return g.file(name) }
+
+// Members are the groups of all containers in Parent, by the containers' ids.
+func Members() (map[string]Group, error) { return members(Root) }
+
+func members(root string) (map[string]Group, error) {
+	t := top(root)
+	entries, err := os.ReadDir(t.dirs[0])
+	if gone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]Group{}
+	for _, e := range entries {
+		if e.IsDir() {
+			all[e.Name()] = Group{v2: t.v2, dirs: []string{path.Join(t.dirs[0], e.Name())}}
+		}
+	}
+	return all, nil
+}

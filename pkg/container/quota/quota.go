@@ -1,0 +1,149 @@
+// Package quota divides the machine between containers and what keeps it
+// running: PID 1, the supervisor, OCI runtimes that start something, a command
+// that somebody types. Containers get a group with limits for all of them
+// together, each gets a part of it, and so do file systems in memory.
+package quota
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"slipway/pkg/container/cgroup"
+)
+
+// Facts are what the division goes by.
+type Facts struct {
+	// Memory is what can be had before the first container runs, in bytes; 0 if
+	// the kernel cannot bound what containers take.
+	Memory uint64
+	// Tasks is how many processes and threads the kernel allows; 0 if it cannot
+	// bound those of containers.
+	Tasks uint64
+}
+
+// Quota is the division. A zero is no limit.
+type Quota struct {
+	Memory uint64 // bytes, of all containers together
+	High   uint64 // from where on the kernel slows them down, and we look who it is
+	Pids   uint64 // processes and threads, of all containers together
+	// Of one container that says nothing of it.
+	EachMemory, EachPids uint64
+	// Layers is for the writable layers in memory of all services together.
+	Layers uint64
+	// Shared is for the file systems in memory that outlive containers: /run,
+	// /tmp, /var and /dev/shm.
+	Shared uint64
+}
+
+// What is kept back for what keeps the machine running. A start takes 20 MB for
+// the runtime's program and its two processes, a command 10 MB; the supervisor
+// has 20 MB with its program, and the kernel wants some room of its own.
+const (
+	reserveMemory = 64 << 20
+	reserveTasks  = 256
+)
+
+// What each container gets is an eighth, so that several that run wild leave the
+// others room. The most is more than large services take, the least is enough
+// for a small program in Go.
+const (
+	maxEachPids = 1000
+	minEachPids = 64
+)
+
+// Divide divides. It touches nothing.
+func Divide(f Facts) Quota {
+	var q Quota
+	if f.Tasks > 0 {
+		q.Pids = f.Tasks - min(reserveTasks, f.Tasks/2)
+		q.EachPids = min(maxEachPids, max(minEachPids, q.Pids/8))
+	}
+	if f.Memory > 0 {
+		q.Memory = f.Memory - min(reserveMemory+f.Memory/64, f.Memory/3)
+		q.High = q.Memory / 16 * 15
+		q.EachMemory = q.Memory / 8 * 7
+		q.Layers = q.Memory / 2
+		q.Shared = q.Memory / 4 * 3
+	}
+	return q
+}
+
+// Layer is the size of the writable layer of one of n services that say nothing
+// of it: no more than a quarter of the memory even if it is alone, since a
+// program wants to run beside its files. 0: no limit.
+func (q Quota) Layer(n int) uint64 {
+	return q.Layers / uint64(max(n, 2)) &^ 0xfff
+}
+
+// Limit is that of the group of all containers.
+func (q Quota) Limit() cgroup.Limit {
+	return cgroup.Limit{Memory: q.Memory, High: q.High, Pids: q.Pids}
+}
+
+// Look finds the facts.
+func Look() (f Facts, err error) {
+	if cgroup.Has("memory") {
+		f.Memory, err = available()
+	}
+	if cgroup.Has("pids") {
+		for _, name := range []string{"threads-max", "pid_max"} {
+			n, readErr := readNumber("/proc/sys/kernel/" + name)
+			if err = errors.Join(err, readErr); readErr == nil && (f.Tasks == 0 || n < f.Tasks) {
+				f.Tasks = n
+			}
+		}
+	}
+	return f, err
+}
+
+// available is MemAvailable: what is free, and what of the cache can be had
+// back. Unlike the machine's size it is without the image's own root in memory.
+func available() (uint64, error) {
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(data) {
+		if rest, is := bytes.CutPrefix(line, []byte("MemAvailable:")); is {
+			kb, err := strconv.ParseUint(string(bytes.Fields(rest)[0]), 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, errors.New("/proc/meminfo does not say what is available")
+}
+
+func readNumber(file string) (uint64, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", file, err)
+	}
+	return n, nil
+}
+
+// factsFile keeps the facts as they were before the first container.
+const factsFile = "quota"
+
+// Open gives the division of this boot: the facts are found out once, by the
+// first who asks, and kept in dir.
+func Open(dir string) (q Quota, first bool, err error) {
+	file := filepath.Join(dir, factsFile)
+	var f Facts
+	if data, err := os.ReadFile(file); err == nil {
+		if _, err := fmt.Sscan(string(data), &f.Memory, &f.Tasks); err == nil {
+			return Divide(f), false, nil
+		}
+	}
+	if f, err = Look(); err != nil {
+		return Quota{}, false, fmt.Errorf("divide the machine: %w", err)
+	}
+	return Divide(f), true, os.WriteFile(file, fmt.Appendf(nil, "%d %d\n", f.Memory, f.Tasks), 0o600)
+}

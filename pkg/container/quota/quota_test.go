@@ -1,0 +1,83 @@
+package quota
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+const mb = 1 << 20
+
+func TestDivide(t *testing.T) {
+	for name, tt := range map[string]struct {
+		facts Facts
+		want  Quota
+	}{
+		"a small machine": {Facts{Memory: 48 * mb, Tasks: 500}, Quota{Memory: 32 * mb, High: 30 * mb, Pids: 250,
+			EachMemory: 28 * mb, EachPids: 64, Layers: 16 * mb, Shared: 24 * mb}},
+		"a usual one": {Facts{Memory: 1024 * mb, Tasks: 7000}, Quota{Memory: 944 * mb, High: 885 * mb, Pids: 6744,
+			EachMemory: 826 * mb, EachPids: 843, Layers: 472 * mb, Shared: 708 * mb}},
+		"a large one": {Facts{Memory: 64 << 30, Tasks: 32768}, Quota{Memory: 64448 * mb, High: 60420 * mb, Pids: 32512,
+			EachMemory: 56392 * mb, EachPids: 1000, Layers: 32224 * mb, Shared: 48336 * mb}},
+		"no memory controller": {Facts{Tasks: 7000}, Quota{Pids: 6744, EachPids: 843}},
+		"no pids controller": {Facts{Memory: 1024 * mb}, Quota{Memory: 944 * mb, High: 885 * mb,
+			EachMemory: 826 * mb, Layers: 472 * mb, Shared: 708 * mb}},
+		"no controllers": {},
+	} {
+		if got := Divide(tt.facts); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
+		}
+	}
+}
+
+// Whatever the machine: something is kept back, and what all layers may have, as
+// what all file systems that outlive containers may have, fits into the rest.
+func TestDivisionFits(t *testing.T) {
+	for memory := uint64(8 * mb); memory < 1<<40; memory += memory / 3 {
+		q := Divide(Facts{Memory: memory, Tasks: memory >> 18})
+		if q.Memory >= memory || q.High >= q.Memory || q.EachMemory >= q.Memory || q.Pids >= memory>>18 {
+			t.Errorf("%d bytes: nothing is kept back: %+v", memory, q)
+		}
+		for _, n := range []int{0, 1, 2, 3, 10, 50} {
+			if each := q.Layer(n); each*uint64(max(n, 2)) > q.Layers || each%4096 != 0 {
+				t.Errorf("%d bytes: %d layers of %d in %d", memory, n, each, q.Layers)
+			}
+		}
+		var sum uint64
+		for _, size := range q.Resize(memory + 50*mb) {
+			sum += size
+		}
+		if sum > q.Shared {
+			t.Errorf("%d bytes: %d shared, want at most %d", memory, sum, q.Shared)
+		}
+	}
+}
+
+// A machine with room keeps LinuxKit's sizes.
+func TestResizeLeavesRoomAlone(t *testing.T) {
+	q := Quota{Shared: 900 * mb}
+	got := q.Resize(1000 * mb)
+	if got["/var"] != 500*mb || got["/run"] != 100*mb || got["/tmp"] != 100*mb {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestOpenKeepsTheFirstFacts(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, factsFile), []byte("1073741824 7000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	q, first, err := Open(dir)
+	if err != nil || first || q != Divide(Facts{Memory: 1 << 30, Tasks: 7000}) {
+		t.Errorf("%+v, first %v, %v", q, first, err)
+	}
+	other := t.TempDir()
+	q, first, err = Open(other)
+	if err != nil || !first {
+		t.Fatalf("first %v, %v", first, err)
+	}
+	again, first, err := Open(other)
+	if err != nil || first || again != q {
+		t.Errorf("again %+v, first %v, %v; want %+v", again, first, err, q)
+	}
+}
