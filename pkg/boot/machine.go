@@ -12,6 +12,7 @@ import (
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
 	"slipway/pkg/journal"
+	"slipway/pkg/port"
 	"slipway/pkg/reap"
 	"slipway/pkg/timeline"
 )
@@ -30,6 +31,7 @@ type Machine struct {
 	children   children
 	devices    *device.Manager
 	supervisor *supervisor
+	port       *port.Port // to the host; nil without one
 	spans      []Span
 	timeline   *timeline.Recorder
 
@@ -65,7 +67,7 @@ func Main() int {
 	}
 	m.runScripts(m.boot, initDir)
 	if m.boot.Err() == nil {
-		m.Console.Printf("boot done after %.2fs", timeline.Now().Seconds())
+		m.Console.Printf("boot done after %.2fs%s", timeline.Now().Seconds(), m.countFailed())
 	}
 	debug.SetGCPercent(30)
 	debug.FreeOSMemory()

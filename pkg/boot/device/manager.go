@@ -24,19 +24,21 @@ type Manager struct {
 	Cmdline string
 	Wanted  []string // modules or aliases to load beside those of devices
 	Warn    func(what string, err error)
-	Button  func() // called when the power button is pressed
+	Button  func() // called when the power button is pressed for the first time
 
 	mu      sync.Mutex
 	loader  *module.Loader
 	missing bool // the image has no modules for this kernel
 	seen    map[string]bool
-	buttons []button
+	buttons sync.Map // files by their path
+	press   sync.Once
+	guard   func()
 	settled chan struct{}
 }
 
-// Start begins the work; guard is deferred in its goroutine.
+// Start begins the work; guard is deferred in its goroutines.
 func (m *Manager) Start(guard func()) error {
-	m.seen = map[string]bool{}
+	m.seen, m.guard = map[string]bool{}, guard
 	m.settled = make(chan struct{})
 	events, err := subscribe()
 	if err != nil {
