@@ -54,10 +54,10 @@ func Open(sys, dev string) (*Port, error) {
 	return newPort(fd), nil
 }
 
-func newPort(fd int) *Port {
-	f := os.NewFile(uintptr(fd), Name)
-	return &Port{file: f, in: NewReader(f)}
-}
+func newPort(fd int) *Port { return New(os.NewFile(uintptr(fd), Name)) }
+
+// New speaks over a file that does not block.
+func New(f *os.File) *Port { return &Port{file: f, in: NewReader(f)} }
 
 // isPort tells whether a descriptor can be one: a character device or, in tests,
 // a socket. It does not block.

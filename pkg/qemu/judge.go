@@ -153,9 +153,9 @@ func (j *judge) clock(now time.Time) action {
 	case !j.quitAt.IsZero() && !now.Before(j.quitAt):
 		j.res.Killed = true
 		return quit
-	case j.asked.IsZero() || j.guest.end != "" || j.reset:
+	case j.asked.IsZero() || j.guest.end != "":
 		return nothing
-	case now.Sub(j.asked) >= untilReset && now.Sub(j.output) >= untilReset:
+	case !j.reset && now.Sub(j.asked) >= untilReset && now.Sub(j.output) >= untilReset:
 		j.reset = true
 		return pressReset
 	case now.Sub(j.pressed) >= pressAgain:
