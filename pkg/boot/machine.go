@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slipway/pkg/boot/console"
@@ -38,6 +39,7 @@ type Machine struct {
 	boot     context.Context // ends when a shutdown is asked for
 	stopBoot context.CancelFunc
 	verbs    chan power.Verb
+	asked    atomic.Bool // for a verb
 	down     sync.Once
 }
 

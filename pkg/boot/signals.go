@@ -35,14 +35,14 @@ func (m *Machine) listen() {
 	}()
 }
 
-// request asks for the end of the machine. The first one counts.
+// request asks for the end of the machine. The first one counts: the button is
+// pressed again, and a host asks in more than one way.
 func (m *Machine) request(verb power.Verb) {
 	m.stopBoot()
-	select {
-	case m.verbs <- verb:
-	default:
+	if m.asked.Swap(true) {
 		return
 	}
+	m.verbs <- verb
 	m.Console.Printf("%s requested", verb)
 	time.AfterFunc(patience, func() {
 		defer m.guard("shutdown")

@@ -98,6 +98,9 @@ func endBoot(ctx context.Context, h *host.Host, reaper *reap.Reaper, policy bund
 		h.Say("report: failed: %s", cause)
 		tellReport(h, []string{cause}, true)
 	}
+	if h.Wishes().Timeline {
+		h.TellTimeline()
+	}
 	switch {
 	case policy != bundle.Stop:
 		noteEnd(h, fmt.Sprintf("%s, because %s failed", policy, cause))
