@@ -57,8 +57,11 @@ func (m *Machine) request(verb power.Verb) {
 
 // guard is deferred in every goroutine of PID 1: a panic must not end the process.
 // It says what happened, saves what can be saved and reboots.
-func (m *Machine) guard(what string) {
-	cause := recover()
+func (m *Machine) guard(what string) { m.caught(what, recover()) }
+
+// caught is guard for those who call recover themselves: it does nothing in a
+// function that a deferred one calls.
+func (m *Machine) caught(what string, cause any) {
 	if cause == nil {
 		return
 	}

@@ -53,7 +53,7 @@ func (m *Manager) listens(name string) bool {
 // listen waits for the power button beside the search for devices, in which a
 // driver may hang. One press is enough, however often it comes.
 func (m *Manager) listen(f *os.File) {
-	defer m.guard()
+	defer func() { m.caught(recover()) }()
 	buffer := make([]byte, 32*inputEvent)
 	for {
 		n, err := f.Read(buffer)

@@ -95,7 +95,7 @@ func TestButton(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := make(chan struct{}, 10)
-	m := &Manager{Button: func() { calls <- struct{}{} }, guard: func() {}, Warn: func(what string, err error) {
+	m := &Manager{Button: func() { calls <- struct{}{} }, caught: func(any) {}, Warn: func(what string, err error) {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -124,6 +124,27 @@ func TestButton(t *testing.T) {
 	}
 	if n := len(calls); n != 1 {
 		t.Errorf("called %d times", n)
+	}
+}
+
+// A panic must not end PID 1.
+func TestPanicIsCaught(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	caught := make(chan any, 1)
+	m := &Manager{Button: func() { panic("pressed") }, caught: func(cause any) { caught <- cause }}
+	go m.listen(r)
+	if _, err := w.Write(event(evKey, keyPower, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if cause := <-caught; cause != "pressed" {
+		t.Errorf("caught %v", cause)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

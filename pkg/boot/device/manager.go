@@ -32,13 +32,14 @@ type Manager struct {
 	seen    map[string]bool
 	buttons sync.Map // files by their path
 	press   sync.Once
-	guard   func()
+	caught  func(cause any)
 	settled chan struct{}
 }
 
-// Start begins the work; guard is deferred in its goroutines.
-func (m *Manager) Start(guard func()) error {
-	m.seen, m.guard = map[string]bool{}, guard
+// Start begins the work. caught hears of a panic in one of its goroutines, and of
+// nil when one ends without.
+func (m *Manager) Start(caught func(cause any)) error {
+	m.seen, m.caught = map[string]bool{}, caught
 	m.settled = make(chan struct{})
 	events, err := subscribe()
 	if err != nil {
@@ -46,7 +47,7 @@ func (m *Manager) Start(guard func()) error {
 		return err
 	}
 	go func() {
-		defer guard()
+		defer func() { caught(recover()) }()
 		m.coldplug(events)
 		close(m.settled)
 		m.hotplug(events)
