@@ -8,19 +8,15 @@ import (
 	"slipway/pkg/port"
 )
 
-// How long PID 1 waits for the port to the host to get its name, and for a host
-// that does not read.
-const (
-	portName = 500 * time.Millisecond
-	portSend = 200 * time.Millisecond
-)
+// portSend is how long PID 1 waits for a host that does not read.
+const portSend = 200 * time.Millisecond
 
 // openPort takes hold of the port to the host before any container is there, and
 // never lets go of it: nobody else can open it then. Those of our programs that
 // speak there get a copy. PID 1 itself says when the machine comes up and goes
 // down, and reads nothing.
 func (m *Machine) openPort() error {
-	p, err := port.Await("/sys", "/dev", portName)
+	p, err := port.Await("/sys", "/dev")
 	if errors.Is(err, port.ErrNone) {
 		return nil
 	}

@@ -85,22 +85,44 @@ func find(sys string) (string, error) {
 	return "", ErrNone
 }
 
-// Await opens the port, waiting for a driver that has only just been loaded: a
-// port gets its name by messages of its own. It does not wait where there is no
-// device for ports.
-func Await(sys, dev string, limit time.Duration) (*Port, error) {
-	for deadline := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
+// nameTime bounds the wait for a port's name.
+const nameTime = 2 * time.Second
+
+// Await opens the port, waiting for a driver that has only just been loaded: its
+// ports come, and get their names, by messages. It does not wait where no more
+// are to come.
+func Await(sys, dev string) (*Port, error) {
+	for deadline := time.Now().Add(nameTime); ; time.Sleep(5 * time.Millisecond) {
+		coming := pending(sys)
 		p, err := Open(sys, dev)
-		if !errors.Is(err, ErrNone) || !hasDevice(sys) || time.Now().After(deadline) {
+		if !errors.Is(err, ErrNone) || !coming || time.Now().After(deadline) {
 			return p, err
 		}
 	}
 }
 
-// hasDevice tells whether a device with ports has its driver.
-func hasDevice(sys string) bool {
-	found, err := filepath.Glob(filepath.Join(sys, "bus/virtio/drivers/virtio_console/virtio*"))
-	return err == nil && len(found) > 0
+// multiport is VIRTIO_CONSOLE_F_MULTIPORT, a bit of a device's features: without
+// it there is a console, and no ports with names.
+const multiport = 1
+
+// pending tells whether a device has no ports yet, or some without a name.
+func pending(sys string) bool {
+	devices, err := filepath.Glob(filepath.Join(sys, "bus/virtio/drivers/virtio_console/virtio*"))
+	if err != nil {
+		return false
+	}
+	for _, d := range devices {
+		features, err := os.ReadFile(filepath.Join(d, "features"))
+		if err != nil || len(features) <= multiport || features[multiport] != '1' {
+			continue
+		}
+		ports, _ := filepath.Glob(filepath.Join(d, "virtio-ports/*"))
+		names, _ := filepath.Glob(filepath.Join(d, "virtio-ports/*/name"))
+		if len(ports) == 0 || len(names) < len(ports) {
+			return true
+		}
+	}
+	return false
 }
 
 // Hand gives a copy to a child, behind the files that it has already and a

@@ -138,7 +138,7 @@ func FuzzReader(f *testing.F) {
 
 func TestFind(t *testing.T) {
 	sys := t.TempDir()
-	if _, err := Await(sys, "/dev", time.Hour); !errors.Is(err, ErrNone) {
+	if _, err := Await(sys, "/dev"); !errors.Is(err, ErrNone) {
 		t.Errorf("without a device: %v", err)
 	}
 	for port, name := range map[string]string{"vport0p1": "org.qemu.guest_agent.0", "vport0p2": Name} {
@@ -149,6 +149,33 @@ func TestFind(t *testing.T) {
 	}
 	if got, err := find(sys); got != "vport0p2" || err != nil {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A port is waited for only while one may come.
+func TestPending(t *testing.T) {
+	sys := t.TempDir()
+	device := filepath.Join(sys, "bus/virtio/drivers/virtio_console/virtio3")
+	write := func(name, text string) {
+		t.Helper()
+		file := filepath.Join(device, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		name, text string
+		want       bool
+	}{
+		{"features", "1000000000", false}, // a console alone
+		{"features", "1100000000", true},
+		{"virtio-ports/vport3p1/dev", "", true},
+		{"virtio-ports/vport3p1/name", "org.qemu.guest_agent.0", false},
+		{"virtio-ports/vport3p2/dev", "", true},
+	} {
+		if write(step.name, step.text); pending(sys) != step.want {
+			t.Errorf("with %s %q: %v", step.name, step.text, !step.want)
+		}
 	}
 }
 

@@ -11,12 +11,8 @@ import (
 	"slipway/pkg/port"
 )
 
-// How long a port may take to get its name, and how long a host that does not
-// read is waited for.
-const (
-	portName = 500 * time.Millisecond
-	portSend = 2 * time.Second
-)
+// portSend is how long a host that does not read is waited for.
+const portSend = 2 * time.Second
 
 // OpenPort opens the port to the host of this virtual machine, unless PID 1 or
 // the keeper has handed it on. A machine without one is as good.
@@ -24,7 +20,7 @@ func (h *Host) OpenPort() {
 	if h.Port != nil {
 		return
 	}
-	p, err := port.Await("/sys", h.Paths.Dev, portName)
+	p, err := port.Await("/sys", h.Paths.Dev)
 	if err != nil {
 		if !errors.Is(err, port.ErrNone) {
 			h.Say("%s", err)
