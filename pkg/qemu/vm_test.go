@@ -73,6 +73,15 @@ func TestPowerOffTwiceKills(t *testing.T) {
 	vm.PowerOff() // of a machine that is gone: nothing happens
 }
 
+// A guest that hears the button only at the third press powers off all the same.
+func TestPowerOffIsPressedAgain(t *testing.T) {
+	vm, _ := start(t, greet+`n=0; while [ $n -lt 3 ]; do read x <&4; case $x in *system_powerdown*) n=$((n+1));; esac; done; echo '{"event":"SHUTDOWN","data":{"reason":"guest-shutdown"}}' >&4`, Watch{})
+	vm.PowerOff()
+	if res := vm.Wait(); res.Ending != PoweredOff || res.Killed {
+		t.Errorf("%s", res)
+	}
+}
+
 func TestCauseIsInTheResult(t *testing.T) {
 	vm, _ := start(t, `echo 'qemu: could not set up host forwarding rule' >&2; exit 1`, Watch{})
 	if s := vm.Wait().String(); !strings.Contains(s, "could not set up host forwarding rule") {
