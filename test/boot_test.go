@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/qemu"
-	"slipway/pkg/timeline"
 )
 
 // testCase is a case at work.
@@ -144,6 +143,13 @@ func (c *testCase) start(ctx context.Context, image qemu.Boot, b boot, disks []q
 	if b.Until != "" {
 		watch.Expect = []*regexp.Regexp{regexp.MustCompile(b.Until)}
 	}
+	for _, from := range b.From {
+		source, err := qemu.ParseSource(from)
+		if err != nil {
+			return res, err
+		}
+		watch.ExpectFrom = append(watch.ExpectFrom, source)
+	}
 	if config.Serials, err = c.serials(console); err != nil {
 		return res, err
 	}
@@ -152,10 +158,10 @@ func (c *testCase) start(ctx context.Context, image qemu.Boot, b boot, disks []q
 		return res, err
 	}
 	defer log.Close()
-	hands, chart := newTypist(b.Type), &received{done: make(chan struct{})}
+	hands, chart := newTypist(b.Type), &received{}
 	con := qemu.Console{Log: log, Output: hands}
 	if len(b.Timeline) > 0 {
-		config.Port, con.Port = timeline.PortName, chart.read
+		con.Timeline = chart.read
 	}
 	vm, err := qemu.Start(config, watch, con)
 	if err != nil {
@@ -175,11 +181,7 @@ func (c *testCase) start(ctx context.Context, image qemu.Boot, b boot, disks []q
 
 // options are what a boot adds to the kernel command line.
 func (e *expect) options(b boot) string {
-	words := []string{e.Append, b.Append}
-	if b.Report != "none" {
-		words = append(words, "slipway.report=poweroff")
-	}
-	return strings.TrimSpace(strings.Join(words, " "))
+	return strings.TrimSpace(e.Append + " " + b.Append)
 }
 
 // serials makes the files behind further serial ports. QEMU opens both ends of

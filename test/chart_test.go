@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"slipway/pkg/timeline"
@@ -16,19 +18,15 @@ import (
 // received is the timeline that a guest hands over, a line for each span, as
 // "phase container step".
 type received struct {
-	done  chan struct{}
+	mu    sync.Mutex
 	lines []string
 	err   error
 }
 
-func (r *received) read(from io.Reader) {
-	defer close(r.done)
-	data, err := timeline.Receive(from)
-	if err != nil {
-		r.err = err
-		return
-	}
-	spans, err := timeline.Read(strings.NewReader(string(data)))
+func (r *received) read(data []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	spans, err := timeline.Read(bytes.NewReader(data))
 	r.err = err
 	for _, s := range spans {
 		r.lines = append(r.lines, strings.Join(strings.Fields(s.Phase+" "+s.Container+" "+s.Name+" "+s.Err), " "))
@@ -37,7 +35,8 @@ func (r *received) read(from io.Reader) {
 
 // problems are patterns that no line of the timeline matches.
 func (r *received) problems(patterns []string) (problems []string) {
-	<-r.done
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.err != nil {
 		return []string{"timeline: " + r.err.Error()}
 	}

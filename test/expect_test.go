@@ -64,6 +64,9 @@ type boot struct {
 	// Until ends the boot by the power button once a line matches; for guests
 	// that report nothing.
 	Until string
+	// From are NAME=PATTERN of lines that one container writes; without a report
+	// the boot ends by the power button once all came.
+	From []string
 	// Type is typed on the console, each when its pattern has come.
 	Type []keys
 	// Timeline are patterns of "phase container step" in what the guest hands over.

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +20,7 @@ import (
 type chart struct {
 	file, title string
 	note        func(string)
-	done        chan struct{}
+	mu          sync.Mutex
 	err         error
 }
 
@@ -33,8 +33,8 @@ func (f *runFlags) bootChart(con *qemu.Console, note func(string)) *chart {
 	if f.chartFile == "" {
 		return nil
 	}
-	c := &chart{file: f.chartFile, title: f.config.Name, note: note, done: make(chan struct{})}
-	f.config.Port, con.Port = timeline.PortName, c.receive
+	c := &chart{file: f.chartFile, title: f.config.Name, note: note, err: errNoChart}
+	con.Timeline = c.receive
 	return c
 }
 
@@ -52,16 +52,12 @@ func checkChart(file string) error {
 	return nil
 }
 
-// receive waits for the guest's timeline and draws it.
-func (c *chart) receive(r io.Reader) {
-	defer close(c.done)
-	data, err := timeline.Receive(r)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errNoChart
-	}
-	if err == nil {
-		err = c.draw(data)
-	}
+// receive draws the timeline that the guest sent. One that comes later, of a
+// machine that rebooted, takes the place of the one before.
+func (c *chart) receive(data []byte) {
+	err := c.draw(data)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.err = err; err == nil {
 		c.note("boot chart: " + c.file)
 	}
@@ -101,11 +97,8 @@ func (c *chart) result() error {
 	if c == nil {
 		return nil
 	}
-	select {
-	case <-c.done:
-	default:
-		return fmt.Errorf("no boot chart: %w", errNoChart)
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.err != nil {
 		return fmt.Errorf("no boot chart: %w", c.err)
 	}

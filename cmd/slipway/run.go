@@ -28,21 +28,25 @@ power off, a second one ends it at once. Elsewhere Ctrl-C and SIGTERM do that.
 The exit status tells how it ended:
   0  the guest powered off; with --report all its containers are well,
      with --expect all patterns were seen
-  1  it could not be run, the report tells of a failure, or the chart that
-     --boot-chart asks for did not come
+  1  it could not be run, the report tells of a failure or did not come, or
+     the chart that --boot-chart asks for did not come
   2  the command line makes no sense
   3  kernel panic
   4  out of memory
   5  timeout, or hang
   6  QEMU died
   7  a line matched --fail-on
-  8  it ended and --expect was not seen`
+  8  it ended and --expect was not seen
+
+No text on the console makes any other of these: any container can write there.
+Only --expect and --fail-on look at it; --expect-from and --fail-on-from look at
+what one container has written.`
 
 // runFlags are the flags of `slipway run`; those that need no reading are
 // fields of config and watch.
 type runFlags struct {
 	accel, qemu, arch, networking, state, log, data, dataFile, chartFile string
-	publish, disks, expect, failOn                                       []string
+	publish, disks, expect, expectFrom, failOn, failOnFrom               []string
 	kernel, iso, squashfs, detached                                      bool
 	config                                                               qemu.Config
 	watch                                                                qemu.Watch
@@ -93,9 +97,11 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.BoolVar(&f.kernel, "kernel", false, "NAME is a kernel+initrd image (default: found by looking)")
 	fl.BoolVar(&f.squashfs, "squashfs", false, "NAME is a kernel+squashfs image")
 	fl.BoolVar(&f.iso, "iso", false, "NAME is an ISO")
-	fl.BoolVar(&f.watch.Report, "report", false, "the guest reports on its containers once all have started, and powers off (an ISO or disk does if it was built with slipway.report=poweroff)")
-	fl.StringArrayVar(&f.expect, "expect", nil, "regular expression that a console line must match; once all have, power off")
+	fl.BoolVar(&f.watch.Report, "report", false, "the guest reports on its containers once all have started, and powers off")
+	fl.StringArrayVar(&f.expect, "expect", nil, "regular expression that a console line must match, whoever wrote it; once all have, power off")
 	fl.StringArrayVar(&f.failOn, "fail-on", nil, "regular expression that no console line may match")
+	fl.StringArrayVar(&f.expectFrom, "expect-from", nil, "`NAME=REGEXP`: --expect for lines that this container wrote, or the kernel, or slipway")
+	fl.StringArrayVar(&f.failOnFrom, "fail-on-from", nil, "`NAME=REGEXP`: --fail-on for such lines")
 	fl.DurationVar(&f.watch.Timeout, "timeout", 0, "longest run, such as 90s")
 	fl.DurationVar(&f.watch.Idle, "idle-timeout", 0, "longest time without console output")
 	fl.BoolVar(&f.detached, "detach", false, "run in the background; slipway console and slipway stop reach it")
@@ -140,6 +146,12 @@ func (f *runFlags) machine(name string) (err error) {
 	}
 	if f.watch.FailOn, err = parseAll(f.failOn, regexp.Compile); err != nil {
 		return fmt.Errorf("--fail-on: %w", err)
+	}
+	if f.watch.ExpectFrom, err = parseAll(f.expectFrom, qemu.ParseSource); err != nil {
+		return fmt.Errorf("--expect-from: %w", err)
+	}
+	if f.watch.FailOnFrom, err = parseAll(f.failOnFrom, qemu.ParseSource); err != nil {
+		return fmt.Errorf("--fail-on-from: %w", err)
 	}
 	return nil
 }
@@ -196,10 +208,7 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	if err := f.metadata(); err != nil {
 		return err
 	}
-	if f.watch.Report && c.Boot.Kernel != "" {
-		c.Append += " slipway.report=poweroff"
-	}
-	if f.watch.Report || len(f.watch.Expect) > 0 {
+	if f.watch.Report || len(f.watch.Expect)+len(f.watch.ExpectFrom) > 0 {
 		c.NoReboot = true
 	}
 	switch {

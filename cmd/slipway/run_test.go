@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/pkg/port"
 )
 
 // fakeImage makes the files of an image, and a program in QEMU's place that
@@ -23,7 +26,24 @@ func fakeImage(t *testing.T, script string) (name, qemu string) {
 	return name, qemu
 }
 
+// says is a shell command that says something on the port (descriptor 5), as the
+// guest's programs do.
+func says(t *testing.T, all ...port.Message) string {
+	t.Helper()
+	var b bytes.Buffer
+	for _, m := range all {
+		if err := port.Write(&b, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return "printf '%s' '" + b.String() + "' >&5; "
+}
+
 func TestRunStatus(t *testing.T) {
+	hello := says(t, port.Message{Hello: &port.Hello{From: port.Init}})
+	reports := func(faults ...string) string {
+		return hello + says(t, port.Message{Report: &port.Report{Final: true, Faults: faults}})
+	}
 	tests := []struct {
 		name, script string
 		flags        []string
@@ -33,10 +53,17 @@ func TestRunStatus(t *testing.T) {
 		{"expect", "echo hello >&3", []string{"--expect", "^hel+o$"}, 0},
 		{"expect, not seen", "echo hello >&3", []string{"--expect", "bye"}, 8},
 		{"fail-on", "echo FAIL >&3; exec sleep 60", []string{"--fail-on", "FAIL"}, 7},
-		{"report", "echo slipway: report: ok >&3", []string{"--report"}, 0},
-		{"bad report", "echo slipway: report: failed: x: y >&3", []string{"--report"}, 1},
-		{"panic", "echo 'Kernel panic - not syncing: x' >&3", nil, 3},
-		{"out of memory", "echo 'Out of memory: Killed process 9 (x)' >&3", nil, 4},
+		{"report", reports(), []string{"--report"}, 0},
+		{"bad report", reports("x: y"), []string{"--report"}, 1},
+		{"report by a container", hello + "echo slipway: report: ok >&3", []string{"--report"}, 1},
+		{"panic", `echo '{"event":"GUEST_PANICKED"}' >&4`, nil, 3},
+		{"panic by a container", hello + "echo 'Kernel panic - not syncing: x' >&3", nil, 0},
+		{"out of memory", says(t, port.Message{End: &port.End{Verb: "poweroff", OOM: "Out of memory: Killed process 9 (x)"}}), nil, 4},
+		{"out of memory by a container", hello + "echo 'Out of memory: Killed process 9 (x)' >&3", nil, 0},
+		{"expect-from", hello + says(t, port.Message{Line: &port.Line{From: "web", Text: "up"}}), []string{"--expect-from", "web=^up$"}, 0},
+		{"expect-from, by another", hello + "echo web: up >&3", []string{"--expect-from", "web=up"}, 8},
+		{"fail-on-from", hello + says(t, port.Message{Line: &port.Line{From: "web", Text: "FAIL"}}) + "exec sleep 60", []string{"--fail-on-from", "web=FAIL"}, 7},
+		{"pattern from nobody", "", []string{"--expect-from", "^up$"}, 2},
 		{"timeout", "exec sleep 60", []string{"--timeout", "100ms"}, 5},
 		{"silence", "exec sleep 60", []string{"--idle-timeout", "100ms"}, 5},
 		{"QEMU dies", "exit 3", nil, 6},
@@ -77,7 +104,8 @@ func TestRunUsage(t *testing.T) {
 }
 
 func TestRunLogAndOptions(t *testing.T) {
-	name, qemu := fakeImage(t, `printf 'a\r\n\033[1mb\033[0m\r\nslipway: report: ok\r\n' >&3`)
+	name, qemu := fakeImage(t, `printf 'a\r\n\033[1mb\033[0m\r\nslipway: report: ok\r\n' >&3; `+
+		says(t, port.Message{Report: &port.Report{Final: true}}))
 	log, disk := filepath.Join(t.TempDir(), "log"), filepath.Join(t.TempDir(), "d.img")
 	if got := runCLI("qemu", name, "--accel", "tcg", "--qemu", qemu, "--log", log, "--report", "--append", "x=y", "--disk", disk+",size=1M"); got != 0 {
 		t.Fatalf("status %d", got)
@@ -89,7 +117,7 @@ func TestRunLogAndOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"console=ttyS0 no_timer_check cryptomgr.notests x=y slipway.report=poweroff", "file=" + disk, "-m 1024", "reboot=shutdown"} {
+	for _, want := range []string{"console=ttyS0 no_timer_check cryptomgr.notests x=y", "file=" + disk, "-m 1024", "reboot=shutdown"} {
 		if !strings.Contains(string(args), want) {
 			t.Errorf("no %q in %s", want, args)
 		}

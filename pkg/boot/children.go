@@ -32,10 +32,10 @@ func (c *children) command(argv []string) *exec.Cmd {
 	}
 }
 
-func (c *children) start(argv []string) (*reap.Process, error) {
-	p, err := c.reaper.Start(c.command(argv))
+func (c *children) start(cmd *exec.Cmd) (*reap.Process, error) {
+	p, err := c.reaper.Start(cmd)
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", argv[0], err)
+		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	return p, nil
 }

@@ -20,7 +20,7 @@ func (m *Machine) startDevices() error {
 		Warn:    m.warn,
 		Button:  func() { m.request(power.Poweroff) },
 	}
-	return m.devices.Start(func() { m.guard("devices") })
+	return m.devices.Start(func(cause any) { m.caught("devices", cause) })
 }
 
 // deviceLimit bounds the wait for devices: a driver or a disk may hang, and most

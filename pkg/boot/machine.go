@@ -6,12 +6,14 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slipway/pkg/boot/console"
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
 	"slipway/pkg/journal"
+	"slipway/pkg/port"
 	"slipway/pkg/reap"
 	"slipway/pkg/timeline"
 )
@@ -30,12 +32,14 @@ type Machine struct {
 	children   children
 	devices    *device.Manager
 	supervisor *supervisor
+	port       *port.Port // to the host; nil without one
 	spans      []Span
 	timeline   *timeline.Recorder
 
 	boot     context.Context // ends when a shutdown is asked for
 	stopBoot context.CancelFunc
 	verbs    chan power.Verb
+	asked    atomic.Bool // for a verb
 	down     sync.Once
 }
 
@@ -65,7 +69,7 @@ func Main() int {
 	}
 	m.runScripts(m.boot, initDir)
 	if m.boot.Err() == nil {
-		m.Console.Printf("boot done after %.2fs", timeline.Now().Seconds())
+		m.Console.Printf("boot done after %.2fs%s", timeline.Now().Seconds(), m.countFailed())
 	}
 	debug.SetGCPercent(30)
 	debug.FreeOSMemory()

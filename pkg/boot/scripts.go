@@ -73,7 +73,7 @@ func (m *Machine) runScripts(ctx context.Context, dir string) {
 		if !s.Own {
 			stop = m.remind(s.Path)
 		}
-		m.warn(s.Path, m.runScript(ctx, s.Path))
+		m.warn(s.Path, m.runScript(ctx, s))
 		stop()
 	}
 }
@@ -102,14 +102,18 @@ func (m *Machine) remind(name string) (stop func()) {
 
 // runScript runs one script to its end. If ctx ends first it leaves it running:
 // the shutdown ends all processes alike.
-func (m *Machine) runScript(ctx context.Context, name string) error {
-	p, err := m.children.start([]string{name})
+func (m *Machine) runScript(ctx context.Context, s Script) error {
+	cmd := m.children.command([]string{s.Path})
+	if s.Own {
+		m.port.Hand(cmd, 0)
+	}
+	p, err := m.children.start(cmd)
 	if err != nil {
 		return err
 	}
 	err = wait(ctx, p)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		m.Console.Printf("%s: not waited for any longer", name)
+		m.Console.Printf("%s: not waited for any longer", s.Path)
 		return nil
 	}
 	return err

@@ -47,6 +47,7 @@ func (m *Machine) shutdown(verb power.Verb) {
 		m.stopBoot()
 		m.Console.Printf("%s: going down", verb)
 		m.noteVerb(verb)
+		m.tellEnd(verb)
 		for _, r := range ladder {
 			if m.Contained && r.machine {
 				continue

@@ -36,14 +36,14 @@ func (m *Machine) listen() {
 	}()
 }
 
-// request asks for the end of the machine. The first one counts.
+// request asks for the end of the machine. The first one counts: the button is
+// pressed again, and a host asks in more than one way.
 func (m *Machine) request(verb power.Verb) {
 	m.stopBoot()
-	select {
-	case m.verbs <- verb:
-	default:
+	if m.asked.Swap(true) {
 		return
 	}
+	m.verbs <- verb
 	m.Console.Printf("%s requested", verb)
 	time.AfterFunc(patience, func() {
 		defer m.guard("shutdown")
@@ -58,8 +58,11 @@ func (m *Machine) request(verb power.Verb) {
 
 // guard is deferred in every goroutine of PID 1: a panic must not end the process.
 // It says what happened, saves what can be saved and reboots.
-func (m *Machine) guard(what string) {
-	cause := recover()
+func (m *Machine) guard(what string) { m.caught(what, recover()) }
+
+// caught is guard for those who call recover themselves: it does nothing in a
+// function that a deferred one calls.
+func (m *Machine) caught(what string, cause any) {
 	if cause == nil {
 		return
 	}

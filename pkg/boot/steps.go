@@ -53,6 +53,7 @@ var steps = []step{
 	{name: "ctrl-alt-del", do: func(*Machine) error { return catchCtrlAltDel() }},
 	{name: "banner", do: (*Machine).showBanner},
 	{name: "devices", do: (*Machine).awaitDevices},
+	{name: "port", do: (*Machine).openPort},
 	{name: "kernel mounts", do: (*Machine).mountFeatures},
 	{name: "share root", do: func(*Machine) error { return shareRoot() }},
 	{name: "clock", do: func(*Machine) error { return setClock() }},
@@ -151,7 +152,7 @@ func (m *Machine) saveSpans() {
 	m.warn("make folder of the timeline", os.MkdirAll(path.Dir(timelineFile), 0o755))
 	m.timeline = timeline.Open(timelineFile)
 	for _, s := range m.spans {
-		m.timeline.Span(s.Name, s.Begin, s.End, timeline.Phase(timeline.PhaseInit))
+		m.timeline.Span(s.Name, s.Begin, s.End, s.Err, timeline.Phase(timeline.PhaseInit))
 	}
 	m.warn("write timeline", m.timeline.Err())
 }

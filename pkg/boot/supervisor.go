@@ -84,6 +84,7 @@ func (s *supervisor) command(program string) *exec.Cmd {
 	if s.pipes != nil {
 		cmd.ExtraFiles = []*os.File{s.pipes}
 	}
+	s.machine.port.Hand(cmd, 1) // behind the pipe on which it speaks to its keeper
 	return cmd
 }
 

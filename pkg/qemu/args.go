@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"slipway/pkg/port"
 )
 
 // machine is what differs between the architectures.
@@ -62,10 +64,8 @@ func Args(c Config) ([]string, error) {
 	if c.Watchdog {
 		a = append(a, "-device", "i6300esb", "-action", "watchdog=reset")
 	}
-	if c.Port != "" {
-		a = append(a, "-chardev", fmt.Sprintf("socket,id=port,fd=%d", portFD), "-device", "virtio-serial-pci",
-			"-device", "virtserialport,chardev=port,name="+escape(c.Port))
-	}
+	a = append(a, "-chardev", fmt.Sprintf("socket,id=port,fd=%d", portFD), "-device", "virtio-serial-pci,max_ports=2",
+		"-device", "virtserialport,chardev=port,name="+port.Name)
 	a = append(append(a, networkArgs(c)...), scsiArgs(c)...)
 	boot, err := bootArgs(c, m)
 	return append(append(a, boot...), diskArgs(c)...), err

@@ -29,7 +29,7 @@ func TestArgs(t *testing.T) {
 		{"ports", Config{Boot: kernel, Publish: []Publish{{Host: 8080, Guest: 80}, {Addr: "127.0.0.1", Host: 53, Guest: 53, UDP: true}}}, []string{"user,id=net0,hostfwd=tcp::8080-:80,hostfwd=udp:127.0.0.1:53-:53"}, nil},
 		{"more serial ports", Config{Boot: kernel, Serials: []string{"file,path=a", "pipe,path=b"}}, []string{"-serial chardev:console", "file,id=serial1,path=a", "-serial chardev:serial1", "pipe,id=serial2,path=b", "-serial chardev:serial2"}, nil},
 		{"no network", Config{Boot: kernel, NoNetwork: true}, []string{"-nic none"}, []string{"virtio-net"}},
-		{"port", Config{Boot: kernel, Port: "a,b"}, []string{"-chardev socket,id=port,fd=5 -device virtio-serial-pci -device virtserialport,chardev=port,name=a,,b"}, nil},
+		{"port", Config{Boot: kernel}, []string{"-chardev socket,id=port,fd=5 -device virtio-serial-pci,max_ports=2 -device virtserialport,chardev=port,name=slipway.0"}, nil},
 		{"arm", Config{Boot: Boot{Kernel: "k", Initrd: "i"}, Arch: "aarch64"}, []string{"-machine virt", "cortex-a57", "console=ttyAMA0"}, []string{"pvpanic"}},
 	}
 	for _, tt := range tests {

@@ -4,11 +4,11 @@
 // package finds them (Resolve), finds QEMU and the fastest acceleration that
 // really works (FindBinary, Accelerator), turns both into a command line
 // (Args), and starts the machine (Start). While it runs, a judge reads the
-// console and QEMU's events and decides: clean power-off, kernel panic, out of
+// console, what the guest says on its port (pkg/port), and QEMU's events, and decides: clean power-off, kernel panic, out of
 // memory, hang, or what the caller asked to look for (Result).
 //
-// Nothing outlives a run: QEMU dies with this process, and the console and the
-// QMP monitor are socket pairs, not files.
+// Nothing outlives a run: QEMU dies with this process, and the console, the port
+// and the QMP monitor are socket pairs, not files.
 package qemu
 
 import (
@@ -36,9 +36,6 @@ type Config struct {
 	Watchdog  bool // plug in an i6300esb
 	UEFI      bool // boot with OVMF instead of SeaBIOS
 	NoReboot  bool // a reboot of the guest ends the run
-	// Port names a virtio serial port that only the guest writes to, for VM.Port;
-	// "": none.
-	Port string
 	// Serials are further serial ports, ttyS1 and so on, each a backend as
 	// QEMU's -chardev names it, such as file,path=FILE.
 	Serials []string
@@ -46,12 +43,17 @@ type Config struct {
 
 // Watch is what to look for while the machine runs, beside panics and the like.
 type Watch struct {
-	// Expect are patterns that console lines must match, each at least once.
-	// When all have matched the guest is asked to power off.
-	Expect []*regexp.Regexp
-	// FailOn are patterns that end the run as a failure when a line matches.
-	FailOn []*regexp.Regexp
-	// Report waits for the guest's report of its containers (slipway.report).
+	// Expect are patterns that console lines must match, each at least once,
+	// and ExpectFrom those that lines of one source must. When all have matched
+	// the guest is asked to power off.
+	Expect     []*regexp.Regexp
+	ExpectFrom []Source
+	// FailOn are patterns that end the run as a failure when a console line
+	// matches, FailOnFrom when a line of one source does.
+	FailOn     []*regexp.Regexp
+	FailOnFrom []Source
+	// Report asks the guest to report on its containers once all had their
+	// first start, and to power off.
 	Report bool
 	// Timeout bounds the whole run, Idle the time without console output;
 	// 0 is no bound.

@@ -12,8 +12,9 @@ type Console struct {
 	Output io.Writer // every byte, as it comes
 	Plain  bool      // Output gets text without terminal control
 	Log    io.Writer // plain text
-	// Port reads what the guest writes on the port that Config.Port names.
-	Port func(io.Reader)
+	// Timeline gets the timeline of the guest's boot, for package timeline to
+	// read; nil: the guest is not asked for it.
+	Timeline func([]byte)
 	// OnPanic is called when a goroutine of ours panics: it can give a
 	// terminal back, which no deferred call of the caller would.
 	OnPanic func() error

@@ -1,52 +1,49 @@
 package qemu
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
+
+	"slipway/pkg/port"
 )
 
-const (
-	panicText  = "Kernel panic - not syncing"
-	panicEnd   = "---[ end Kernel panic"
-	oomText    = "Out of memory: Killed process"
-	haltText   = "reboot: System halted"
-	reportText = "slipway: report: "
-)
-
-// hints are lines that are no failure by themselves, but explain a panic.
-var hints = []string{
-	"Initramfs unpacking failed",
-	"Failed to execute /init",
-	"Run /init as init process failed",
-	"Attempted to kill init",
+// Source is a pattern for the lines of one source alone, as the guest's
+// supervisor knows it: see port.Wishes.
+type Source struct {
+	From    string
+	Pattern *regexp.Regexp
 }
 
-// oomPanics are the panics that are about memory.
-var oomPanics = []string{"Out of memory", "deadlocked on memory", "panic_on_oom"}
+// ParseSource reads FROM=REGEXP.
+func ParseSource(text string) (Source, error) {
+	from, pattern, ok := strings.Cut(text, "=")
+	if !ok || from == "" {
+		return Source{}, fmt.Errorf("%q: want NAME=REGEXP", text)
+	}
+	re, err := regexp.Compile(pattern)
+	return Source{From: from, Pattern: re}, err
+}
+
+func (s Source) String() string { return s.From + "=" + s.Pattern.String() }
+
+func (s Source) matches(l port.Line) bool { return s.From == l.From && s.Pattern.MatchString(l.Text) }
 
 // line takes a line of the console into account.
 func (j *judge) line(s string, now time.Time) {
 	j.remember(s)
-	switch {
-	case strings.Contains(s, panicEnd):
-		j.endBy(now.Add(afterPanic / 10))
-	case strings.Contains(s, panicText):
-		j.panicked(s, now)
-	case strings.Contains(s, oomText) && j.oom == "":
-		j.oom = message(s, oomText)
-	case strings.Contains(s, haltText):
-		j.end(Halted, "")
-		j.endBy(now)
-	}
-	for _, h := range hints {
-		if strings.Contains(s, h) {
-			j.hint = message(s, h)
+	j.suspicious(s, now)
+	for _, re := range j.watch.FailOn {
+		if re.MatchString(s) {
+			j.fail(s, now)
 		}
 	}
-	if _, report, ok := strings.Cut(s, reportText); ok && j.watch.Report && j.res.Report == "" {
-		j.res.Report = strings.TrimSpace(report)
+	if len(j.missing) > 0 {
+		j.missing = drop(j.missing, func(re *regexp.Regexp) bool { return re.MatchString(s) })
+		j.seen(now)
 	}
-	j.match(s, now)
 }
 
 func (j *judge) remember(s string) {
@@ -59,57 +56,98 @@ func (j *judge) remember(s string) {
 	}
 }
 
-func (j *judge) match(s string, now time.Time) {
-	for _, re := range j.watch.FailOn {
-		if re.MatchString(s) && j.end(FailMatched, strings.TrimSpace(s)) {
-			j.endBy(now.Add(afterFail))
-		}
+func (j *judge) fail(line string, now time.Time) {
+	if j.end(FailMatched, strings.TrimSpace(line)) {
+		j.endBy(now.Add(afterFail))
 	}
-	if len(j.missing) == 0 {
-		return
-	}
-	kept := j.missing[:0]
-	for _, re := range j.missing {
-		if !re.MatchString(s) {
-			kept = append(kept, re)
-		}
-	}
-	j.missing = kept
-	// With a report the guest powers off by itself.
-	if len(j.missing) == 0 && !j.watch.Report {
+}
+
+// seen ends the run once all has come that is expected. With a report the guest
+// powers off by itself.
+func (j *judge) seen(now time.Time) {
+	if len(j.missing) == 0 && len(j.lacking) == 0 && !j.watch.Report && j.asked.IsZero() {
 		j.askOff(now)
 	}
 }
 
-func (j *judge) panicked(s string, now time.Time) {
-	cause, ending := message(s, panicText), Panicked
-	for _, t := range oomPanics {
-		if strings.Contains(cause, t) {
-			ending = OutOfMemory
+// message takes a message of the guest into account.
+func (j *judge) message(m port.Message, now time.Time) {
+	switch {
+	case m.Hello != nil:
+		j.guest.spoke, j.res.spoke, j.guest.pvpanic = true, true, m.Hello.Pvpanic
+		j.oom, j.hint = "", "" // the guest knows better
+		if m.Hello.From != port.Services || j.guest.end == port.Shutdown {
+			j.guest.end = "" // kexec(8) has begun another boot, or only the supervisor went down
 		}
+		j.wish()
+		j.ask() // whoever was asked may have ended
+	case m.Pong != 0:
+		j.answered(m.Pong)
+	case m.Report != nil:
+		j.reported(m.Report, now)
+	case m.Line != nil:
+		j.fromLine(*m.Line, now)
+	case m.Timeline != nil:
+		j.guest.timelined = true
+		j.told(now)
+	case m.End != nil:
+		j.ending(m.End, now)
 	}
-	// A PID 1 that has lost a thread or a helper to the OOM killer dies of it.
-	if j.oom != "" {
-		ending, cause = OutOfMemory, j.oom+"; then "+cause
-	}
-	if j.hint != "" {
-		cause += " (" + j.hint + ")"
-	}
-	j.end(ending, cause)
-	j.endBy(now.Add(afterPanic))
 }
 
-func (j *judge) event(e Event, now time.Time) {
-	switch e.Name {
-	case "GUEST_PANICKED":
-		if j.end(Panicked, "reported by pvpanic") {
-			j.endBy(now.Add(afterPanic))
+// fromLine takes a line into account whose source the guest vouches for.
+func (j *judge) fromLine(l port.Line, now time.Time) {
+	for _, s := range j.watch.FailOnFrom {
+		if s.matches(l) {
+			j.fail(clean(l.From+": "+l.Text), now)
 		}
-	case "WATCHDOG":
-		j.end(Hung, "the watchdog fired")
-	case "SHUTDOWN":
-		j.shutdown = e.Data.Reason
 	}
+	if len(j.lacking) > 0 {
+		j.lacking = drop(j.lacking, func(s Source) bool { return s.matches(l) })
+		j.seen(now)
+	}
+}
+
+// reported keeps the first final report, or the one that was asked for because
+// the time is over.
+func (j *judge) reported(r *port.Report, now time.Time) {
+	if j.res.Report != "" || !r.Final && !j.late() {
+		return
+	}
+	text := "ok"
+	if len(r.Faults) > 0 {
+		text = "failed: " + clean(strings.Join(r.Faults, "; "))
+	}
+	j.res.Report, j.res.Containers = text, r.Containers
+	j.told(now)
+}
+
+// told ends a run that only waited for how the guest stands.
+func (j *judge) told(now time.Time) {
+	if j.late() && j.res.Report != "" && (j.guest.timelined || !j.timeline) {
+		j.endBy(now)
+	}
+}
+
+// ending: the guest goes down, by its own bounds.
+func (j *judge) ending(e *port.End, now time.Time) {
+	j.guest.end = e.Verb
+	if j.oom == "" {
+		j.oom = clean(e.OOM)
+	}
+	if !j.asked.IsZero() && j.res.Ending == "" && j.quitAt.After(now) {
+		j.quitAt = now.Add(untilKilled)
+	}
+}
+
+// drop gives what is left of a list. The list itself stays as it was.
+func drop[T any](list []T, is func(T) bool) (left []T) {
+	for _, v := range list {
+		if !is(v) {
+			left = append(left, v)
+		}
+	}
+	return left
 }
 
 // message is a console line from the word that matters on, without the
@@ -119,4 +157,14 @@ func message(s, from string) string {
 		s = s[i:]
 	}
 	return strings.TrimSpace(s)
+}
+
+// clean is a text of the guest's without what a terminal would act upon.
+func clean(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text))
 }

@@ -3,34 +3,58 @@ package qemu
 import (
 	"regexp"
 	"time"
+
+	"slipway/pkg/port"
 )
 
 // How long a guest gets, and for what.
 const (
-	afterPanic  = 2 * time.Second  // to print the rest of a panic
-	afterFail   = time.Second      // to print what follows a failure
-	untilReset  = 5 * time.Second  // from the power button to Ctrl-Alt-Del, in silence
-	untilKilled = 30 * time.Second // from the power button to the end by force
-	tailLines   = 40
+	afterPanic   = 2 * time.Second  // to print the rest of a panic
+	afterFail    = time.Second      // to print what follows a failure
+	afterTimeout = 10 * time.Second // to tell how its containers are
+	pressAgain   = time.Second      // from one push of the power button to the next
+	untilReset   = 5 * time.Second  // from the power button to Ctrl-Alt-Del, in silence
+	untilKilled  = 30 * time.Second // from the power button to the end by force
+	untilMute    = 5 * time.Minute  // from power-on to the first word on the port
+	tailLines    = 40
 )
 
 // judge decides how a run ends from what the machine shows. It is fed with
-// console lines, QEMU's events and the time, does nothing itself, and says what
-// is to be done (act). The first ending that is found stays, save that what the
-// kernel says outranks what QEMU only sees as a reset.
+// console lines, messages on the port, QEMU's events and the time, does nothing
+// itself, and says what is to be done (act) and said to the guest (say). The
+// first ending that is found stays.
+//
+// A line of the console is nobody's word: any container may have written it.
+// What a kernel would say there is a suspicion (suspicion.go), which takes more
+// to become an ending.
 type judge struct {
 	watch    Watch
+	timeline bool // the guest's timeline is wanted
 	start    time.Time
 	output   time.Time // last console output
 	missing  []*regexp.Regexp
+	lacking  []Source // of watch.ExpectFrom
 	res      Result
-	oom      string // a process was killed for want of memory
-	hint     string // an earlier line that explains a later panic
-	asked    time.Time
-	pressed  bool      // the power button was pushed
+	guest    guest
+	suspect  *suspicion
+	pings    int       // questions to the guest so far
+	panicked bool      // QEMU told of a panic
+	oom      string    // a process was killed for want of memory
+	hint     string    // an earlier line that explains a later panic
+	asked    time.Time // when the guest was asked to power off
+	pressed  time.Time // the last push of the power button
 	reset    bool      // Ctrl-Alt-Del was typed
 	quitAt   time.Time // when the machine is ended by force
 	shutdown string    // QEMU's reason for its own end
+	say      []port.Message
+}
+
+// guest is what the guest has told of itself on the port, in this boot.
+type guest struct {
+	spoke     bool // its programs are there; until then only the kernel writes on the console
+	pvpanic   bool
+	end       string // what it is going down for
+	timelined bool   // its timeline came
 }
 
 // action is what a judge wants done to the machine.
@@ -44,7 +68,8 @@ const (
 )
 
 func newJudge(w Watch, now time.Time) *judge {
-	j := &judge{watch: w, start: now, output: now, missing: append([]*regexp.Regexp(nil), w.Expect...)}
+	j := &judge{watch: w, start: now, output: now,
+		missing: append([]*regexp.Regexp(nil), w.Expect...), lacking: append([]Source(nil), w.ExpectFrom...)}
 	j.res.wantReport = w.Report
 	return j
 }
@@ -66,20 +91,60 @@ func (j *judge) endBy(t time.Time) {
 
 // askOff asks the guest to power off; asked again it is not waited for.
 func (j *judge) askOff(now time.Time) {
-	if j.asked.IsZero() {
-		j.asked = now
-		j.endBy(now.Add(untilKilled))
+	if !j.asked.IsZero() {
+		j.endBy(now)
 		return
 	}
-	j.endBy(now)
+	j.asked = now
+	j.wish()
+	j.endBy(now.Add(untilKilled))
 }
 
-// clock says what is due. It is asked after every line, event and tick.
-func (j *judge) clock(now time.Time) action {
-	if t := j.watch.Timeout; t > 0 && now.Sub(j.start) >= t && j.end(TimedOut, "still running after "+t.String()) {
-		j.endBy(now)
+// wish tells the guest all that is wanted of it. It gets that with each hello,
+// too, so nothing is said before the first.
+func (j *judge) wish() {
+	if !j.guest.spoke {
+		return
 	}
-	if t := j.watch.Idle; t > 0 && now.Sub(j.output) >= t && j.end(Hung, "no console output for "+t.String()) {
+	w := port.Wishes{Report: j.watch.Report, Timeline: j.timeline, Poweroff: !j.asked.IsZero(), Now: j.late()}
+	for _, from := range [][]Source{j.watch.ExpectFrom, j.watch.FailOnFrom} {
+		for _, s := range from {
+			w.Lines = append(w.Lines, s.From)
+		}
+	}
+	if w.Report || w.Timeline || w.Poweroff || w.Now || w.Lines != nil {
+		j.say = append(j.say, port.Message{Wishes: &w})
+	}
+}
+
+// late tells whether the guest has used up its time.
+func (j *judge) late() bool { return j.res.Ending == TimedOut || j.res.Ending == Hung }
+
+// giveUp ends a run that takes too long, or says nothing any more. A guest that
+// can tell where it stands gets the time to do so.
+func (j *judge) giveUp(e Ending, cause string, now time.Time) {
+	if !j.end(e, cause) {
+		return
+	}
+	if !j.guest.spoke || j.guest.end != "" {
+		j.endBy(now)
+		return
+	}
+	j.wish()
+	j.endBy(now.Add(afterTimeout))
+}
+
+// clock says what is due. It is asked after every line, message, event and tick.
+func (j *judge) clock(now time.Time) action {
+	j.confirm(now)
+	if t := j.watch.Timeout; t > 0 && now.Sub(j.start) >= t {
+		j.giveUp(TimedOut, "still running after "+t.String(), now)
+	}
+	if t := j.watch.Idle; t > 0 && now.Sub(j.output) >= t {
+		j.giveUp(Hung, "no console output for "+t.String(), now)
+	}
+	if j.wantsPort() && !j.guest.spoke && j.watch.Timeout == 0 && now.Sub(j.start) >= untilMute &&
+		j.end(Mute, "it has said nothing for "+untilMute.String()) {
 		j.endBy(now)
 	}
 	switch {
@@ -88,16 +153,22 @@ func (j *judge) clock(now time.Time) action {
 	case !j.quitAt.IsZero() && !now.Before(j.quitAt):
 		j.res.Killed = true
 		return quit
-	case j.asked.IsZero():
+	case j.asked.IsZero() || j.guest.end != "":
 		return nothing
-	case !j.pressed:
-		j.pressed = true
-		return pressPower
 	case !j.reset && now.Sub(j.asked) >= untilReset && now.Sub(j.output) >= untilReset:
 		j.reset = true
 		return pressReset
+	case now.Sub(j.pressed) >= pressAgain:
+		// A press before the guest has a driver for the button is lost.
+		j.pressed = now
+		return pressPower
 	}
 	return nothing
+}
+
+// wantsPort tells whether the run is about what comes on the port.
+func (j *judge) wantsPort() bool {
+	return j.watch.Report || len(j.watch.ExpectFrom) > 0 || len(j.watch.FailOnFrom) > 0
 }
 
 // warn keeps what went wrong beside the guest, such as a log that is not
@@ -114,6 +185,9 @@ func (j *judge) warn(err error) {
 func (j *judge) finish(died string, now time.Time) Result {
 	for _, re := range j.missing {
 		j.res.Missing = append(j.res.Missing, re.String())
+	}
+	for _, s := range j.lacking {
+		j.res.Missing = append(j.res.Missing, s.String())
 	}
 	switch {
 	case j.shutdown == "guest-shutdown" && j.oom != "":

@@ -1,14 +1,19 @@
 package qemu
 
 import (
+	"encoding/json"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"slipway/pkg/port"
 )
 
 // script is what a machine shows: lines, events ("event:NAME" or
-// "event:SHUTDOWN=reason") and passing time ("+5s"). QEMU's own death is "died:why".
+// "event:SHUTDOWN=reason"), messages on the port ("port:JSON") and passing time
+// ("+5s"). QEMU's own death is "died:why"; with "alive" a question is answered
+// from then on, with "dead" no more.
 type script []string
 
 // play feeds a judge and returns its verdict and what it did on the way, as
@@ -18,10 +23,19 @@ func play(t *testing.T, w Watch, s script) (Result, []string) {
 	now := time.Unix(1000, 0)
 	start := now
 	j := newJudge(w, now)
-	died, did := "", []string(nil)
+	died, did, alive := "", []string(nil), false
 	act := func() {
 		if a := j.clock(now); a != nothing {
 			did = append(did, map[action]string{pressPower: "power", pressReset: "reset", quit: "quit"}[a]+"@"+now.Sub(start).String())
+		}
+		said := j.say
+		for j.say = nil; len(said) > 0; said = said[1:] {
+			if said[0].Ping > 0 && alive {
+				j.message(port.Message{Pong: said[0].Ping}, now)
+			}
+			if w := said[0].Wishes; w != nil && w.Now {
+				did = append(did, "ask@"+now.Sub(start).String())
+			}
 		}
 	}
 	for _, step := range s {
@@ -43,6 +57,14 @@ func play(t *testing.T, w Watch, s script) (Result, []string) {
 			died = step[5:]
 		case step == "user: off":
 			j.askOff(now)
+		case step == "alive", step == "dead":
+			alive = step == "alive"
+		case strings.HasPrefix(step, "port:"):
+			var m port.Message
+			if err := json.Unmarshal([]byte(step[5:]), &m); err != nil {
+				t.Fatal(err)
+			}
+			j.message(m, now)
 		default:
 			j.output = now
 			j.line(step, now)
@@ -62,52 +84,168 @@ func patterns(s ...string) (all []*regexp.Regexp) {
 const (
 	off   = "event:SHUTDOWN=guest-shutdown"
 	reset = "event:SHUTDOWN=guest-reset"
+	again = "event:RESET=guest-reset"
+	// What the guest says.
+	hello   = `port:{"hello":{"from":"init"}}`
+	hellopv = `port:{"hello":{"from":"init","pvpanic":true}}`
+	ok      = `port:{"report":{"final":true}}`
+	bad     = `port:{"report":{"final":true,"faults":["a: exit status 1","b: waits"]}}`
+	going   = `port:{"end":{"verb":"poweroff"}}`
+	reboots = `port:{"end":{"verb":"reboot"}}`
+	halts   = `port:{"end":{"verb":"halt"}}`
+	noMem   = `port:{"end":{"verb":"poweroff","oom":"Out of memory: Killed process 77 (sshd)"}}`
+	// What a kernel prints, or a container that likes to be taken for one.
+	panics    = "[ 1.2] Kernel panic - not syncing: Attempted to kill init! exitcode=0x100"
+	panicsEnd = "[ 1.4] ---[ end Kernel panic - not syncing: ..."
+	oomKill   = "[ 9.1] Out of memory: Killed process 77 (sshd) total-vm:1"
+	halted    = "[ 1.0] reboot: System halted"
 )
+
+type judgeTest struct {
+	name   string
+	watch  Watch
+	script script
+	ending Ending
+	status int
+	did    string
+	cause  string
+}
 
 func TestJudge(t *testing.T) {
 	report := Watch{Report: true}
-	tests := []struct {
-		name   string
-		watch  Watch
-		script script
-		ending Ending
-		status int
-		did    string
-		cause  string
-	}{
+	runJudge(t, []judgeTest{
 		{"power-off", Watch{}, script{"hello", off}, PoweredOff, 0, "", ""},
 		{"reboot", Watch{}, script{reset}, Rebooted, 0, "", ""},
-		{"halt", Watch{}, script{"[ 1.0] reboot: System halted"}, Halted, 0, "quit@0s", ""},
-		{"panic", Watch{}, script{"[ 1.2] Kernel panic - not syncing: Attempted to kill init! exitcode=0x100", "[ 1.3] CPU: 0", "[ 1.4] ---[ end Kernel panic - not syncing: ...", "+1s"}, Panicked, 3, "quit@1s", "exitcode=0x100"},
-		{"panic that reboots", Watch{}, script{"Kernel panic - not syncing: VFS: x", reset}, Panicked, 3, "", "VFS: x"},
-		{"panic without a console", Watch{}, script{"event:GUEST_PANICKED", "+3s"}, Panicked, 3, "quit@2s", "pvpanic"},
-		{"panic explained", Watch{}, script{"[ 0.9] Initramfs unpacking failed: write error", "Kernel panic - not syncing: VFS: x", "+2s"}, Panicked, 3, "quit@2s", "Initramfs unpacking failed"},
-		{"oom kill, then power-off", Watch{}, script{"[ 9.1] Out of memory: Killed process 77 (sshd) total-vm:1", off}, OutOfMemory, 4, "", "Killed process 77 (sshd)"},
-		{"oom of a cgroup is the container's matter", Watch{}, script{"Memory cgroup out of memory: Killed process 9 (x)", off}, PoweredOff, 0, "", ""},
-		{"oom panic", Watch{}, script{"Kernel panic - not syncing: System is deadlocked on memory", "+2s"}, OutOfMemory, 4, "quit@2s", "deadlocked"},
-		{"oom kill, then init dies", Watch{}, script{"Out of memory: Killed process 7 (x)", "Kernel panic - not syncing: Attempted to kill init!", "+2s"}, OutOfMemory, 4, "quit@2s", "Killed process 7"},
 		{"timeout", Watch{Timeout: 10 * time.Second}, script{"x", "+20s"}, TimedOut, 5, "quit@10s", "10s"},
+		{"timeout of one that can tell", Watch{Timeout: 10 * time.Second}, script{hello, "+11s", `port:{"report":{"faults":["web: not ready"]}}`}, TimedOut, 5, "ask@10s quit@11s", "10s"},
+		{"timeout of one that does not", Watch{Timeout: 10 * time.Second}, script{hello, "+30s"}, TimedOut, 5, "ask@10s quit@20s", "10s"},
 		{"silence", Watch{Idle: 5 * time.Second}, script{"+3s", "x", "+9s"}, Hung, 5, "quit@8s", "5s"},
 		{"watchdog", Watch{}, script{"event:WATCHDOG", reset}, Hung, 5, "", "watchdog"},
 		{"QEMU dies", Watch{}, script{"died:exit status 1: bad option"}, Died, 6, "", "bad option"},
 		{"QEMU ends for no reason", Watch{}, script{}, Died, 6, "", ""},
 		{"fail-on", Watch{FailOn: patterns("^FAIL")}, script{"ok", "FAIL: no disk", "more", "+3s"}, FailMatched, 7, "quit@1s", "FAIL: no disk"},
-		{"expect, seen", Watch{Expect: patterns("login:")}, script{"host login: ", "+1s", off}, PoweredOff, 0, "power@0s", ""},
+		{"expect, seen", Watch{Expect: patterns("login:")}, script{"host login: ", going, "+1s", off}, PoweredOff, 0, "power@0s", ""},
 		{"expect, all of them", Watch{Expect: patterns("one", "two")}, script{"two", "+1s", "one", off}, PoweredOff, 0, "power@1s", ""},
 		{"expect, not seen", Watch{Expect: patterns("one", "two")}, script{"two", off}, PoweredOff, 8, "", ""},
 		{"expect, then the guest ignores the button and obeys Ctrl-Alt-Del", Watch{Expect: patterns("x")}, script{"x", "+6s", reset}, PoweredOff, 0, "power@0s reset@5s", ""},
-		{"expect, then a panic", Watch{Expect: patterns("x")}, script{"x", "Kernel panic - not syncing: y", "+2s"}, Panicked, 3, "power@0s quit@2s", ""},
+		{"expect, then a panic", Watch{Expect: patterns("x")}, script{"x", panics, "event:GUEST_PANICKED", "+2s"}, Panicked, 3, "power@0s quit@2s", ""},
 		{"a guest at work is not reset", Watch{}, script{"user: off", "+3s", "stopping", "+4s", "stopped", off}, PoweredOff, 0, "power@0s", ""},
 		{"a guest that only went on talking is", Watch{}, script{"user: off", "+3s", "chatter", "+6s", reset}, PoweredOff, 0, "power@0s reset@8s", ""},
+		{"one that goes down in silence is not", Watch{}, script{hello, "user: off", going, "+20s", off}, PoweredOff, 0, "power@0s", ""},
+		{"one that heard late has its time from then on", Watch{}, script{hello, "user: off", "+20s", going, "+25s", off}, PoweredOff, 0, "power@0s reset@5s", ""},
 		{"asked twice", Watch{}, script{"user: off", "+1s", "user: off"}, Stopped, 1, "power@0s quit@1s", ""},
 		{"asked and deaf", Watch{}, script{"user: off", "+40s"}, Stopped, 1, "power@0s reset@5s quit@30s", ""},
-		{"report", report, script{"slipway: report: ok", off}, PoweredOff, 0, "", ""},
-		{"report after a prompt", report, script{"login: slipway: report: ok", off}, PoweredOff, 0, "", ""},
-		{"report of a failure", report, script{"slipway: report: failed: a: exit status 1", off}, PoweredOff, 1, "", ""},
+		{"report", report, script{hello, ok, off}, PoweredOff, 0, "", ""},
+		{"report of a failure", report, script{hello, bad, off}, PoweredOff, 1, "", ""},
+		{"the first report counts", report, script{hello, bad, ok, off}, PoweredOff, 1, "", ""},
+		{"a report that is not final", report, script{hello, `port:{"report":{}}`, off}, PoweredOff, 1, "", ""},
+		{"a report that a container prints", report, script{hello, "slipway: report: ok", "hello slipway: report: ok", off}, PoweredOff, 1, "", ""},
 		{"no report", report, script{off}, PoweredOff, 1, "", ""},
-		{"report and expect", Watch{Report: true, Expect: patterns("x")}, script{"x", "slipway: report: ok", off}, PoweredOff, 0, "", ""},
-		{"report, expect not seen", Watch{Report: true, Expect: patterns("x")}, script{"slipway: report: ok", off}, PoweredOff, 8, "", ""},
+		{"nobody who could report", report, script{"+6m"}, Mute, 1, "quit@5m0s", ""},
+		{"report and expect", Watch{Report: true, Expect: patterns("x")}, script{hello, "x", ok, off}, PoweredOff, 0, "", ""},
+		{"report, expect not seen", Watch{Report: true, Expect: patterns("x")}, script{hello, ok, off}, PoweredOff, 8, "", ""},
+		{"expect-from", Watch{ExpectFrom: sources("web=^up$")}, script{hello, `port:{"line":{"from":"web","text":"up"}}`, going, off}, PoweredOff, 0, "power@0s", ""},
+		{"expect-from, of another", Watch{ExpectFrom: sources("web=^up$")}, script{hello, "up", "web: up", `port:{"line":{"from":"liar","text":"up"}}`, off}, PoweredOff, 8, "", ""},
+		{"fail-on-from", Watch{FailOnFrom: sources("web=bad")}, script{hello, "bad", `port:{"line":{"from":"web","text":"bad luck"}}`, "+2s"}, FailMatched, 7, "quit@1s", "web: bad luck"},
+	})
+}
+
+// What a kernel writes with its last breath is a suspicion, and the machine has
+// to behave accordingly.
+func TestJudgeSuspects(t *testing.T) {
+	runJudge(t, []judgeTest{
+		{"panic that QEMU tells of", Watch{}, script{hellopv, panics, "[ 1.3] CPU: 0", "event:GUEST_PANICKED", panicsEnd, "+1s"}, Panicked, 3, "quit@1s", "exitcode=0x100"},
+		{"panic, the text later", Watch{}, script{hellopv, "event:GUEST_PANICKED", panics, panicsEnd, "+1s"}, Panicked, 3, "quit@1s", "exitcode=0x100"},
+		{"panic without a console", Watch{}, script{"event:GUEST_PANICKED", "+3s"}, Panicked, 3, "quit@2s", "pvpanic"},
+		{"panic before anybody speaks", Watch{}, script{panics, panicsEnd, "+9s"}, Panicked, 3, "quit@5s", "exitcode=0x100"},
+		{"panic that nobody can deny", Watch{}, script{hello, panics, "+3s", panicsEnd, "+19s"}, Panicked, 3, "quit@13s", "exitcode=0x100"},
+		{"panic that reboots", Watch{}, script{panics, reset}, Panicked, 3, "", "exitcode"},
+		{"panic that reboots into another run", Watch{}, script{hello, panics, again, "+1s"}, Panicked, 3, "quit@0s", "exitcode"},
+		{"panic explained", Watch{}, script{"[ 0.9] Initramfs unpacking failed: write error", panics, "+6s"}, Panicked, 3, "quit@5s", "Initramfs unpacking failed"},
+		{"oom kill, then power-off", Watch{}, script{oomKill, off}, OutOfMemory, 4, "", "Killed process 77 (sshd)"},
+		{"oom kill that the guest tells of", Watch{}, script{hello, noMem, off}, OutOfMemory, 4, "", "Killed process 77 (sshd)"},
+		{"oom of a cgroup is the container's matter", Watch{}, script{"Memory cgroup out of memory: Killed process 9 (x)", off}, PoweredOff, 0, "", ""},
+		{"oom panic", Watch{}, script{"Kernel panic - not syncing: System is deadlocked on memory", "+6s"}, OutOfMemory, 4, "quit@5s", "deadlocked"},
+		{"oom kill, then init dies", Watch{}, script{oomKill, panics, "+6s"}, OutOfMemory, 4, "quit@5s", "Killed process 77"},
+		{"halt", Watch{}, script{hello, halts, halted}, Halted, 0, "quit@0s", ""},
+		{"halt of who cannot speak", Watch{}, script{halted, "+6s"}, Halted, 0, "quit@5s", ""},
+		{"halt without a word", Watch{}, script{hello, halted, "+11s"}, Halted, 0, "quit@10s", ""},
+
+		{"forged panic", Watch{}, script{hello, "alive", panics, panicsEnd, "+60s", off}, PoweredOff, 0, "", ""},
+		{"forged panic under pvpanic", Watch{}, script{hellopv, panics, panicsEnd, "+60s", off}, PoweredOff, 0, "", ""},
+		{"forged panic, then silence by the answer of before", Watch{}, script{hello, "alive", panics, "dead", panics, "+11s"}, Panicked, 3, "quit@10s", ""},
+		{"forged panic, then a reboot that was told", Watch{}, script{hello, "alive", panics, reboots, "dead", panics, reset}, Rebooted, 0, "", ""},
+		{"forged panic while the machine goes down", Watch{}, script{hello, going, panics, "+25s", off}, PoweredOff, 0, "", ""},
+		{"forged halt", Watch{}, script{hello, "alive", halted, "+60s", off}, PoweredOff, 0, "", ""},
+		{"forged halt while the machine goes down", Watch{}, script{hello, going, halted, "+25s", off}, PoweredOff, 0, "", ""},
+		{"forged oom kill", Watch{}, script{hello, oomKill, off}, PoweredOff, 0, "", ""},
+		{"forged before the programs are there: they know better", Watch{}, script{oomKill, hello, off}, PoweredOff, 0, "", ""},
+	})
+}
+
+func sources(s ...string) (all []Source) {
+	for _, text := range s {
+		v, err := ParseSource(text)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, v)
 	}
+	return all
+}
+
+// The guest hears all that is wanted with its first word, and again with that of
+// each program that takes over.
+func TestJudgeAnswersHello(t *testing.T) {
+	j := newJudge(Watch{Report: true, ExpectFrom: sources("web=x")}, time.Now())
+	if j.wish(); len(j.say) > 0 {
+		t.Errorf("said to nobody: %v", j.say)
+	}
+	for range 2 {
+		j.message(port.Message{Hello: &port.Hello{From: port.Init}}, time.Now())
+		if len(j.say) != 1 || j.say[0].Wishes == nil || !j.say[0].Wishes.Report || len(j.say[0].Wishes.Lines) != 1 || j.say[0].Wishes.Poweroff {
+			t.Errorf("said %+v", j.say)
+		}
+		j.say = nil
+	}
+	j.askOff(time.Now())
+	if len(j.say) != 1 || !j.say[0].Wishes.Poweroff {
+		t.Errorf("said %+v", j.say)
+	}
+}
+
+// A press that comes before the guest has a driver for the button is lost.
+func TestJudgePressesAgain(t *testing.T) {
+	now := time.Now()
+	j := newJudge(Watch{}, now)
+	j.askOff(now)
+	presses := 0
+	for i := range 100 {
+		now = now.Add(100 * time.Millisecond)
+		j.output = now
+		if i == 45 {
+			j.message(port.Message{End: &port.End{Verb: "poweroff"}}, now)
+		}
+		if j.clock(now) == pressPower {
+			presses++
+		}
+	}
+	if presses != 5 {
+		t.Errorf("pressed %d times in 4.5 seconds", presses)
+	}
+}
+
+// What the guest says is shown on somebody's terminal.
+func TestReportIsCleaned(t *testing.T) {
+	j := newJudge(Watch{Report: true}, time.Now())
+	j.message(port.Message{Report: &port.Report{Final: true, Faults: []string{"\x1b]0;x\x07web: a\nb"}}}, time.Now())
+	if j.res.Report != "failed: ]0;x web: a b" {
+		t.Errorf("%q", j.res.Report)
+	}
+}
+
+func runJudge(t *testing.T, tests []judgeTest) {
+	t.Helper()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			res, did := play(t, tt.watch, tt.script)

@@ -1,28 +1,54 @@
 package qemu
 
 import (
+	"bytes"
+	"errors"
 	"io"
-	"net"
 	"os"
+	"syscall"
+	"time"
+
+	"slipway/pkg/port"
 )
 
-// openPort makes the connection behind Config.Port.
-func openPort(c Config) (ours net.Conn, theirs *os.File, err error) {
-	if c.Port == "" {
-		return nil, nil, nil
+// readPort passes on what the guest says. Its timeline is for somebody else: the
+// judge only learns that it came.
+func (vm *VM) readPort(timeline func([]byte)) {
+	r := port.NewReader(vm.port)
+	for {
+		m, err := r.Next()
+		if err != nil {
+			if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+				err = nil // QEMU is gone
+			}
+			vm.drained <- err
+			return
+		}
+		if m.Timeline != nil && timeline != nil {
+			timeline(m.Timeline)
+		}
+		vm.messages <- m
 	}
-	return socketPair("port")
 }
 
-// readPort hands what the guest writes on its port to read, and throws away what
-// that leaves: the guest must not wait for it.
-func (vm *VM) readPort(conn net.Conn, read func(io.Reader)) {
-	if read != nil {
-		read(conn)
+// sayTime bounds the saying: a guest that does not read is not waited for.
+const sayTime = 100 * time.Millisecond
+
+// speak says to the guest what the judge wants it to hear. Each message is a
+// single write of few bytes.
+func (vm *VM) speak() {
+	for _, m := range vm.judge.say {
+		var b bytes.Buffer
+		err := port.Write(&b, m)
+		if err == nil {
+			err = vm.port.SetWriteDeadline(time.Now().Add(sayTime))
+		}
+		if err == nil {
+			_, err = vm.port.Write(b.Bytes())
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, syscall.EPIPE) {
+			vm.judge.warn(err)
+		}
 	}
-	_, err := io.Copy(io.Discard, conn)
-	if cerr := conn.Close(); err == nil {
-		err = cerr
-	}
-	vm.drained <- err
+	vm.judge.say = nil
 }

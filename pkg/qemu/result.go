@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"slipway/pkg/port"
 )
 
 // Ending is how a run ended.
@@ -21,6 +23,7 @@ const (
 	Died        Ending = "QEMU died"
 	FailMatched Ending = "failure on the console"
 	Stopped     Ending = "stopped from outside"
+	Mute        Ending = "the guest does not speak on its port"
 )
 
 // The exit statuses of `slipway run`.
@@ -44,17 +47,25 @@ type Result struct {
 	Cause string
 	// Killed: the machine did not end by itself.
 	Killed bool
-	// Missing lists the patterns of Watch.Expect that no line matched.
+	// Missing lists the patterns of Watch.Expect and ExpectFrom that no line
+	// matched.
 	Missing []string
 	// Report is the guest's report, "ok" or "failed: ..."; empty: none came.
+	// Containers are what it is about.
 	Report     string
+	Containers []port.Container
 	wantReport bool
+	spoke      bool // the guest was heard on its port
 	// Tail is the last console lines.
 	Tail []string
 	// Warnings is what went wrong on the host without ending the run.
 	Warnings []string
 	Elapsed  time.Duration
 }
+
+// noPort is what a report takes. A console would only say what some container
+// wants it to.
+const noPort = "it comes over a virtio serial port, which takes Slipway's init or service image in the guest, and its kernel's virtio_console driver"
 
 // Status is the exit status that tells this ending from the others.
 func (r Result) Status() int {
@@ -73,7 +84,7 @@ func (r Result) Status() int {
 	switch {
 	case len(r.Missing) > 0:
 		return StatusUnexpected
-	case r.wantReport && r.Report != "ok", r.Ending == Stopped && r.Killed:
+	case r.wantReport && r.Report != "ok", r.Ending == Stopped && r.Killed, r.Ending == Mute:
 		return StatusFailed
 	}
 	return StatusOK
@@ -85,13 +96,13 @@ func (r Result) String() string {
 	if r.Cause != "" {
 		s += ": " + r.Cause
 	}
-	if r.wantReport {
-		switch r.Report {
-		case "":
-			s += "; no report came"
-		default:
-			s += "; report: " + r.Report
-		}
+	switch {
+	case r.Report != "":
+		s += "; report: " + r.Report
+	case r.wantReport && !r.spoke:
+		s += "; no report came: " + noPort
+	case r.wantReport:
+		s += "; no report came"
 	}
 	if len(r.Missing) > 0 {
 		s += "; expected and not seen: " + strings.Join(r.Missing, ", ")

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"slipway/pkg/port"
 )
 
 // VM is a machine that runs.
@@ -19,14 +21,15 @@ type VM struct {
 	judge   *judge
 	mon     *monitor
 	console net.Conn
+	port    net.Conn
 	process *os.Process
 
 	lines    chan []string
+	messages chan port.Message
 	events   chan Event
 	requests chan action
 	exited   chan string // what QEMU died of; empty: it ended in good order
 	drained  chan error  // console, monitor and port, read to the end
-	open     int         // of these, how many there are
 	output   atomic.Int64
 	over     chan struct{} // closed when result is there
 	result   Result
@@ -35,6 +38,9 @@ type VM struct {
 // drainTime bounds the wait for output that is still on its way when QEMU is
 // gone: whoever reads ours may have stopped.
 const drainTime = 10 * time.Second
+
+// drains are what is read to its end: console, monitor and port.
+const drains = 3
 
 // Start starts the machine. Disks are made first if they have to be.
 func Start(c Config, w Watch, con Console) (*VM, error) {
@@ -60,41 +66,32 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
-	portOurs, portQEMU, err := openPort(c)
+	portOurs, portQEMU, err := socketPair("port")
 	if err != nil {
 		return nil, err
 	}
 	vm := &VM{
-		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs,
-		lines: make(chan []string), events: make(chan Event), requests: make(chan action),
-		exited: make(chan string, 1), drained: make(chan error, 3), open: 2, over: make(chan struct{}),
+		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs, port: portOurs,
+		lines: make(chan []string), messages: make(chan port.Message), events: make(chan Event), requests: make(chan action),
+		exited: make(chan string, 1), drained: make(chan error, drains), over: make(chan struct{}),
 	}
+	vm.judge.timeline = con.Timeline != nil
 	vm.output.Store(time.Now().UnixNano())
 	cmd := exec.Command(c.Binary, args...)
-	cmd.ExtraFiles = []*os.File{consoleQEMU, qmpQEMU}
-	if portOurs != nil {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, portQEMU)
-		vm.open++
-	}
+	cmd.ExtraFiles = []*os.File{consoleQEMU, qmpQEMU, portQEMU}
 	if err := vm.spawn(cmd); err != nil {
-		err = errors.Join(err, consoleOurs.Close(), qmpOurs.Close())
-		if portOurs != nil {
-			err = errors.Join(err, portOurs.Close())
-		}
-		return nil, err
+		return nil, errors.Join(err, consoleOurs.Close(), qmpOurs.Close(), portOurs.Close())
 	}
-	vm.serve(con, qmpOurs, portOurs)
+	vm.serve(con, qmpOurs)
 	return vm, nil
 }
 
 // serve reads all that comes from the machine.
-func (vm *VM) serve(con Console, qmp, port net.Conn) {
-	if port != nil {
-		go func() {
-			defer con.guard()
-			vm.readPort(port, con.Port)
-		}()
-	}
+func (vm *VM) serve(con Console, qmp net.Conn) {
+	go func() {
+		defer con.guard()
+		vm.readPort(con.Timeline)
+	}()
 	go func() {
 		defer con.guard()
 		vm.readConsole(con)
@@ -114,13 +111,15 @@ func (vm *VM) loop() {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	var overdue <-chan time.Time
-	death, open := "", vm.open
+	death, open := "", drains
 	for gone := false; !gone || open > 0; {
 		select {
 		case batch := <-vm.lines:
 			for _, s := range batch {
 				vm.judge.line(s, time.Now())
 			}
+		case m := <-vm.messages:
+			vm.judge.message(m, time.Now())
 		case e := <-vm.events:
 			vm.judge.event(e, time.Now())
 		case r := <-vm.requests:
@@ -138,9 +137,10 @@ func (vm *VM) loop() {
 		vm.judge.output = time.Unix(0, vm.output.Load())
 		if !gone {
 			vm.act(vm.judge.clock(time.Now()))
+			vm.speak()
 		}
 	}
-	vm.judge.warn(vm.console.Close())
+	vm.judge.warn(errors.Join(vm.console.Close(), vm.port.Close()))
 	vm.result = vm.judge.finish(death, time.Now())
 	close(vm.over)
 }

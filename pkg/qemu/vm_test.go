@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"slipway/pkg/port"
 )
 
 // The fake QEMUs below speak on the descriptors that the real one inherits:
@@ -41,7 +43,7 @@ func TestRun(t *testing.T) {
 		{"garbage on QMP", `echo garbage >&4; printf x >&3; exec sleep 60`, Watch{Timeout: time.Second}, TimedOut, 5, "x"},
 		{"timeout", greet + `exec sleep 60`, Watch{Timeout: 300 * time.Millisecond}, TimedOut, 5, ""},
 		{"silence", greet + `echo x >&3; exec sleep 60`, Watch{Idle: time.Second}, Hung, 5, "x\n"},
-		{"panic", greet + `echo 'Kernel panic - not syncing: x' >&3; echo '---[ end Kernel panic' >&3; exec sleep 60`, Watch{}, Panicked, 3, "Kernel panic - not syncing: x\n---[ end Kernel panic\n"},
+		{"panic", greet + `echo 'Kernel panic - not syncing: x' >&3; echo '{"event":"GUEST_PANICKED"}' >&4; echo '---[ end Kernel panic' >&3; exec sleep 60`, Watch{}, Panicked, 3, "Kernel panic - not syncing: x\n---[ end Kernel panic\n"},
 		{"what is typed arrives", greet + `read x <&3; echo "got $x" >&3; echo '{"event":"SHUTDOWN","data":{"reason":"guest-shutdown"}}' >&4`, Watch{}, PoweredOff, 0, "got typed\n"},
 	}
 	for _, tt := range tests {
@@ -71,6 +73,15 @@ func TestPowerOffTwiceKills(t *testing.T) {
 	vm.PowerOff() // of a machine that is gone: nothing happens
 }
 
+// A guest that hears the button only at the third press powers off all the same.
+func TestPowerOffIsPressedAgain(t *testing.T) {
+	vm, _ := start(t, greet+`n=0; while [ $n -lt 3 ]; do read x <&4; case $x in *system_powerdown*) n=$((n+1));; esac; done; echo '{"event":"SHUTDOWN","data":{"reason":"guest-shutdown"}}' >&4`, Watch{})
+	vm.PowerOff()
+	if res := vm.Wait(); res.Ending != PoweredOff || res.Killed {
+		t.Errorf("%s", res)
+	}
+}
+
 func TestCauseIsInTheResult(t *testing.T) {
 	vm, _ := start(t, `echo 'qemu: could not set up host forwarding rule' >&2; exit 1`, Watch{})
 	if s := vm.Wait().String(); !strings.Contains(s, "could not set up host forwarding rule") {
@@ -78,22 +89,34 @@ func TestCauseIsInTheResult(t *testing.T) {
 	}
 }
 
+// TestPort has a guest that writes megabytes of nothing on its port, and a report
+// behind them, which it makes once it is asked.
 func TestPort(t *testing.T) {
-	script := greet + `echo first >&5; head -c 10000000 /dev/zero >&5; echo '{"event":"SHUTDOWN","data":{"reason":"guest-shutdown"}}' >&4`
-	got := make(chan string, 1)
-	vm, err := Start(Config{Binary: fakeQEMU(t, script), Boot: Boot{Disk: "d"}, Port: "a"}, Watch{}, Console{Port: func(r io.Reader) {
-		line := make([]byte, 6)
-		_, err := io.ReadFull(r, line)
-		got <- fmt.Sprint(string(line), err)
-	}})
+	var said, timeline bytes.Buffer
+	err := errors.Join(
+		port.Write(&said, port.Message{Hello: &port.Hello{From: port.Services}}),
+		port.Write(&timeline, port.Message{Timeline: []byte("spans")}),
+		port.Write(&timeline, port.Message{Report: &port.Report{Final: true, Faults: []string{"web: x"}}}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res := vm.Wait(); res.Ending != PoweredOff || len(res.Warnings) > 0 {
+	script := greet + fmt.Sprintf(`head -c 10000000 /dev/zero >&5; echo '%s' >&5; read x <&5; read x <&5; echo "$x" >&3; echo '%s' >&5; echo '{"event":"SHUTDOWN","data":{"reason":"guest-shutdown"}}' >&4`,
+		said.String(), timeline.String())
+	got := make(chan string, 1)
+	var out bytes.Buffer
+	vm, err := Start(Config{Binary: fakeQEMU(t, script), Boot: Boot{Disk: "d"}}, Watch{Report: true},
+		Console{Output: &out, Timeline: func(data []byte) { got <- string(data) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := vm.Wait(); res.Ending != PoweredOff || len(res.Warnings) > 0 || res.Report != "failed: web: x" || res.Status() != StatusFailed {
 		t.Errorf("%s %q", res, res.Warnings)
 	}
-	if s := <-got; s != "first\n<nil>" {
-		t.Errorf("the port says %q", s)
+	if s := <-got; s != "spans" {
+		t.Errorf("the timeline is %q", s)
+	}
+	if !strings.Contains(out.String(), `{"wishes":{"report":true,"timeline":true}}`) {
+		t.Errorf("the guest was told %q", out.String())
 	}
 }
 

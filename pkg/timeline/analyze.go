@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -14,6 +15,7 @@ type Unit struct {
 	Ready  time.Duration `json:"ready"`
 	After  []string      `json:"after,omitempty"`
 	Failed bool          `json:"failed,omitempty"`
+	Open   bool          `json:"open,omitempty"` // it is still waited for
 	Steps  []Span        `json:"steps,omitempty"`
 }
 
@@ -52,11 +54,35 @@ func Units(spans []Span) []Unit {
 		u.Steps = append(u.Steps, s)
 		u.After = append(u.After, s.After...)
 		u.Failed = u.Failed || s.Err != ""
-		if s.Name != StepRun || s.Phase != PhaseServices {
+		if !runs(s) {
 			u.Ready = max(u.Ready, s.End)
+			u.Open = u.Open || s.Open
 		}
 	}
 	return units
+}
+
+// Outcome words how the boot went: "ready" if nothing has failed and nothing is
+// waited for; else "over" or "not over", and how many there are of both.
+func Outcome(spans []Span) (word, counts string) {
+	failed, open := 0, 0
+	for _, u := range Units(spans) {
+		switch {
+		case u.Phase == PhaseShutdown:
+		case u.Failed:
+			failed++
+		case u.Open:
+			open++
+		}
+	}
+	word = "ready"
+	if failed > 0 {
+		word, counts = "over", fmt.Sprintf(", %d failed", failed)
+	}
+	if open > 0 {
+		word, counts = "not over", counts+fmt.Sprintf(", %d not ready", open)
+	}
+	return word, counts
 }
 
 // PhaseTime is a phase and what it took.

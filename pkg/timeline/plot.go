@@ -52,7 +52,7 @@ func Plot(w io.Writer, title string, spans []Span) error {
 	height := p.bottom() + 76
 	width := p.left + plotScale + plotRight
 	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
-	p.printf("<title>%s: ready %s after power-on</title>\n<style>%s", escape(title), human(p.ready), plotStyle)
+	p.printf("<title>%s: %s %s after power-on%s</title>\n<style>%s", escape(title), p.word, human(p.ready), p.counts, plotStyle)
 	for _, c := range colours {
 		p.printf(".%s{fill:%s}", c.class, c.fill)
 	}
@@ -71,13 +71,15 @@ func Plot(w io.Writer, title string, spans []Span) error {
 }
 
 type picture struct {
-	out   strings.Builder
-	rows  []row
-	all   []PhaseTime
-	ready time.Duration
-	end   time.Duration // right end of the axis
-	left  int           // where the axis begins: behind the names
-	y     int
+	out    strings.Builder
+	rows   []row
+	all    []PhaseTime
+	ready  time.Duration
+	word   string // how the boot went, and
+	counts string
+	end    time.Duration // right end of the axis
+	left   int           // where the axis begins: behind the names
+	y      int
 }
 
 func newPicture(spans []Span) *picture {
@@ -87,6 +89,7 @@ func newPicture(spans []Span) *picture {
 			p.ready = max(p.ready, t.End)
 		}
 	}
+	p.word, p.counts = Outcome(spans)
 	p.end = max(p.ready+p.ready/50, time.Millisecond)
 	p.rows = makeRows(spans, p.all, p.ready)
 	p.left = plotEdge + nameWidth(p.rows) + 16
@@ -110,7 +113,7 @@ func (p *picture) heading(title string) {
 			parts = append(parts, t.Phase+" "+human(t.End-t.Begin))
 		}
 	}
-	p.printf(`<text class="dim" x="%d" y="58">ready %s after power-on: %s</text>`+"\n", plotEdge, human(p.ready), strings.Join(parts, ", "))
+	p.printf(`<text class="dim" x="%d" y="58">%s %s after power-on%s: %s</text>`+"\n", plotEdge, p.word, human(p.ready), p.counts, strings.Join(parts, ", "))
 }
 
 // bands are behind every other row, to lead the eye from name to bar.
@@ -134,7 +137,7 @@ func (p *picture) axis() {
 		p.printf(`<text class="dim mid" x="%.1f" y="%d">%s</text>`+"\n", p.x(t), bottom+17, tick(t, step))
 	}
 	p.printf(`<line class="mark" x1="%.1f" y1="%d" x2="%.1f" y2="%d"/>`, p.x(p.ready), plotTop-4, p.x(p.ready), bottom+4)
-	p.printf(`<text class="on mid" x="%.1f" y="%d">ready %s</text>`+"\n", p.x(p.ready), plotTop-10, human(p.ready))
+	p.printf(`<text class="on mid" x="%.1f" y="%d">%s %s</text>`+"\n", p.x(p.ready), plotTop-10, p.word, human(p.ready))
 }
 
 // roundStep gives 1, 2 or 5 times a power of ten that is not below d.

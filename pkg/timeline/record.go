@@ -59,12 +59,16 @@ func (r *Recorder) Begin(name string, attrs ...Attr) func(error) {
 	id := strconv.Itoa(os.Getpid()) + "-" + strconv.FormatInt(r.next.Add(1), 10)
 	r.put(line{ID: id, Name: name}, attrs)
 	return func(err error) {
-		end := line{ID: id, End: true}
-		if err != nil {
-			end.Err = err.Error()
-		}
-		r.put(end, nil)
+		r.write(ending(id, r.now(), err), nil)
 	}
+}
+
+func ending(id string, at time.Duration, err error) line {
+	l := line{ID: id, End: true, At: at.Microseconds()}
+	if err != nil {
+		l.Err = err.Error()
+	}
+	return l
 }
 
 // Event records that something happened.
@@ -74,14 +78,15 @@ func (r *Recorder) Event(name string, attrs ...Attr) {
 	}
 }
 
-// Span records something that is over, from begin on the clock of Now.
-func (r *Recorder) Span(name string, begin, end time.Duration, attrs ...Attr) {
+// Span records something that is over, from begin on the clock of Now, and how it
+// failed, if it did.
+func (r *Recorder) Span(name string, begin, end time.Duration, err error, attrs ...Attr) {
 	if r == nil {
 		return
 	}
 	id := strconv.Itoa(os.Getpid()) + "-" + strconv.FormatInt(r.next.Add(1), 10)
 	r.write(line{ID: id, Name: name, At: begin.Microseconds()}, attrs)
-	r.write(line{ID: id, End: true, At: end.Microseconds()}, nil)
+	r.write(ending(id, end, err), nil)
 }
 
 // Err is the first fault met while recording.

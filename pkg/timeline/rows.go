@@ -171,8 +171,12 @@ func class(s Span) string {
 func (p *picture) label(r row, base int) {
 	u := r.unit
 	text := human(u.Took())
-	if u.Failed {
+	switch {
+	case r.head != nil:
+	case u.Failed:
 		text += " failed"
+	case u.Open:
+		text += ", not ready"
 	}
 	at := max(p.x(u.Ready), p.x(u.Begin)+1.5) + 6
 	if more := fmt.Sprintf("%s, %d steps", text, len(u.Steps)); r.head != nil && u.Phase == PhaseInit &&

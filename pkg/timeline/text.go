@@ -40,7 +40,8 @@ func WriteAnalyze(w io.Writer, spans []Span) error {
 		fmt.Fprintf(&b, "%-9s %10s  %s%s\n", t.Phase, seconds(t.End-t.Begin),
 			strings.Repeat(" ", from), strings.Repeat("#", max(to-from, 1)))
 	}
-	fmt.Fprintf(&b, "%-9s %10s  after power-on\n", "ready", seconds(ready))
+	word, counts := Outcome(spans)
+	fmt.Fprintf(&b, "%-9s %10s  after power-on%s\n", word, seconds(ready), counts)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -56,8 +57,11 @@ func WriteBlame(w io.Writer, spans []Span) error {
 }
 
 func failed(u Unit) string {
-	if u.Failed {
+	switch {
+	case u.Failed:
 		return " (failed)"
+	case u.Open:
+		return " (not ready)"
 	}
 	return ""
 }

@@ -25,7 +25,7 @@ func boot(t *testing.T, path string) []Span {
 	t.Helper()
 	r := Open(path)
 	span := func(name string, from, took int, attrs ...Attr) {
-		r.Span(name, time.Duration(from)*ms, time.Duration(from+took)*ms, attrs...)
+		r.Span(name, time.Duration(from)*ms, time.Duration(from+took)*ms, nil, attrs...)
 	}
 	for i, name := range []string{"mount", "cgroups", "coldplug modules", "clock"} {
 		span(name, 1450+40*i, 38, Phase(PhaseInit))

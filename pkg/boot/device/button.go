@@ -2,14 +2,10 @@ package device
 
 import (
 	"encoding/binary"
-	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // Of linux/input-event-codes.h.
@@ -22,15 +18,9 @@ const (
 // time, then type, code and value.
 const inputEvent = 24
 
-// button is an input device with a power key.
-type button struct {
-	name string
-	fd   int
-}
-
-// scanButtons opens the input devices that have a power key and are not open yet.
-// None is opened to no purpose: closing one waits for the kernel's grace period,
-// which takes longer than loading a driver.
+// scanButtons listens to the input devices that have a power key and that it does
+// not listen to yet. None is opened to no purpose: closing one waits for the
+// kernel's grace period, which takes longer than loading a driver.
 func (m *Manager) scanButtons(class, dev string) {
 	entries, err := os.ReadDir(class)
 	if err != nil {
@@ -38,42 +28,43 @@ func (m *Manager) scanButtons(class, dev string) {
 	}
 	for _, e := range entries {
 		name := filepath.Join(dev, e.Name())
-		if !strings.HasPrefix(e.Name(), "event") || m.hasButton(name) {
+		if !strings.HasPrefix(e.Name(), "event") || m.listens(name) {
 			continue
 		}
 		keys, err := os.ReadFile(filepath.Join(class, e.Name(), "device/capabilities/key"))
 		if err != nil || !hasKey(string(keys), keyPower) {
 			continue
 		}
-		fd, err := unix.Open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		f, err := os.OpenFile(name, os.O_RDONLY, 0)
 		if err != nil {
 			m.Warn("open power button "+name, err)
 			continue
 		}
-		m.buttons = append(m.buttons, button{name, fd})
+		m.buttons.Store(name, f)
+		go m.listen(f)
 	}
 }
 
-func (m *Manager) hasButton(name string) bool {
-	return slices.ContainsFunc(m.buttons, func(b button) bool { return b.name == name })
+func (m *Manager) listens(name string) bool {
+	_, is := m.buttons.Load(name)
+	return is
 }
 
-// readButton reads what a button has to say; one that is gone is closed.
-func (m *Manager) readButton(fd int) {
+// listen waits for the power button beside the search for devices, in which a
+// driver may hang. One press is enough, however often it comes.
+func (m *Manager) listen(f *os.File) {
+	defer func() { m.caught(recover()) }()
 	buffer := make([]byte, 32*inputEvent)
-	n, err := unix.Read(fd, buffer)
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-		return
-	}
-	if err != nil || n == 0 {
-		m.buttons = slices.DeleteFunc(m.buttons, func(b button) bool { return b.fd == fd })
-		if err := unix.Close(fd); err != nil {
-			m.Warn("close power button", err)
+	for {
+		n, err := f.Read(buffer)
+		if err != nil { // it was unplugged
+			m.buttons.Delete(f.Name())
+			m.Warn("close power button", f.Close())
+			return
 		}
-		return
-	}
-	if pressed(buffer[:n]) {
-		m.Button()
+		if pressed(buffer[:n]) {
+			m.press.Do(m.Button)
+		}
 	}
 }
 

@@ -9,16 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// first is loaded before all devices: without overlay the OCI runtime copies
-// itself into memory for every container, which doubles what a start costs.
-const first = "overlay"
+// first is loaded before all devices: the power button, for a press without a
+// driver is lost, and overlay, without which the OCI runtime copies itself into
+// memory for every container, which doubles what a start costs.
+var first = []string{"button", "evdev", "overlay"}
 
 // coldplug loads drivers for what is there, and then for what those drivers show,
 // until nothing new comes.
 func (m *Manager) coldplug(events int) {
 	found := make(chan []string, 1)
 	go func() { found <- scan("/sys") }()
-	m.Warn("load modules", m.load([]string{first}))
+	m.Warn("load modules", m.load(first))
+	m.scanButtons("/sys/class/input", "/dev/input")
 	m.Warn("load modules", m.load(append(<-found, m.Wanted...)))
 	m.scanButtons("/sys/class/input", "/dev/input")
 	for {

@@ -2,11 +2,15 @@ package device
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParse(t *testing.T) {
@@ -73,14 +77,78 @@ func TestHasKey(t *testing.T) {
 	}
 }
 
-func TestPressed(t *testing.T) {
-	event := func(kind, code uint16, value uint32) []byte {
-		b := make([]byte, inputEvent)
-		binary.NativeEndian.PutUint16(b[16:], kind)
-		binary.NativeEndian.PutUint16(b[18:], code)
-		binary.NativeEndian.PutUint32(b[20:], value)
-		return b
+func event(kind, code uint16, value uint32) []byte {
+	b := make([]byte, inputEvent)
+	binary.NativeEndian.PutUint16(b[16:], kind)
+	binary.NativeEndian.PutUint16(b[18:], code)
+	binary.NativeEndian.PutUint32(b[20:], value)
+	return b
+}
+
+// TestButton presses a button again and again, unplugs it and plugs in another.
+func TestButton(t *testing.T) {
+	class, dev := t.TempDir(), t.TempDir()
+	if err := os.MkdirAll(class+"/event0/device/capabilities", 0o755); err != nil {
+		t.Fatal(err)
 	}
+	if err := os.WriteFile(class+"/event0/device/capabilities/key", []byte("10000000000000 0"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	calls := make(chan struct{}, 10)
+	m := &Manager{Button: func() { calls <- struct{}{} }, caught: func(any) {}, Warn: func(what string, err error) {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}}
+	for range 2 {
+		if err := unix.Mkfifo(dev+"/event0", 0o600); err != nil {
+			t.Fatal(err)
+		}
+		hands, err := os.OpenFile(dev+"/event0", os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.scanButtons(class, dev)
+		m.scanButtons(class, dev) // listens to it already
+		for range 3 {
+			if _, err := hands.Write(append(event(evKey, keyPower, 1), event(evKey, keyPower, 0)...)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(hands.Close(), os.Remove(dev+"/event0")); err != nil {
+			t.Fatal(err)
+		}
+		for m.listens(dev + "/event0") {
+			time.Sleep(time.Millisecond) // all that was written is read first
+		}
+	}
+	if n := len(calls); n != 1 {
+		t.Errorf("called %d times", n)
+	}
+}
+
+// A panic must not end PID 1.
+func TestPanicIsCaught(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	caught := make(chan any, 1)
+	m := &Manager{Button: func() { panic("pressed") }, caught: func(cause any) { caught <- cause }}
+	go m.listen(r)
+	if _, err := w.Write(event(evKey, keyPower, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if cause := <-caught; cause != "pressed" {
+		t.Errorf("caught %v", cause)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPressed(t *testing.T) {
 	press, release, sync := event(evKey, keyPower, 1), event(evKey, keyPower, 0), event(0, 0, 0)
 	if !pressed(append(slices.Clone(sync), press...)) {
 		t.Error("a press is not seen")

@@ -7,26 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hotplug sleeps until the kernel has an event or a power button is pressed.
+// hotplug sleeps until the kernel has an event.
 func (m *Manager) hotplug(events int) {
 	for {
 		fds := []unix.PollFd{{Fd: int32(events), Events: unix.POLLIN}}
-		for _, b := range m.buttons {
-			fds = append(fds, unix.PollFd{Fd: int32(b.fd), Events: unix.POLLIN})
-		}
 		if _, err := unix.Poll(fds, -1); err != nil {
 			if !errors.Is(err, unix.EINTR) {
 				m.Warn("wait for device events", err)
 				return
 			}
-			continue
-		}
-		for _, f := range fds[1:] {
-			if f.Revents != 0 {
-				m.readButton(int(f.Fd))
-			}
-		}
-		if fds[0].Revents == 0 {
 			continue
 		}
 		list, err := receive(events)

@@ -24,19 +24,22 @@ type Manager struct {
 	Cmdline string
 	Wanted  []string // modules or aliases to load beside those of devices
 	Warn    func(what string, err error)
-	Button  func() // called when the power button is pressed
+	Button  func() // called when the power button is pressed for the first time
 
 	mu      sync.Mutex
 	loader  *module.Loader
 	missing bool // the image has no modules for this kernel
 	seen    map[string]bool
-	buttons []button
+	buttons sync.Map // files by their path
+	press   sync.Once
+	caught  func(cause any)
 	settled chan struct{}
 }
 
-// Start begins the work; guard is deferred in its goroutine.
-func (m *Manager) Start(guard func()) error {
-	m.seen = map[string]bool{}
+// Start begins the work. caught hears of a panic in one of its goroutines, and of
+// nil when one ends without.
+func (m *Manager) Start(caught func(cause any)) error {
+	m.seen, m.caught = map[string]bool{}, caught
 	m.settled = make(chan struct{})
 	events, err := subscribe()
 	if err != nil {
@@ -44,7 +47,7 @@ func (m *Manager) Start(guard func()) error {
 		return err
 	}
 	go func() {
-		defer guard()
+		defer func() { caught(recover()) }()
 		m.coldplug(events)
 		close(m.settled)
 		m.hotplug(events)

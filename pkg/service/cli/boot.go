@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/port"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/emergency"
 	"slipway/pkg/service/endings"
@@ -69,6 +70,10 @@ func runSequence(c *call, section bundle.Section) error {
 	// and cleaned up, and none follows.
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer cancel()
+	if section == bundle.Onboot {
+		h.OpenPort()
+		h.Listen(port.Onboot, func(w port.Wishes) { wished(h, w) })
+	}
 	reaper := reap.New()
 	q := &onboot.Sequence{
 		Host: h, Engine: run.New(h, reaper, ""), Section: section,
@@ -88,13 +93,18 @@ func runSequence(c *call, section bundle.Section) error {
 // endBoot carries out the policy of a failed step. It returns when ctx ends: what
 // comes after onboot must not be started, by whatever init there is.
 func endBoot(ctx context.Context, h *host.Host, reaper *reap.Reaper, policy bundle.OnFailure, cause string) {
-	if h.Options.Report != "" {
+	how := wantsReport(h)
+	if how != "" {
 		h.Say("report: failed: %s", cause)
+		tellReport(h, []string{cause}, true)
+	}
+	if h.Wishes().Timeline {
+		h.TellTimeline()
 	}
 	switch {
 	case policy != bundle.Stop:
 		noteEnd(h, fmt.Sprintf("%s, because %s failed", policy, cause))
-	case h.Options.Report == host.ReportPoweroff:
+	case how == host.ReportPoweroff:
 		policy = bundle.Poweroff
 	default:
 		emergency.Stay(ctx, h, reaper)

@@ -32,7 +32,7 @@ func leftBehind(t *testing.T) (dir string) {
 	line, merr := json.Marshal(state.Transition{Name: "web", From: state.Running, To: state.Ready, Time: time.Unix(0, 0)})
 	err = errors.Join(err, merr, os.WriteFile(own+"/events.jsonl", append(line, '\n'), 0o600))
 	r := timeline.Open(own + "/timeline.jsonl")
-	r.Span("mount", time.Second, 2*time.Second, timeline.Phase(timeline.PhaseInit))
+	r.Span("mount", time.Second, 2*time.Second, nil, timeline.Phase(timeline.PhaseInit))
 	if err := errors.Join(err, r.Err(), r.Close()); err != nil {
 		t.Fatal(err)
 	}

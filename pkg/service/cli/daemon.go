@@ -108,6 +108,7 @@ func runKeep(c *call) (err error) {
 	if err != nil {
 		return err
 	}
+	h.OpenPort() // and holds it, for all supervisors
 	store, err := hold.NewStore()
 	if err != nil {
 		return err
@@ -134,6 +135,7 @@ func runKeep(c *call) (err error) {
 			cmd := selfCommand("supervise", c.pathFlags())
 			cmd.Path = program
 			cmd.ExtraFiles = []*os.File{store.Child}
+			h.Port.Hand(cmd, 1) // behind the pipe on which it speaks to its keeper
 			return cmd
 		},
 	}

@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os/signal"
 	"time"
 
@@ -102,21 +104,11 @@ func parseSince(v string, now time.Time) (time.Time, error) {
 	return time.Time{}, usageError{fmt.Sprintf("-since %q is neither a duration nor a time", v)}
 }
 
-// locate finds the bundle that a name stands for: a service's folder, or that of
-// a step with or without its number.
+// locate finds the bundle that a name stands for.
 func locate(c *call, name string) (bundle.Section, string, error) {
-	var names []string
-	for _, s := range []bundle.Section{bundle.Services, bundle.Onboot, bundle.Onshutdown} {
-		folders, err := bundle.List(c.paths.Section(s))
-		if err != nil {
-			return "", "", err
-		}
-		for _, folder := range folders {
-			if folder == name || bundle.ShortName(s, folder) == name {
-				return s, folder, nil
-			}
-			names = append(names, folder)
-		}
+	section, folder, names, err := c.paths.Find(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "", unknownName(name, names)
 	}
-	return "", "", unknownName(name, names)
+	return section, folder, err
 }

@@ -41,6 +41,7 @@ func runSupervise(c *call) error {
 		return err
 	}
 	words := openWords(h)
+	h.OpenPort()
 	if err := run.Forget(c.paths.Own()); err != nil {
 		h.Say("%s", err)
 	}

@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs"
 	"slipway/pkg/escape"
 	"slipway/pkg/journal"
+	"slipway/pkg/port"
 	"slipway/pkg/timeline"
 )
 
@@ -55,6 +57,25 @@ func (p Paths) Own(elem ...string) string {
 	return filepath.Join(append([]string{p.Run, "slipway"}, elem...)...)
 }
 
+// Find finds the bundle that a name stands for: a service's folder, or that of a
+// step with or without its number. If there is none the error is ErrNotExist, and
+// names are those that there are.
+func (p Paths) Find(name string) (section bundle.Section, folder string, names []string, err error) {
+	for _, s := range []bundle.Section{bundle.Services, bundle.Onboot, bundle.Onshutdown} {
+		folders, err := bundle.List(p.Section(s))
+		if err != nil {
+			return "", "", nil, err
+		}
+		for _, folder := range folders {
+			if folder == name || bundle.ShortName(s, folder) == name {
+				return s, folder, nil, nil
+			}
+			names = append(names, folder)
+		}
+	}
+	return "", "", names, fmt.Errorf("container %q: %w", name, os.ErrNotExist)
+}
+
 // Logs are the paths that package logs needs.
 func (p Paths) Logs() logs.Paths { return logs.Paths{Run: p.Run, Log: p.Log} }
 
@@ -67,6 +88,9 @@ type Host struct {
 	Timeline *timeline.Recorder
 	// Journal keeps what is said.
 	Journal *journal.Journal
+	// Port leads to the host of a virtual machine; nil without one.
+	Port   *port.Port
+	wishes atomic.Pointer[port.Wishes]
 }
 
 // Options are the words of the kernel's command line that matter here.
@@ -125,7 +149,7 @@ func (o *Options) setWatchdog(value string) {
 // Open reads the command line and opens consoles and timeline. What of it
 // fails is told on what is there: a machine without a console boots as well.
 func Open(p Paths) (*Host, error) {
-	h := &Host{Paths: p, Terminal: logs.NewConsole()}
+	h := &Host{Paths: p, Terminal: logs.NewConsole(), Port: port.Inherited()}
 	if err := os.MkdirAll(p.Own(), 0o755); err != nil {
 		return nil, fmt.Errorf("make %s: %w", p.Own(), err)
 	}
@@ -190,5 +214,5 @@ const flushStall = time.Second
 // Close waits for slow consoles and closes what is open.
 func (h *Host) Close() error {
 	h.Terminal.Flush(flushStall)
-	return errors.Join(h.Terminal.Close(), h.Timeline.Close(), h.Journal.Close())
+	return errors.Join(h.Terminal.Close(), h.Timeline.Close(), h.Journal.Close(), h.Port.Close())
 }

@@ -62,6 +62,17 @@ func (s *Step) String() string {
 	return s.State
 }
 
+// Trouble is why a step is not done, or "". One that is pending waits for another.
+func (s *Step) Trouble() string {
+	switch s.State {
+	case Failed:
+		return s.Cause
+	case Running:
+		return fmt.Sprintf("still running after %s", time.Since(s.Begin).Round(time.Second))
+	}
+	return ""
+}
+
 func listPath(p host.Paths, s bundle.Section) string { return p.Own(string(s) + ".json") }
 
 // save keeps the list. It is best effort: a full /run must not stop the boot.

@@ -40,7 +40,7 @@ func New(h *host.Host, reaper *reap.Reaper, keeperDir string) Engine {
 		}
 	}
 	e.Observe = func(b *bundle.Bundle, p container.Phase, began time.Time, took time.Duration, err error) {
-		observe(h.Timeline, b, p, took)
+		observe(h.Timeline, b, p, took, err)
 	}
 	return engine{e}
 }
@@ -59,7 +59,7 @@ var steps = map[container.Phase]string{
 }
 
 // observe enters a phase of a start, which has just ended, in the timeline.
-func observe(r *timeline.Recorder, b *bundle.Bundle, p container.Phase, took time.Duration) {
+func observe(r *timeline.Recorder, b *bundle.Bundle, p container.Phase, took time.Duration, err error) {
 	step, known := steps[p]
 	if !known {
 		return // cleaning up is no part of a start
@@ -68,7 +68,7 @@ func observe(r *timeline.Recorder, b *bundle.Bundle, p container.Phase, took tim
 		step = timeline.StepCreate // and started, which takes the smaller part
 	}
 	now := timeline.Now()
-	r.Span(step, now-took, now, timeline.Phase(phases[b.Section]), timeline.Container(b.Name),
+	r.Span(step, now-took, now, err, timeline.Phase(phases[b.Section]), timeline.Container(b.Name),
 		timeline.After(append(b.Policy.After, b.Policy.Requires...)...))
 }
 

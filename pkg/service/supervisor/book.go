@@ -47,7 +47,7 @@ func (s *Supervisor) stopBoot(name string) {
 	s.held = true
 	s.Host.Say("services %s: the boot is stopped", name)
 	// With a report that ends the machine there is nobody to give a shell to.
-	if s.Emergency != nil && s.Host.Options.Report != host.ReportPoweroff {
+	if s.Emergency != nil && s.Host.WantsReport() != host.ReportPoweroff {
 		go s.Emergency(s.ctx)
 	}
 }

@@ -26,8 +26,10 @@ type life struct {
 	cancel    context.CancelFunc // of the start, then of the waiting for its end
 	stopProbe context.CancelFunc
 	ranUntil  func(error) // enters the end of the run in the timeline
-	tail      []string    // the last lines of a run that failed
-	missed    atomic.Pointer[string]
+	// readyUntil enters the end of the wait for readiness.
+	readyUntil func(error)
+	tail       []string // the last lines of a run that failed
+	missed     atomic.Pointer[string]
 }
 
 // miss keeps why a probe does not find the service ready yet. It is called

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,18 +24,32 @@ func (s *Supervisor) checkOver() {
 	if !s.held {
 		s.goOn()
 	}
-	if how := s.Host.Options.Report; how == host.ReportPoweroff || how == host.ReportPrint {
-		time.AfterFunc(reportDelay, func() { s.post(func() { s.makeReport(how) }) })
+	s.grant()
+}
+
+// goOn lets the boot go on. PID 1 tells people how many containers are not well.
+func (s *Supervisor) goOn() {
+	failed := strconv.Itoa(len(s.faults())) + "\n"
+	s.check("boot", "note", os.WriteFile(s.Host.Paths.Own(bootOver), []byte(failed), 0o600))
+	s.Host.Timeline.Event("services-started")
+	if s.Ready != nil {
+		s.Ready()
 	}
 }
 
-// goOn lets the boot go on.
-func (s *Supervisor) goOn() {
-	s.check("boot", "note", os.WriteFile(s.Host.Paths.Own(bootOver), nil, 0o600))
-	s.Host.Timeline.Event("services-started")
-	go s.Host.SendTimeline()
-	if s.Ready != nil {
-		s.Ready()
+// grant gives what is wanted once the first start of all is over.
+func (s *Supervisor) grant() {
+	if !s.over {
+		return
+	}
+	if s.Host.Wishes().Timeline && !s.timelined {
+		s.timelined = true
+		go s.Host.TellTimeline()
+	}
+	how := s.Host.WantsReport()
+	if (how == host.ReportPoweroff || how == host.ReportPrint) && !s.reporting {
+		s.reporting = true
+		time.AfterFunc(reportDelay, func() { s.post(func() { s.makeReport(how) }) })
 	}
 }
 
@@ -42,22 +57,30 @@ func (s *Supervisor) goOn() {
 // more than that.
 const reportDelay = time.Second
 
-// makeReport shows how all went, once for each boot: slipway.report.
+// makeReport shows how all went, once for each boot: slipway.report, or the
+// host's wish.
 func (s *Supervisor) makeReport(how string) {
 	done := s.Host.Paths.Own("reported")
 	if _, err := os.Lstat(done); err == nil {
 		return
 	}
-	s.check("report", "note", os.WriteFile(done, nil, 0o600))
-	s.Host.Print(status.Table(s.List(), 0))
-	if faults := s.faults(); len(faults) > 0 {
+	list, faults := s.List(), s.faults()
+	s.Host.Print(status.Table(list, 0))
+	if len(faults) > 0 {
 		s.Host.Say("report: failed: %s", strings.Join(faults, "; "))
 	} else {
 		s.Host.Say("report: ok")
 	}
-	if how == host.ReportPoweroff {
-		s.check("report", "power off", s.End(bundle.Poweroff))
-	}
+	// A report that a killed supervisor has not brought to its end is made anew.
+	go func() {
+		s.tellReport(list, faults, true)
+		s.post(func() {
+			if how == host.ReportPoweroff {
+				s.check("report", "power off", s.End(bundle.Poweroff))
+			}
+			s.check("report", "note", os.WriteFile(done, nil, 0o600))
+		})
+	}()
 }
 
 // faults are onboot steps that failed and services that are not up.
@@ -68,20 +91,20 @@ func (s *Supervisor) faults() []string {
 		faults = append(faults, fmt.Sprintf("onboot: %s", err))
 	}
 	for _, step := range steps {
-		if step.State == onboot.Failed {
-			faults = append(faults, step.Name+": "+oneLine(step.Cause))
+		if why := step.Trouble(); why != "" {
+			faults = append(faults, step.Name+": "+oneLine(why))
 		}
 	}
 	for _, name := range s.set.Names() {
 		rec, _ := s.set.Record(name)
 		if rec.State != state.Ready && rec.State != state.Exited {
-			faults = append(faults, name+": "+oneLine(whyNot(rec)))
+			faults = append(faults, name+": "+oneLine(s.whyNot(rec)))
 		}
 	}
 	return faults
 }
 
-func whyNot(rec state.Record) string {
+func (s *Supervisor) whyNot(rec state.Record) string {
 	switch {
 	case rec.State == state.Failed:
 		return rec.Cause
@@ -91,6 +114,8 @@ func whyNot(rec state.Record) string {
 		return rec.Cause
 	case rec.Blocked != "":
 		return "waits for " + rec.Blocked
+	case rec.State == state.Running:
+		return "not ready yet" + s.probeOf(rec.Name)
 	}
 	return string(rec.State)
 }

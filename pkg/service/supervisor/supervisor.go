@@ -60,18 +60,21 @@ type Supervisor struct {
 	ended chan struct{} // closed when the loop has ended
 	lives map[string]*life
 
-	timers   map[timerKey]*time.Timer
-	taken    bool // all of an earlier supervisor's services are taken over
-	over     bool // Ready was called
-	held     bool // a failed service's policy is to stop the boot
-	stopping bool
-	patience patience
-	ctx      context.Context
-	book     *endings.Book
-	bookOpen bool
-	dog      *watchdog
-	began    time.Time
-	memory   memories
+	timers map[timerKey]*time.Timer
+	taken  bool // all of an earlier supervisor's services are taken over
+	over   bool // Ready was called
+	held   bool // a failed service's policy is to stop the boot
+	// What the host has got of what it wants.
+	reporting, timelined bool
+	following            map[string]bool
+	stopping             bool
+	patience             patience
+	ctx                  context.Context
+	book                 *endings.Book
+	bookOpen             bool
+	dog                  *watchdog
+	began                time.Time
+	memory               memories
 }
 
 type timerKey struct {
@@ -155,6 +158,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	if s.Up != nil {
 		s.Up()
 	}
+	s.hearHost()
 	s.report(s.submit(state.Event{Kind: state.Start}))
 	s.openBook()
 	s.dog = s.startWatchdog()
@@ -181,6 +185,7 @@ func (s *Supervisor) loop(ctx context.Context) {
 		case <-stop:
 			stop = nil
 			s.stopping = true
+			go s.tellEnd()
 			s.tellLimit()
 			s.report(s.book.End(s.endOfMachine()))
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))

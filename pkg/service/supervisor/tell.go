@@ -1,10 +1,12 @@
 package supervisor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/service/state"
 	"slipway/pkg/timeline"
 )
@@ -20,9 +22,7 @@ func (s *Supervisor) tell(t state.Transition) {
 	case state.Ready:
 		if t.Duration > 0 {
 			s.say(t, "ready after %s", short(t.Duration))
-			now := timeline.Now()
-			s.Host.Timeline.Span(timeline.StepReady, now-t.Duration, now,
-				timeline.Phase(timeline.PhaseServices), timeline.Container(t.Name))
+			s.recordReady(rec)
 		}
 	case state.Cleaning:
 		s.recordEnd(rec)
@@ -36,6 +36,10 @@ func (s *Supervisor) tell(t state.Transition) {
 		s.showTail(t)
 	case state.Failed:
 		s.say(t, "failed: %s", t.Cause)
+		if rec.Run == 0 { // nothing else tells of it
+			now := timeline.Now()
+			s.Host.Timeline.Span("not started", now, now, errors.New(t.Cause), services(t.Name)...)
+		}
 		if t.From == state.Cleaning {
 			s.showTail(t)
 		}
@@ -51,9 +55,25 @@ func (s *Supervisor) tell(t state.Transition) {
 // recordRun enters in the timeline that a service runs: the first time, which
 // may be part of the boot.
 func (s *Supervisor) recordRun(rec state.Record) {
-	if l := s.lives[rec.Name]; l != nil && rec.Run == 1 {
-		l.ranUntil = s.Host.Timeline.Begin(timeline.StepRun,
-			timeline.Phase(timeline.PhaseServices), timeline.Container(rec.Name))
+	l, b := s.lives[rec.Name], s.bundles[rec.Name]
+	if l == nil || rec.Run != 1 {
+		return
+	}
+	l.ranUntil = s.Host.Timeline.Begin(timeline.StepRun, services(rec.Name)...)
+	if b != nil && b.Policy.Ready.Kind != bundle.ProbeStarted {
+		l.readyUntil = s.Host.Timeline.Begin(timeline.StepReady, services(rec.Name)...)
+	}
+}
+
+func services(name string) []timeline.Attr {
+	return []timeline.Attr{timeline.Phase(timeline.PhaseServices), timeline.Container(name)}
+}
+
+// recordReady ends the wait for readiness.
+func (s *Supervisor) recordReady(rec state.Record) {
+	if l := s.lives[rec.Name]; l != nil && l.readyUntil != nil {
+		l.readyUntil(nil)
+		l.readyUntil = nil
 	}
 }
 
@@ -64,10 +84,14 @@ func (s *Supervisor) recordEnd(rec state.Record) {
 	}
 	var err error
 	if rec.Outcome == state.Failure {
-		err = errors.New(rec.Trouble)
+		err = errors.New(cmp.Or(rec.Cause, string(rec.Outcome)))
 	}
 	l.ranUntil(err)
 	l.ranUntil = nil
+	if l.readyUntil != nil {
+		l.readyUntil(errors.New("it was never ready"))
+		l.readyUntil = nil
+	}
 }
 
 // failed words whether the last run got as far as to run.

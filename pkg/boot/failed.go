@@ -1,0 +1,31 @@
+package boot
+
+import (
+	"os"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// bootOverFile is where the supervisor says how many containers were not well
+// when the first start of all was over.
+const bootOverFile = "boot-over"
+
+// countFailed words how much of the boot has failed: steps of this process, and
+// containers. It is empty if all went well.
+func (m *Machine) countFailed() string {
+	failed := 0
+	for _, s := range m.spans {
+		if s.Err != nil {
+			failed++
+		}
+	}
+	data, err := os.ReadFile(path.Join(path.Dir(timelineFile), bootOverFile))
+	if n, nerr := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && nerr == nil {
+		failed += n
+	}
+	if failed == 0 {
+		return ""
+	}
+	return ", " + strconv.Itoa(failed) + " failed"
+}

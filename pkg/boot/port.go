@@ -1,0 +1,36 @@
+package boot
+
+import (
+	"errors"
+	"time"
+
+	"slipway/pkg/boot/power"
+	"slipway/pkg/port"
+)
+
+// portSend is how long PID 1 waits for a host that does not read.
+const portSend = 200 * time.Millisecond
+
+// openPort takes hold of the port to the host before any container is there, and
+// never lets go of it: nobody else can open it then. Those of our programs that
+// speak there get a copy. PID 1 itself says when the machine comes up and goes
+// down, and reads nothing.
+func (m *Machine) openPort() error {
+	p, err := port.Await("/sys", "/dev")
+	if errors.Is(err, port.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.port = p
+	return p.Send(port.Message{Hello: &port.Hello{From: port.Init, Pvpanic: port.HasPvpanic("/sys")}}, portSend)
+}
+
+// tellEnd tells the host that the machine goes down, and whether the kernel has
+// killed anything for want of memory.
+func (m *Machine) tellEnd(verb power.Verb) {
+	if m.port != nil {
+		m.warn("tell the host", m.port.Send(port.Message{End: &port.End{Verb: string(verb), OOM: port.OOM()}}, portSend))
+	}
+}

@@ -1,0 +1,68 @@
+package supervisor
+
+import (
+	"strings"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/port"
+	"slipway/pkg/service/host"
+	"slipway/pkg/service/status"
+)
+
+// hearHost listens to the host of a virtual machine, if it has one.
+func (s *Supervisor) hearHost() {
+	s.Host.Listen(port.Services, func(w port.Wishes) { s.post(func() { s.wished(w) }) })
+}
+
+// wished carries out what the host wants. It says all of it each time.
+func (s *Supervisor) wished(w port.Wishes) {
+	s.follow(w.Lines)
+	if w.Poweroff && !s.stopping {
+		s.check("host", "power off", s.End(bundle.Poweroff))
+	}
+	if w.Now {
+		s.reportNow()
+	}
+	s.grant()
+}
+
+// reportNow shows how all are, though some have not settled yet.
+func (s *Supervisor) reportNow() {
+	list, faults := s.List(), s.faults()
+	s.Host.Print(status.Table(list, 0))
+	if len(faults) > 0 {
+		s.Host.Say("so far: %s", strings.Join(faults, "; "))
+	}
+	go func() {
+		if s.Host.Wishes().Timeline {
+			s.Host.TellTimeline()
+		}
+		s.tellReport(list, faults, false)
+	}()
+}
+
+func (s *Supervisor) tellReport(l status.List, faults []string, final bool) {
+	r := Report(l, faults)
+	r.Final = final
+	s.Host.Tell(port.Message{Report: r})
+}
+
+// Report is what the host gets of a list.
+func Report(l status.List, faults []string) *port.Report {
+	r := &port.Report{Faults: faults}
+	for _, step := range l.Steps {
+		r.Containers = append(r.Containers, port.Container{Section: step.Section, Name: step.Name, State: step.State, Cause: oneLine(step.Result)})
+	}
+	for _, v := range l.Services {
+		r.Containers = append(r.Containers, port.Container{Section: string(bundle.Services), Name: v.Name, State: string(v.State), Cause: oneLine(v.Cause)})
+	}
+	return r
+}
+
+// tellEnd tells the host that the machine goes down. Our own PID 1 does so
+// itself, and knows more of it.
+func (s *Supervisor) tellEnd() {
+	if s.Host.Port != nil && !host.OwnInit() {
+		s.Host.Tell(port.Message{End: &port.End{Verb: port.Shutdown, OOM: port.OOM()}})
+	}
+}

@@ -1,0 +1,127 @@
+package supervisor
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/port"
+	"slipway/pkg/service/state"
+)
+
+// hostOf is the host of a machine that has a port.
+type hostOf struct {
+	t    *testing.T
+	port *port.Port
+}
+
+func withHost(t *testing.T, services ...string) (*machine, *hostOf) {
+	t.Helper()
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := prepare(t, "quiet", services...)
+	m.host.Port = port.New(os.NewFile(uintptr(ends[0]), "guest"))
+	h := &hostOf{t, port.New(os.NewFile(uintptr(ends[1]), "host"))}
+	m.start()
+	if got := h.hear(); got.Hello == nil || got.Hello.From != port.Services {
+		t.Fatalf("the first word is %+v", got)
+	}
+	return m, h
+}
+
+func (h *hostOf) say(m port.Message) {
+	h.t.Helper()
+	if err := h.port.Send(m, longest); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *hostOf) hear() port.Message {
+	h.t.Helper()
+	m, err := h.port.Receive()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return m
+}
+
+func TestHostWantsReport(t *testing.T) {
+	m, h := withHost(t, "good run", "bad exit 7 restart=no")
+	h.say(port.Message{Wishes: &port.Wishes{Report: true, Timeline: true}})
+	if got := h.hear(); len(got.Timeline) == 0 {
+		t.Errorf("no timeline, but %+v", got)
+	}
+	r := h.hear().Report
+	if r == nil || !r.Final || len(r.Faults) != 1 || r.Faults[0] != "bad: exit status 7" || len(r.Containers) != 2 || r.Containers[0].Cause != "exit status 7" {
+		t.Errorf("report %+v", r)
+	}
+	if end := <-m.ends; end != bundle.Poweroff {
+		t.Errorf("the machine is asked for %s", end)
+	}
+	saw(t, m.console(), "slipway: report: failed: bad: exit status 7")
+	// Who asks again, as after a hello, gets nothing twice.
+	h.say(port.Message{Wishes: &port.Wishes{Report: true, Timeline: true}})
+	h.say(port.Message{Ping: 5})
+	if got := h.hear(); got.Pong != 5 {
+		t.Errorf("heard %+v", got)
+	}
+}
+
+// At its timeout the host asks how all are now.
+func TestHostAsksNow(t *testing.T) {
+	m, h := withHost(t, "good run", "never run ready=file:/none", "after run after=never")
+	m.await("never", state.Running)
+	h.say(port.Message{Wishes: &port.Wishes{Report: true, Timeline: true, Now: true}})
+	if got := h.hear(); len(got.Timeline) == 0 {
+		t.Errorf("no timeline, but %+v", got)
+	}
+	r := h.hear().Report
+	if r == nil || r.Final || len(r.Faults) != 2 {
+		t.Fatalf("report %+v", r)
+	}
+	saw(t, r.Faults[0]+"\n"+r.Faults[1], `never: not ready yet \(file:/none`, `after: waits for never`)
+	saw(t, m.console(), "never +running", "slipway: so far: ")
+	h.say(port.Message{Wishes: &port.Wishes{Poweroff: true}})
+	if end := <-m.ends; end != bundle.Poweroff {
+		t.Errorf("the machine is asked for %s", end)
+	}
+	m.end()
+	if got := h.hear(); got.End == nil || got.End.Verb != port.Shutdown {
+		t.Errorf("heard %+v", got)
+	}
+}
+
+// A line has its source, whatever it says.
+func TestHostWantsLines(t *testing.T) {
+	_, h := withHost(t, "a exit 0 restart=no", "b exit 0 restart=no")
+	h.say(port.Message{Wishes: &port.Wishes{Lines: []string{"b", "none"}}})
+	if got := h.hear(); got.Line == nil || *got.Line != (port.Line{From: "b", Text: "last words"}) {
+		t.Errorf("heard %+v", got)
+	}
+	h.say(port.Message{Wishes: &port.Wishes{Lines: []string{"slipway"}}})
+	for deadline := time.Now().Add(longest); ; {
+		got := h.hear()
+		if got.Line != nil && got.Line.From == "slipway" && got.Line.Text == "services a: ended: exit status 0" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the last is %+v", got)
+		}
+	}
+}
+
+func TestKernelText(t *testing.T) {
+	for record, want := range map[string]string{
+		"6,1,2,-;Run /init\n SUBSYSTEM=x\n": "Run /init", "4,1,2,c;part": "part",
+		"12,1,2,-;Run /init": "", "30,1,2,-;x": "", "": "", "6": "", ";x": "",
+	} {
+		if got, ok := kernelText([]byte(record)); got != want || ok != (want != "") {
+			t.Errorf("%q: %q %v", record, got, ok)
+		}
+	}
+}
