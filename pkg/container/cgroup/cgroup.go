@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"slipway/pkg/bundle"
 )
 
 // Root is where the hierarchies are mounted.
@@ -28,7 +30,7 @@ func unified(root string) bool {
 
 // Parent is the group of all containers that name none of their own: what all of
 // them may have of the machine together is bounded there.
-const Parent = "/containers"
+const Parent = bundle.CgroupParent
 
 // Path is the cgroupsPath of such a container.
 func Path(id string) string { return path.Join(Parent, id) }
