@@ -155,6 +155,14 @@ func TestParsePolicyReportsEveryFault(t *testing.T) {
 	}
 }
 
+func TestUpperBytes(t *testing.T) {
+	for size, want := range map[string]uint64{"": 0, "64M": 64 << 20, "1k": 1024, "25%": 250, "100%": 1000} {
+		if got := (Upper{Size: size}).Bytes(1000); got != want {
+			t.Errorf("%q: %d, want %d", size, got, want)
+		}
+	}
+}
+
 func FuzzParsePolicy(f *testing.F) {
 	f.Add("ready", "http:80/x")
 	f.Add("upper", "tmpfs:10%")

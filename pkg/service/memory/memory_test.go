@@ -15,7 +15,7 @@ func TestWords(t *testing.T) {
 			"containers hold 75M of the 80M that all of them may have: fill 61M (60M in files in memory), web 12M, idle 1.0M"},
 		"left behind": {Use{Limit: 80 * mb, Held: 72 * mb, Holders: []Holder{web}, Left: 59 * mb}, true, "",
 			"containers hold 72M of the 80M that all of them may have: web 12M, 59M lies in files that containers have left in /run, /tmp or /var"},
-		"room": {Use{Limit: 80 * mb, Held: 30 * mb, Holders: []Holder{web}}, false, "", "containers hold 30M of the 80M that all of them may have: web 12M"},
+		"room":     {Use{Limit: 80 * mb, Held: 30 * mb, Holders: []Holder{web}}, false, "", "containers hold 30M of the 80M that all of them may have: web 12M"},
 		"no limit": {},
 	} {
 		if got := tt.use.Short(); got != tt.short {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,21 @@ func TestMemoryIsTold(t *testing.T) {
 		}
 		if got := count(); got != tt.want {
 			t.Errorf("%d: told %d times, want %d\n%s", i, got, tt.want, m.console())
+		}
+	}
+}
+
+func TestLargeLayersAreWarnedOf(t *testing.T) {
+	for size, want := range map[string]bool{"1M": false, "100%": true} {
+		m := prepare(t, "", "one run upper=tmpfs:"+size, "two run")
+		if err := os.WriteFile(m.host.Paths.Own("quota"), []byte("1073741824 7000\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m.start()
+		m.awaitReady()
+		m.host.Terminal.Flush(time.Minute)
+		if got := strings.Contains(m.console(), "warning: slipway.upper gives writable layers"); got != want {
+			t.Errorf("%s: warned %v, want %v\n%s", size, got, want, m.console())
 		}
 	}
 }
