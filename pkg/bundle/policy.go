@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -137,6 +138,23 @@ func (p Probe) String() string {
 type Upper struct {
 	Disk string // folder on a disk; empty: a tmpfs
 	Size string // size= of the tmpfs, as in tmpfs(5); empty: the default
+}
+
+// Bytes is the size of the tmpfs on a machine with that much memory; 0 if none is
+// given.
+func (u Upper) Bytes(memory uint64) uint64 {
+	if percent, is := strings.CutSuffix(u.Size, "%"); is {
+		n, err := strconv.ParseUint(percent, 10, 7)
+		if err != nil {
+			return 0
+		}
+		return memory / 100 * n
+	}
+	n, err := parseSize(u.Size)
+	if err != nil {
+		return 0
+	}
+	return uint64(n)
 }
 
 // DefaultPolicy is the policy of a container without annotations.

@@ -49,6 +49,9 @@ func TestParsePolicyValues(t *testing.T) {
 		{"log-max-size", "10M", func(p Policy) any { return p.LogMaxSize }, int64(10 << 20)},
 		{"log-max-files", "0", func(p Policy) any { return p.LogMaxFiles }, 0},
 		{"upper", "tmpfs:25%", func(p Policy) any { return p.Upper }, Upper{Size: "25%"}},
+		{"pids", "4000", func(p Policy) any { return p.Pids }, int64(4000)},
+		{"pids", "unlimited", func(p Policy) any { return p.Pids }, int64(NoLimit)},
+		{"pids", "max", func(p Policy) any { return p.Pids }, int64(NoLimit)},
 		{"upper", "disk:/var/lib/up/", func(p Policy) any { return p.Upper }, Upper{Disk: "/var/lib/up"}},
 	}
 	for _, c := range cases {
@@ -92,6 +95,10 @@ func TestParsePolicyFaults(t *testing.T) {
 		{Services, "stop-signal", "65", "1 to 64"},
 		{Services, "log-max-size", "9999999999G", "want a size"},
 		{Services, "upper", "tmpfs:1m,mode=777", "tmpfs size"},
+		{Services, "pids", "0", "want a number from 1"},
+		{Services, "pids", "-1", "want a number from 1"},
+		{Services, "pids", "1e3", "want a number from 1"},
+		{Services, "pids", "none", "want a number from 1"},
 		{Services, "upper", "disk:/", "absolute path of a folder"},
 	}
 	for _, c := range cases {
@@ -144,6 +151,14 @@ func TestParsePolicyReportsEveryFault(t *testing.T) {
 	for _, key := range []string{"slipway.restart", "slipway.ready", "slipway.log"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%v does not name %s", err, key)
+		}
+	}
+}
+
+func TestUpperBytes(t *testing.T) {
+	for size, want := range map[string]uint64{"": 0, "64M": 64 << 20, "1k": 1024, "25%": 250, "100%": 1000} {
+		if got := (Upper{Size: size}).Bytes(1000); got != want {
+			t.Errorf("%q: %d, want %d", size, got, want)
 		}
 	}
 }

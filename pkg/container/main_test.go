@@ -238,9 +238,11 @@ func state(t testing.TB, e *Engine, root string) []string {
 		must(t, err)
 		all = append(all, names...)
 	}
-	groups, err := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/*-t%d", os.Getpid()))
-	must(t, err)
-	all = append(all, groups...)
+	for _, dir := range []string{"", "containers/"} {
+		groups, err := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/%s*-t%d", dir, os.Getpid()))
+		must(t, err)
+		all = append(all, groups...)
+	}
 	must(t, filepath.Walk(root, func(name string, _ os.FileInfo, err error) error {
 		all = append(all, "file "+name)
 		return err

@@ -59,7 +59,7 @@ func ourRecipes(t *testing.T) map[string]*Recipe {
 
 func TestOurRecipes(t *testing.T) {
 	recipes := ourRecipes(t)
-	for _, name := range []string{"kernel", "init", "runc", "service", "busybox", "getty", "dhcp", "poweroff", "testinit", "testspeak"} {
+	for _, name := range []string{"kernel", "init", "runc", "service", "busybox", "getty", "dhcp", "poweroff", "testinit", "testspeak", "testgreedy"} {
 		if recipes[name] == nil || recipes[name].OnDemand {
 			t.Errorf("no recipe %s that is built by default", name)
 		}

@@ -10,8 +10,34 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/quota"
 	"slipway/pkg/service/memory"
+	"slipway/pkg/service/status"
 )
+
+// checkLayers warns when writable layers whose sizes are given may take more
+// than there is for all: then the limit of their containers' memory is what
+// holds, and files that do not fit are a reason to be killed.
+func (s *Supervisor) checkLayers() {
+	q, _, err := quota.Open(s.Host.Paths.Own())
+	if err != nil || q.Memory == 0 {
+		return
+	}
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return
+	}
+	var sum uint64
+	for _, b := range s.bundles {
+		if !b.Spec.Root.Readonly {
+			sum += b.Policy.Upper.Bytes(uint64(info.Totalram) * uint64(info.Unit))
+		}
+	}
+	if sum > q.Layers {
+		s.Host.Say("services: warning: slipway.upper gives writable layers %s of memory together; on this machine %s are meant for all of them",
+			status.Size(sum), status.Size(q.Layers))
+	}
+}
 
 // memories is what was told of the memory that all containers share.
 type memories struct {

@@ -131,6 +131,7 @@ func (s *Supervisor) load() error {
 		config.Policies[name] = b.Policy
 	}
 	s.set = state.New(config)
+	s.checkLayers()
 	return nil
 }
 
