@@ -100,6 +100,9 @@ func fixtures(t *testing.T) *oci.Layout {
 	}}, app)
 	put(t, store, "test/programs:1", v1.Config{}, archive(t, "bin/script=#!/usr/bin/env python\n", "bin/arm="+program(elf.EM_AARCH64, ""),
 		"bin/dynamic="+program(elf.EM_X86_64, "/lib/ld-musl-x86_64.so.1"), "bin/good="+program(elf.EM_X86_64, "/bin/script"), "etc/text=x"))
+	put(t, store, "test/cgroup:1", v1.Config{Cmd: []string{"app"}, Env: []string{"PATH=/bin"}, Labels: map[string]string{
+		labelKey: `{"cgroupsPath": "/..", "runtime": {"cgroups": ["/", "fine"]}}`,
+	}}, app)
 	put(t, store, "test/hostile:1", v1.Config{Cmd: []string{"app"}}, archive(t, "../../evil=x"))
 	return store
 }

@@ -26,7 +26,7 @@ func CheckName(name string) error {
 	case len(name) > maxName:
 		return fmt.Errorf("a name of %d bytes; want %s", len(name), NameWords)
 	case name == "", name[0] == '-', name[0] == '.', strings.ContainsFunc(name, notInNames):
-		return fmt.Errorf("name %q; want %s", name, NameWords)
+		return fmt.Errorf(`name "%s"; want %s`, shown(name), NameWords)
 	}
 	return nil
 }

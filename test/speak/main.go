@@ -7,6 +7,7 @@
 //	sleep=D    wait
 //	listen=F   take connections on the socket F
 //	print=TEXT write a line
+//	call=NAME  make a system call that confinement is about, and print how it ends
 //	end        end with status 0
 package main
 
@@ -50,6 +51,8 @@ func do(verb, value string) error {
 		d, err := time.ParseDuration(value)
 		time.Sleep(d)
 		return err
+	case "call":
+		return call(value)
 	case "listen":
 		return listen(value)
 	case "end":
