@@ -1,11 +1,11 @@
 package supervisor
 
 import (
+	"os"
 	"strings"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/port"
-	"slipway/pkg/service/host"
 	"slipway/pkg/service/status"
 )
 
@@ -59,10 +59,10 @@ func Report(l status.List, faults []string) *port.Report {
 	return r
 }
 
-// tellEnd tells the host that the machine goes down. Our own PID 1 does so
-// itself, and knows more of it.
+// tellEnd tells the host that the machine goes down. Our own PID 1, which leaves
+// its verb for us, does so itself.
 func (s *Supervisor) tellEnd() {
-	if s.Host.Port != nil && !host.OwnInit() {
+	if _, err := os.Lstat(s.Host.Paths.Own("verb")); s.Host.Port != nil && err != nil {
 		s.Host.Tell(port.Message{End: &port.End{Verb: port.Shutdown, OOM: port.OOM()}})
 	}
 }
