@@ -40,17 +40,33 @@ func (c *children) start(argv []string) (*reap.Process, error) {
 	return p, nil
 }
 
+// stuckPatience is how long processes that are all in uninterruptible sleep, the
+// same ones all the time, are waited for: no signal reaches them.
+const stuckPatience = 3 * time.Second
+
 // gone waits until no process is left below this one, at most for limit. Only
 // the end of the machine asks, so it looks again and again.
-func (c *children) gone(limit time.Duration) bool {
-	for deadline := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
+func (c *children) gone(ctx context.Context, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var last string
+	same, look := time.Now(), time.Now()
+	for ctx.Err() == nil {
 		if none() {
 			return true
 		}
-		if time.Now().After(deadline) {
-			return false
+		if now := time.Now(); now.Sub(look) > stuckPatience/6 {
+			look = now
+			stuck, all := allStuck(processes())
+			if !all || stuck != last {
+				last, same = stuck, now
+			} else if now.Sub(same) > stuckPatience {
+				return false
+			}
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
+	return none()
 }
 
 // none says whether there is no child left, without reaping one.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slipway/pkg/boot/console"
@@ -37,6 +38,11 @@ type Machine struct {
 	stopBoot context.CancelFunc
 	verbs    chan power.Verb
 	down     sync.Once
+	foreign  atomic.Int32 // scripts of /etc/shutdown.d that are not ours, so far
+	leaving  atomic.Pointer[leaver]
+	// diskCalls has a place for each call that may hang at a time.
+	diskCalls chan struct{}
+	thawing   sync.Map // filesystems, by device, that are being thawed
 }
 
 // Span is what a step of the boot took, counted from the power-on.
@@ -53,6 +59,7 @@ func Main() int {
 	// PID 1 allocates next to nothing: a small heap is worth more than rare GCs.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(32 << 20)
+	reserveThreads()
 	m := newMachine()
 	defer m.guard("main")
 	m.listen()
@@ -78,9 +85,10 @@ func Main() int {
 
 func newMachine() *Machine {
 	m := &Machine{
-		Console:  console.New(),
-		children: children{reap.New()},
-		verbs:    make(chan power.Verb, 1),
+		Console:   console.New(),
+		children:  children{reap.New()},
+		verbs:     make(chan power.Verb, 1),
+		diskCalls: make(chan struct{}, diskThreads),
 		// A panic before the command line is read waits like any other.
 		Options: ParseOptions(""),
 	}

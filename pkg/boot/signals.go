@@ -75,6 +75,6 @@ func (m *Machine) guard(what string) {
 	// sync(2) can hang on a broken disk.
 	go unix.Sync()
 	time.Sleep(m.Options.PanicDelay)
-	m.warn("reboot after panic", power.Reboot.Now())
+	m.warn("reboot after panic", power.Reboot.End(m.Console.Printf))
 	select {}
 }
