@@ -64,7 +64,8 @@ type boot struct {
 	// Until ends the boot by the power button once a line matches; for guests
 	// that report nothing.
 	Until string
-	// Type is typed on the console, each when its pattern has come.
+	// Type is typed on the console, or has a disk hang, each when its pattern has
+	// come.
 	Type []keys
 	// Timeline are patterns of "phase container step" in what the guest hands over.
 	Timeline []string

@@ -93,6 +93,9 @@ func onlyFiles(cmd *exec.Cmd) error {
 // uninterruptible sleep does not die, and must not take its caller with it.
 const killGrace = 2 * time.Second
 
+// ErrStays is that of such a child: it is left behind.
+var ErrStays = errors.New("does not die")
+
 // Run starts cmd in a process group of its own and waits for it. When ctx ends
 // first the group is killed and the error is the context's.
 func (r *Reaper) Run(ctx context.Context, cmd *exec.Cmd) (Status, error) {
@@ -125,7 +128,7 @@ func (r *Reaper) Finish(ctx context.Context, p *Process) (Status, error) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), killGrace)
 	defer cancel()
 	if _, late := p.Wait(grace); late != nil {
-		err = errors.Join(err, fmt.Errorf("process %d does not die", p.pid))
+		err = errors.Join(err, fmt.Errorf("process %d %w", p.pid, ErrStays))
 	}
 	return Status{}, err
 }

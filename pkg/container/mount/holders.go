@@ -7,6 +7,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxHolders bounds what is said about who keeps a mount busy.
@@ -63,8 +64,7 @@ func holds(pid int, target string) []string {
 			break
 		}
 	}
-	maps, err := os.ReadFile(proc + "/maps")
-	if err == nil && bytes.Contains(maps, []byte(" "+target+"/")) {
+	if bytes.Contains(readSoon(proc+"/maps"), []byte(" "+target+"/")) {
 		what = append(what, "mapped file")
 	}
 	return what
@@ -73,4 +73,25 @@ func holds(pid int, target string) []string {
 func leadsBelow(link, target string) bool {
 	to, err := os.Readlink(link)
 	return err == nil && Below(to, target)
+}
+
+// mapsPatience is how long the maps of one process are waited for: they take a
+// lock that a process holds for as long as a disk hangs.
+const mapsPatience = time.Second
+
+func readSoon(name string) []byte {
+	read := make(chan []byte, 1)
+	go func() {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			data = nil
+		}
+		read <- data
+	}()
+	select {
+	case data := <-read:
+		return data
+	case <-time.After(mapsPatience):
+		return nil
+	}
 }
