@@ -7,7 +7,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
+
+	"slipway/pkg/reap"
 )
 
 // maxHolders bounds what is said about who keeps a mount busy.
@@ -64,7 +65,7 @@ func holds(pid int, target string) []string {
 			break
 		}
 	}
-	if bytes.Contains(readSoon(proc+"/maps"), []byte(" "+target+"/")) {
+	if bytes.Contains(reap.ReadProc(pid, "maps"), []byte(" "+target+"/")) {
 		what = append(what, "mapped file")
 	}
 	return what
@@ -73,25 +74,4 @@ func holds(pid int, target string) []string {
 func leadsBelow(link, target string) bool {
 	to, err := os.Readlink(link)
 	return err == nil && Below(to, target)
-}
-
-// mapsPatience is how long the maps of one process are waited for: they take a
-// lock that a process holds for as long as a disk hangs.
-const mapsPatience = time.Second
-
-func readSoon(name string) []byte {
-	read := make(chan []byte, 1)
-	go func() {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			data = nil
-		}
-		read <- data
-	}()
-	select {
-	case data := <-read:
-		return data
-	case <-time.After(mapsPatience):
-		return nil
-	}
 }

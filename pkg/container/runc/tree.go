@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/reap"
 )
 
 // Hook is a program that the runtime runs at some point of a container's life.
@@ -75,7 +77,7 @@ func hookOf(pids []int, hooks []Hook) string {
 		if err != nil {
 			program = ""
 		}
-		args := readSoon(dir + "/cmdline")
+		args := reap.ReadProc(pid, "cmdline")
 		for _, h := range hooks {
 			same := func(arg []byte) bool { return string(arg) == h.Path }
 			// One that runs inside has the container's root before its path.
@@ -85,23 +87,4 @@ func hookOf(pids []int, hooks []Hook) string {
 		}
 	}
 	return ""
-}
-
-// readSoon reads a file of /proc that waits for a lock of the process, which that
-// one may hold for as long as a disk hangs.
-func readSoon(name string) []byte {
-	read := make(chan []byte, 1)
-	go func() {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			data = nil
-		}
-		read <- data
-	}()
-	select {
-	case data := <-read:
-		return data
-	case <-time.After(time.Second):
-		return nil
-	}
 }
