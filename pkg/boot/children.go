@@ -16,7 +16,11 @@ import (
 
 // children are the processes that PID 1 starts. All others that end without a
 // parent are reaped beside them.
-type children struct{ reaper *reap.Reaper }
+type children struct {
+	reaper *reap.Reaper
+	// indirect: programs lie on a disk, and are started by way of become.
+	indirect bool
+}
 
 // environment is what busybox init gives to its children, and LinuxKit's scripts
 // so count on; the kernel's own variables, TERM among them, are kept.
@@ -25,8 +29,12 @@ var environment = []string{"HOME=/", "PATH=/sbin:/usr/sbin:/bin:/usr/bin", "SHEL
 // command is a program in a session of its own, so that keys on the console do
 // not reach it, with the standard files of PID 1.
 func (c *children) command(argv []string) *exec.Cmd {
+	path := argv[0]
+	if c.indirect {
+		path, argv = "/proc/self/exe", append([]string{"exec"}, argv...)
+	}
 	return &exec.Cmd{
-		Path: argv[0], Args: argv, Dir: "/", Env: append(os.Environ(), environment...),
+		Path: path, Args: argv, Dir: "/", Env: append(os.Environ(), environment...),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}

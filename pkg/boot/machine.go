@@ -86,7 +86,7 @@ func Main() int {
 func newMachine() *Machine {
 	m := &Machine{
 		Console:   console.New(),
-		children:  children{reap.New()},
+		children:  children{reaper: reap.New()},
 		verbs:     make(chan power.Verb, 1),
 		diskCalls: make(chan struct{}, diskThreads),
 		// A panic before the command line is read waits like any other.

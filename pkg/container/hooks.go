@@ -52,7 +52,7 @@ func awaitProgram(ctx context.Context, b *bundle.Bundle, id reap.Ident) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("startContainer hook %s: not done: %w", b.Spec.Hooks.StartContainer[0].Path, ctx.Err())
+			return fmt.Errorf("startContainer hook %s: %w, killed", b.Spec.Hooks.StartContainer[0].Path, context.Cause(ctx))
 		case <-time.After(pause):
 		}
 	}
