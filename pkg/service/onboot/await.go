@@ -22,8 +22,9 @@ func limit(ctx context.Context, b *bundle.Bundle) (context.Context, context.Canc
 }
 
 // Beyond a step's own time: what a start that is ended may take to undo what it
-// has done, and a clean-up. What takes longer hangs in the kernel.
-const (
+// has done, and a clean-up. What takes longer hangs in the kernel. Tests have less
+// time.
+var (
 	undoTime  = 20 * time.Second
 	cleanTime = time.Minute
 )

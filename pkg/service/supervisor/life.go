@@ -73,8 +73,9 @@ type launched struct {
 }
 
 // undoTime is what a start that is ended may take to undo what it has done. What
-// takes longer hangs in the kernel: its place is for others then.
-const undoTime = 20 * time.Second
+// takes longer hangs in the kernel: its place is for others then. Tests have less
+// time.
+var undoTime = 20 * time.Second
 
 // start brings one run up, within its ready-timeout.
 func (s *Supervisor) start(ctx context.Context, l *life, b *bundle.Bundle) {
@@ -226,8 +227,8 @@ func (s *Supervisor) cleaned(l *life) {
 }
 
 // cleanTime is how long the end of the machine waits for a clean-up: what hangs is
-// PID 1's to leave.
-const cleanTime = 5 * time.Second
+// PID 1's to leave. Tests have less time.
+var cleanTime = 5 * time.Second
 
 // leaveBehind goes on without a clean-up that does not come to its end.
 func (s *Supervisor) leaveBehind(l *life) {
