@@ -28,6 +28,7 @@ type filesystem struct {
 	*job
 	entry        mount.Entry // one of its mounts
 	keepsJournal bool
+	isRoot       bool // its disk stays in use
 	say          func(format string, args ...any)
 }
 
@@ -120,7 +121,7 @@ func (f *filesystem) leaveRoot(ctx context.Context) error {
 // its disk.
 func (f *filesystem) unpin(ctx context.Context) error {
 	node, known := diskNode(f.entry.Dev)
-	if !known {
+	if !known || f.isRoot {
 		return nil
 	}
 	for begin := time.Now(); ; {

@@ -174,7 +174,7 @@ func (m *Machine) leaveMounts(ctx context.Context, l *leaver, table []mount.Entr
 	root, _ := lies(table, "/")
 	for _, e := range oneOfEach(leave(table)) {
 		f := &filesystem{leaver: l, entry: e, say: m.Console.Printf, job: newJob(e)}
-		f.keepsJournal = log.Dev == e.Dev
+		f.keepsJournal, f.isRoot = log.Dev == e.Dev, root.Dev == e.Dev
 		l.add(f.job, func() { m.guard(f.job.what) }, func() error { return f.leave(ctx) })
 	}
 	f := &filesystem{leaver: l, entry: root, say: m.Console.Printf, job: newJob(root)}

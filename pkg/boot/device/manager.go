@@ -32,11 +32,14 @@ type Manager struct {
 	seen    map[string]bool
 	buttons []button
 	settled chan struct{}
+	guard   func()
+	disks   sync.Map // node: onDisk, as they were last read
+	reading sync.Map // nodes that are being read
 }
 
 // Start begins the work; guard is deferred in its goroutine.
 func (m *Manager) Start(guard func()) error {
-	m.seen = map[string]bool{}
+	m.seen, m.guard = map[string]bool{}, guard
 	m.settled = make(chan struct{})
 	events, err := subscribe()
 	if err != nil {
