@@ -63,9 +63,9 @@ func (s swapSpace) off(ctx context.Context) error {
 	if err == nil || errors.Is(err, unix.ENOMEM) {
 		return err
 	}
-	nodes, globErr := blockNodes()
+	disks, globErr := blockDisks()
 	if s.partition {
-		for _, node := range nodes {
+		for _, node := range disks {
 			if swapoff(node) == nil {
 				return nil
 			}
@@ -73,13 +73,16 @@ func (s swapSpace) off(ctx context.Context) error {
 		return errors.Join(err, globErr)
 	}
 	table, tableErr := mount.Table()
+	for _, e := range table {
+		delete(disks, e.Dev) // what is mounted is looked at by itself
+	}
 	for _, e := range leave(table) {
 		if _, disk := diskNode(e.Dev); disk && s.offBelow(e.Target) {
 			return nil
 		}
 	}
 	// Its filesystem is mounted where nobody sees it: the disk tells.
-	for _, node := range nodes {
+	for _, node := range disks {
 		if taken, takenErr := isTaken(node); ctx.Err() != nil || takenErr != nil || !taken {
 			continue
 		}
@@ -131,12 +134,16 @@ func (s swapSpace) couldBe(e os.DirEntry) bool {
 	return err == nil && info.Size() > s.size
 }
 
-func blockNodes() ([]string, error) {
-	names, err := filepath.Glob("/sys/class/block/*")
-	for i, n := range names {
-		names[i] = filepath.Join("/dev", filepath.Base(n))
+// blockDisks lists the nodes of all disks, by MAJOR:MINOR.
+func blockDisks() (map[string]string, error) {
+	names, err := filepath.Glob("/sys/class/block/*/dev")
+	disks := map[string]string{}
+	for _, n := range names {
+		if dev, readErr := os.ReadFile(n); readErr == nil {
+			disks[strings.TrimSpace(string(dev))] = filepath.Join("/dev", filepath.Base(filepath.Dir(n)))
+		}
 	}
-	return names, err
+	return disks, err
 }
 
 // swapoff is swapoff(2), which package unix does not wrap.

@@ -98,11 +98,12 @@ func (e *Engine) leftover(b *bundle.Bundle) reap.Ident {
 // The quick way first: the cgroup of a container that has ended can be removed
 // at once.
 func (e *Engine) release(b *bundle.Bundle, group cgroup.Group, id reap.Ident, keep bool) error {
-	err := e.poststop(b)
+	e.poststop(b)
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
+	var err error
 	if keep || id.Alive() || group.RemoveOnce() != nil {
-		err = errors.Join(err, kill(ctx, group, id))
+		err = kill(ctx, group, id)
 		if !keep {
 			err = errors.Join(err, group.Remove(ctx))
 		}
@@ -114,22 +115,22 @@ func (e *Engine) release(b *bundle.Bundle, group cgroup.Group, id reap.Ident, ke
 const poststopTimeout = 10 * time.Second
 
 // poststop lets the runtime run hooks that only it can run. LinuxKit's builder
-// writes none, so this costs nothing but for bundles made otherwise.
-func (e *Engine) poststop(b *bundle.Bundle) error {
+// writes none, so this costs nothing but for bundles made otherwise. One that
+// fails is told, and no failure of the container: so OCI's specification has it.
+func (e *Engine) poststop(b *bundle.Bundle) {
 	if b.Spec == nil || b.Spec.Hooks == nil || len(b.Spec.Hooks.Poststop) == 0 {
-		return nil
+		return
 	}
 	if _, err := os.Lstat(e.Runtime.StateDir(b.Name)); err != nil {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), poststopTimeout,
 		fmt.Errorf("not done after %s: %w", poststopTimeout, context.DeadlineExceeded))
 	defer cancel()
 	err := e.Runtime.Delete(ctx, runc.Call{ID: b.Name, Log: path.Join(e.dir(b), "runc.log"), Hooks: hooksOf(b)})
 	if err != nil {
-		return fmt.Errorf("poststop hooks: %w", err)
+		e.logger(b).Warn("poststop hooks", "err", err)
 	}
-	return nil
 }
 
 // removeRecord removes the record, whose files have no folders among them. The
