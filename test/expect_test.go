@@ -67,7 +67,8 @@ type boot struct {
 	// From are NAME=PATTERN of lines that one container writes; without a report
 	// the boot ends by the power button once all came.
 	From []string
-	// Type is typed on the console, each when its pattern has come.
+	// Type is typed on the console, or has a disk hang, each when its pattern has
+	// come.
 	Type []keys
 	// Timeline are patterns of "phase container step" in what the guest hands over.
 	Timeline []string

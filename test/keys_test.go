@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -10,11 +11,12 @@ import (
 	"slipway/pkg/qemu"
 )
 
-// keys are typed on the console when a pattern has come, behind what the keys
+// keys are typed on the console, or a disk is made to hang, when a pattern has come, behind what the keys
 // before them waited for. It is looked for in all text, prompts included.
 type keys struct {
 	After string
 	Type  string
+	Hang  string // disk0 and so on takes nothing any more
 }
 
 // typist types keys, each in its turn.
@@ -22,12 +24,12 @@ type typist struct {
 	mu   sync.Mutex
 	seen []byte // console output since the last match
 	left []keys
-	out  chan string
+	out  chan keys
 	err  error
 }
 
 func newTypist(list []keys) *typist {
-	return &typist{left: list, out: make(chan string, len(list))}
+	return &typist{left: list, out: make(chan keys, len(list))}
 }
 
 // Write takes console output as it comes.
@@ -41,7 +43,7 @@ func (t *typist) Write(p []byte) (int, error) {
 			break
 		}
 		t.seen = t.seen[at[1]:]
-		t.out <- t.left[0].Type
+		t.out <- t.left[0]
 		if t.left = t.left[1:]; len(t.left) == 0 {
 			close(t.out)
 		}
@@ -51,8 +53,12 @@ func (t *typist) Write(p []byte) (int, error) {
 
 // work types on a machine until there is nothing left to type.
 func (t *typist) work(vm *qemu.VM) {
-	for text := range t.out {
-		if _, err := vm.Write([]byte(text)); err != nil {
+	for k := range t.out {
+		_, err := vm.Write([]byte(k.Type))
+		if k.Hang != "" {
+			err = errors.Join(err, vm.Hang(k.Hang))
+		}
+		if err != nil {
 			t.mu.Lock()
 			t.err = err
 			t.mu.Unlock()
@@ -75,14 +81,14 @@ func (t *typist) problems() (problems []string) {
 }
 
 func TestTypist(t *testing.T) {
-	w := newTypist([]keys{{"login: ", "root\n"}, {"# ", "ls\n"}, {"# ", "never\n"}})
+	w := newTypist([]keys{{After: "login: ", Type: "root\n"}, {After: "# ", Type: "ls\n"}, {After: "# ", Type: "never\n"}})
 	for _, text := range []string{"lo", "gin: # ", "no"} {
 		if _, err := w.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if a, b := <-w.out, <-w.out; a != "root\n" || b != "ls\n" {
-		t.Errorf("typed %q, %q", a, b)
+	if a, b := <-w.out, <-w.out; a.Type != "root\n" || b.Type != "ls\n" {
+		t.Errorf("typed %v, %v", a, b)
 	}
 	if got := strings.Join(w.problems(), "; "); got != `type: #  never came, "never\n" was not typed` {
 		t.Errorf("%s", got)

@@ -28,6 +28,8 @@ func Call(args []string) int {
 			break
 		}
 		return Main()
+	case "exec":
+		status, err = 127, become(args[1:])
 	case "modprobe":
 		status, err = module.Modprobe(args[1:])
 	case "mdev":

@@ -16,7 +16,11 @@ import (
 
 // children are the processes that PID 1 starts. All others that end without a
 // parent are reaped beside them.
-type children struct{ reaper *reap.Reaper }
+type children struct {
+	reaper *reap.Reaper
+	// indirect: programs lie on a disk, and are started by way of become.
+	indirect bool
+}
 
 // environment is what busybox init gives to its children, and LinuxKit's scripts
 // so count on; the kernel's own variables, TERM among them, are kept.
@@ -25,8 +29,12 @@ var environment = []string{"HOME=/", "PATH=/sbin:/usr/sbin:/bin:/usr/bin", "SHEL
 // command is a program in a session of its own, so that keys on the console do
 // not reach it, with the standard files of PID 1.
 func (c *children) command(argv []string) *exec.Cmd {
+	path := argv[0]
+	if c.indirect {
+		path, argv = "/proc/self/exe", append([]string{"exec"}, argv...)
+	}
 	return &exec.Cmd{
-		Path: argv[0], Args: argv, Dir: "/", Env: append(os.Environ(), environment...),
+		Path: path, Args: argv, Dir: "/", Env: append(os.Environ(), environment...),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
@@ -40,17 +48,33 @@ func (c *children) start(cmd *exec.Cmd) (*reap.Process, error) {
 	return p, nil
 }
 
+// stuckPatience is how long processes that are all in uninterruptible sleep, the
+// same ones all the time, are waited for: no signal reaches them.
+const stuckPatience = 3 * time.Second
+
 // gone waits until no process is left below this one, at most for limit. Only
 // the end of the machine asks, so it looks again and again.
-func (c *children) gone(limit time.Duration) bool {
-	for deadline := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
+func (c *children) gone(ctx context.Context, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var last string
+	same, look := time.Now(), time.Now()
+	for ctx.Err() == nil {
 		if none() {
 			return true
 		}
-		if time.Now().After(deadline) {
-			return false
+		if now := time.Now(); now.Sub(look) > stuckPatience/6 {
+			look = now
+			stuck, all := allStuck(processes())
+			if !all || stuck != last {
+				last, same = stuck, now
+			} else if now.Sub(same) > stuckPatience {
+				return false
+			}
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
+	return none()
 }
 
 // none says whether there is no child left, without reaping one.

@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"context"
 	"os"
 	"path"
 	"strconv"
@@ -16,19 +15,19 @@ const (
 	servicesFile = "limit-services"
 )
 
-// within ends after a time, or after the longer one that a file in our folder of
-// /run gives, in seconds, by then.
-func within(least time.Duration, file string) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(least, func() {
-		if more := readLimit(path.Join(path.Dir(timelineFile), file)) - least; more > 0 {
-			time.AfterFunc(more, cancel)
-		} else {
-			cancel()
-		}
-	})
-	return ctx, cancel
+// scriptLimit is what a script of /etc/shutdown.d that is not ours may take: as
+// long as an onshutdown container that says nothing.
+const scriptLimit = 60 * time.Second
+
+// scriptsPolicy is how long what lies in /etc/shutdown.d may take, as far as it
+// has come.
+func (m *Machine) scriptsPolicy() time.Duration {
+	return readLimit(limitPath(stepsFile)) + time.Duration(m.foreign.Load())*scriptLimit
 }
+
+func (m *Machine) servicesPolicy() time.Duration { return readLimit(limitPath(servicesFile)) }
+
+func limitPath(file string) string { return path.Join(path.Dir(timelineFile), file) }
 
 // readLimit is 0 without a file.
 func readLimit(name string) time.Duration {

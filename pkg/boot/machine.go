@@ -41,6 +41,11 @@ type Machine struct {
 	verbs    chan power.Verb
 	asked    atomic.Bool // for a verb
 	down     sync.Once
+	foreign  atomic.Int32 // scripts of /etc/shutdown.d that are not ours, so far
+	leaving  atomic.Pointer[leaver]
+	// diskCalls has a place for each call that may hang at a time.
+	diskCalls chan struct{}
+	thawing   sync.Map // filesystems, by device, that are being thawed
 }
 
 // Span is what a step of the boot took, counted from the power-on.
@@ -57,6 +62,7 @@ func Main() int {
 	// PID 1 allocates next to nothing: a small heap is worth more than rare GCs.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(32 << 20)
+	reserveThreads()
 	m := newMachine()
 	defer m.guard("main")
 	m.listen()
@@ -82,9 +88,10 @@ func Main() int {
 
 func newMachine() *Machine {
 	m := &Machine{
-		Console:  console.New(),
-		children: children{reap.New()},
-		verbs:    make(chan power.Verb, 1),
+		Console:   console.New(),
+		children:  children{reaper: reap.New()},
+		verbs:     make(chan power.Verb, 1),
+		diskCalls: make(chan struct{}, diskThreads),
 		// A panic before the command line is read waits like any other.
 		Options: ParseOptions(""),
 	}

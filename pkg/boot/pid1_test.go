@@ -73,7 +73,10 @@ func (g *guest) script(name, text string) {
 }
 
 // run boots the guest and returns its output and how it ended.
-func (g *guest) run() (string, syscall.WaitStatus) {
+func (g *guest) run() (string, syscall.WaitStatus) { return g.runWith(func(int) {}) }
+
+// runWith calls beside, when it runs, with the number of its PID 1 out here.
+func (g *guest) runWith(beside func(pid int)) (string, syscall.WaitStatus) {
 	g.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -88,7 +91,11 @@ func (g *guest) run() (string, syscall.WaitStatus) {
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		beside(cmd.Process.Pid)
+		err = cmd.Wait()
+	}
 	if ctx.Err() != nil {
 		g.t.Fatalf("did not end\n%s", out.String())
 	}

@@ -71,6 +71,9 @@ func (m *Machine) runScripts(ctx context.Context, dir string) {
 		}
 		stop := func() {}
 		if !s.Own {
+			if dir == shutdownDir {
+				m.foreign.Add(1)
+			}
 			stop = m.remind(s.Path)
 		}
 		m.warn(s.Path, m.runScript(ctx, s))
@@ -94,7 +97,7 @@ func (m *Machine) remind(name string) (stop func()) {
 			case <-time.After(pause):
 			}
 			m.Console.Printf("waiting for %s (for %s)", name, took)
-			pause = min(took, scriptsLimit)
+			pause = min(took, 5*time.Minute)
 		}
 	}()
 	return stop

@@ -1,8 +1,8 @@
 package boot
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path"
 	"time"
@@ -10,35 +10,37 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/boot/power"
-	"slipway/pkg/journal"
 )
 
-// Time limits on the way down. Containers have limits of their own (by policy):
-// these only bound what a fault can cost. Those of scripts and supervisor are
-// longer where the policies ask for more.
-const (
-	scriptsLimit    = 5 * time.Minute  // all of /etc/shutdown.d
-	supervisorLimit = 5 * time.Minute  // services, each by its policy
-	termLimit       = 10 * time.Second // from SIGTERM to everybody to SIGKILL
-	killLimit       = 5 * time.Second  // from SIGKILL to the unmounting
-	unmountLimit    = 20 * time.Second // sync, swap, filesystems, loop devices
-	flushLimit      = 2 * time.Second  // console
-)
+// slack is what the way down may take, beyond the timeouts that containers have
+// by their policies, before the machine ends whatever hangs. Each rung may use of
+// it what it has at most, but for what the later ones have at least.
+const slack = 30 * time.Second
 
-// rung is one thing to do on the way down.
+// flushLimit is for the consoles, at the very end.
+const flushLimit = 2 * time.Second
+
+// rung is one thing to do on the way down. It runs beside the descent, which goes
+// on without it when its time is over: its context ends then.
 type rung struct {
 	name string
-	do   func(*Machine)
+	do   func(*Machine, context.Context)
+	// policy is how long the containers' policies give it, as known by now.
+	policy      func(*Machine) time.Duration
+	least, most time.Duration // of the slack
+	// more says that it gets on, slow as it is: then it has moreLimit.
+	more func(*Machine) bool
 	// machine: not done in a container, whose mounts are not ours.
 	machine bool
 }
 
 // ladder is the way down.
 var ladder = []rung{
-	{name: "onshutdown", do: (*Machine).runShutdownScripts},
-	{name: "services", do: (*Machine).stopServices},
-	{name: "processes", do: (*Machine).endProcesses},
-	{name: "filesystems", do: (*Machine).leaveFilesystems, machine: true},
+	{name: "onshutdown", do: (*Machine).runShutdownScripts, policy: (*Machine).scriptsPolicy, least: 2 * time.Second, most: 10 * time.Second},
+	{name: "services", do: (*Machine).stopServices, policy: (*Machine).servicesPolicy, least: 2 * time.Second, most: 10 * time.Second},
+	{name: "thaw", do: (*Machine).thaw, least: time.Second, most: 2 * time.Second, machine: true},
+	{name: "processes", do: (*Machine).endProcesses, least: 4 * time.Second, most: 12 * time.Second},
+	{name: "filesystems", do: (*Machine).leaveFilesystems, least: 8 * time.Second, most: 15 * time.Second, more: (*Machine).disksMove, machine: true},
 }
 
 // shutdown goes down the ladder, once, and calls reboot(2). It never returns.
@@ -48,20 +50,78 @@ func (m *Machine) shutdown(verb power.Verb) {
 		m.Console.Printf("%s: going down", verb)
 		m.noteVerb(verb)
 		m.tellEnd(verb)
-		for _, r := range ladder {
-			if m.Contained && r.machine {
-				continue
-			}
-			begin := time.Now()
-			r.do(m)
-			if d := time.Since(begin); d > time.Second {
-				m.Console.Printf("%s: %s took %.1fs", verb, r.name, d.Seconds())
-			}
-		}
+		m.thawLater()
+		m.descend(verb, ladder, slack)
 		m.finish(verb)
 	})
 	select {}
 }
+
+// descend goes down a ladder within its bound.
+func (m *Machine) descend(verb power.Verb, ladder []rung, left time.Duration) {
+	for i, r := range ladder {
+		if m.Contained && r.machine {
+			continue
+		}
+		for _, later := range ladder[i+1:] {
+			left -= later.least
+		}
+		own := min(r.most, max(left, r.least))
+		took, policy := m.bounded(r, own)
+		left -= max(0, min(took-policy, own))
+		for _, later := range ladder[i+1:] {
+			left += later.least
+		}
+		if took > time.Second {
+			m.Console.Printf("%s: %s took %.1fs", verb, r.name, took.Seconds())
+		}
+	}
+}
+
+// bounded runs a rung for as long as its policy gives it and own more, and says
+// what it took.
+func (m *Machine) bounded(r rung, own time.Duration) (took, policy time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	begin, done := time.Now(), make(chan struct{})
+	go func() {
+		defer m.guard(r.name)
+		defer close(done)
+		r.do(m, ctx)
+	}()
+	for {
+		if r.policy != nil {
+			// It may grow: what runs the containers reads their policies first.
+			policy = r.policy(m)
+		}
+		left := own + policy - time.Since(begin)
+		if left <= 0 && r.more != nil && time.Since(begin) < moreLimit && r.more(m) {
+			left = time.Second
+		}
+		if left <= 0 {
+			break
+		}
+		select {
+		case <-done:
+			return time.Since(begin), policy
+		case <-time.After(left):
+		}
+	}
+	cancel()
+	select {
+	case <-done: // it has ended by its context
+	case <-time.After(lastWords):
+		m.Console.Printf("%s: not done after %s, going on without", r.name, time.Since(begin).Round(time.Second))
+		m.sayStuck()
+	}
+	return time.Since(begin), policy
+}
+
+// moreLimit is how long what is slow, and does not hang, may take.
+const moreLimit = 5 * time.Minute
+
+// lastWords is how long a rung whose time is over has to say what it leaves.
+const lastWords = 500 * time.Millisecond
 
 // noteVerb tells the supervisor why it is stopped, which keeps it for the next
 // boot.
@@ -77,40 +137,39 @@ func (m *Machine) noteVerb(verb power.Verb) {
 func (m *Machine) finish(verb power.Verb) {
 	m.Console.Printf("%s", verb)
 	m.Console.Flush(flushLimit)
-	err := verb.Now()
-	if m.Contained && errors.Is(err, unix.EPERM) {
-		// A container without CAP_SYS_BOOT ends with its PID 1.
-		os.Exit(0)
+	if m.Contained {
+		err := verb.Now()
+		if errors.Is(err, unix.EPERM) {
+			// A container without CAP_SYS_BOOT ends with its PID 1.
+			os.Exit(0)
+		}
+		m.warn("end", err)
+		return
 	}
-	m.warn("end", err)
+	m.warn("end", verb.End(m.Console.Printf))
 	if verb != power.Halt {
-		m.warn("end", power.Reboot.Now())
+		m.warn("end", power.Reboot.End(m.Console.Printf))
 	}
 }
 
 // runShutdownScripts runs /etc/shutdown.d while the services are still up, as
 // LinuxKit does: an onshutdown container may want to talk to them.
-func (m *Machine) runShutdownScripts() {
-	ctx, cancel := within(scriptsLimit, stepsFile)
-	defer cancel()
-	m.runScripts(ctx, shutdownDir)
-}
+func (m *Machine) runShutdownScripts(ctx context.Context) { m.runScripts(ctx, shutdownDir) }
 
 // stopServices has the supervisor stop them.
-func (m *Machine) stopServices() {
+func (m *Machine) stopServices(ctx context.Context) {
 	if m.supervisor == nil {
 		return
 	}
-	ctx, cancel := within(supervisorLimit, servicesFile)
-	defer cancel()
 	begin := time.Now()
 	if !m.supervisor.end(ctx) {
 		m.Console.Printf("supervisor: still there after %s", time.Since(begin).Round(time.Second))
+		m.sayStuck()
 	}
 }
 
 // endProcesses ends what is left, without waiting longer than need be.
-func (m *Machine) endProcesses() {
+func (m *Machine) endProcesses(ctx context.Context) {
 	if os.Getpid() != 1 {
 		// kill(-1) would reach processes that are not below this one.
 		return
@@ -118,7 +177,7 @@ func (m *Machine) endProcesses() {
 	for _, round := range []struct {
 		signal unix.Signal
 		limit  time.Duration
-	}{{unix.SIGTERM, termLimit}, {unix.SIGKILL, killLimit}} {
+	}{{unix.SIGTERM, 8 * time.Second}, {unix.SIGKILL, 4 * time.Second}} {
 		err := unix.Kill(-1, round.signal)
 		if err != nil && !errors.Is(err, unix.ESRCH) {
 			m.warn("end processes", err)
@@ -127,52 +186,10 @@ func (m *Machine) endProcesses() {
 		if err := unix.Kill(-1, unix.SIGCONT); err != nil && !errors.Is(err, unix.ESRCH) {
 			m.warn("continue processes", err)
 		}
-		if m.children.gone(round.limit) {
+		begin := time.Now()
+		if m.children.gone(ctx, round.limit) {
 			return
 		}
-		m.Console.Printf("still there %s after %s: %s", round.limit, unix.SignalName(round.signal), processNames())
+		m.Console.Printf("still there %s after %s:%s", time.Since(begin).Round(time.Second), unix.SignalName(round.signal), processNames())
 	}
-}
-
-// leaveFilesystems brings everything that was written to its disk. It runs beside
-// a time limit, because a disk that went away blocks whoever touches it.
-func (m *Machine) leaveFilesystems() {
-	done := make(chan struct{})
-	go func() {
-		defer m.guard("filesystems")
-		defer close(done)
-		m.warn("keep journal", carryJournal())
-		unix.Sync()
-		m.warn("leave filesystems", errors.Join(swapOff(), m.unmountAll()))
-		unix.Sync()
-	}()
-	select {
-	case <-done:
-	case <-time.After(unmountLimit):
-		m.Console.Printf("filesystems: given up after %s", unmountLimit)
-	}
-}
-
-// carryJournal brings what was said last to the disk, if /var/log is on one.
-func carryJournal() error {
-	const to = "/var/log"
-	if lasts, err := journal.Lasts(to); err != nil || !lasts {
-		return err
-	}
-	boot, err := journal.BootID()
-	if err != nil {
-		return err
-	}
-	return journal.Carrier{From: journalFile, To: to, Boot: boot}.Carry()
-}
-
-// processNames lists what still runs, for the console.
-func processNames() string {
-	text := ""
-	for _, p := range processes() {
-		if p.user {
-			text += fmt.Sprintf(" %d (%s)", p.pid, p.name)
-		}
-	}
-	return text
 }

@@ -82,6 +82,6 @@ func (m *Machine) caught(what string, cause any) {
 	// sync(2) can hang on a broken disk.
 	go unix.Sync()
 	time.Sleep(m.Options.PanicDelay)
-	m.warn("reboot after panic", power.Reboot.Now())
+	m.warn("reboot after panic", power.Reboot.End(m.Console.Printf))
 	select {}
 }

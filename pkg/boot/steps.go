@@ -38,6 +38,7 @@ var steps = []step{
 	{name: "read ahead", do: (*Machine).startReadAhead},
 	{name: "proc", do: func(*Machine) error { return mountAll(procMount) }},
 	{name: "options", do: (*Machine).readOptions, everywhere: true},
+	{name: "memory", do: (*Machine).lockMemory},
 	{name: "protect root", do: func(*Machine) error { return protectRoot() }},
 	{name: "mounts", do: func(*Machine) error { return mountAll(baseMounts) }},
 	{name: "journal", do: (*Machine).openJournal, everywhere: true},

@@ -80,7 +80,10 @@ func (s *supervisor) keep() {
 
 func (s *supervisor) command(program string) *exec.Cmd {
 	cmd := s.machine.children.command([]string{serviceProgram, "supervise"})
-	cmd.Path = program
+	if program != serviceProgram {
+		// The one before, which is held open here and nowhere else.
+		cmd.Path, cmd.Args = program, []string{serviceProgram, "supervise"}
+	}
 	if s.pipes != nil {
 		cmd.ExtraFiles = []*os.File{s.pipes}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
@@ -98,11 +99,12 @@ func (e *Engine) leftover(b *bundle.Bundle) reap.Ident {
 // The quick way first: the cgroup of a container that has ended can be removed
 // at once.
 func (e *Engine) release(b *bundle.Bundle, group cgroup.Group, id reap.Ident, keep bool) error {
+	e.poststop(b)
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
-	err := e.poststop(ctx, b)
+	var err error
 	if keep || id.Alive() || group.RemoveOnce() != nil {
-		err = errors.Join(err, kill(ctx, group, id))
+		err = kill(ctx, group, id)
 		if !keep {
 			err = errors.Join(err, group.Remove(ctx))
 		}
@@ -110,20 +112,26 @@ func (e *Engine) release(b *bundle.Bundle, group cgroup.Group, id reap.Ident, ke
 	return errors.Join(err, e.Runtime.RemoveState(b.Name, mount.Clear))
 }
 
+// poststopTimeout is how long the hooks of a container's end may take.
+const poststopTimeout = 10 * time.Second
+
 // poststop lets the runtime run hooks that only it can run. LinuxKit's builder
-// writes none, so this costs nothing but for bundles made otherwise.
-func (e *Engine) poststop(ctx context.Context, b *bundle.Bundle) error {
+// writes none, so this costs nothing but for bundles made otherwise. One that
+// fails is told, and no failure of the container: so OCI's specification has it.
+func (e *Engine) poststop(b *bundle.Bundle) {
 	if b.Spec == nil || b.Spec.Hooks == nil || len(b.Spec.Hooks.Poststop) == 0 {
-		return nil
+		return
 	}
 	if _, err := os.Lstat(e.Runtime.StateDir(b.Name)); err != nil {
-		return nil
+		return
 	}
-	err := e.Runtime.Delete(ctx, runc.Call{ID: b.Name, Log: path.Join(e.dir(b), "runc.log")})
+	ctx, cancel := context.WithTimeoutCause(context.Background(), poststopTimeout,
+		fmt.Errorf("not done after %s: %w", poststopTimeout, context.DeadlineExceeded))
+	defer cancel()
+	err := e.Runtime.Delete(ctx, runc.Call{ID: b.Name, Log: path.Join(e.dir(b), "runc.log"), Hooks: hooksOf(b)})
 	if err != nil {
-		return fmt.Errorf("poststop hooks: %w", err)
+		e.logger(b).Warn("poststop hooks", "err", err)
 	}
-	return nil
 }
 
 // removeRecord removes the record, whose files have no folders among them. The

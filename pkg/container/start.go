@@ -68,8 +68,16 @@ func (s *starting) run(ctx context.Context) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.e.phase(s.b, PhaseStart, func() error { return s.e.Runtime.Start(ctx, s.call) })
-	return c, err
+	err = s.e.phase(s.b, PhaseStart, func() error {
+		if err := s.e.Runtime.Start(ctx, s.call); err != nil {
+			return err
+		}
+		return awaitProgram(ctx, s.b, id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // runAtOnce has the runtime create and start in one process.
@@ -78,6 +86,9 @@ func (s *starting) runAtOnce(ctx context.Context) (*Container, error) {
 	err := s.e.phase(s.b, PhaseStart, func() (err error) {
 		if err = s.e.Runtime.Run(ctx, s.call); err == nil {
 			id, err = s.ident()
+		}
+		if err == nil {
+			err = awaitProgram(ctx, s.b, id)
 		}
 		return err
 	})
@@ -127,7 +138,7 @@ func (s *starting) record() error {
 	}
 	s.call = runc.Call{
 		ID: s.b.Name, Bundle: s.b.Dir, PidFile: dir + "/pid", Log: dir + "/runc.log",
-		Stdout: s.io.Stdout, Stderr: s.io.Stderr,
+		Stdout: s.io.Stdout, Stderr: s.io.Stderr, Hooks: hooksOf(s.b),
 	}
 	return s.mutate(dir)
 }

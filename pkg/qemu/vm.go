@@ -184,6 +184,14 @@ func (vm *VM) send(a action) {
 	}
 }
 
+// Hang makes a disk (disk0 is the first) take a byte in a second: what the guest
+// asks of it is neither done nor refused.
+func (vm *VM) Hang(disk string) error {
+	return vm.mon.run("block_set_io_throttle", map[string]any{
+		"device": disk, "bps": 1, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0,
+	})
+}
+
 // AwaitUp waits until the machine runs. It is false when QEMU has ended without
 // that; Wait then tells why.
 func (vm *VM) AwaitUp() bool {

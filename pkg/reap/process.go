@@ -54,18 +54,19 @@ func (p *Process) Wait(ctx context.Context) (Status, error) {
 
 // Start starts cmd as os/exec does, as a child of the Reaper. Streams have to
 // be files: copying from another reader or writer would need exec's own Wait.
+//
+// The Reaper is not locked meanwhile: a program that lies on a disk that hangs
+// holds up whoever starts it, and nobody else is to wait for that.
 func (r *Reaper) Start(cmd *exec.Cmd) (*Process, error) {
 	if err := onlyFiles(cmd); err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.begin(1)
+	defer r.begin(-1)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := newProcess(cmd.Process.Pid)
-	r.forget(p.pid)
-	r.children[p.pid] = p
+	p := r.enter(cmd.Process.Pid)
 	// exec's handle of the process is of no use without its Wait.
 	if err := cmd.Process.Release(); err != nil {
 		return p, fmt.Errorf("release process handle: %w", err)
@@ -91,6 +92,9 @@ func onlyFiles(cmd *exec.Cmd) error {
 // killGrace is how long Run waits for a child that it has killed: one in an
 // uninterruptible sleep does not die, and must not take its caller with it.
 const killGrace = 2 * time.Second
+
+// ErrStays is that of such a child: it is left behind.
+var ErrStays = errors.New("does not die")
 
 // Run starts cmd in a process group of its own and waits for it. When ctx ends
 // first the group is killed and the error is the context's.
@@ -124,7 +128,7 @@ func (r *Reaper) Finish(ctx context.Context, p *Process) (Status, error) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), killGrace)
 	defer cancel()
 	if _, late := p.Wait(grace); late != nil {
-		err = errors.Join(err, fmt.Errorf("process %d does not die", p.pid))
+		err = errors.Join(err, fmt.Errorf("process %d %w", p.pid, ErrStays))
 	}
 	return Status{}, err
 }
@@ -143,6 +147,22 @@ func (r *Reaper) Signal(p *Process, sig unix.Signal) error {
 	return nil
 }
 
+// begin counts the starts under way.
+func (r *Reaper) begin(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.starting += n
+	r.trim()
+}
+
+// enter takes a child that was forked a moment ago, and may have been reaped
+// since.
+func (r *Reaper) enter(pid int) *Process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.take(pid)
+}
+
 // Adopt returns a process that was started by a child of ours which has ended
 // since, so that it is ours now or is about to be. One that has ended already
 // is found among the remembered exits; the pid of a process that never becomes
@@ -153,18 +173,25 @@ func (r *Reaper) Adopt(pid int) *Process {
 	if p := r.children[pid]; p != nil {
 		return p
 	}
+	p := r.take(pid)
+	if r.children[pid] == p {
+		// If it is a zombie already, the next round hands it over.
+		select {
+		case r.sigchld <- unix.SIGCHLD:
+		default:
+		}
+	}
+	return p
+}
+
+func (r *Reaper) take(pid int) *Process {
 	p := newProcess(pid)
 	e, ended := r.forget(pid)
 	if _, ours := peek(unix.P_PID, pid); ended && !ours {
 		p.finish(e.Status)
 		return p
 	}
-	// It is a child, so what was remembered was an earlier owner of the pid;
-	// if it is a zombie already, the next round hands it over.
+	// It is a child, so what was remembered was an earlier owner of the pid.
 	r.children[pid] = p
-	select {
-	case r.sigchld <- unix.SIGCHLD:
-	default:
-	}
 	return p
 }

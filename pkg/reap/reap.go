@@ -16,8 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// remembered bounds the exits kept for an Adopt that comes too late.
-const remembered = 128
+// remembered bounds the exits kept for an Adopt that comes too late, and the
+// larger number those kept while a child is being started: it may end, among a
+// storm of others, before its pid is known here.
+const (
+	remembered         = 128
+	rememberedStarting = 1 << 14
+)
 
 // Exit is the end of a process that nobody had asked for.
 type Exit struct {
@@ -36,6 +41,7 @@ type Reaper struct {
 	mu       sync.Mutex
 	children map[int]*Process
 	orphans  []Exit // the oldest first
+	starting int    // how many children are being started
 	onOrphan func(Exit)
 
 	sigchld chan os.Signal
@@ -90,8 +96,7 @@ func (r *Reaper) loop() {
 
 // collect reaps all that have ended. It looks before it reaps: as long as the
 // zombie is there its pid is not given out again and /proc still has its start
-// time. The lock also keeps it from reaping a child that Start has forked but
-// not yet entered.
+// time.
 func (r *Reaper) collect() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,12 +135,21 @@ func (r *Reaper) collectOne(pid int) bool {
 
 func (r *Reaper) remember(e Exit) {
 	r.forget(e.Pid)
-	if len(r.orphans) == remembered {
-		r.orphans = r.orphans[1:]
-	}
 	r.orphans = append(r.orphans, e)
+	r.trim()
 	if r.onOrphan != nil {
 		r.onOrphan(e)
+	}
+}
+
+// trim drops the oldest of what is remembered beyond the bounds.
+func (r *Reaper) trim() {
+	most := remembered
+	if r.starting > 0 {
+		most = rememberedStarting
+	}
+	if n := len(r.orphans) - most; n > 0 {
+		r.orphans = r.orphans[n:]
 	}
 }
 

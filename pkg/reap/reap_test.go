@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/test/hung"
 )
 
 // reaper starts the one Reaper that serves all tests, as it would any process.
@@ -264,5 +266,90 @@ func TestIdentOfALeaderThatIsGone(t *testing.T) {
 	}
 	if err := errors.Join(unix.Kill(left, unix.SIGKILL), in.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A program on a disk that hangs holds up its own start: others are reaped
+// meanwhile.
+func TestStartHoldsUpNobody(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: mounts a file system that hangs")
+	}
+	dir := t.TempDir()
+	release, err := hung.Mount(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, first := reaper(), exec.Command("/bin/sh", "-c", "read line; exit 5")
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Stdin = in
+	p, err := r.Start(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() {
+		_, err := r.Start(&exec.Cmd{Path: dir + "/program"})
+		ended <- err
+	}()
+	for r.startsUnderWay() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	// What hangs may hold copies of both ends.
+	if _, err := out.WriteString("go\n"); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := p.Wait(testContext(t)); err != nil || status.Code != 5 {
+		t.Errorf("beside a start that hangs: %v, %v", status, err)
+	}
+	select {
+	case err := <-ended:
+		t.Errorf("it does not hang: %v", err)
+	default:
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("what hung has started")
+	}
+	if err := errors.Join(out.Close(), in.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+func (r *Reaper) startsUnderWay() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.starting
+}
+
+// A child that has ended, and was reaped among hundreds of orphans, before its
+// pid is known here keeps its status.
+func TestChildThatEndsBeforeItIsEntered(t *testing.T) {
+	r := reaper()
+	r.begin(1)
+	cmd := exec.Command("/bin/sh", "-c", "exit 6")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for unix.Kill(cmd.Process.Pid, 0) == nil {
+		time.Sleep(time.Millisecond)
+	}
+	storm := exec.Command("/bin/sh", "-c", fmt.Sprintf("i=0; while [ $i -lt %d ]; do (true &); i=$((i+1)); done", 2*remembered))
+	if status, err := r.Run(testContext(t), storm); err != nil || !status.Success() {
+		t.Fatal(status, err)
+	}
+	p := r.enter(cmd.Process.Pid)
+	r.begin(-1)
+	status, err := p.Wait(testContext(t))
+	if err != nil || status.Code != 6 {
+		t.Errorf("%v, %v", status, err)
+	}
+	if n := len(r.orphans); n > remembered {
+		t.Errorf("%d exits are remembered when nothing starts", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +28,7 @@ func (m *Manager) linkDisks(class, dev string) {
 			// A loop device without a file, a drive without a disc.
 			continue
 		}
-		for folder, name := range diskNames(dir, filepath.Join(dev, e.Name())) {
+		for folder, name := range m.diskNames(dir, filepath.Join(dev, e.Name())) {
 			if name = linkName(name); name != "" {
 				want[filepath.Join(dev, "disk", folder, name)] = "../../" + e.Name()
 			}
@@ -37,9 +38,9 @@ func (m *Manager) linkDisks(class, dev string) {
 }
 
 // diskNames are the names of one disk or partition, by folder of /dev/disk.
-func diskNames(sys, node string) map[string]string {
+func (m *Manager) diskNames(sys, node string) map[string]string {
 	names := map[string]string{}
-	names["by-uuid"], names["by-label"] = identify(head(node))
+	names["by-uuid"], names["by-label"] = m.identify(node)
 	for line := range strings.Lines(read(sys, "uevent")) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		switch key {
@@ -55,6 +56,42 @@ func diskNames(sys, node string) map[string]string {
 		names["by-id"] = "wwn-" + wwid
 	}
 	return names
+}
+
+// headPatience is how long a disk may take to give its first bytes. Tests have
+// less time.
+var headPatience = 5 * time.Second
+
+// onDisk is what a disk says of itself.
+type onDisk struct{ uuid, label string }
+
+// identify reads the superblock of a disk. One that hangs is left alone until it
+// comes back, and keeps the names it had: others, and the power button, must not
+// wait for it.
+func (m *Manager) identify(node string) (uuid, label string) {
+	known, _ := m.disks.Load(node)
+	last, _ := known.(onDisk)
+	if _, hangs := m.reading.LoadOrStore(node, true); hangs {
+		return last.uuid, last.label
+	}
+	read := make(chan onDisk, 1)
+	go func() {
+		if m.caught != nil {
+			defer func() { m.caught(recover()) }()
+		}
+		var found onDisk
+		found.uuid, found.label = identify(head(node))
+		m.disks.Store(node, found)
+		m.reading.Delete(node)
+		read <- found
+	}()
+	select {
+	case found := <-read:
+		return found.uuid, found.label
+	case <-time.After(headPatience):
+		m.Warn("read "+node, errors.New("it does not answer"))
+		return last.uuid, last.label
+	}
 }
 
 // head reads the part of a disk that has its superblock. A disk that cannot be

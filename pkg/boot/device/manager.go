@@ -34,6 +34,8 @@ type Manager struct {
 	press   sync.Once
 	caught  func(cause any)
 	settled chan struct{}
+	disks   sync.Map // node: onDisk, as they were last read
+	reading sync.Map // nodes that are being read
 }
 
 // Start begins the work. caught hears of a panic in one of its goroutines, and of

@@ -2,6 +2,7 @@ package power
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,11 +25,11 @@ func Command(v Verb, args []string) (int, error) {
 		return 2, fmt.Errorf("%s: %w\nusage: %s [-f] [-n] [-d SECONDS]", v, err, v)
 	}
 	time.Sleep(o.Delay)
-	if !o.NoSync {
-		unix.Sync()
+	if !o.NoSync && !Sync() {
+		fmt.Fprintf(os.Stderr, "%s: a disk takes nothing, going on without\n", v)
 	}
 	if o.Force {
-		err = v.Now()
+		err = v.End(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
 	} else if err = unix.Kill(1, v.Signal()); err != nil {
 		err = fmt.Errorf("%s: signal PID 1: %w", v, err)
 	}

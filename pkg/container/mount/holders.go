@@ -7,6 +7,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"slipway/pkg/reap"
 )
 
 // maxHolders bounds what is said about who keeps a mount busy.
@@ -63,8 +65,7 @@ func holds(pid int, target string) []string {
 			break
 		}
 	}
-	maps, err := os.ReadFile(proc + "/maps")
-	if err == nil && bytes.Contains(maps, []byte(" "+target+"/")) {
+	if bytes.Contains(reap.ReadProc(pid, "maps"), []byte(" "+target+"/")) {
 		what = append(what, "mapped file")
 	}
 	return what

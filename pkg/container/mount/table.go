@@ -14,6 +14,7 @@ import (
 // Entry is one line of mountinfo, proc(5).
 type Entry struct {
 	ID, Parent int
+	Dev        string // of the filesystem, MAJOR:MINOR
 	Root       string // what of the filesystem is mounted
 	Target     string // where, as seen from our root
 	Options    string // per mount
@@ -67,10 +68,10 @@ func parseEntry(line string) (Entry, error) {
 		return Entry{}, fmt.Errorf("malformed line %q", line)
 	}
 	e := Entry{
-		ID: id, Parent: parent,
-		Root: unescape(left[3]), Target: unescape(left[4]), Options: left[5],
+		ID: id, Parent: parent, Dev: left[2],
+		Root: Unescape(left[3]), Target: Unescape(left[4]), Options: left[5],
 		Fields: strings.Join(left[6:], " "),
-		Type:   right[0], Source: unescape(right[1]),
+		Type:   right[0], Source: Unescape(right[1]),
 	}
 	if len(right) == 3 {
 		e.Super = right[2]
@@ -78,8 +79,8 @@ func parseEntry(line string) (Entry, error) {
 	return e, nil
 }
 
-// unescape undoes the kernel's \040 for blank, tab, newline and backslash.
-func unescape(s string) string {
+// Unescape undoes the kernel's \040 for blank, tab, newline and backslash.
+func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}

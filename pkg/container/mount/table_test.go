@@ -20,7 +20,7 @@ func TestReadTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Entry{ID: 30, Parent: 22, Root: "/", Target: "/c/rootfs", Options: "rw,relatime", Fields: "shared:7 master:3",
+	want := Entry{ID: 30, Parent: 22, Dev: "0:25", Root: "/", Target: "/c/rootfs", Options: "rw,relatime", Fields: "shared:7 master:3",
 		Type: "overlay", Source: "overlay", Super: "rw,lowerdir=/l"}
 	if table[1] != want {
 		t.Errorf("got %+v\nwant %+v", table[1], want)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/pkg/reap"
 )
 
@@ -46,6 +48,7 @@ type Call struct {
 	Log     string   // where it writes what went wrong
 	Stdout  *os.File // the container's; nil: /dev/null
 	Stderr  *os.File
+	Hooks   []Hook // what the runtime is to run, to name what hangs
 }
 
 // Create makes the container and its namespaces, its program not yet running.
@@ -98,13 +101,13 @@ func (r *Runtime) Args(verb string, c Call) []string {
 }
 
 // call runs the runtime and waits for it. A context that ends, or the timeout,
-// kills it with all it has started in its process group.
+// kills it with all it has started.
 func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 	timeout := r.Timeout
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done after %s: %w", timeout, context.DeadlineExceeded))
 	defer cancel()
 	p, err := r.Reaper.Start(r.command(verb, c))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -114,12 +117,9 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 		return err
 	}
 	shield(p.Pid())
-	status, err := r.Reaper.Finish(ctx, p)
+	status, err := r.finish(ctx, p, c)
 	message := lastError(status, c.Log)
 	debugErr := r.copyDebug(c.Log)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.Join(fmt.Errorf("%s %s: not done after %s, killed: %w", path.Base(r.path()), verb, timeout, err), debugErr)
-	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("%s %s: %w", path.Base(r.path()), verb, err), debugErr)
 	}
@@ -127,6 +127,26 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 		return errors.Join(&Error{Verb: verb, Status: status, Message: message}, debugErr)
 	}
 	return debugErr
+}
+
+// finish waits for the runtime, or kills it and says why, and in which hook.
+func (r *Runtime) finish(ctx context.Context, p *reap.Process, c Call) (reap.Status, error) {
+	status, err := p.Wait(ctx)
+	if err == nil {
+		return status, nil
+	}
+	// Stopped, it starts nothing more while what it has started is looked for.
+	if err := r.Reaper.Signal(p, unix.SIGSTOP); err != nil {
+		return status, err
+	}
+	why := context.Cause(ctx)
+	if hook := killTree(p.Pid(), c.Hooks); hook != "" {
+		why = fmt.Errorf("%s: %w", hook, why)
+	}
+	if _, err = r.Reaper.Finish(ctx, p); errors.Is(err, reap.ErrStays) {
+		return status, fmt.Errorf("%w, killed: process %d %w", why, p.Pid(), reap.ErrStays)
+	}
+	return status, fmt.Errorf("%w, killed", why)
 }
 
 // command is what is executed: from the root folder, because a bundle that is

@@ -12,14 +12,73 @@ import (
 	"slipway/pkg/service/run"
 )
 
-// await waits for the end, as long as the policy's timeouts allow.
-func (q *Sequence) await(ctx context.Context, step *Step, b *bundle.Bundle, c run.Container, n *probe.Notify) error {
+// limit bounds a step, its start included, by its policy.
+func limit(ctx context.Context, b *bundle.Bundle) (context.Context, context.CancelFunc) {
+	t := b.Policy.Timeout
+	if t == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, t, fmt.Errorf("not done after its timeout of %s", t))
+}
+
+// Beyond a step's own time: what a start that is ended may take to undo what it
+// has done, and a clean-up. What takes longer hangs in the kernel. Tests have less
+// time.
+var (
+	undoTime  = 20 * time.Second
+	cleanTime = time.Minute
+)
+
+// begin starts the container. A start that hangs is left behind, and undone when
+// it comes back.
+func (q *Sequence) begin(ctx context.Context, b *bundle.Bundle, io run.IO) (run.Container, error) {
+	type started struct {
+		c   run.Container
+		err error
+	}
+	over := make(chan started, 1)
+	go func() {
+		c, err := q.Engine.Start(ctx, b, io)
+		over <- started{c, err}
+	}()
+	select {
+	case s := <-over:
+		return s.c, s.err
+	case <-ctx.Done():
+	}
+	select {
+	case s := <-over:
+		return s.c, s.err
+	case <-time.After(undoTime):
+	}
+	go func() {
+		if s := <-over; s.c != nil {
+			if err := errors.Join(killAndWait(s.c), s.c.Cleanup()); err != nil {
+				q.Host.Say("%s %s: %s", q.Section, b.Name, err)
+			}
+		}
+	}()
+	return nil, fmt.Errorf("%w: its start hangs, left behind", context.Cause(ctx))
+}
+
+// end cleans up. What hangs is left behind: the steps that follow do not wait.
+func end(b *bundle.Bundle, c run.Container) error {
+	over := make(chan error, 1)
+	go func() { over <- c.Cleanup() }()
+	patience := max(cleanTime, b.Policy.Timeout)
+	select {
+	case err := <-over:
+		return err
+	case <-time.After(patience):
+		return fmt.Errorf("clean up: not done after %s, left behind", patience)
+	}
+}
+
+// await waits for the end, as long as ctx and the policy's probe allow. Boot is
+// what the whole sequence ends with.
+func (q *Sequence) await(boot, ctx context.Context, step *Step, b *bundle.Bundle, c run.Container, n *probe.Notify) error {
 	limited, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if t := b.Policy.Timeout; t > 0 {
-		stop := time.AfterFunc(t, func() { cancel(fmt.Errorf("not done after its timeout of %s, killed", t)) })
-		defer stop.Stop()
-	}
 	if b.Policy.Ready.Kind != bundle.ProbeStarted {
 		go q.awaitReady(limited, b, c, n, cancel)
 	}
@@ -33,7 +92,11 @@ func (q *Sequence) await(ctx context.Context, step *Step, b *bundle.Bundle, c ru
 		}
 		return nil
 	}
-	if ctx.Err() == nil && limited.Err() != nil {
+	switch {
+	case boot.Err() != nil:
+	case ctx.Err() != nil:
+		err = fmt.Errorf("%w, killed", context.Cause(ctx))
+	case limited.Err() != nil:
 		err = context.Cause(limited)
 	}
 	return errors.Join(err, killAndWait(c))

@@ -133,11 +133,13 @@ func (q *Sequence) run(ctx context.Context, step *Step, b *bundle.Bundle) error 
 		return errors.Join(err, notify.Close())
 	}
 	stop := q.remind(b)
-	c, err := q.Engine.Start(ctx, b, run.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
+	limited, cancel := limit(ctx, b)
+	defer cancel()
+	c, err := q.begin(limited, b, run.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
 	err = errors.Join(err, w.Started())
 	if c != nil {
-		err = errors.Join(err, q.await(ctx, step, b, c, notify))
-		err = errors.Join(err, c.Cleanup())
+		err = errors.Join(err, q.await(ctx, limited, step, b, c, notify))
+		err = errors.Join(err, end(b, c))
 	}
 	stop()
 	err = errors.Join(err, notify.Close())

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -19,8 +20,10 @@ import (
 )
 
 // fakeEngine runs containers that do what their first argument says: "exit N",
-// "hang", or "no" for one that cannot be started.
+// "hang", or "no" for one that cannot be started. "stuck" hangs in its start, and
+// "undead" when it is cleaned up, until the disk comes back.
 type fakeEngine struct {
+	disk   chan struct{}
 	t      *testing.T
 	up     *fakeContainer
 	order  []string
@@ -32,6 +35,7 @@ type fakeContainer struct {
 	name   string
 	status reap.Status
 	ended  chan struct{}
+	undead bool
 }
 
 func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.Container, error) {
@@ -50,6 +54,13 @@ func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.
 	case "no":
 		return nil, errors.New("onboot " + b.Name + ": start: no such command")
 	case "hang":
+	case "stuck":
+		<-e.disk
+		return c, nil
+	case "undead":
+		c.undead = true
+		close(c.ended)
+		return c, nil
 	default:
 		c.status.Code = int(what[0] - '0')
 		close(c.ended)
@@ -71,7 +82,16 @@ func (e *fakeEngine) Exec(context.Context, *bundle.Bundle, []string) (reap.Statu
 
 func (c *fakeContainer) Ident() reap.Ident        { return reap.Ident{} }
 func (c *fakeContainer) Signal(unix.Signal) error { return nil }
-func (c *fakeContainer) Cleanup() error           { c.engine.up = nil; return nil }
+
+func (c *fakeContainer) Cleanup() error {
+	if c.undead {
+		<-c.engine.disk
+		return nil
+	}
+	c.engine.up = nil
+	return nil
+}
+
 func (c *fakeContainer) Kill() error {
 	c.engine.killed = append(c.engine.killed, c.name)
 	c.status.Signal = unix.SIGKILL
@@ -112,7 +132,7 @@ func play(t *testing.T, containers ...string) (q *Sequence, e *fakeEngine, conso
 		}
 	}
 	h, out := testHost(t, dir)
-	e = &fakeEngine{t: t}
+	e = &fakeEngine{t: t, disk: make(chan struct{})}
 	q = &Sequence{Host: h, Engine: e, Section: bundle.Onboot, End: func(p bundle.OnFailure, _ string) { ends = append(ends, p) }}
 	ok, err := q.Run(t.Context())
 	if err != nil {
@@ -241,4 +261,26 @@ func TestNoContainers(t *testing.T) {
 	if len(e.order) != 0 || console != "" {
 		t.Errorf("order %v, console %q", e.order, console)
 	}
+}
+
+// A step whose start or clean-up hangs in the kernel fails after its time, and the
+// next one begins.
+func TestStepsThatHang(t *testing.T) {
+	undo, clean := undoTime, cleanTime
+	undoTime, cleanTime = 10*time.Millisecond, 10*time.Millisecond
+	t.Cleanup(func() { undoTime, cleanTime = undo, clean })
+	_, e, console, _ := play(t, "000-stuck stuck timeout=20ms", "001-undead undead timeout=20ms", "002-well 0")
+	rest := console
+	for _, want := range []string{
+		"onboot 000-stuck: failed: not done after its timeout of 20ms: its start hangs, left behind",
+		"onboot 001-undead: failed: clean up: not done after 20ms, left behind",
+		"onboot 002-well: exited with status 0",
+	} {
+		_, after, found := strings.Cut(rest, want)
+		if !found {
+			t.Fatalf("no %q, in its place, in\n%s", want, console)
+		}
+		rest = after
+	}
+	close(e.disk)
 }

@@ -52,6 +52,8 @@ func (s *Step) String() string {
 	switch {
 	case s.OOM:
 		return s.Cause + " " + took
+	case s.State == Failed && s.Status != nil && s.Status.Success():
+		return "failed: " + s.Cause // not its program's fault
 	case s.Status != nil && s.Status.Signal == 0:
 		return fmt.Sprintf("exited with status %d %s", s.Status.Code, took)
 	case s.Status != nil:

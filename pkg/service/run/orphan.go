@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -16,6 +15,9 @@ import (
 
 // orphanTime is how long a runtime whose supervisor died may take to finish.
 const orphanTime = 30 * time.Second
+
+// dieTime is how long one that was killed then has to die.
+const dieTime = 2 * time.Second
 
 // forkTime is how long what a dead supervisor has forked may take to become a
 // runtime. Only so long is anything taken for that which looks like it: it may
@@ -32,6 +34,9 @@ func awaitRuntime(id string) error {
 		if err != nil || len(found) == 0 {
 			return err
 		}
+		if time.Since(begin) > orphanTime+dieTime {
+			return fmt.Errorf("the runtime of %s %w", id, reap.ErrStays)
+		}
 		if time.Since(begin) > orphanTime {
 			for _, p := range found {
 				if err := p.Signal(unix.SIGKILL); err != nil {
@@ -47,18 +52,18 @@ func awaitRuntime(id string) error {
 // that were called as our driver calls a runtime; with forked, those as well that
 // are about to be called.
 func runtimesFor(id string, forked bool) ([]reap.Ident, error) {
-	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
 	}
 	var found []reap.Ident
-	for _, name := range entries {
-		data, err := os.ReadFile(name)
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
-			continue // processes come and go
+			continue
 		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-		if err != nil || !callsRuntime(data, id) && !(forked && isForked(data, pid)) {
+		data := reap.ReadProc(pid, "cmdline") // processes come and go, or hang
+		if !callsRuntime(data, id) && !(forked && isForked(data, pid)) {
 			continue
 		}
 		if p, err := reap.Identify(pid); err == nil && p.Alive() {

@@ -17,6 +17,7 @@ type Event struct {
 	Status reap.Status
 	Timer  Timeout // TimerRang
 	OOM    bool    // Ended: the kernel killed it for want of memory
+	Hangs  bool    // StartFailed: what was begun goes on, and Cleaned may never come
 	Cause  string  // in words, for people
 }
 

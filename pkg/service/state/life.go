@@ -13,6 +13,8 @@ func (s *Set) happened(svc *service, e Event) {
 		s.started(svc, e)
 	case StartFailed:
 		if svc.State == Starting {
+			// One whose start hangs has been tried, as far as others are concerned.
+			svc.First = svc.First || e.Hangs
 			s.fails(svc, e.Cause)
 		}
 	case BecameReady:
@@ -78,6 +80,7 @@ func (s *Set) takeDown(svc *service, cause string) {
 }
 
 func (s *Set) signal(svc *service, cause string) {
+	svc.Killed = false // a start that was called off may have come about
 	s.move(svc, Stopping, cause)
 	s.do(Action{Do: DoSignal, Name: svc.Name, Run: svc.Run, Sig: svc.policy.StopSignal})
 	s.timer(svc, StopTimeout, svc.policy.StopTimeout)
@@ -116,6 +119,9 @@ func (s *Set) rang(svc *service, e Event) {
 	switch {
 	case e.Timer == ReadyTimeout && svc.State == Running:
 		s.takeDown(svc, notReady(svc, e.Cause))
+	case e.Timer == StopTimeout && svc.State == Stopping && svc.Killed && s.ending:
+		// Nobody waits any longer for what the kernel does not end.
+		s.ended(svc, Event{Cause: "does not die, left behind"})
 	case e.Timer == StopTimeout && svc.State == Stopping:
 		svc.Killed = true
 		s.dirty[svc.Name] = true

@@ -18,7 +18,7 @@ func (s *Supervisor) act(a state.Action) {
 		ctx, cancel := context.WithCancel(context.Background())
 		l = &life{name: a.Name, run: a.Run, cancel: cancel}
 		s.lives[a.Name] = l
-		go s.start(ctx, l)
+		go s.start(ctx, l, s.bundles[l.name])
 	case state.DoCancel:
 		l.cancel()
 	case state.DoSignal:
@@ -28,7 +28,10 @@ func (s *Supervisor) act(a state.Action) {
 		s.kill(l, "does not stop")
 	case state.DoClean:
 		l.endProbes()
-		go s.clean(l)
+		go s.clean(l, s.bundles[l.name], l.starting)
+		if s.stopping {
+			s.leaveBehind(l)
+		}
 	case state.DoProbe:
 		s.probeReady(l)
 	case state.DoWatch:
@@ -49,8 +52,13 @@ func (s *Supervisor) stop(l *life, sig int) {
 	s.check(l.name, "signal", l.container.Signal(unix.Signal(sig)))
 }
 
+// kill ends what does not end by itself. It is tried again as long as that does
+// not help, and told once.
 func (s *Supervisor) kill(l *life, why string) {
-	s.Host.Say("services %s: %s, killing it", l.name, why)
+	if !l.killed {
+		s.Host.Say("services %s: %s, killing it", l.name, why)
+	}
+	l.killed = true
 	go func() {
 		err := l.container.Kill()
 		s.post(func() { s.check(l.name, "kill", err) })

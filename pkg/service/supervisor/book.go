@@ -3,6 +3,7 @@ package supervisor
 import (
 	"os"
 	"strings"
+	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/service/endings"
@@ -63,4 +64,21 @@ func (s *Supervisor) giveUp(name, cause string) {
 	s.openBook()
 	s.report(s.book.End(string(policy) + ", because service " + name + " failed: " + cause))
 	s.check(name, string(policy), s.End(policy))
+}
+
+// noteTime is how long the note of why the machine ends may take to reach its
+// disk.
+const noteTime = time.Second
+
+// noteEnd notes why the machine ends, if the disk takes it.
+func (s *Supervisor) noteEnd() {
+	noted := make(chan error, 1)
+	why := s.endOfMachine()
+	go func() { noted <- s.book.End(why) }()
+	select {
+	case err := <-noted:
+		s.report(err)
+	case <-time.After(noteTime):
+		s.Host.Say("the note of why the machine ends does not reach its disk")
+	}
 }

@@ -50,15 +50,13 @@ func (r remote) One(ctx context.Context, name string) (v status.Service, err err
 }
 
 func (r remote) Ask(ctx context.Context, verb, name string, w control.Wish) error {
+	if verb != string(state.Stop) {
+		if err := r.learn(ctx, name, w.Path); err != nil {
+			return err
+		}
+	}
 	var refused error
-	err := r.Do(ctx, func() {
-		if verb != string(state.Stop) {
-			refused = r.learn(name, w.Path)
-		}
-		if refused == nil {
-			refused = r.submit(state.Event{Kind: state.Kind(verb), Name: name})
-		}
-	})
+	err := r.Do(ctx, func() { refused = r.submit(state.Event{Kind: state.Kind(verb), Name: name}) })
 	if err == nil {
 		err = refused
 	}

@@ -24,12 +24,14 @@ import (
 )
 
 // fakeEngine runs containers by their first argument: "run" until it is told to
-// stop, "deaf" until it is killed, "exit N" at once, "no" cannot be started.
+// stop, "deaf" until it is killed, "exit N" at once, "no" cannot be started. "stuck"
+// hangs in its start, "undead" when it is cleaned up, until the disk comes back.
 type fakeEngine struct {
-	mu  sync.Mutex
-	log []string // what happened, in order: "start web", "TERM web", ...
-	pid int
-	up  []*fakeContainer
+	mu   sync.Mutex
+	disk chan struct{}
+	log  []string // what happened, in order: "start web", "TERM web", ...
+	pid  int
+	up   []*fakeContainer
 }
 
 // endAll has all programs end by themselves.
@@ -59,6 +61,7 @@ type fakeContainer struct {
 	engine *fakeEngine
 	name   string
 	deaf   bool
+	undead bool
 	id     reap.Ident
 	once   sync.Once
 	status reap.Status
@@ -71,10 +74,14 @@ func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.
 	if args[0] == "no" {
 		return nil, errors.New("services " + b.Name + ": start: no such command")
 	}
+	if args[0] == "stuck" {
+		<-e.disk
+		e.note("back", b.Name)
+	}
 	e.mu.Lock()
 	e.pid++
 	// A pid that no process has, and cannot get.
-	c := &fakeContainer{engine: e, name: b.Name, deaf: args[0] == "deaf",
+	c := &fakeContainer{engine: e, name: b.Name, deaf: args[0] == "deaf", undead: args[0] == "undead",
 		id: reap.Ident{Pid: 1<<30 + e.pid, Start: 1}, ended: make(chan struct{})}
 	e.up = append(e.up, c)
 	e.mu.Unlock()
@@ -111,7 +118,14 @@ func (c *fakeContainer) end(s reap.Status) {
 }
 
 func (c *fakeContainer) Ident() reap.Ident { return c.id }
-func (c *fakeContainer) Cleanup() error    { c.engine.note("clean", c.name); return nil }
+
+func (c *fakeContainer) Cleanup() error {
+	if c.undead {
+		<-c.engine.disk
+	}
+	c.engine.note("clean", c.name)
+	return nil
+}
 
 func (c *fakeContainer) Signal(sig unix.Signal) error {
 	c.engine.note(strings.TrimPrefix(unix.SignalName(sig), "SIG"), c.name)
@@ -162,7 +176,7 @@ func boot(t *testing.T, cmdline string, services ...string) *machine {
 
 func prepare(t *testing.T, cmdline string, services ...string) *machine {
 	t.Helper()
-	m := &machine{t: t, dir: t.TempDir(), engine: &fakeEngine{},
+	m := &machine{t: t, dir: t.TempDir(), engine: &fakeEngine{disk: make(chan struct{})},
 		ready: make(chan struct{}), ends: make(chan bundle.OnFailure, 10), emergency: make(chan bool, 10), done: make(chan error, 1)}
 	for _, s := range services {
 		m.add(s)

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,32 +48,85 @@ func (s *Supervisor) folders() (map[string]string, error) {
 
 // learn reads a service's bundle again, or for the first time, because somebody
 // asks for its start: what lies there now is what is started. A path is a folder
-// other than the one all services lie in.
-func (s *Supervisor) learn(name, path string) error {
+// other than the one all services lie in, and perhaps on a disk that hangs: it is
+// read beside the loop, and as long as ctx lasts.
+func (s *Supervisor) learn(ctx context.Context, name, path string) error {
 	if err := bundle.CheckName(name); err != nil {
 		return err
 	}
-	usual := filepath.Join(s.Host.Paths.Section(bundle.Services), name)
-	dir := cmp.Or(s.added[name], usual)
+	var dir string
+	var refused error
+	if err := s.Do(ctx, func() { dir, refused = s.where(name, path) }); err != nil || refused != nil {
+		return errors.Join(err, refused)
+	}
+	b, err := s.read(ctx, dir)
+	if err != nil {
+		return err
+	}
+	err = s.Do(ctx, func() {
+		if _, refused = s.where(name, path); refused == nil { // others may have asked meanwhile
+			refused = s.adopt(name, dir, b)
+		}
+	})
+	return errors.Join(err, refused)
+}
+
+// where says in which folder a service's bundle is to be looked for.
+func (s *Supervisor) where(name, path string) (dir string, err error) {
+	dir = cmp.Or(s.added[name], s.usual(name))
 	switch known := s.set.Known(name); {
 	case path != "":
 		rec, _ := s.set.Record(name)
 		if now := filepath.Join(path, name); now != dir && rec.State.Busy() {
-			return fmt.Errorf("%s runs from %s; stop it before it is started from %s", name, dir, now)
+			return "", fmt.Errorf("%s runs from %s; stop it before it is started from %s", name, dir, now)
 		}
-		dir = filepath.Join(path, name)
+		return filepath.Join(path, name), nil
 	case known != nil && !s.appeared(name):
-		return known
+		return "", known
 	}
-	b, err := bundle.Load(bundle.Services, dir)
-	if err != nil {
-		return err
+	return dir, nil
+}
+
+func (s *Supervisor) usual(name string) string {
+	return filepath.Join(s.Host.Paths.Section(bundle.Services), name)
+}
+
+// mostReads bounds how many bundles are being read at a time: each that hangs
+// keeps a thread.
+const mostReads = 4
+
+func (s *Supervisor) read(ctx context.Context, dir string) (*bundle.Bundle, error) {
+	select {
+	case s.reads <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read %s: others are being read: %w", dir, ctx.Err())
 	}
-	if err := s.note(name, dir, usual); err != nil {
+	type result struct {
+		b   *bundle.Bundle
+		err error
+	}
+	over := make(chan result, 1)
+	go func() {
+		b, err := bundle.Load(bundle.Services, dir)
+		<-s.reads
+		over <- result{b, err}
+	}()
+	select {
+	case r := <-over:
+		return r.b, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read %s: %w", dir, ctx.Err())
+	}
+}
+
+// adopt takes a bundle for a service's.
+func (s *Supervisor) adopt(name, dir string, b *bundle.Bundle) error {
+	if err := s.note(name, dir, s.usual(name)); err != nil {
 		return err
 	}
 	s.bundles[name] = b
 	s.set.Learn(map[string]bundle.Policy{name: b.Policy}, nil)
+	s.tellLimit()
 	if b.Policy.Watchdog && s.dog == nil {
 		s.dog = s.startWatchdog()
 	}

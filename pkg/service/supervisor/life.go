@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -30,6 +31,10 @@ type life struct {
 	readyUntil func(error)
 	tail       []string // the last lines of a run that failed
 	missed     atomic.Pointer[string]
+	killed     bool
+	// starting is closed when a start that was given up has come back after all;
+	// nil: it was not given up.
+	starting chan struct{}
 }
 
 // miss keeps why a probe does not find the service ready yet. It is called
@@ -61,40 +66,85 @@ func (s *Supervisor) logOptions() logs.Options {
 	}
 }
 
-// start brings one run up.
-func (s *Supervisor) start(ctx context.Context, l *life) {
-	b := s.bundles[l.name]
-	w, n, c, err := s.launch(ctx, b)
+// launched is what came of a start.
+type launched struct {
+	writer    *logs.Writer
+	notify    *probe.Notify
+	container run.Container
+	err       error
+}
+
+// undoTime is what a start that is ended may take to undo what it has done. What
+// takes longer hangs in the kernel: its place is for others then. Tests have less
+// time.
+var undoTime = 20 * time.Second
+
+// start brings one run up, within its ready-timeout.
+func (s *Supervisor) start(ctx context.Context, l *life, b *bundle.Bundle) {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.Policy.ReadyTimeout, fmt.Errorf("not started after %s", b.Policy.ReadyTimeout))
+	defer cancel()
+	over := make(chan launched, 1)
+	go func() { over <- s.launch(ctx, b) }()
+	select {
+	case r := <-over:
+		s.post(func() { s.started(l, r) })
+		return
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-over:
+		s.post(func() { s.started(l, r) })
+	case <-time.After(undoTime):
+		s.giveUpStart(l, context.Cause(ctx), over)
+	}
+}
+
+func (s *Supervisor) started(l *life, r launched) {
+	l.writer, l.notify, l.container = r.writer, r.notify, r.container
+	e := state.Event{Kind: state.StartFailed, Name: l.name, Run: l.run}
+	if r.err != nil {
+		e.Cause = strings.TrimPrefix(r.err.Error(), "services "+l.name+": ")
+	} else {
+		e.Kind, e.Proc = state.Started, r.container.Ident()
+	}
+	s.report(s.submit(e))
+	if r.err == nil {
+		s.await(l)
+	}
+}
+
+// giveUpStart fails a start that hangs. It is cleaned up when it comes back.
+func (s *Supervisor) giveUpStart(l *life, why error, over <-chan launched) {
+	back := make(chan struct{})
 	s.post(func() {
-		l.writer, l.notify, l.container = w, n, c
-		e := state.Event{Kind: state.StartFailed, Name: l.name, Run: l.run}
-		if err != nil {
-			e.Cause = strings.TrimPrefix(err.Error(), "services "+l.name+": ")
-		} else {
-			e.Kind, e.Proc = state.Started, c.Ident()
-		}
-		s.report(s.submit(e))
-		if err == nil {
-			s.await(l)
-		}
+		l.starting = back
+		s.report(s.submit(state.Event{
+			Kind: state.StartFailed, Name: l.name, Run: l.run, Hangs: true,
+			Cause: fmt.Sprintf("%s: its start hangs in the kernel", why),
+		}))
+	})
+	r := <-over
+	s.post(func() {
+		l.writer, l.notify, l.container = r.writer, r.notify, r.container
+		close(back)
 	})
 }
 
-func (s *Supervisor) launch(ctx context.Context, b *bundle.Bundle) (w *logs.Writer, n *probe.Notify, c run.Container, err error) {
-	if n, err = s.listen(b); err != nil {
-		return nil, nil, nil, err
+func (s *Supervisor) launch(ctx context.Context, b *bundle.Bundle) (r launched) {
+	if r.notify, r.err = s.listen(b); r.err != nil {
+		return r
 	}
-	if w, err = logs.Open(b, s.logOptions()); err != nil {
-		return nil, n, nil, err
+	if r.writer, r.err = logs.Open(b, s.logOptions()); r.err != nil {
+		return r
 	}
-	c, err = s.Engine.Start(ctx, b, run.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
-	if closeErr := w.Started(); closeErr != nil {
+	c, err := s.Engine.Start(ctx, b, run.IO{Stdout: r.writer.Stdout(), Stderr: r.writer.Stderr()})
+	if closeErr := r.writer.Started(); closeErr != nil {
 		s.log.Warn("close log of container", "service", b.Name, "err", closeErr)
 	}
-	if err != nil {
-		return w, n, nil, err
+	if r.err = err; err == nil {
+		r.container = c
 	}
-	return w, n, c, nil
+	return r
 }
 
 // listen makes the socket of a service that says itself when it is ready. It
@@ -151,13 +201,17 @@ func (s *Supervisor) await(l *life) {
 }
 
 // clean removes what a run has left. Its processes are ended before its log is
-// closed: they may still have something to say.
-func (s *Supervisor) clean(l *life) {
+// closed: they may still have something to say. A start that still hangs is
+// waited for: it would make anew what is taken away.
+func (s *Supervisor) clean(l *life, b *bundle.Bundle, starting <-chan struct{}) {
 	var err error
+	if starting != nil {
+		<-starting
+	}
 	if l.container != nil {
 		err = l.container.Cleanup()
 	} else {
-		err = s.Engine.Clean(s.bundles[l.name])
+		err = s.Engine.Clean(b)
 	}
 	if l.writer != nil {
 		err = errors.Join(err, l.writer.Close())
@@ -167,8 +221,28 @@ func (s *Supervisor) clean(l *life) {
 	s.post(func() {
 		s.check(l.name, "clean up", err)
 		l.tail = tail
-		l.cancel()
-		s.report(s.submit(state.Event{Kind: state.Cleaned, Name: l.name, Run: l.run}))
+		s.cleaned(l)
+	})
+}
+
+func (s *Supervisor) cleaned(l *life) {
+	l.cancel()
+	s.report(s.submit(state.Event{Kind: state.Cleaned, Name: l.name, Run: l.run}))
+}
+
+// cleanTime is how long the end of the machine waits for a clean-up: what hangs is
+// PID 1's to leave. Tests have less time.
+var cleanTime = 5 * time.Second
+
+// leaveBehind goes on without a clean-up that does not come to its end.
+func (s *Supervisor) leaveBehind(l *life) {
+	time.AfterFunc(cleanTime, func() {
+		s.post(func() {
+			if s.lives[l.name] == l && s.set.Peek(l.name).State == state.Cleaning {
+				s.Host.Say("services %s: its clean-up hangs, left behind", l.name)
+				s.cleaned(l)
+			}
+		})
 	})
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 // killTime is what the kernel may take, beyond a service's own timeout, to end
-// what was killed.
-const killTime = 30 * time.Second
+// what was killed: as long as until it is killed again.
+const killTime = 5 * time.Second
 
 // stopLimit is how long it takes at most to stop all services: those that wait
 // for others to be down first wait for all of them.
@@ -30,6 +30,8 @@ func (s *Supervisor) stopLimit() time.Duration {
 	return longest
 }
 
+// tellLimit tells PID 1, from when on the services are known: a supervisor that
+// hangs cannot tell any more.
 func (s *Supervisor) tellLimit() {
 	s.report(host.WriteLimit(s.Host.Paths, bundle.Services, s.stopLimit()))
 }

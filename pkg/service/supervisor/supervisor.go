@@ -57,6 +57,7 @@ type Supervisor struct {
 	log     *slog.Logger
 
 	inbox chan func()
+	reads chan struct{} // bundles that are being read, mostReads at a time
 	ended chan struct{} // closed when the loop has ended
 	lives map[string]*life
 
@@ -94,7 +95,7 @@ func New(c Config) (*Supervisor, error) {
 	s := &Supervisor{
 		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
 		tallies: map[string]*tally{}, began: time.Now(),
-		inbox: make(chan func(), 64), ended: make(chan struct{}),
+		reads: make(chan struct{}, mostReads), inbox: make(chan func(), 64), ended: make(chan struct{}),
 		timers:   map[timerKey]*time.Timer{},
 		patience: patience{waits: map[string]wait{}},
 		log:      slog.New(host.NewHandler(c.Host)),
@@ -164,6 +165,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.openBook()
 	s.dog = s.startWatchdog()
 	go s.watchMemory()
+	s.tellLimit()
 	s.loop(ctx)
 	s.Host.Say("services: all are stopped")
 	return s.pump.Close()
@@ -188,8 +190,13 @@ func (s *Supervisor) loop(ctx context.Context) {
 			s.stopping = true
 			go s.tellEnd()
 			s.tellLimit()
-			s.report(s.book.End(s.endOfMachine()))
+			s.noteEnd()
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))
+			for name, l := range s.lives {
+				if s.set.Peek(name).State == state.Cleaning {
+					s.leaveBehind(l)
+				}
+			}
 		}
 	}
 }

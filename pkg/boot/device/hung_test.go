@@ -1,0 +1,50 @@
+package device
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"slipway/test/hung"
+)
+
+// A disk that hangs is read once, by nobody who has anything else to do, and
+// keeps its names.
+func TestDiskThatHangs(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: mounts a file system that hangs")
+	}
+	was := headPatience
+	headPatience = 10 * time.Millisecond
+	t.Cleanup(func() { headPatience = was })
+	dir := t.TempDir()
+	release, err := hung.Mount(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	warned := 0
+	m := &Manager{Warn: func(string, error) { warned++ }}
+	node := filepath.Join(dir, "vda")
+	m.disks.Store(node, onDisk{uuid: "u", label: "l"})
+	for range 3 {
+		if u, l := m.identify(node); u != "u" || l != "l" {
+			t.Errorf("it is called %q, %q", u, l)
+		}
+	}
+	if warned != 1 {
+		t.Errorf("%d warnings", warned)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, reading := m.reading.Load(node); !reading {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if u, l := m.identify(node); u != "" || l != "" {
+		t.Errorf("a disk that is gone is called %q, %q", u, l)
+	}
+}

@@ -1,0 +1,70 @@
+package power
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Patience with the kernel's own way down, which ends drivers and may wait for a
+// disk that takes nothing: with sync(2), with reboot(2), and with the shorter way
+// of sysrq-trigger.
+const (
+	syncPatience   = 10 * time.Second
+	rebootPatience = 5 * time.Second
+)
+
+// sysrqTrigger takes a letter for what the kernel is to do at once.
+const sysrqTrigger = "/proc/sysrq-trigger"
+
+// End is Now for a machine whose kernel may hang in reboot(2): after some seconds
+// it asks for the same by sysrq-trigger, and then for the reset that asks no
+// driver, because a machine that boots again is better than one that hangs. It
+// returns if all of that failed, or at once if reboot(2) did. Say hears of each
+// step.
+func (v Verb) End(say func(format string, args ...any)) error {
+	failed := make(chan error, 1)
+	go func() { failed <- v.Now() }()
+	for _, key := range v.sysrq() {
+		select {
+		case err := <-failed:
+			return err
+		case <-time.After(rebootPatience):
+		}
+		say("%s: the kernel does not come to an end, asking it by sysrq %s", v, key)
+		// It may wait for the same as reboot(2) does.
+		go func() {
+			if err := os.WriteFile(sysrqTrigger, []byte(key), 0); err != nil {
+				say("%s: %v", v, err)
+			}
+		}()
+	}
+	return <-failed
+}
+
+// sysrq lists the letters that do what the verb says, and then the last resort.
+func (v Verb) sysrq() []string {
+	switch v {
+	case Halt: // there is none, and a machine that has halted does not return
+		return nil
+	case Poweroff:
+		return []string{"o", "b"}
+	}
+	return []string{"b"}
+}
+
+// Sync is sync(2), which waits for all disks, as long as there is hope.
+func Sync() (done bool) {
+	synced := make(chan struct{})
+	go func() {
+		unix.Sync()
+		close(synced)
+	}()
+	select {
+	case <-synced:
+		return true
+	case <-time.After(syncPatience):
+		return false
+	}
+}

@@ -1,0 +1,59 @@
+package container
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/runc"
+	"slipway/pkg/reap"
+)
+
+// hooksOf lists the programs that a bundle has the runtime run around its own.
+func hooksOf(b *bundle.Bundle) (list []runc.Hook) {
+	if b.Spec == nil || b.Spec.Hooks == nil {
+		return nil
+	}
+	h := b.Spec.Hooks
+	for _, kind := range []struct {
+		name  string
+		hooks []specs.Hook
+	}{
+		{"prestart", h.Prestart}, //nolint:staticcheck // deprecated, and in the field
+		{"createRuntime", h.CreateRuntime},
+		{"createContainer", h.CreateContainer}, {"startContainer", h.StartContainer},
+		{"poststart", h.Poststart}, {"poststop", h.Poststop},
+	} {
+		for _, hook := range kind.hooks {
+			list = append(list, runc.Hook{Kind: kind.name, Path: hook.Path})
+		}
+	}
+	return list
+}
+
+// awaitProgram waits until the program of a container has taken the place of the
+// runtime's own, which runs the startContainer hooks when the runtime itself has
+// long returned.
+func awaitProgram(ctx context.Context, b *bundle.Bundle, id reap.Ident) error {
+	if b.Spec == nil || b.Spec.Hooks == nil || len(b.Spec.Hooks.StartContainer) == 0 {
+		return nil
+	}
+	comm := path.Join("/proc", fmt.Sprint(id.Pid), "comm")
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		name, err := os.ReadFile(comm)
+		if err != nil || !strings.HasPrefix(string(name), "runc:[") {
+			return nil // it runs, or has ended
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("startContainer hook %s: %w, killed", b.Spec.Hooks.StartContainer[0].Path, context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package supervisor
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/state"
+)
+
+// hurry shortens a time for one test.
+func hurry(t *testing.T, d *time.Duration) {
+	was := *d
+	*d = 10 * time.Millisecond
+	t.Cleanup(func() { *d = was })
+}
+
+// Starts that hang in the kernel, as many as there are places, fail after their
+// time: the others start, those too that come after them, and the boot is over.
+// When the disk is back what was begun is taken away, once.
+func TestStartsThatHangHoldUpNobody(t *testing.T) {
+	hurry(t, &undoTime)
+	m := boot(t, "", "a stuck ready-timeout=20ms restart=no", "b stuck ready-timeout=20ms restart=no",
+		"c stuck ready-timeout=20ms restart=no", "other run", "later run after=a,b,c", "needs run requires=a")
+	m.await("later", state.Ready)
+	m.await("other", state.Ready)
+	for _, name := range []string{"a", "b", "c"} {
+		m.await(name, state.Cleaning)
+	}
+	if strings.Contains(m.engine.happened(), "clean a") {
+		t.Error("it is cleaned up while its start goes on")
+	}
+	v, err := remote{m.sup}.One(t.Context(), "a")
+	if err != nil || v.Cause != "not started after 20ms: its start hangs in the kernel" {
+		t.Errorf("%q, %v", v.Cause, err)
+	}
+	close(m.engine.disk)
+	for _, name := range []string{"a", "b", "c", "needs"} {
+		m.await(name, state.Failed)
+	}
+	m.awaitReady()
+	if got := m.engine.happened(); strings.Count(got, "clean a") != 1 || strings.Index(got, "back a") > strings.Index(got, "clean a") {
+		t.Errorf("%s", got)
+	}
+}
+
+// At the end of the machine nobody waits for a start, or a clean-up, that hangs.
+func TestEndDoesNotWaitForWhatHangs(t *testing.T) {
+	hurry(t, &undoTime)
+	hurry(t, &cleanTime)
+	m := boot(t, "", "a stuck ready-timeout=20ms", "base run", "user undead after=base", "late stuck")
+	m.await("a", state.Cleaning)
+	m.await("user", state.Ready)
+	m.end()
+	out := m.console()
+	for _, name := range []string{"a", "user", "late"} {
+		if !strings.Contains(out, "services "+name+": its clean-up hangs, left behind") {
+			t.Errorf("nobody says that %s is left behind\n%s", name, out)
+		}
+	}
+	if got := m.states("base"); got != "waiting starting running ready stopping cleaning stopped" {
+		t.Errorf("what others use is %s", got)
+	}
+	close(m.engine.disk)
+}
+
+// A bundle on a disk that hangs, and who asks for it, hold up nobody.
+func TestBundleThatHangs(t *testing.T) {
+	m := boot(t, "", "web run")
+	m.awaitReady()
+	for range mostReads {
+		m.sup.reads <- struct{}{} // each is being read, and hangs
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	err := remote{m.sup}.Ask(ctx, "start", "new", control.Wish{Path: m.dir})
+	if err == nil || !strings.Contains(err.Error(), "others are being read") {
+		t.Errorf("%v", err)
+	}
+	if l, err := (remote{m.sup}).List(t.Context()); err != nil || len(l.Services) != 1 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
