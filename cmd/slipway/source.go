@@ -55,7 +55,7 @@ func (f *sourceFlags) builder(p *progress) (*build.Builder, error) {
 		layouts = append(layouts, f.cache)
 	}
 	for _, path := range layouts {
-		source, err := oci.OpenSource(path)
+		source, err := oci.OpenNamed(path)
 		if err != nil {
 			return nil, usageError{err}
 		}

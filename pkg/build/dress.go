@@ -3,6 +3,7 @@ package build
 import (
 	"archive/tar"
 	"fmt"
+	"path"
 
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
@@ -55,22 +56,56 @@ func fixed(resolv resolvConf) []struct {
 	}
 }
 
-// graft lays an image over a folder of the root, dressed as LinuxKit does.
+// graft lays an image over a directory of the root, dressed as LinuxKit does.
 func (l *layout) graft(dir string, image *tree.Tree, origin *tree.Origin, resolv resolvConf) error {
 	for _, path := range dropped {
 		image.Remove(path)
 	}
+	list := fixed(resolv)
+	for _, f := range list {
+		if err := prepare(image, f.path, f.entry); err != nil {
+			return fmt.Errorf("image %s: %w", oci.FullName(origin.Image), err)
+		}
+	}
 	if err := l.root.Graft(dir, image, origin); err != nil {
 		return err
 	}
-	for _, f := range fixed(resolv) {
+	for _, f := range list {
 		if f.path == "etc/mtab" && image.Lookup(f.path) != nil {
 			continue // the one file of these that LinuxKit leaves as it is
 		}
-		f.entry.ModTime, f.entry.Origin = tree.Epoch, origin
-		if err := l.root.Put(dir+"/"+f.path, f.entry); err != nil {
+		if err := l.putFixed(dir, image, f.path, f.entry, origin); err != nil {
 			return fmt.Errorf("image %s: %w", oci.FullName(origin.Image), err)
 		}
 	}
 	return nil
+}
+
+// prepare makes what a link leads to that an image has in the place of a
+// directory: in the image, as it could lead out of it anywhere else.
+func prepare(image *tree.Tree, path string, e tree.Entry) error {
+	n := image.Lookup(path)
+	if e.Type != tar.TypeDir || n == nil || n.Type != tar.TypeSymlink || isDir(image.Resolve(path)) {
+		return nil
+	}
+	e.ModTime = tree.Epoch
+	return image.PutDir(path, e)
+}
+
+func isDir(n *tree.Node) bool { return n != nil && n.IsDir() }
+
+// putFixed places what every image gets. A directory that the image has keeps its
+// mode and owner; only its time is set.
+func (l *layout) putFixed(dir string, image *tree.Tree, name string, e tree.Entry, origin *tree.Origin) error {
+	if have := image.Resolve(name); e.Type == tar.TypeDir && isDir(have) {
+		name, e = have.Path(), have.Entry
+	} else if parent := image.Resolve(path.Dir(name)); isDir(parent) {
+		name = path.Join(parent.Path(), path.Base(name))
+	}
+	e.ModTime, e.Origin = tree.Epoch, origin
+	name = path.Join(dir, name)
+	if e.Type == tar.TypeDir {
+		return l.root.PutDir(name, e)
+	}
+	return l.root.Put(name, e)
 }

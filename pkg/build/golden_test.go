@@ -23,21 +23,8 @@ import (
 	"slipway/pkg/build/yml"
 )
 
-// goldenDir is where the listings of LinuxKit's own builder lie.
-func goldenDir(t *testing.T) string {
-	shared := os.Getenv("SLIPWAY_SHARED")
-	if shared == "" {
-		shared = "../../../shared"
-	}
-	dir, err := filepath.Abs(filepath.Join(shared, "golden"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no listings of LinuxKit's builder at %s; set SLIPWAY_SHARED", dir)
-	}
-	return dir
-}
+// linuxkitDir holds the listings of LinuxKit's own builder.
+const linuxkitDir = "testdata/linuxkit"
 
 // goldenEntry is a line of the tar listing.
 type goldenEntry struct {
@@ -54,7 +41,10 @@ type golden struct {
 
 // TestLinuxKitLayouts builds what LinuxKit's tool was given, and compares.
 func TestLinuxKitLayouts(t *testing.T) {
-	dir := goldenDir(t)
+	dir, err := filepath.Abs(linuxkitDir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cases, err := filepath.Glob(filepath.Join(dir, "cases", "*.yml"))
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no cases in %s: %v", dir, err)

@@ -33,7 +33,7 @@ func (m *Machine) Shares() ([]Share, error) {
 	for _, n := range m.Root.Nodes() {
 		var origin tree.Origin
 		if n.Origin != nil {
-			origin = *n.Origin
+			origin = tree.Origin{Image: n.Origin.Image, Location: n.Origin.Location}
 		}
 		s := byOrigin[origin]
 		if s == nil {

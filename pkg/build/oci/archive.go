@@ -69,7 +69,7 @@ func (a *archive) list() error {
 		if len(a.members)+len(links) == maxMembers {
 			return fmt.Errorf("more than %d files", maxMembers)
 		}
-		name := path.Clean(strings.TrimPrefix(h.Name, "./"))
+		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
 		switch h.Typeflag {
 		case tar.TypeReg:
 			at, err := a.file.Seek(0, io.SeekCurrent)
@@ -80,7 +80,7 @@ func (a *archive) list() error {
 		case tar.TypeSymlink:
 			links[name] = path.Join(path.Dir(name), h.Linkname)
 		case tar.TypeLink:
-			links[name] = path.Clean(h.Linkname)
+			links[name] = strings.TrimPrefix(path.Clean("/"+h.Linkname), "/")
 		}
 	}
 	for name, target := range links {
@@ -93,11 +93,11 @@ func (a *archive) list() error {
 
 // refuseCompressed says what is wrong with a tar that is packed.
 func (a *archive) refuseCompressed() error {
-	magic := make([]byte, 4)
-	if _, err := a.file.ReadAt(magic, 0); err != nil && !errors.Is(err, io.EOF) {
+	info, err := a.file.Stat()
+	if err != nil {
 		return err
 	}
-	if decompressor(magic) != nil {
+	if unpack, err := compression(a.file, info.Size()); err == nil && unpack != nil {
 		return errors.New("a compressed tar; unpack it first (gunzip, unzstd), so that its layers can be read in place")
 	}
 	return nil
@@ -148,13 +148,15 @@ func (a *archive) open(h v1.Hash) (*Blob, error) {
 	}
 	m, ok := a.members[path.Join("blobs", h.Algorithm, h.Hex)]
 	if !ok {
-		return nil, fmt.Errorf("blob %s: %w", h, ErrNotFound)
+		return nil, &missingBlob{h.String(), a.file.Name()}
 	}
 	return &Blob{ReaderAt: io.NewSectionReader(a.file, m.at, m.size), Size: m.size}, nil
 }
 
-// Get finds an image by its annotation, or by its tag in a "docker save" tar.
+// Get finds an image by its annotation, by its digest, or by its tag in a "docker
+// save" tar.
 func (a *archive) Get(name string, platform v1.Platform) (*Image, error) {
+	full := FullName(name)
 	if a.index != nil {
 		img, err := find(a, a.index, name, platform)
 		if err == nil || !errors.Is(err, ErrNotFound) || a.saved == nil {
@@ -162,46 +164,87 @@ func (a *archive) Get(name string, platform v1.Platform) (*Image, error) {
 		}
 	}
 	for _, s := range a.saved {
+		if pin := pinOf(full); pin != "" && pin == a.idOf(s).String() {
+			return a.getSaved(s, full, platform)
+		}
 		for _, tag := range s.RepoTags {
-			if FullName(tag) == FullName(name) {
-				return a.loadSaved(s, FullName(name), platform)
+			if FullName(tag) == full {
+				return a.getSaved(s, full, platform)
 			}
 		}
 	}
-	return nil, fmt.Errorf("image %s: %w", FullName(name), ErrNotFound)
+	return nil, fmt.Errorf("image %s: %w", full, ErrNotFound)
+}
+
+// single is the one image of the archive.
+func (a *archive) single(platform v1.Platform) (*Image, error) {
+	switch {
+	case a.index != nil:
+		return single(a, a.index, platform)
+	case len(a.saved) == 1:
+		return a.loadSaved(a.saved[0], platform)
+	}
+	return nil, fmt.Errorf("holds %d images", len(a.saved))
+}
+
+func (a *archive) where() string { return a.file.Name() }
+
+// idOf is what "docker save" knows an image by: the digest of its configuration.
+func (a *archive) idOf(s savedImage) v1.Hash {
+	m, ok := a.members[path.Clean(s.Config)]
+	if !ok || m.size > maxDocument {
+		return v1.Hash{}
+	}
+	data, err := io.ReadAll(io.NewSectionReader(a.file, m.at, m.size))
+	if err != nil {
+		return v1.Hash{}
+	}
+	return hashOf(data)
 }
 
 // List names the images of the archive.
 func (a *archive) List() ([]Item, error) {
-	var items []Item
 	if a.index != nil {
-		items = itemsOf(a.index)
+		return itemsOf(a.index), nil
 	}
+	var items []Item
 	for _, s := range a.saved {
+		if len(s.RepoTags) == 0 {
+			items = append(items, Item{Digest: a.idOf(s)})
+		}
 		for _, tag := range s.RepoTags {
-			items = append(items, Item{Name: FullName(tag)})
+			items = append(items, Item{Name: FullName(tag), Ref: tag, Digest: a.idOf(s)})
 		}
 	}
 	return items, nil
 }
 
-// loadSaved makes an image of a "docker save" entry. Its layers are named by
-// path and have no digest of their own but the one of their content.
-func (a *archive) loadSaved(s savedImage, name string, platform v1.Platform) (*Image, error) {
-	config := &v1.ConfigFile{}
-	if _, ok := a.members[path.Clean(s.Config)]; !ok {
-		return nil, fmt.Errorf("image %s: no %s in the tar", name, s.Config)
-	}
-	if err := a.decode(path.Clean(s.Config), config); err != nil {
+func (a *archive) getSaved(s savedImage, name string, platform v1.Platform) (*Image, error) {
+	img, err := a.loadSaved(s, platform)
+	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", name, err)
 	}
-	if have := config.Platform(); !fits(have, platform) {
-		return nil, fmt.Errorf("image %s: %w for %s, only for %s", name, ErrNotFound, platform, have)
+	img.Name = name
+	return img, nil
+}
+
+// loadSaved makes an image of a "docker save" entry. Its layers are named by
+// path and have no digest of their own but the one of their content.
+func (a *archive) loadSaved(s savedImage, platform v1.Platform) (*Image, error) {
+	config := &v1.ConfigFile{}
+	if _, ok := a.members[path.Clean(s.Config)]; !ok {
+		return nil, fmt.Errorf("no %s in the tar", s.Config)
+	}
+	if err := a.decode(path.Clean(s.Config), config); err != nil {
+		return nil, err
+	}
+	if have := config.Platform(); !unsaid(have) && rank(*have, platform) < 0 {
+		return nil, onlyFor(platform, []v1.Platform{*have})
 	}
 	if len(s.Layers) != len(config.RootFS.DiffIDs) {
-		return nil, fmt.Errorf("image %s: manifest.json lists %d layers, the configuration %d", name, len(s.Layers), len(config.RootFS.DiffIDs))
+		return nil, fmt.Errorf("manifest.json lists %d layers, the configuration %d", len(s.Layers), len(config.RootFS.DiffIDs))
 	}
-	img := &Image{Name: name, Platform: config.Platform(), Config: config, Manifest: &v1.Manifest{}}
+	img := &Image{Platform: config.Platform(), Config: config, Manifest: &v1.Manifest{}}
 	byDiff := savedLayers{a, map[v1.Hash]string{}}
 	for n, diff := range config.RootFS.DiffIDs {
 		byDiff.paths[diff] = path.Clean(s.Layers[n])
@@ -219,7 +262,7 @@ type savedLayers struct {
 func (s savedLayers) open(h v1.Hash) (*Blob, error) {
 	m, ok := s.members[s.paths[h]]
 	if !ok {
-		return nil, fmt.Errorf("layer %s: %w", s.paths[h], ErrNotFound)
+		return nil, fmt.Errorf("layer %s is missing in %s", s.paths[h], s.file.Name())
 	}
 	return &Blob{ReaderAt: io.NewSectionReader(s.file, m.at, m.size), Size: m.size}, nil
 }

@@ -13,6 +13,16 @@ import (
 // ErrNotFound is what a source says of an image, or a blob, it does not have.
 var ErrNotFound = errors.New("not found")
 
+// missingBlob is one that a manifest names and that is not there.
+type missingBlob struct{ digest, where string }
+
+func (m *missingBlob) Error() string {
+	return fmt.Sprintf("blob %s is missing in %s", m.digest, m.where)
+}
+
+// Is makes it one of the things that are not found.
+func (m *missingBlob) Is(target error) bool { return target == ErrNotFound }
+
 // maxDocument bounds manifests, indexes and configurations.
 const maxDocument = 8 << 20
 
@@ -75,13 +85,10 @@ func (f folder) open(h v1.Hash) (*Blob, error) {
 	if err := checkHash(h); err != nil {
 		return nil, err
 	}
-	return openFile(f.path(h))
-}
-
-func openFile(path string) (*Blob, error) {
+	path := f.path(h)
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("blob %s: %w", filepath.Base(path), ErrNotFound)
+		return nil, &missingBlob{h.String(), f.dir}
 	}
 	if err != nil {
 		return nil, err

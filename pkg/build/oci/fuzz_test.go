@@ -32,6 +32,15 @@ func FuzzArchive(f *testing.F) {
 	}
 	add(map[string]string{"manifest.json": `[{"Config":"c","RepoTags":["a:1"],"Layers":["l"]}]`, "c": `{"rootfs":{"diff_ids":["sha256:00"]}}`, "l": ""})
 	add(map[string]string{"index.json": `{"manifests":[{"digest":"sha256:00","annotations":{"org.opencontainers.image.ref.name":"a"}}]}`})
+	layer := tarBytes(f, map[string]string{"f": "x"})
+	config := `{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["` + hashOf(layer).String() + `"]}}`
+	manifest := `{"schemaVersion":2,"config":{"digest":"` + hashOf([]byte(config)).String() + `"},"layers":[{"digest":"` + hashOf(layer).String() + `"}]}`
+	index := `{"schemaVersion":2,"manifests":[{"digest":"` + hashOf([]byte(manifest)).String() + `"}]}`
+	blob := func(text string) string { return "./blobs/sha256/" + hashOf([]byte(text)).Hex }
+	add(map[string]string{
+		"./index.json": `{"manifests":[{"digest":"` + hashOf([]byte(index)).String() + `","annotations":{"org.opencontainers.image.ref.name":"latest"}}]}`,
+		blob(index):    index, blob(manifest): manifest, blob(config): config, blob(string(layer)): string(layer),
+	})
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		name := filepath.Join(dir, "fuzz.tar")
@@ -46,8 +55,12 @@ func FuzzArchive(f *testing.F) {
 		if err != nil {
 			return
 		}
+		names := []string{"named"}
 		for _, item := range items {
-			img, err := source.Get(item.Name, amd64)
+			names = append(names, item.Name, "pinned@"+item.Digest.String())
+		}
+		for _, name := range names {
+			img, err := namedSource{source.(located), FullName("named")}.Get(name, amd64)
 			if err != nil {
 				continue
 			}

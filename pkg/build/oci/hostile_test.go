@@ -96,16 +96,16 @@ func TestHostileLayers(t *testing.T) {
 		layer []byte
 		want  string
 	}{
-		"leads out":       {headers(t, regular("../evil")), `"../evil"`},
-		"newline":         {headers(t, regular("../a\nb")), `"../a\nb"`},
-		"hard link out":   {headers(t, tar.Header{Name: "a", Linkname: "../../etc/passwd", Typeflag: tar.TypeLink}), "hard link"},
-		"huge size":       {headers(t, tar.Header{Name: "a", Size: 1 << 60, Typeflag: tar.TypeReg}, regular("b")), "unexpected EOF"},
-		"old sparse file": {headers(t, tar.Header{Name: "a", Typeflag: tar.TypeGNUSparse, Format: tar.FormatGNU}), "unknown type"},
-		"gzip bomb":       {bomb, "unpacks to more than the 3 MB"},
-		"zstd bomb":       {z.EncodeAll(make([]byte, 16<<20), nil), "unpacks to more than the 3 MB"},
-		"zstd window":     {zstdWindow(), "unpack"},
-		"cut gzip":        {bomb[:1000], "unpack"},
-		"no tar":          {[]byte(strings.Repeat("text ", 300)), "read tar"},
+		"leads out":     {headers(t, regular("../evil")), `"../evil"`},
+		"newline":       {headers(t, regular("../a\nb")), `"../a\nb"`},
+		"hard link out": {headers(t, tar.Header{Name: "a", Linkname: "../../etc/passwd", Typeflag: tar.TypeLink}), "hard link"},
+		"huge size":     {headers(t, tar.Header{Name: "a", Size: 1 << 60, Typeflag: tar.TypeReg}, regular("b")), "unexpected EOF"},
+		"unknown type":  {headers(t, tar.Header{Name: "a", Typeflag: 'Z'}), "unknown type"},
+		"gzip bomb":     {bomb, "unpacks to more than the 3 MB"},
+		"zstd bomb":     {z.EncodeAll(make([]byte, 16<<20), nil), "unpacks to more than the 3 MB"},
+		"zstd window":   {zstdWindow(), "unpack"},
+		"cut gzip":      {bomb[:1000], "unpack"},
+		"no tar":        {[]byte(strings.Repeat("text ", 300)), `neither a tar nor gzip nor zstd: it begins with "text text`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,15 +1,13 @@
 package oci
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // Image is an image whose manifest and configuration have been read; its
@@ -23,8 +21,9 @@ type Image struct {
 	// Local images were built on this machine.
 	Local bool
 
-	// index is the index that lists the manifest for several platforms, if any.
-	index *v1.Hash
+	// via are the indexes that the manifest was found through, the outermost
+	// first.
+	via   []v1.Hash
 	blobs blobs
 	open  []io.Closer
 }
@@ -32,107 +31,81 @@ type Image struct {
 // find looks a name up in an index and picks the platform.
 func find(from blobs, index *v1.IndexManifest, name string, platform v1.Platform) (*Image, error) {
 	want := FullName(name)
-	miss := fmt.Errorf("image %s: %w", want, ErrNotFound)
+	img, err := load(from, named(from, index, want), platform)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", want, err)
+	}
+	if pin := pinOf(want); pin != "" && !img.is(pin) {
+		return nil, fmt.Errorf("image %s: what goes by that name here has the digest %s", want, img.Digest)
+	}
+	img.Name = want
+	return img, nil
+}
+
+// named are the descriptors of an index that a full name means. A name that is
+// pinned means its digest, whatever it goes by, and listed or not.
+func named(from blobs, index *v1.IndexManifest, want string) []v1.Descriptor {
+	var list []v1.Descriptor
+	pin := pinOf(want)
 	for _, d := range index.Manifests {
-		if !goesBy(d, want) {
-			continue
+		if nameOf(d) == want || pin != "" && pin == d.Digest.String() {
+			list = append(list, d)
 		}
-		if !fits(d.Platform, platform) {
-			miss = fmt.Errorf("image %s: %w for %s, only for %s", want, ErrNotFound, platform, d.Platform)
-			continue
-		}
-		img, err := load(from, d, platform)
-		if err != nil {
-			err = fmt.Errorf("image %s: %w", want, err)
-			if !errors.Is(err, ErrNotFound) {
-				return nil, err
-			}
-			miss = err
-			continue
-		}
-		if pin := pinOf(want); pin != "" && pin != img.Digest.String() && (img.index == nil || pin != img.index.String()) {
-			return nil, fmt.Errorf("image %s: what goes by that name here has the digest %s", want, d.Digest)
-		}
-		img.Name, img.Local = want, d.Annotations[InputsAnnotation] != ""
-		return img, nil
 	}
-	return nil, miss
+	if h, err := v1.NewHash(pin); err == nil && len(list) == 0 {
+		if b, err := from.open(h); err == nil {
+			_ = b.Close()
+			list = append(list, v1.Descriptor{Digest: h})
+		}
+	}
+	return list
 }
 
-// goesBy tells whether a descriptor is what a full name means: it has that
-// name, or the name is pinned to its digest.
-func goesBy(d v1.Descriptor, want string) bool {
-	have := nameOf(d)
-	return have == want || have != "" && pinOf(want) == d.Digest.String() && repository(have) == repository(want)
+// is tells whether a digest is that of the image, or of an index it is in.
+func (i *Image) is(digest string) bool {
+	return i.Digest.String() == digest || slices.ContainsFunc(i.via, func(h v1.Hash) bool { return h.String() == digest })
 }
 
-// load reads the manifest a descriptor names, through an index if it is one.
-func load(from blobs, d v1.Descriptor, platform v1.Platform) (*Image, error) {
-	var via *v1.Hash
-	for depth := 0; isIndex(d.MediaType); depth++ {
-		if depth == 4 {
-			return nil, errors.New("indexes nest too deeply")
-		}
-		data, err := document(from, d.Digest)
-		if err != nil {
-			return nil, err
-		}
-		index, err := v1.ParseIndexManifest(bytes.NewReader(data))
-		if err != nil {
-			return nil, fmt.Errorf("index %s: %w", d.Digest, err)
-		}
-		h := d.Digest
-		via = &h
-		if d, err = pick(index, platform); err != nil {
-			return nil, err
-		}
+// load reads the image for a platform that one of the descriptors leads to.
+func load(from blobs, list []v1.Descriptor, platform v1.Platform) (*Image, error) {
+	if len(list) == 0 {
+		return nil, ErrNotFound
 	}
-	data, err := document(from, d.Digest)
-	if errors.Is(err, ErrNotFound) && via != nil {
-		return nil, fmt.Errorf("%w for %s, only its index", ErrNotFound, platform)
+	c := &chooser{
+		platform: platform,
+		manifest: func(d v1.Descriptor) ([]byte, error) { return document(from, d.Digest) },
+		config:   func(_ v1.Descriptor, m *v1.Manifest) (*v1.ConfigFile, error) { return readConfig(from, m) },
 	}
+	found, err := c.choose(list, nil)
 	if err != nil {
 		return nil, err
 	}
-	img := &Image{Digest: d.Digest, Platform: d.Platform, index: via, blobs: from}
-	if img.Manifest, err = v1.ParseManifest(bytes.NewReader(data)); err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	img := &Image{
+		Digest: found.Digest, Platform: found.Platform, Manifest: found.manifest, via: found.via, blobs: from,
+		Local: found.listed.Annotations[InputsAnnotation] != "",
 	}
-	return img, img.readConfig()
-}
-
-func isIndex(t types.MediaType) bool {
-	return t == types.OCIImageIndex || t == types.DockerManifestList
-}
-
-// pick chooses the manifest for a platform, passing over attestations.
-func pick(index *v1.IndexManifest, platform v1.Platform) (v1.Descriptor, error) {
-	var have []string
-	for _, d := range index.Manifests {
-		if d.Platform != nil && d.Platform.OS == "unknown" {
-			continue
-		}
-		if fits(d.Platform, platform) {
-			return d, nil
-		}
-		have = append(have, d.Platform.String())
+	if img.Config, err = readConfig(from, img.Manifest); err != nil {
+		return nil, err
 	}
-	return v1.Descriptor{}, fmt.Errorf("%w for %s, only for %s", ErrNotFound, platform, strings.Join(have, ", "))
+	if unsaid(img.Platform) {
+		img.Platform = img.Config.Platform()
+	}
+	return img, nil
 }
 
-func (i *Image) readConfig() error {
-	data, err := document(i.blobs, i.Manifest.Config.Digest)
+func readConfig(from blobs, m *v1.Manifest) (*v1.ConfigFile, error) {
+	data, err := document(from, m.Config.Digest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	i.Config = &v1.ConfigFile{}
-	if err := json.Unmarshal(data, i.Config); err != nil {
-		return fmt.Errorf("configuration %s: %w", i.Manifest.Config.Digest, err)
+	config := &v1.ConfigFile{}
+	if err := json.Unmarshal(data, config); err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", m.Config.Digest, err)
 	}
-	if n, m := len(i.Manifest.Layers), len(i.Config.RootFS.DiffIDs); n != m {
-		return fmt.Errorf("the manifest lists %d layers, the configuration %d", n, m)
+	if n, m := len(m.Layers), len(config.RootFS.DiffIDs); n != m {
+		return nil, fmt.Errorf("the manifest lists %d layers, the configuration %d", n, m)
 	}
-	return nil
+	return config, nil
 }
 
 // Close closes the layers that were opened.

@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -10,8 +9,6 @@ import (
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"slipway/pkg/build/tree"
 )
@@ -24,18 +21,19 @@ const maxLayers = 512
 // used.
 func (i *Image) Tree(ctx context.Context, limits tree.Limits) (*tree.Tree, error) {
 	t := tree.New()
-	origin := &tree.Origin{Image: i.Name}
+	t.Scratch = i.Scratch
 	if n := len(i.Manifest.Layers); n > maxLayers {
 		return nil, fmt.Errorf("image %s: %d layers, more than the %d allowed", i.Name, n, maxLayers)
 	}
 	for n, d := range i.Manifest.Layers {
+		origin := &tree.Origin{Image: i.Name, Layer: fmt.Sprintf("layer %d (%.19s)", n+1, d.Digest)}
 		layer, err := i.layer(ctx, d, i.Config.RootFS.DiffIDs[n], limits)
 		if err == nil {
 			limits.Bytes -= layer.Size()
 			err = t.AddLayer(layer, origin, limits)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("image %s: layer %d (%.19s): %w", i.Name, n+1, d.Digest, damaged(i.blobs, d.Digest, err))
+			return nil, fmt.Errorf("image %s: %s: %w", i.Name, origin.Layer, damaged(i.blobs, d.Digest, err))
 		}
 	}
 	return t, nil
@@ -52,27 +50,38 @@ func (i *Image) layer(ctx context.Context, d v1.Descriptor, diff v1.Hash, limits
 	if d.Size > 0 && d.Size != blob.Size {
 		return nil, fmt.Errorf("%d bytes stored, the manifest says %d", blob.Size, d.Size)
 	}
-	magic := make([]byte, 4)
-	if _, err := blob.ReadAt(magic, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+	decompress, err := compression(blob, blob.Size)
+	if err != nil {
+		// What is there may be damaged, or an error page: that is told first.
+		if wrong := verify(contextReader{ctx, blob.Reader()}, d.Digest); d.Digest != diff && wrong != nil {
+			return nil, wrong
+		}
+		return nil, fmt.Errorf("%w (its media type is %q)", err, d.MediaType)
 	}
-	decompress := decompressor(magic)
 	if decompress == nil {
-		if blob.Size > limits.Bytes {
-			return nil, tooLarge(limits)
-		}
-		if !i.blobs.trusted() {
-			if err := verify(blob.Reader(), diff); err != nil {
-				return nil, err
-			}
-		}
-		return blob.Reader(), nil
+		return i.plain(ctx, blob, d.Digest, diff, limits)
 	}
 	if layer, err := i.keptLayer(ctx, blob, d.Digest, diff, limits); layer != nil || err != nil {
 		return layer, err
 	}
 	in := contextReader{ctx, blob.Reader()}
 	return i.unpack(in, decompress, d.Digest, diff, limits)
+}
+
+// plain checks a layer that is stored as it is.
+func (i *Image) plain(ctx context.Context, blob *Blob, digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+	if blob.Size > limits.Bytes {
+		return nil, tooLarge(limits)
+	}
+	if !i.blobs.trusted() {
+		if err := verify(contextReader{ctx, blob.Reader()}, digest); err != nil {
+			return nil, err
+		}
+	}
+	if digest != diff {
+		return nil, fmt.Errorf("unpacked it has the digest %s, the configuration says %s", digest, diff)
+	}
+	return blob.Reader(), nil
 }
 
 // keptLayer is the layer as an earlier build has unpacked it, nil if there is
@@ -97,7 +106,7 @@ func (i *Image) keptLayer(ctx context.Context, blob *Blob, digest, diff v1.Hash,
 	return io.NewSectionReader(file, 0, info.Size()), nil
 }
 
-func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, error), digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+func (i *Image) unpack(blob io.Reader, decompress unpacker, digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
 	file, kept := i.blobs.unpacked().create(), true
 	if file == nil {
 		var err error
@@ -133,7 +142,7 @@ func (i *Image) unpack(blob io.Reader, decompress func(io.Reader) (io.Reader, er
 }
 
 // expand unpacks to w, up to a limit.
-func expand(w io.Writer, in io.Reader, decompress func(io.Reader) (io.Reader, error), limits tree.Limits) (int64, error) {
+func expand(w io.Writer, in io.Reader, decompress unpacker, limits tree.Limits) (int64, error) {
 	r, err := decompress(in)
 	if err != nil {
 		return 0, fmt.Errorf("unpack: %w", err)
@@ -152,6 +161,16 @@ func tooLarge(limits tree.Limits) error {
 	return fmt.Errorf("unpacks to more than the %d MB that are left for the image", limits.Bytes>>20)
 }
 
+// Scratch makes a file for contents of the image that do not lie in it as they
+// are. It goes when the image is closed.
+func (i *Image) Scratch() (*os.File, error) {
+	file, err := scratch()
+	if err == nil {
+		i.open = append(i.open, file)
+	}
+	return file, err
+}
+
 // scratch is a file that has no name and so cannot be left behind. It may be
 // large, and /tmp may be memory: so /var/tmp, unless TMPDIR says otherwise.
 func scratch() (*os.File, error) {
@@ -167,19 +186,6 @@ func scratch() (*os.File, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil
-}
-
-func decompressor(magic []byte) func(io.Reader) (io.Reader, error) {
-	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		return func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }
-	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		return func(r io.Reader) (io.Reader, error) {
-			// One frame must not ask for more memory than images use.
-			return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(128<<20))
-		}
-	}
-	return nil
 }
 
 // contextReader stops a long read when the build is interrupted.

@@ -58,10 +58,22 @@ func (l *Layout) Dir() string { return l.dir }
 
 // Item is an image that a layout lists.
 type Item struct {
-	Name        string // full name
+	Name        string // full name; empty if the layout has none
+	Ref         string // what stands in the layout for a name: it may be a tag alone
 	Digest      v1.Hash
 	Platform    *v1.Platform
 	Annotations map[string]string
+}
+
+func (i Item) String() string {
+	text := i.Digest.String()
+	if i.Ref != "" {
+		text = i.Ref + " " + text
+	}
+	if !unsaid(i.Platform) {
+		text += " (" + describe(*i.Platform) + ")"
+	}
+	return text
 }
 
 // List names the layout's images in the order of its index.
@@ -76,7 +88,9 @@ func (l *Layout) List() ([]Item, error) {
 func itemsOf(index *v1.IndexManifest) []Item {
 	var items []Item
 	for _, d := range index.Manifests {
-		items = append(items, Item{Name: nameOf(d), Digest: d.Digest, Platform: d.Platform, Annotations: d.Annotations})
+		if !isAttestation(d) {
+			items = append(items, Item{Name: nameOf(d), Ref: refOf(d), Digest: d.Digest, Platform: d.Platform, Annotations: d.Annotations})
+		}
 	}
 	return items
 }
@@ -100,6 +114,17 @@ func (l *Layout) Get(name string, platform v1.Platform) (*Image, error) {
 	}
 	return img, nil
 }
+
+// single is the one image of the layout.
+func (l *Layout) single(platform v1.Platform) (*Image, error) {
+	index, err := l.index()
+	if err != nil {
+		return nil, err
+	}
+	return single(l.folder, index, platform)
+}
+
+func (l *Layout) where() string { return l.dir }
 
 func (l *Layout) index() (*v1.IndexManifest, error) {
 	empty := &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
@@ -126,17 +151,19 @@ func (l *Layout) Put(name string, img v1.Image, annotations map[string]string) e
 	return l.list(name, *d, d.Platform, annotations)
 }
 
-// putIndexed writes an image of one platform and lists the index it came
-// through, which an OCI volume keeps.
-func (l *Layout) putIndexed(name string, img v1.Image, via *remote.Descriptor) error {
+// putIndexed writes an image of one platform and lists the outermost of the
+// indexes it came through, which an OCI volume keeps.
+func (l *Layout) putIndexed(name string, img v1.Image, via []*remote.Descriptor) error {
 	d, err := l.writeImage(img)
-	if err == nil {
-		err = l.writeDocument(via.Manifest)
+	for _, index := range via {
+		if err == nil {
+			err = l.writeDocument(index.Manifest)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("store image %s: %w", name, err)
 	}
-	entry := v1.Descriptor{MediaType: via.MediaType, Size: via.Size, Digest: via.Digest}
+	entry := v1.Descriptor{MediaType: via[0].MediaType, Size: via[0].Size, Digest: via[0].Digest}
 	return l.list(name, entry, d.Platform, nil)
 }
 
@@ -188,14 +215,19 @@ func samePlatform(a, b *v1.Platform) bool {
 
 // nameOf is the full name a descriptor carries, "" if none.
 func nameOf(d v1.Descriptor) string {
-	name := d.Annotations[NameAnnotation]
-	if name == "" {
-		name = d.Annotations[refAnnotation]
-	}
+	name := refOf(d)
 	if name == "" {
 		return ""
 	}
 	return FullName(name)
+}
+
+// refOf is what a descriptor carries for a name, or as a tag.
+func refOf(d v1.Descriptor) string {
+	if name := d.Annotations[NameAnnotation]; name != "" {
+		return name
+	}
+	return d.Annotations[refAnnotation]
 }
 
 func hashOf(data []byte) v1.Hash {

@@ -17,15 +17,21 @@ import (
 // "docker.io/library/alpine:latest", "slipway/init:v0.1" is
 // "docker.io/slipway/init:v0.1".
 func FullName(name string) string {
+	name = Expand(name)
+	if last := name[strings.LastIndex(name, "/")+1:]; !strings.ContainsAny(last, ":@") {
+		name += ":latest"
+	}
+	return name
+}
+
+// Expand is FullName without the tag that is not there.
+func Expand(name string) string {
 	parts := strings.Split(name, "/")
 	switch {
 	case len(parts) == 1:
 		name = "docker.io/library/" + name
 	case len(parts) == 2 && !strings.ContainsAny(parts[0], ".:") && parts[0] != "localhost":
 		name = "docker.io/" + name
-	}
-	if last := name[strings.LastIndex(name, "/")+1:]; !strings.ContainsAny(last, ":@") {
-		name += ":latest"
 	}
 	return name
 }
@@ -62,14 +68,4 @@ func ParsePlatform(s string) (v1.Platform, error) {
 		p.Variant = parts[2]
 	}
 	return p, nil
-}
-
-// fits tells whether an image made for have runs on want. An image that does
-// not say what it is made for is taken at its word.
-func fits(have *v1.Platform, want v1.Platform) bool {
-	if have == nil || have.Architecture == "" {
-		return true
-	}
-	return (have.OS == "" || have.OS == want.OS) && have.Architecture == want.Architecture &&
-		(want.Variant == "" || have.Variant == "" || have.Variant == want.Variant)
 }

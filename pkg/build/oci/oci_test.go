@@ -28,6 +28,11 @@ var amd64 = v1.Platform{OS: "linux", Architecture: "amd64"}
 
 func tarOf(t *testing.T, files map[string]string) []byte {
 	t.Helper()
+	return tarBytes(t, files)
+}
+
+func tarBytes(t testing.TB, files map[string]string) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for name, text := range files {
@@ -325,6 +330,78 @@ func TestSharedLayersOfDockerSave(t *testing.T) {
 	}
 	if got := textIn(t, img, "f"); got != "shared" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestArchives reads tars as tools write them: the layout below ./, that of newer
+// engines beside manifest.json, and an image without a tag.
+func TestArchives(t *testing.T) {
+	f := newFake(t)
+	img := f.image("amd64", "one")
+	f.layout(img)
+	layout := map[string]string{}
+	blobs, err := filepath.Glob(f.dir + "/blobs/sha256/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(blobs, f.dir+"/index.json") {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		layout[strings.TrimPrefix(file, f.dir+"/")] = string(data)
+	}
+	prefixed := func(prefix string) map[string]string {
+		out := map[string]string{}
+		for name, text := range layout {
+			out[prefix+name] = text
+		}
+		return out
+	}
+	layer := string(tarOf(t, map[string]string{"f": "one"}))
+	config := fmt.Sprintf(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":["%s"]}}`, hashOf([]byte(layer)))
+	saved := func(tags string) map[string]string {
+		return map[string]string{"a.json": config, "b/layer.tar": layer, "manifest.json": `[{"Config":"a.json","RepoTags":` + tags + `,"Layers":["b/layer.tar"]}]`}
+	}
+	both := prefixed("")
+	for name, text := range saved(`["some/app:1"]`) {
+		both[name] = text
+	}
+	for name, c := range map[string]struct {
+		files    map[string]string
+		oci, ask string
+	}{
+		"layout":                {prefixed(""), "app=", "app"},
+		"layout below ./":       {prefixed("./"), "app=", "app"},
+		"layout below /":        {prefixed("/"), "app=", "app"},
+		"layout, by digest":     {prefixed("./"), "", "app@" + img.Digest.String()},
+		"both":                  {both, "", "some/app:1"},
+		"saved, below ./":       {map[string]string{"./a.json": config, "./b/layer.tar": layer, "./manifest.json": saved(`["some/app:1"]`)["manifest.json"]}, "", "some/app:1"},
+		"saved without a tag":   {saved("null"), "app=", "app"},
+		"saved, by its id":      {saved("null"), "", "app@" + hashOf([]byte(config)).String()},
+		"saved, by another tag": {saved(`["some/app:1"]`), "app=", "app"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "images.tar")
+			if err := os.WriteFile(file, tarOf(t, c.files), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			source, err := OpenNamed(c.oci + file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			img, err := source.Get(c.ask, amd64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := textIn(t, img, "f"); got != "one" || img.Name != FullName(c.ask) {
+				t.Errorf("got %q of %s", got, img.Name)
+			}
+			err = use(&Finder{Layouts: []Source{source}, Store: OpenLayout(t.TempDir(), true)}, "other")
+			if err == nil || !strings.Contains(err.Error(), file+" holds ") || !strings.Contains(err.Error(), "sha256:") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

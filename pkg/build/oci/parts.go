@@ -14,7 +14,7 @@ type Part struct {
 }
 
 // Parts opens the blobs an image consists of: configuration, layers, manifest,
-// and the index it was found through, if any. They are closed with the image.
+// and the indexes it was found through, if any. They are closed with the image.
 func (i *Image) Parts() ([]Part, error) {
 	if i.Digest.Hex == "" {
 		return nil, fmt.Errorf("image %s: a tar of docker save has no manifest to keep", i.Name)
@@ -23,10 +23,7 @@ func (i *Image) Parts() ([]Part, error) {
 	for _, l := range i.Manifest.Layers {
 		digests = append(digests, l.Digest)
 	}
-	digests = append(digests, i.Digest)
-	if i.index != nil {
-		digests = append(digests, *i.index)
-	}
+	digests = append(append(digests, i.Digest), i.via...)
 	var parts []Part
 	for _, d := range digests {
 		b, err := i.blobs.open(d)
@@ -42,12 +39,12 @@ func (i *Image) Parts() ([]Part, error) {
 	return parts, nil
 }
 
-// Descriptor is the entry for the image in a layout's index: the index it was
-// found through, else its manifest.
+// Descriptor is the entry for the image in a layout's index: the outermost index
+// it was found through, else its manifest.
 func (i *Image) Descriptor() v1.Descriptor {
 	d := v1.Descriptor{Annotations: map[string]string{refAnnotation: i.Name}}
-	if i.index != nil {
-		d.MediaType, d.Digest = "application/vnd.oci.image.index.v1+json", *i.index
+	if len(i.via) > 0 {
+		d.MediaType, d.Digest = "application/vnd.oci.image.index.v1+json", i.via[0]
 		return d
 	}
 	d.MediaType, d.Digest, d.Platform = i.Manifest.MediaType, i.Digest, i.Platform

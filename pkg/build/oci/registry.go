@@ -65,11 +65,8 @@ func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, p
 	if err != nil {
 		return err
 	}
-	found, err := remote.Get(ref, remote.WithContext(ctx), remote.WithPlatform(platform), remote.WithTransport(client.Transport))
-	if err != nil {
-		return err
-	}
-	img, err := found.Image()
+	s := &search{options: []remote.Option{remote.WithContext(ctx), remote.WithTransport(client.Transport)}, repo: ref.Context(), found: map[v1.Hash]*remote.Descriptor{}}
+	img, via, err := s.find(ref, platform)
 	if err != nil {
 		return err
 	}
@@ -86,10 +83,56 @@ func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, p
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if !found.MediaType.IsIndex() {
+	if len(via) == 0 {
 		return store.Put(full, img, nil)
 	}
-	return store.putIndexed(full, img, found)
+	return store.putIndexed(full, img, via)
+}
+
+// search looks for an image in a registry.
+type search struct {
+	options []remote.Option
+	repo    name.Repository
+	found   map[v1.Hash]*remote.Descriptor
+}
+
+// find gives the image for a platform, and the indexes that led to it.
+func (s *search) find(ref name.Reference, platform v1.Platform) (v1.Image, []*remote.Descriptor, error) {
+	top, err := remote.Get(ref, s.options...)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.found[top.Digest] = top
+	c := &chooser{platform: platform, manifest: s.manifest, config: s.config}
+	chosen, err := c.choose([]v1.Descriptor{{MediaType: top.MediaType, Digest: top.Digest}}, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	var via []*remote.Descriptor
+	for _, h := range chosen.via {
+		via = append(via, s.found[h])
+	}
+	img, err := s.found[chosen.Digest].Image()
+	return img, via, err
+}
+
+func (s *search) manifest(d v1.Descriptor) ([]byte, error) {
+	if s.found[d.Digest] == nil {
+		got, err := remote.Get(s.repo.Digest(d.Digest.String()), s.options...)
+		if err != nil {
+			return nil, err
+		}
+		s.found[d.Digest] = got
+	}
+	return s.found[d.Digest].Manifest, nil
+}
+
+func (s *search) config(d v1.Descriptor, _ *v1.Manifest) (*v1.ConfigFile, error) {
+	img, err := s.found[d.Digest].Image()
+	if err != nil {
+		return nil, err
+	}
+	return img.ConfigFile()
 }
 
 // again are what a server answers that may do better a moment later.

@@ -34,6 +34,101 @@ func OpenSource(path string) (Source, error) {
 	return OpenLayout(path, false), nil
 }
 
+// located is a source that can be told by its place, and whose one image can be
+// had without a name.
+type located interface {
+	Source
+	where() string
+	single(v1.Platform) (*Image, error)
+}
+
+// OpenNamed opens what --oci names as PATH, or as NAME=PATH for the one image
+// there.
+func OpenNamed(text string) (Source, error) {
+	name, path, ok := strings.Cut(text, "=")
+	if _, err := os.Stat(text); err == nil || !ok || name == "" {
+		return OpenSource(text)
+	}
+	source, err := OpenSource(path)
+	if err != nil {
+		return nil, err
+	}
+	return namedSource{source.(located), FullName(name)}, nil
+}
+
+// namedSource gives a name to the one image of a source.
+type namedSource struct {
+	located
+	name string
+}
+
+func (n namedSource) Get(name string, platform v1.Platform) (*Image, error) {
+	if FullName(name) != n.name {
+		return n.located.Get(name, platform)
+	}
+	img, err := n.single(platform)
+	if err != nil {
+		return nil, fmt.Errorf("image %s in %s: %w", n.name, n.where(), err)
+	}
+	img.Name = n.name
+	return img, nil
+}
+
+// List names the image, too.
+func (n namedSource) List() ([]Item, error) {
+	items, err := n.located.List()
+	if len(items) == 1 {
+		items[0].Name = n.name
+	}
+	return items, err
+}
+
+// single is the image of an index that holds no other: one name at most, and for
+// each platform one digest.
+func single(from blobs, index *v1.IndexManifest, platform v1.Platform) (*Image, error) {
+	var list []v1.Descriptor
+	names, digests := map[string]bool{}, map[string]v1.Hash{}
+	several := false
+	for _, d := range index.Manifests {
+		if isAttestation(d) {
+			continue
+		}
+		list = append(list, d)
+		names[refOf(d)] = true
+		key := ""
+		if !unsaid(d.Platform) {
+			key = describe(*d.Platform)
+		}
+		if other, ok := digests[key]; ok && other != d.Digest {
+			several = true
+		}
+		digests[key] = d.Digest
+	}
+	if several || len(names) > 1 {
+		return nil, fmt.Errorf("several images, of which a name with a digest (NAME@sha256:...) means one: %s", contents(itemsOf(index)))
+	}
+	return load(from, list, platform)
+}
+
+// maxListed is how many images a message names.
+const maxListed = 8
+
+// contents lists images for a message.
+func contents(items []Item) string {
+	var all []string
+	for i, item := range items {
+		if i == maxListed {
+			all = append(all, fmt.Sprintf("and %d more", len(items)-i))
+			break
+		}
+		all = append(all, item.String())
+	}
+	if len(all) == 0 {
+		return "no image"
+	}
+	return strings.Join(all, ", ")
+}
+
 // Finder looks for images in one source after the other, last in a registry.
 type Finder struct {
 	Layouts []Source  // as named on the command line
@@ -62,12 +157,26 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*I
 		misses = append(misses, err)
 	}
 	if f.Remote == nil {
-		return nil, reason(name, misses)
+		return nil, f.holdings(reason(name, misses))
 	}
 	if err := f.Remote.Fetch(ctx, name, platform, f.Store); err != nil {
-		return nil, err
+		return nil, f.holdings(err)
 	}
 	return f.Store.Get(name, platform)
+}
+
+// holdings adds to an error what the layouts hold that were named.
+func (f *Finder) holdings(err error) error {
+	for _, s := range f.Layouts {
+		l, ok := s.(located)
+		if !ok {
+			continue
+		}
+		if items, listErr := l.List(); listErr == nil {
+			err = fmt.Errorf("%w; %s holds %s", err, l.where(), contents(items))
+		}
+	}
+	return err
 }
 
 // reason prefers what says more than "not found".
@@ -89,7 +198,9 @@ func (f *Finder) Names() []string {
 			continue // Get has told
 		}
 		for _, item := range items {
-			names = append(names, item.Name)
+			if item.Name != "" {
+				names = append(names, item.Name)
+			}
 		}
 	}
 	return names

@@ -131,17 +131,21 @@ var mountPoints = []struct {
 	{"sys", 0o755}, {"tmp", 0o1777}, {"var", 0o755},
 }
 
-// squashNodes are rootNodes and the folders that a read-only root must have.
+// squashNodes are rootNodes and the directories that a read-only root must have:
+// where a link is in such a place, the one that it leads to.
 func squashNodes(t *tree.Tree) ([]*tree.Node, error) {
-	missing := tree.New()
+	whole := t
 	for _, m := range mountPoints {
-		if n := t.Lookup(m.path); n != nil {
+		if t.Resolve(m.path) != nil {
 			continue
 		}
+		if whole == t {
+			whole = t.Clone() // other formats are written of t as it is
+		}
 		e := tree.Entry{Type: tar.TypeDir, Mode: m.mode, ModTime: tree.Epoch}
-		if err := missing.Put(m.path, e); err != nil {
+		if err := whole.PutDir(m.path, e); err != nil {
 			return nil, err
 		}
 	}
-	return append(rootNodes(t), missing.Nodes()...), nil
+	return rootNodes(whole), nil
 }

@@ -82,11 +82,11 @@ func TestBombs(t *testing.T) {
 		header func(n int) *tar.Header
 		want   string
 	}{
-		"entries":    {func(n int) *tar.Header { return &tar.Header{Name: fmt.Sprintf("f%09d", n), Typeflag: tar.TypeReg} }, "entries"},
-		"folders":    {func(n int) *tar.Header { return &tar.Header{Name: fmt.Sprintf("%09d/", n), Typeflag: tar.TypeDir} }, "entries"},
-		"duplicates": {func(n int) *tar.Header { return &tar.Header{Name: "f", Typeflag: tar.TypeReg, Mode: int64(n % 512)} }, "entries"},
-		"whiteouts":  {func(n int) *tar.Header { return &tar.Header{Name: fmt.Sprintf(".wh.%09d", n), Typeflag: tar.TypeReg} }, "entries"},
-		"opaque":     {func(int) *tar.Header { return &tar.Header{Name: "d/.wh..wh..opq", Typeflag: tar.TypeReg} }, "entries"},
+		"entries":     {func(n int) *tar.Header { return &tar.Header{Name: fmt.Sprintf("f%09d", n), Typeflag: tar.TypeReg} }, "entries"},
+		"directories": {func(n int) *tar.Header { return &tar.Header{Name: fmt.Sprintf("%09d/", n), Typeflag: tar.TypeDir} }, "entries"},
+		"duplicates":  {func(n int) *tar.Header { return &tar.Header{Name: "f", Typeflag: tar.TypeReg, Mode: int64(n % 512)} }, "entries"},
+		"whiteouts":   {func(n int) *tar.Header { return &tar.Header{Name: fmt.Sprintf(".wh.%09d", n), Typeflag: tar.TypeReg} }, "entries"},
+		"opaque":      {func(int) *tar.Header { return &tar.Header{Name: "d/.wh..wh..opq", Typeflag: tar.TypeReg} }, "entries"},
 		"devices": {func(n int) *tar.Header {
 			return &tar.Header{Name: fmt.Sprintf("d%09d", n), Typeflag: tar.TypeBlock, Devminor: 1}
 		}, "entries"},
@@ -96,6 +96,18 @@ func TestBombs(t *testing.T) {
 		"depth": {func(n int) *tar.Header {
 			return &tar.Header{Name: fmt.Sprintf("%s%09d", deep, n), Typeflag: tar.TypeReg, Format: tar.FormatPAX}
 		}, "attributes of more than"},
+		"directories without entries": {func(n int) *tar.Header {
+			return &tar.Header{Name: fmt.Sprintf("%09d/%sf", n, strings.Repeat("d/", 40)), Typeflag: tar.TypeReg}
+		}, "entries"},
+		"directories behind links": {func(n int) *tar.Header {
+			switch {
+			case n == 0:
+				return &tar.Header{Name: "l", Linkname: "m/" + strings.Repeat("d/", 48), Typeflag: tar.TypeSymlink}
+			case n%2 == 1:
+				return &tar.Header{Name: "m", Linkname: fmt.Sprintf("%09d", n), Typeflag: tar.TypeSymlink}
+			}
+			return &tar.Header{Name: "l/f", Typeflag: tar.TypeReg}
+		}, "entries"},
 		"links": {func(n int) *tar.Header {
 			return &tar.Header{Name: fmt.Sprintf("%0200d", n), Linkname: link, Typeflag: tar.TypeSymlink, Format: tar.FormatPAX}
 		}, "attributes of more than"},
@@ -128,6 +140,16 @@ func TestHideOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := listing(t, tr); got != "d/" {
+		t.Errorf("got %.80s", got)
+	}
+	for i := range upper {
+		upper[i] = file(".wh.d", "")
+	}
+	tr, err = stack(t, lower, append([]entry{file("d/own", "")}, upper...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := listing(t, tr); got != "d/ d/own=" {
 		t.Errorf("got %.80s", got)
 	}
 }

@@ -5,51 +5,60 @@ import (
 	"fmt"
 )
 
-// Graft lays another tree over the folder dir. Hard links stay links among
-// themselves, never to another copy of the same image.
+// Graft lays another tree over the directory dir. Hard links stay links among
+// themselves, never to another copy of the same image. Of what the layers of an
+// image replaced there is no trace in LinuxKit's tar either.
 func (t *Tree) Graft(dir string, src *Tree, origin *Origin) error {
 	if err := t.MkdirAll(dir, origin); err != nil {
 		return err
 	}
 	t.layer++
-	copies := map[*Inode]*Inode{}
-	for _, n := range src.Nodes() {
-		e := n.Entry
-		e.Origin = origin
-		if e.Inode != nil {
-			if copies[e.Inode] == nil {
-				c := *e.Inode
-				copies[e.Inode] = &c
-			}
-			e.Inode = copies[e.Inode]
-		}
-		for _, b := range n.Before {
-			b.Origin = origin
-			if err := t.graftOne(dir, n, b); err != nil {
-				return err
-			}
-		}
-		if err := t.graftOne(dir, n, e); err != nil {
+	g := &copier{origin: origin, inodes: map[*Inode]*Inode{}, origins: map[*Origin]*Origin{}}
+	// What an init image says of its own root is nothing to the machine's.
+	if src.rooted && dir != "" {
+		if err := t.PutDir(dir, g.copy(src.root.Entry)); err != nil {
 			return err
+		}
+	}
+	for _, n := range src.Nodes() {
+		path := n.Path()
+		if dir != "" {
+			path = dir + "/" + path
+		}
+		e := g.copy(n.Entry)
+		if err := t.join(path, e); err != nil {
+			return fmt.Errorf("%s of %s: %w", shorten(path), e.Origin, err)
 		}
 	}
 	return nil
 }
 
-func (t *Tree) graftOne(dir string, n *Node, e Entry) error {
-	path := dir + "/" + n.Path()
-	old := t.Lookup(path)
-	switch {
-	case old == nil:
-	case old.IsDir() && e.Type != tar.TypeDir && len(old.children) > 0:
-		return fmt.Errorf("%s of %s would hide the folder that %s made there", path, e.Origin, old.Origin)
-	case old.Type == tar.TypeSymlink && e.Type == tar.TypeDir:
-		// lib -> usr/lib in one image, lib/ in the next: one folder.
-		if target, err := t.resolve(old); err == nil && target != nil && target.IsDir() {
-			return nil
+// copier makes an image's entries those of one place in the machine.
+type copier struct {
+	origin  *Origin
+	inodes  map[*Inode]*Inode
+	origins map[*Origin]*Origin
+}
+
+func (c *copier) copy(e Entry) Entry {
+	if e.Inode != nil {
+		if c.inodes[e.Inode] == nil {
+			i := *e.Inode
+			c.inodes[e.Inode] = &i
 		}
+		e.Inode = c.inodes[e.Inode]
 	}
-	return t.Put(path, e)
+	if e.Origin == nil || c.origin == nil {
+		e.Origin = c.origin
+		return e
+	}
+	if c.origins[e.Origin] == nil {
+		o := *c.origin
+		o.Layer = e.Origin.Layer
+		c.origins[e.Origin] = &o
+	}
+	e.Origin = c.origins[e.Origin]
+	return e
 }
 
 func (o *Origin) String() string {
@@ -58,21 +67,18 @@ func (o *Origin) String() string {
 		return "the builder"
 	case o.Image == "":
 		return o.Location
+	case o.Layer != "":
+		return "image " + o.Image + ", " + o.Layer
 	}
-	return o.Image
+	return "image " + o.Image
 }
 
-// MkdirAll makes a folder and what is missing above it, 0755 and root's.
+// MkdirAll makes a directory and what is missing above it, 0755 and root's, where
+// the path leads: through links, as PutDir.
 func (t *Tree) MkdirAll(dir string, origin *Origin) error {
-	parts, err := split(dir)
-	if err != nil {
-		return err
+	e := Entry{Type: tar.TypeDir, Mode: 0o755, Origin: origin, ModTime: Epoch}
+	if n := t.Resolve(dir); n != nil && n.IsDir() {
+		return nil
 	}
-	n := t.root
-	for _, p := range parts {
-		if n, err = t.enter(n, p, Entry{Type: tar.TypeDir, Mode: 0o755, Origin: origin, ModTime: Epoch}); err != nil {
-			return fmt.Errorf("make folder %s: %w", dir, err)
-		}
-	}
-	return nil
+	return t.PutDir(dir, e)
 }

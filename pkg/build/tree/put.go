@@ -4,28 +4,57 @@ import (
 	"archive/tar"
 	"errors"
 	"fmt"
-	"strings"
 )
 
-// maxLinks is how many symbolic links one path may run through, as in Linux.
-const maxLinks = 40
-
-// Put places an entry. Folders on the way are made; a symbolic link on the way
-// is followed, but only inside the tree. A folder put on a folder keeps what
-// is in it.
+// Put places an entry. Directories on the way are made; a symbolic link on the
+// way is followed, but only inside the tree, as container engines do. What is
+// there already is replaced; only a directory put on a directory keeps what is
+// in it.
 func (t *Tree) Put(path string, e Entry) error {
-	parent, name, err := t.parent(path, Entry{Type: tar.TypeDir, Mode: 0o755, Origin: e.Origin, ModTime: e.ModTime})
+	parent, name, err := t.parent(path, missing(e))
 	if err != nil {
 		return err
 	}
 	if name == "" {
 		if e.Type != tar.TypeDir {
-			return errors.New("the root of an image must be a folder")
+			return errors.New("the root of an image must be a directory")
 		}
+		t.root.Entry, t.rooted = e, true
 		return nil
 	}
 	_, err = t.place(parent, name, e)
 	return err
+}
+
+// PutDir is Put for a directory that the builder wants: where its path is a
+// link, the directory is the link's target, which is made if it is not there.
+// A link that leads nowhere, in a circle or to a file, is replaced.
+func (t *Tree) PutDir(path string, e Entry) error {
+	parts, err := split(path)
+	if err != nil {
+		return err
+	}
+	n := t.root
+	for _, p := range parts {
+		next, err := t.enter(n, p, e)
+		if errors.Is(err, errLoop) {
+			next, err = t.place(n, p, e)
+		}
+		if err != nil {
+			return fmt.Errorf("make directory %s: %w", path, err)
+		}
+		n = next
+	}
+	if n != t.root && !sameAttributes(n.Entry, e) {
+		n.Before = append(n.Before, n.Entry)
+	}
+	n.Entry = e
+	return nil
+}
+
+// missing is what directories are made of that lie above an entry.
+func missing(e Entry) Entry {
+	return Entry{Type: tar.TypeDir, Mode: 0o755, Origin: e.Origin, ModTime: e.ModTime}
 }
 
 func (t *Tree) place(parent *Node, name string, e Entry) (*Node, error) {
@@ -54,7 +83,7 @@ func sameAttributes(a, b Entry) bool {
 	return a.Type == b.Type && a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID && a.Link == b.Link
 }
 
-// parent finds the folder that path lies in, making what is missing.
+// parent finds the directory that path lies in, making what is missing.
 func (t *Tree) parent(path string, missing Entry) (*Node, string, error) {
 	parts, err := split(path)
 	if err != nil || len(parts) == 0 {
@@ -69,98 +98,29 @@ func (t *Tree) parent(path string, missing Entry) (*Node, string, error) {
 	return dir, parts[len(parts)-1], nil
 }
 
-// enter gives the folder name in dir, following links, making it if missing.
+// enter gives the directory name in dir: through links, and made if it is
+// missing.
 func (t *Tree) enter(dir *Node, name string, missing Entry) (*Node, error) {
 	n := dir.children[name]
 	switch {
 	case n == nil:
+		t.made++
 		return t.add(dir, name, missing)
 	case n.IsDir():
 		return n, nil
 	case n.Type != tar.TypeSymlink:
-		// A later layer needs a folder where an earlier one has a file.
+		// A later layer needs a directory where an earlier one has a file.
 		return t.place(dir, name, missing)
 	}
-	target, err := t.resolve(n)
+	target, err := (&walker{Tree: t, links: maxLinks, missing: &missing}).follow(n)
 	if err != nil {
 		return nil, err
 	}
 	if target == nil || !target.IsDir() {
-		// A link to nothing: the folder takes its place, it cannot lead out.
+		// A link to a file: the directory takes its place.
 		return t.place(dir, name, missing)
 	}
 	return target, nil
-}
-
-// Lookup finds a path without following its last element; nil if there is none.
-func (t *Tree) Lookup(path string) *Node {
-	parts, err := split(path)
-	if err != nil {
-		return nil
-	}
-	n := t.root
-	for _, p := range parts {
-		if n.Type == tar.TypeSymlink {
-			if n, err = t.resolve(n); err != nil || n == nil {
-				return nil
-			}
-		}
-		if n = n.children[p]; n == nil {
-			return nil
-		}
-	}
-	return n
-}
-
-// Resolve finds a path and follows links to the end; nil if there is nothing.
-func (t *Tree) Resolve(path string) *Node {
-	n := t.Lookup(path)
-	if n == nil || n.Type != tar.TypeSymlink {
-		return n
-	}
-	target, err := t.resolve(n)
-	if err != nil {
-		return nil
-	}
-	return target
-}
-
-// resolve follows a symbolic link inside the tree. An absolute target and one
-// that climbs too high both start at the tree's root, as in a chroot.
-func (t *Tree) resolve(link *Node) (*Node, error) {
-	budget := maxLinks
-	return t.follow(link, &budget)
-}
-
-func (t *Tree) follow(link *Node, budget *int) (*Node, error) {
-	if *budget--; *budget < 0 {
-		return nil, fmt.Errorf("link %q: too many links in a row", link.Path())
-	}
-	n := link.Parent
-	if strings.HasPrefix(link.Link, "/") {
-		n = t.root
-	}
-	for _, p := range strings.Split(link.Link, "/") {
-		switch p {
-		case "", ".":
-			continue
-		case "..":
-			if n.Parent != nil {
-				n = n.Parent
-			}
-			continue
-		}
-		if n = n.children[p]; n == nil {
-			return nil, nil
-		}
-		if n.Type == tar.TypeSymlink {
-			var err error
-			if n, err = t.follow(n, budget); err != nil || n == nil {
-				return nil, err
-			}
-		}
-	}
-	return n, nil
 }
 
 // Remove takes a path and what is below it out of the tree.

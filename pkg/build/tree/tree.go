@@ -12,6 +12,7 @@ import (
 	"archive/tar"
 	"fmt"
 	"io"
+	"os"
 	"sort"
 	"strings"
 	"time"
@@ -49,6 +50,7 @@ func (i *Inode) Open() io.Reader { return io.NewSectionReader(i.Data, 0, i.Size)
 type Origin struct {
 	Image    string // image name, or empty for what the builder makes
 	Location string // place in the YAML, such as "onboot[0]"
+	Layer    string // of the image, such as "layer 2 (sha256:0123456789ab)"; for messages
 }
 
 // Node is an entry in its place.
@@ -69,18 +71,47 @@ type Node struct {
 
 // Tree is a file system. The zero value is not usable; see New.
 type Tree struct {
+	// Scratch makes the file that sparse files are expanded to. Whoever sets it
+	// closes the file when the tree is not read any more.
+	Scratch func() (*os.File, error)
+
+	scratch  *os.File
+	expanded int64 // bytes of sparse files
+
 	root  *Node
 	next  int
 	layer int
 	count int
 	read  int   // entries of tars
+	made  int   // directories that no entry names
 	names int64 // bytes of their names, links and attributes
+	// rooted tells that a tar has an entry for the root itself.
+	rooted bool
 }
 
 // New makes a tree that holds only its root folder.
 func New() *Tree {
 	root := &Node{Entry: Entry{Type: tar.TypeDir, Mode: 0o755}, children: map[string]*Node{}}
 	return &Tree{root: root}
+}
+
+// Clone is a tree of its own with the same entries.
+func (t *Tree) Clone() *Tree {
+	c := *t
+	c.root = t.root.clone(nil)
+	return &c
+}
+
+func (n *Node) clone(parent *Node) *Node {
+	c := *n
+	c.Parent = parent
+	if n.children != nil {
+		c.children = make(map[string]*Node, len(n.children))
+	}
+	for name, child := range n.children {
+		c.children[name] = child.clone(&c)
+	}
+	return &c
 }
 
 // Len is the number of entries below the root.
@@ -127,10 +158,16 @@ func (t *Tree) Nodes() []*Node {
 	return list
 }
 
-// maxPath is Linux' PATH_MAX: the kernel leaves out what is longer.
-const maxPath = 4096
+// Linux' NAME_MAX and PATH_MAX: the kernel leaves out what is longer.
+const (
+	maxName = 255
+	maxPath = 4096
+)
 
 func (t *Tree) add(parent *Node, name string, e Entry) (*Node, error) {
+	if len(name) > maxName || strings.ContainsRune(name, 0) {
+		return nil, fmt.Errorf("%s: a name longer than %d bytes or with a null in it", shorten(name), maxName)
+	}
 	length := parent.length + 1 + len(name)
 	if length > maxPath {
 		return nil, fmt.Errorf("a path of more than %d bytes", maxPath)
@@ -171,9 +208,6 @@ func split(path string) ([]string, error) {
 			}
 			out = out[:len(out)-1]
 		default:
-			if len(p) > 255 || strings.ContainsRune(p, 0) {
-				return nil, fmt.Errorf("path %.60q...: a name longer than 255 bytes or with a null in it", path)
-			}
 			out = append(out, p)
 		}
 	}

@@ -3,8 +3,11 @@ package tree
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -14,6 +17,8 @@ import (
 type entry struct {
 	name, link, text string
 	kind             byte
+	mode             int64 // 0755 if 0
+	uid              int
 }
 
 func file(name, text string) entry   { return entry{name: name, text: text, kind: tar.TypeReg} }
@@ -27,8 +32,11 @@ func layer(t *testing.T, entries ...entry) *io.SectionReader {
 	w := tar.NewWriter(&b)
 	for _, e := range entries {
 		h := &tar.Header{
-			Typeflag: e.kind, Name: e.name, Linkname: e.link, Size: int64(len(e.text)), Mode: 0o755,
+			Typeflag: e.kind, Name: e.name, Linkname: e.link, Size: int64(len(e.text)), Mode: e.mode, Uid: e.uid,
 			Format: tar.FormatPAX,
+		}
+		if h.Mode == 0 {
+			h.Mode = 0o755
 		}
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)
@@ -78,27 +86,79 @@ func listing(t *testing.T, tr *Tree) string {
 	return strings.Join(lines, " ")
 }
 
+// grafted is the tree as it comes into a machine.
+func grafted(t *testing.T, images ...*Tree) *Tree {
+	t.Helper()
+	machine := New()
+	for i, image := range images {
+		if err := machine.Graft("", image, &Origin{Image: fmt.Sprint("image", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return machine
+}
+
 func TestLayers(t *testing.T) {
+	available := []entry{file("srv/available/a", "1"), file("srv/available/b", "1"), symlink("srv/enabled", "available")}
+	const untouched = "srv/ srv/available/ srv/available/a=1 srv/available/b=1 "
+	merged := []entry{dir("usr/lib"), file("usr/lib/a", "1"), symlink("lib", "usr/lib")}
 	cases := []struct {
 		name   string
 		layers [][]entry
 		want   string
 	}{
-		{"missing folders are made", [][]entry{{file("a/b/c", "1")}}, "a/ a/b/ a/b/c=1"},
+		{"missing directories are made", [][]entry{{file("a/b/c", "1")}}, "a/ a/b/ a/b/c=1"},
 		{"absolute and dotted names are the image's", [][]entry{{file("/x", "1"), file("./y/../z", "2")}}, "x=1 z=2"},
 		{"a later layer wins", [][]entry{{file("a", "1")}, {file("a", "2")}}, "a=2"},
-		{"a folder keeps what is in it", [][]entry{{dir("d"), file("d/a", "1")}, {dir("d"), file("d/b", "2")}}, "d/ d/a=1 d/b=2"},
-		{"a file takes a folder's place", [][]entry{{file("d/a", "1")}, {file("d", "2")}}, "d=2"},
-		{"a folder takes a file's place", [][]entry{{file("d", "1")}, {file("d/a", "2")}}, "d/ d/a=2"},
+		{"a directory keeps what is in it", [][]entry{{dir("d"), file("d/a", "1")}, {dir("d"), file("d/b", "2")}}, "d/ d/a=1 d/b=2"},
+		{"a file takes a directory's place", [][]entry{{file("d/a", "1")}, {file("d", "2")}}, "d=2"},
+		{"a link takes a directory's place", [][]entry{{file("d/a", "1"), dir("e")}, {symlink("d", "e")}}, "e/ d->e"},
+		{"a directory takes a file's place", [][]entry{{file("d", "1")}, {file("d/a", "2")}}, "d/ d/a=2"},
+		{"a directory takes a link's place", [][]entry{available, {dir("srv/enabled"), file("srv/enabled/a", "2")}}, untouched + "srv/enabled/ srv/enabled/a=2"},
+		{"a file takes a link's place", [][]entry{available, {file("srv/enabled", "2")}}, untouched + "srv/enabled=2"},
+		{"a link takes a link's place", [][]entry{available, {symlink("srv/enabled", "/srv/other")}}, untouched + "srv/enabled->/srv/other"},
+		{"a directory takes a dangling link's place", [][]entry{{symlink("d", "/nothing")}, {dir("d"), file("d/a", "2")}}, "d/ d/a=2"},
+		{"a directory takes a link to the root's place", [][]entry{{symlink("d", "/"), file("a", "1")}, {dir("d"), file("d/a", "2")}}, "a=1 d/ d/a=2"},
+		{"a directory takes a link's place within a layer", [][]entry{append(available, dir("srv/enabled"), file("srv/enabled/a", "2"))}, untouched + "srv/enabled/ srv/enabled/a=2"},
+		{"a file takes a directory's place within a layer", [][]entry{{file("d/a", "1"), file("d", "2")}}, "d=2"},
+		{"one name three times in a layer", [][]entry{{file("d/a", "1"), file("d", "2"), dir("d"), file("d/b", "3")}}, "d/ d/b=3"},
+		{"directory, file, directory in three layers", [][]entry{{file("d/a", "1")}, {file("d", "2")}, {dir("d"), file("d/b", "3")}}, "d/ d/b=3"},
+		{"directory, link, directory in three layers", [][]entry{{file("d/a", "1"), file("e/x", "1")}, {symlink("d", "e")}, {dir("d")}}, "e/ e/x=1 d/"},
+		{"through a link of a lower layer", [][]entry{available, {file("srv/enabled/a", "2")}}, "srv/ srv/available/ srv/available/b=1 srv/enabled->available srv/available/a=2"},
+		{"through a link inside", [][]entry{{dir("usr/lib"), symlink("lib", "usr/lib")}, {file("lib/x", "1")}}, "usr/ usr/lib/ lib->usr/lib usr/lib/x=1"},
+		{"through a link to what is not there yet", [][]entry{{symlink("run", "/var/run")}, {file("run/x/y", "1")}}, "run->/var/run var/ var/run/ var/run/x/ var/run/x/y=1"},
+		{"through a link that climbs out", [][]entry{{symlink("d", "../../../e")}, {file("d/x", "1")}}, "d->../../../e e/ e/x=1"},
+		{"through links in a row", [][]entry{{symlink("a", "b"), symlink("b", "c/d")}, {file("a/x", "1")}}, "a->b b->c/d c/ c/d/ c/d/x=1"},
+		{"through a link to a file", [][]entry{{symlink("a", "f"), file("f", "1")}, {file("a/x", "2")}}, "f=1 a/ a/x=2"},
 		{"whiteout of a file", [][]entry{{file("d/a", "1"), file("d/b", "1")}, {file("d/.wh.a", "")}}, "d/ d/b=1"},
-		{"whiteout of a folder", [][]entry{{file("d/a", "1")}, {file(".wh.d", "")}}, ""},
+		{"whiteout of a directory", [][]entry{{file("d/a", "1")}, {file(".wh.d", "")}}, ""},
+		{"whiteout of a link", [][]entry{available, {file("srv/.wh.enabled", "")}}, strings.TrimSpace(untouched)},
+		{"whiteout of nothing", [][]entry{{file("a", "1")}, {file(".wh.b", ""), file("c/d/.wh.e", ""), file("a/.wh.b", "")}}, "a=1"},
+		{"whiteout below a link that a directory replaces", [][]entry{available, {dir("srv/enabled"), file("srv/enabled/.wh.a", "")}}, untouched + "srv/enabled/"},
+		{"whiteout through a link", [][]entry{merged, {file("lib/.wh.a", "")}}, "usr/ usr/lib/ lib->usr/lib"},
+		{"whiteout below a link in a circle", [][]entry{{symlink("a", "b"), symlink("b", "a")}, {file("a/.wh.x", ""), file("a/.wh..wh..opq", "")}}, "b->a a/"},
 		{"whiteout leaves its own layer alone", [][]entry{{file("a", "1")}, {file("a", "2"), file(".wh.a", "")}}, "a=2"},
-		{"opaque folder", [][]entry{{file("d/a", "1"), file("d/s/b", "1")}, {file("d/c", "2"), file("d/.wh..wh..opq", "")}}, "d/ d/c=2"},
-		{"opaque folder, marker first", [][]entry{{file("d/a", "1")}, {file("d/.wh..wh..opq", ""), file("d/a", "2")}}, "d/ d/a=2"},
+		{"whiteout before what its layer puts there", [][]entry{{file("d/a", "1")}, {file(".wh.d", ""), file("d/b", "2")}}, "d/ d/b=2"},
+		{"whiteout behind what its layer puts there", [][]entry{{file("d/a", "1")}, {dir("d"), file("d/b", "2"), file(".wh.d", "")}}, "d/ d/b=2"},
+		{"whiteout behind what its layer puts below", [][]entry{{file("d/e/a", "1"), file("d/f", "1")}, {file("d/e/b", "2"), file(".wh.d", "")}}, "d/ d/e/ d/e/b=2"},
+		{"whiteout of a directory and a file of that name", [][]entry{{file("d/a", "1")}, {file(".wh.d", ""), file("d", "2")}}, "d=2"},
+		{"opaque directory", [][]entry{{file("d/a", "1"), file("d/s/b", "1")}, {file("d/c", "2"), file("d/.wh..wh..opq", "")}}, "d/ d/c=2"},
+		{"opaque directory, marker first", [][]entry{{file("d/a", "1")}, {file("d/.wh..wh..opq", ""), file("d/a", "2")}}, "d/ d/a=2"},
+		{"opaque root", [][]entry{{file("d/a", "1"), file("b", "1")}, {file(".wh..wh..opq", ""), file("c", "2")}}, "c=2"},
+		{"opaque below a link, marker last", [][]entry{available, {dir("srv/enabled"), file("srv/enabled/c", "2"), file("srv/enabled/.wh..wh..opq", "")}}, untouched + "srv/enabled/ srv/enabled/c=2"},
+		{"opaque below a link, marker first", [][]entry{available, {file("srv/enabled/.wh..wh..opq", ""), dir("srv/enabled"), file("srv/enabled/c", "2")}}, untouched + "srv/enabled/ srv/enabled/c=2"},
+		{"opaque below a link, marker alone", [][]entry{available, {file("srv/enabled/.wh..wh..opq", "")}}, untouched + "srv/enabled/"},
+		{"opaque in the place of a file", [][]entry{{file("d", "1")}, {file("d/.wh..wh..opq", ""), file("d/a", "2")}}, "d/ d/a=2"},
+		{"opaque through a link", [][]entry{{file("usr/lib/d/a", "1"), symlink("lib", "usr/lib")}, {file("lib/d/.wh..wh..opq", "")}}, "usr/ usr/lib/ usr/lib/d/ lib->usr/lib"},
 		{"aufs' bookkeeping", [][]entry{{file(".wh..wh.plnk", ""), file("a", "1")}}, "a=1"},
 		{"hard link", [][]entry{{file("a", "1"), hardlink("d/b", "a")}}, "a=1 d/ d/b=1"},
 		{"hard link keeps a replaced file's content", [][]entry{{file("a", "1"), hardlink("b", "/a")}, {file("a", "2")}}, "b=1 a=2"},
-		{"through a link inside", [][]entry{{dir("usr/lib"), symlink("lib", "usr/lib")}, {file("lib/x", "1")}}, "usr/ usr/lib/ lib->usr/lib usr/lib/x=1"},
+		{"hard link to a lower layer", [][]entry{{file("a", "1")}, {hardlink("b", "a")}}, "a=1 b=1"},
+		{"hard link through a link", [][]entry{merged, {hardlink("b", "lib/a")}}, "usr/ usr/lib/ usr/lib/a=1 lib->usr/lib b=1"},
+		{"hard link to a link", [][]entry{merged, {hardlink("b", "lib")}}, "usr/ usr/lib/ usr/lib/a=1 lib->usr/lib b->usr/lib"},
+		{"hard link in a directory's place", [][]entry{{file("a", "1"), file("d/x", "1")}, {hardlink("d", "a")}}, "a=1 d=1"},
+		{"hard link to a replaced file", [][]entry{{file("a", "1")}, {file("a", "2"), hardlink("b", "a")}}, "a=2 b=2"},
+		{"hard link to what its layer puts behind a whiteout", [][]entry{{file("a", "1")}, {file(".wh.a", ""), file("a", "2"), hardlink("b", "a")}}, "a=2 b=2"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -108,6 +168,9 @@ func TestLayers(t *testing.T) {
 			}
 			if got := listing(t, tr); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+			if got := listing(t, grafted(t, tr)); got != c.want {
+				t.Errorf("as a machine: got %s\nwant %s", got, c.want)
 			}
 			if n := len(tr.Nodes()); n != tr.Len() {
 				t.Errorf("counted %d nodes, there are %d", tr.Len(), n)
@@ -158,11 +221,14 @@ func TestHostileLayers(t *testing.T) {
 		{"whiteout leads out", []entry{file("../.wh.evil", "")}, "leads out of the image"},
 		{"hard link out", []entry{hardlink("a", "../../etc/passwd")}, "no file before it"},
 		{"hard link to nothing", []entry{hardlink("a", "b")}, "no file before it"},
-		{"hard link to a folder", []entry{dir("d"), hardlink("a", "d")}, "no file before it"},
+		{"hard link to a directory", []entry{dir("d"), hardlink("a", "d")}, "no file before it"},
+		{"hard link to what follows", []entry{hardlink("a", "b"), file("b", "1")}, "no file before it"},
+		{"whiteout of no name", []entry{file("d/a", "1"), file("d/.wh.", "")}, "no name"},
+		{"whiteout of the directory above", []entry{file("d/a", "1"), file("d/.wh...", "")}, "no name"},
 		{"long name", []entry{file(long, "1")}, "longer than 255"},
 		{"links in a circle", []entry{symlink("a", "b"), symlink("b", "a"), file("a/x", "1")}, "too many links"},
 		{"deep", []entry{file(strings.Repeat("d/", maxPath/2)+"x", "1")}, "more than 4096 bytes"},
-		{"the root as a file", []entry{file(".", "")}, "must be a folder"},
+		{"the root as a file", []entry{file(".", "")}, "must be a directory"},
 		{"unknown type", []entry{{name: "s", kind: 'Z'}}, "unknown type"},
 	}
 	for _, c := range cases {
@@ -206,37 +272,6 @@ func TestGraftKeepsHardLinksApart(t *testing.T) {
 	}
 }
 
-func TestGraftRefusesToHideFolders(t *testing.T) {
-	machine, err := stack(t, []entry{file("lib/modules/x", "1")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := stack(t, []entry{symlink("lib", "usr/lib")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := machine.Graft("", image, &Origin{Image: "second"}); err == nil || !strings.Contains(err.Error(), "would hide") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestGraftJoinsFolderWithLinkToFolder(t *testing.T) {
-	machine, err := stack(t, []entry{dir("usr/lib"), symlink("lib", "usr/lib")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := stack(t, []entry{dir("lib"), file("lib/x", "1")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := machine.Graft("", image, nil); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := listing(t, machine), "usr/ usr/lib/ lib->usr/lib usr/lib/x=1"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
 // TestNodesListFoldersFirst is what a kernel unpacking a cpio relies on.
 func TestNodesListFoldersFirst(t *testing.T) {
 	tr, err := stack(t, []entry{file("b/c/d", "1"), dir("b"), file("a", "1")}, []entry{file("b", "now a file")}, []entry{file("b/x/y", "1")})
@@ -253,31 +288,69 @@ func TestNodesListFoldersFirst(t *testing.T) {
 }
 
 func FuzzAddTar(f *testing.F) {
-	var seed bytes.Buffer
-	w := tar.NewWriter(&seed)
-	for _, h := range []*tar.Header{
-		{Name: "a/", Typeflag: tar.TypeDir}, {Name: "a/l", Linkname: "..", Typeflag: tar.TypeSymlink}, {Name: "a/l/x", Typeflag: tar.TypeReg},
-	} {
-		if err := w.WriteHeader(h); err != nil {
+	seed := func(headers ...*tar.Header) {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range headers {
+			if err := w.WriteHeader(h); err != nil {
+				f.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
 			f.Fatal(err)
 		}
+		f.Add(b.Bytes())
 	}
-	if err := w.Close(); err != nil {
+	link := func(name, to string) *tar.Header {
+		return &tar.Header{Name: name, Linkname: to, Typeflag: tar.TypeSymlink}
+	}
+	reg := func(name string) *tar.Header { return &tar.Header{Name: name, Typeflag: tar.TypeReg} }
+	directory := func(name string) *tar.Header { return &tar.Header{Name: name, Typeflag: tar.TypeDir} }
+	seed(directory("a/"), link("a/l", ".."), reg("a/l/x"))
+	seed(link("a", "b/c"), reg("a/x"), directory("a/"), reg("a/.wh..wh..opq"), reg(".wh.b"), reg("b/y"))
+	seed(directory("./"), link("l", "/l/../m"), link("m", "l"), &tar.Header{Name: "h", Linkname: "l", Typeflag: tar.TypeLink}, reg("l/x"))
+	archives, err := filepath.Glob("testdata/sparse-*.tar.gz")
+	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(seed.Bytes())
+	for _, name := range archives {
+		f.Add(gunzip(f, name))
+	}
+	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tr := New()
-		r := io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data)))
-		if err := tr.AddLayer(r, nil, Limits{Bytes: 1 << 20, Entries: 1000}); err != nil {
-			return
+		var scratch *os.File
+		tr.Scratch = func() (_ *os.File, err error) {
+			scratch, err = os.CreateTemp(dir, "scratch")
+			return scratch, err
 		}
-		for _, n := range tr.Nodes() {
+		defer func() {
+			if scratch != nil {
+				if err := errors.Join(scratch.Close(), os.Remove(scratch.Name())); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		// Twice: what the first layer holds the second may replace and hide.
+		for range 2 {
+			r := io.NewSectionReader(bytes.NewReader(data), 0, int64(len(data)))
+			if err := tr.AddLayer(r, nil, Limits{Bytes: 8 << 20, Entries: 1000}); err != nil {
+				return
+			}
+		}
+		machine := New()
+		if err := machine.Graft("c", tr, nil); err != nil {
+			t.Errorf("what a layer gives does not fit into an empty directory: %v", err)
+		}
+		for _, n := range append(tr.Nodes(), machine.Nodes()...) {
 			for _, part := range strings.Split(n.Path(), "/") {
 				if part == ".." || part == "." || part == "" {
 					t.Errorf("the tree holds %q", n.Path())
 				}
 			}
+		}
+		if n := len(tr.Nodes()); n != tr.Len() {
+			t.Errorf("counted %d nodes, there are %d", tr.Len(), n)
 		}
 	})
 }

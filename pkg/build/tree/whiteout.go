@@ -1,0 +1,88 @@
+package tree
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Whiteout names of the OCI image specification.
+const (
+	whiteout = ".wh."
+	opaque   = ".wh..wh..opq"
+)
+
+// whiteout hides what lower layers hold. What its own layer puts there stays,
+// whichever comes first.
+func (t *Tree) whiteout(dir, base string, origin *Origin) error {
+	if base == opaque {
+		return t.hideLower(dir, origin)
+	}
+	switch name := strings.TrimPrefix(base, whiteout); {
+	case strings.HasPrefix(name, whiteout):
+		return nil // aufs' own bookkeeping
+	case name == "" || name == "." || name == "..":
+		return fmt.Errorf("a whiteout of %q, which is no name", name)
+	default:
+		return t.hide(dir + name)
+	}
+}
+
+// hide removes what lower layers hold at path.
+func (t *Tree) hide(path string) error {
+	if _, err := split(path); err != nil {
+		return err
+	}
+	n := t.Lookup(path)
+	switch {
+	case n == nil || n.Parent == nil || n.opaque == t.layer:
+	case n.layer != t.layer && !n.holdsLayer(t.layer):
+		t.drop(n)
+	case n.IsDir():
+		n.opaque = t.layer
+		t.dropLower(n)
+	}
+	return nil
+}
+
+// hideLower empties a directory of what lower layers put there. Where they have
+// something else, as a link to another directory, it is that which the directory
+// hides: the other directory stays as it is.
+func (t *Tree) hideLower(dir string, origin *Origin) error {
+	if _, err := split(dir); err != nil {
+		return err
+	}
+	n := t.Lookup(dir)
+	if n != nil && !n.IsDir() && n.layer != t.layer {
+		var err error
+		if n, err = t.place(n.Parent, n.Name, missing(Entry{Origin: origin, ModTime: n.ModTime})); err != nil {
+			return err
+		}
+	}
+	if n != nil && n.IsDir() && n.opaque != t.layer {
+		n.opaque = t.layer // once is enough for a layer
+		t.dropLower(n)
+	}
+	return nil
+}
+
+func (t *Tree) dropLower(dir *Node) {
+	for _, c := range dir.Children() {
+		switch {
+		case c.layer == t.layer && c.IsDir():
+			t.dropLower(c)
+		case c.layer != t.layer && c.holdsLayer(t.layer):
+			t.dropLower(c)
+		case c.layer != t.layer:
+			t.drop(c)
+		}
+	}
+}
+
+func (n *Node) holdsLayer(layer int) bool {
+	for _, c := range n.children {
+		if c.layer == layer || c.holdsLayer(layer) {
+			return true
+		}
+	}
+	return false
+}
