@@ -23,7 +23,10 @@ type Attack struct {
 
 // A Group is attacks of one kind.
 type Group struct {
-	Title   string
+	Title string
+	// Alone are those that change the process that tries them, or leave it with
+	// less than the next needs: each has a process of its own.
+	Alone   bool
 	Attacks []Attack
 }
 
@@ -31,23 +34,23 @@ type Group struct {
 // that use up what others need.
 func Groups() []Group {
 	return []Group{
-		{"Kernel settings in /proc/sys", sysctls},
-		{"Other files of /proc", procFiles},
-		{"/sys", sysFiles},
-		{"Devices", devices},
-		{"Mounts", mounts},
-		{"Namespaces", namespaces},
-		{"Ways out of the root file system", roots},
-		{"Other processes", processes},
-		{"Privileges, priorities and limits", privileges},
-		{"Files", files},
-		{"Machine-wide system calls", machine},
-		{"Kernel interfaces with a history of faults", interfaces},
-		{"Network", networks},
-		{"Network configuration", links},
-		{"Other containers", others},
-		{"Slipway's own interfaces", own},
-		{"Resources", resources},
+		{"Kernel settings in /proc/sys", false, sysctls},
+		{"Other files of /proc", false, procFiles},
+		{"/sys", false, sysFiles},
+		{"Devices", false, devices},
+		{"Mounts", false, mounts},
+		{"Namespaces", true, namespaces},
+		{"Ways out of the root file system", true, roots},
+		{"Other processes", true, processes},
+		{"Privileges, priorities and limits", true, privileges},
+		{"Files", false, files},
+		{"Machine-wide system calls", false, machine},
+		{"Kernel interfaces with a history of faults", false, interfaces},
+		{"Network", false, networks},
+		{"Network configuration", false, links},
+		{"Other containers", true, others},
+		{"Slipway's own interfaces", false, own},
+		{"Resources", true, resources},
 	}
 }
 

@@ -150,20 +150,28 @@ func openTerminal() (master, slave int, err error) {
 // ends when the terminal is closed.
 func onTerminal(request uintptr) func() error {
 	return func() error {
-		_, slave, err := openTerminal()
+		master, slave, err := openTerminal()
 		if err != nil {
 			return err
 		}
+		defer unix.Close(master)
+		defer unix.Close(slave)
 		_, err = call(unix.SYS_IOCTL, uintptr(slave), request, block([]byte("x")))
 		return err
 	}
 }
 
 func lineDiscipline() error {
-	_, slave, err := openTerminal()
+	master, slave, err := openTerminal()
 	if err != nil {
 		return err
 	}
+	defer unix.Close(master)
+	defer unix.Close(slave)
 	const hdlc = 13
-	return past(unix.IoctlSetPointerInt(slave, unix.TIOCSETD, hdlc), unix.EINVAL)
+	err = unix.IoctlSetPointerInt(slave, unix.TIOCSETD, hdlc)
+	if errors.Is(err, unix.EINVAL) {
+		return unix.ENOENT // the kernel has looked for the module
+	}
+	return err
 }

@@ -59,13 +59,6 @@ var files = []Attack{
 		Why: "The process's own memory: what it changes is a copy."},
 	{Name: "memfd-exec", What: "run a program that lies in no file (`memfd_create`)", Try: makes(unix.SYS_MEMFD_CREATE, text("probe"), 0),
 		Why: "A container may run what it likes; memory is counted to its cgroup."},
-	{Name: "punch-hole", What: "punch a hole in a file of the image", Try: func() error {
-		fd, err := unix.Open(Program, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		return unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, 4096)
-	}},
 	{Name: "freeze", What: "freeze the file system (`FIFREEZE`)", Try: func() error {
 		// Asked of a pipe, which cannot be frozen; the permission comes first.
 		var p [2]int

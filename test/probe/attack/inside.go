@@ -36,19 +36,29 @@ const stepExit = 77
 // of its user namespace.
 func within(step string, flags uintptr) func() error {
 	return func() error {
-		cmd := exec.Command(Program, "step", step)
-		cmd.SysProcAttr = &syscall.SysProcAttr{
+		mapped := &syscall.SysProcAttr{
 			Cloneflags:  flags,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 		}
-		return runStep(cmd)
+		err := runStep(mapped, Program, step)
+		if !errors.Is(err, unix.EPERM) {
+			return err
+		}
+		// Root without CAP_SETFCAP may not map itself. Nobody has all
+		// capabilities in a namespace of its own as well.
+		nobody := &syscall.SysProcAttr{Cloneflags: flags}
+		for c := range uintptr(unix.CAP_LAST_CAP + 1) {
+			nobody.AmbientCaps = append(nobody.AmbientCaps, c)
+		}
+		return runStep(nobody, Program, step)
 	}
 }
 
 // runStep returns the error of a step that ran in another process.
-func runStep(cmd *exec.Cmd) error {
-	cmd.Stderr = os.Stderr
+func runStep(as *syscall.SysProcAttr, program, step string) error {
+	cmd := exec.Command(program, "step", step)
+	cmd.SysProcAttr, cmd.Stderr = as, os.Stderr
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == stepExit {

@@ -124,6 +124,9 @@ func rareSocket() error {
 				Detail("a socket of family %d", family)
 				return unix.Close(fd)
 			}
+			if errors.Is(err, unix.EAFNOSUPPORT) {
+				break // and the kernel has looked for a module
+			}
 			if Outcome(err) != NotThere && !errors.Is(err, unix.EINVAL) {
 				last = err
 			}

@@ -1,7 +1,10 @@
 package attack
 
 import (
+	"encoding/binary"
 	"errors"
+	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,10 +55,7 @@ var links = []Attack{
 		const conntrackGetStats = 1<<8 | 4
 		return netlink(unix.NETLINK_NETFILTER, conntrackGetStats, unix.NLM_F_DUMP, []byte{0, 0, 0, 0})
 	}},
-	{Name: "sock-destroy", What: "cut another's connection: `SOCK_DESTROY`", Try: func() error {
-		body := diagRequest()
-		return past(netlink(unix.NETLINK_SOCK_DIAG, 21, unix.NLM_F_ACK, body), unix.ENOENT)
-	}},
+	{Name: "sock-destroy", What: "cut another's connection: `SOCK_DESTROY`", Try: destroySocket},
 	{Name: "uevent-listen", What: "listen to the kernel's events of devices", Try: listensNetlink(unix.NETLINK_KOBJECT_UEVENT, 1),
 		Why: "They tell of devices that come and go, as `/sys` does; nothing can be sent."},
 	{Name: "uevent-forge", What: "forge an event of a device to PID 1", Try: forgeUevent},
@@ -70,17 +70,7 @@ var links = []Attack{
 		}
 		return unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1})
 	}},
-	{Name: "tun", What: "a tunnel interface: `TUNSETIFF`", Try: func() error {
-		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		request := make([]byte, 40)
-		copy(request, "probe0")
-		request[16] = unix.IFF_TUN
-		_, err = call(unix.SYS_IOCTL, uintptr(fd), unix.TUNSETIFF, block(request))
-		return err
-	}},
+	{Name: "tun", What: "a tunnel interface: `TUNSETIFF`", Try: newTunnel},
 	{Name: "bridge-add", What: "make a bridge: `SIOCBRADDBR`", Try: func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -196,4 +186,47 @@ func forgeUevent() error {
 	event := []byte("probe@/nowhere\x00ACTION=probe\x00")
 	err = unix.Sendto(fd, event, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1})
 	return past(err, unix.ESRCH)
+}
+
+// destroySocket cuts a connection of its own as it could those of others: the
+// kernel finds it first, and then looks at the permission.
+func destroySocket() error {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	body := diagRequest()
+	putUint32(body[4:], 0xfff)
+	from, to := c.LocalAddr().(*net.TCPAddr), c.RemoteAddr().(*net.TCPAddr)
+	binary.BigEndian.PutUint16(body[8:], uint16(from.Port))
+	binary.BigEndian.PutUint16(body[10:], uint16(to.Port))
+	copy(body[12:], from.IP.To4())
+	copy(body[28:], to.IP.To4())
+	const sockDestroy = 21
+	return netlink(unix.NETLINK_SOCK_DIAG, sockDestroy, unix.NLM_F_ACK, body)
+}
+
+// newTunnel takes the device of the machine or a node of its own.
+func newTunnel() error {
+	const node = "/mnt/tun"
+	if err := unix.Mknod(node, unix.S_IFCHR|0o600, int(unix.Mkdev(10, 200))); err != nil {
+		return err
+	}
+	defer os.Remove(node)
+	fd, err := unix.Open(node, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	request := make([]byte, 40)
+	copy(request, "probe0")
+	request[16] = unix.IFF_TUN
+	_, err = call(unix.SYS_IOCTL, uintptr(fd), unix.TUNSETIFF, block(request))
+	return err
 }

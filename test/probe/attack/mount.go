@@ -15,7 +15,7 @@ var mounts = []Attack{
 	{Name: "mount-devpts", What: "mount another `devpts`", Try: mounted("devpts", "")},
 	{Name: "mount-mqueue", What: "mount the machine's message queues", Try: mounted("mqueue", "")},
 	{Name: "mount-cgroup2", What: "mount the machine's cgroups", Try: mounted("cgroup2", "")},
-	{Name: "mount-cgroup1", What: "mount cgroup v1, for its `release_agent`", Try: mounted("cgroup", "memory")},
+	{Name: "mount-cgroup1", What: "mount cgroup v1, for its `release_agent`", Try: mounted("cgroup", "none,name=probe")},
 	{Name: "mount-debugfs", What: "mount debugfs", Try: mounted("debugfs", "")},
 	{Name: "mount-tracefs", What: "mount tracefs", Try: mounted("tracefs", "")},
 	{Name: "mount-securityfs", What: "mount securityfs", Try: mounted("securityfs", "")},
@@ -44,11 +44,6 @@ var mounts = []Attack{
 		// A mount point that is none, so that nothing changes.
 		_, err := call(unix.SYS_MOUNT_SETATTR, atFdcwd, text("/bin"), 0, block(make([]byte, 32)), 32)
 		return past(err, unix.EINVAL)
-	}},
-	{Name: "quotactl", What: "disk quotas", Try: func() error {
-		const on, user = 0x800002, 0
-		_, err := call(unix.SYS_QUOTACTL, on<<8|user, text("/dev/nonesuch"), 0, 0)
-		return past(err, unix.ENOENT, unix.ENODEV)
 	}},
 }
 

@@ -33,7 +33,7 @@ var namespaces = []Attack{
 	{Name: "setns-user", What: "`setns` to `/proc/1/ns/user`", Try: enters("user", unix.CLONE_NEWUSER)},
 	{Name: "ns-parent-pid", What: "the machine's PID namespace, as the parent of its own", Try: parent("pid", unix.NS_GET_PARENT)},
 	{Name: "ns-parent-user", What: "the parent of its user namespace", Try: parent("user", unix.NS_GET_PARENT)},
-	{Name: "ns-owner", What: "the user namespace that owns another container's mounts", Try: otherNamespace},
+	{Name: "ns-other", What: "the mount namespace of a process that is not in the container", Try: otherNamespace},
 }
 
 func unshares(flag int) func() error { return func() error { return unix.Unshare(flag) } }

@@ -27,9 +27,6 @@ var networks = []Attack{
 	{Name: "so-debug", What: "`SO_DEBUG`", Try: socketOption(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DEBUG, 1) })},
 	{Name: "ip-transparent", What: "answer for any address: `IP_TRANSPARENT`", Try: socketOption(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_TRANSPARENT, 1) })},
 	{Name: "tcp-repair", What: "forge a connection: `TCP_REPAIR`", Try: socketOption(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_REPAIR, 1) })},
-	{Name: "tcp-ulp", What: "the kernel's TLS: `TCP_ULP`", Try: socketOption(func(fd int) error {
-		return past(unix.SetsockoptString(fd, unix.SOL_TCP, unix.TCP_ULP, "tls"), unix.ENOTCONN)
-	})},
 	{Name: "reuse-port", What: "share a port that another user listens on: `SO_REUSEPORT`", Try: sharePort},
 	{Name: "unix-as-other", What: "forge who sends: `SCM_CREDENTIALS` with another user", Try: forgeCredentials},
 	{Name: "sock-diag", What: "list the machine's connections", Try: listSockets,

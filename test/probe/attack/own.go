@@ -37,13 +37,12 @@ var own = []Attack{
 	{Name: "log-others", What: "logs of other containers", Try: reads("/var/log/bystander.log")},
 	{Name: "descriptors", What: "descriptors that the runtime or Slipway has left open", Try: leftDescriptors},
 	{Name: "environment", What: "variables of the machine in the environment", Try: leftVariables},
-	{Name: "runtime-program", What: "overwrite the runtime through `/proc/PID/exe`", Try: func() error {
-		return eachProcess(func(pid int) error { return writable("/proc/" + itoa(pid) + "/exe")() })
-	}},
+	{Name: "runtime-program", What: "have the runtime run in the container, and overwrite its program through `/proc/PID/exe` once it has ended", Try: func() error { return eachProcess(overwriteProgram) }},
 	{Name: "init-program", What: "overwrite the container's first program, through `/proc/1/exe`", Try: writable("/proc/1/exe")},
 	{Name: "cgroup-procs", What: "leave its cgroup", Try: writable("/sys/fs/cgroup/cgroup.procs")},
-	{Name: "cgroup-limits", What: "raise its own limits", Try: first("/sys/fs/cgroup/*.max", writable)},
-	{Name: "cgroup-kill", What: "`cgroup.kill`", Try: writable("/sys/fs/cgroup/cgroup.kill")},
+	{Name: "cgroup-limits", What: "raise its own limits", Try: ownCgroup("pids.max", writable)},
+	{Name: "cgroup-kill", What: "kill by `cgroup.kill`", Try: ownCgroup("cgroup.kill", writable)},
+	{Name: "cgroup-parent", What: "the limits of the cgroup above its own", Try: ownCgroup("../pids.max", writable)},
 	{Name: "cgroup-new", What: "make a cgroup", Try: func() error {
 		if err := os.Mkdir("/sys/fs/cgroup/probe", 0o755); err != nil {
 			return err
@@ -51,7 +50,7 @@ var own = []Attack{
 		return os.Remove("/sys/fs/cgroup/probe")
 	}},
 	{Name: "cgroup-remount", What: "make its cgroup writable by a remount", Try: remountsAs("/sys/fs/cgroup")},
-	{Name: "cgroup-tree", What: "see the cgroups of all containers", Try: reads("/sys/fs/cgroup/../cgroup/services")},
+	{Name: "cgroup-tree", What: "see the cgroups of all containers", Try: first("/sys/fs/cgroup/*/cgroup.procs", reads)},
 	{Name: "cgroup-path", What: "tell its place among the machine's cgroups: `/proc/self/cgroup`", Try: says("/proc/self/cgroup", func(s string) bool { return !strings.Contains(s, "0::/\n") }),
 		Why: "A name. There is no cgroup namespace, as in LinuxKit; the tree itself is not seen."},
 	{Name: "kernel-command-line", What: "read the kernel's command line", Try: reads("/proc/cmdline"),
@@ -71,9 +70,12 @@ func anyOf(paths ...string) func() error {
 	}
 }
 
+// BoundControl is where a container has the control socket that is bound into it.
+const BoundControl = "/control.sock"
+
 // useControl asks the control socket where a test has bound it in.
 func useControl() error {
-	c, err := net.Dial("unix", "/control.sock")
+	c, err := net.Dial("unix", BoundControl)
 	if err != nil {
 		return err
 	}
@@ -226,4 +228,49 @@ func leftVariables() error {
 		}
 	}
 	return unix.ENOENT
+}
+
+// ownCgroup tries a file of the process's own cgroup, whether the whole tree is
+// to be seen or only that part.
+func ownCgroup(name string, try func(path string) func() error) func() error {
+	return func() error {
+		data, err := os.ReadFile("/proc/self/cgroup")
+		if err != nil {
+			return err
+		}
+		last := error(unix.ENOENT)
+		for line := range strings.Lines(string(data)) {
+			hierarchy, path, _ := strings.Cut(strings.TrimSpace(line), ":")
+			_, path, _ = strings.Cut(path, ":")
+			if hierarchy != "0" {
+				continue
+			}
+			for _, at := range []string{filepath.Join("/sys/fs/cgroup", path), "/sys/fs/cgroup"} {
+				if last = try(filepath.Join(at, name))(); !errors.Is(last, unix.ENOENT) {
+					return last
+				}
+			}
+		}
+		return last
+	}
+}
+
+// overwriteProgram keeps hold of a process's program, ends the process and
+// opens the program for writing, which is refused while it runs.
+func overwriteProgram(pid int) error {
+	at, err := unix.Open("/proc/"+itoa(pid)+"/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	process, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.PidfdSendSignal(process, unix.SIGKILL, nil, 0); err != nil {
+		return err
+	}
+	if _, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, -1); err != nil {
+		return err
+	}
+	return writable("/proc/self/fd/" + itoa(at))()
 }

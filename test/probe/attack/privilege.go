@@ -3,7 +3,7 @@ package attack
 import (
 	"errors"
 	"os"
-	"os/exec"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +18,6 @@ var privileges = []Attack{
 	{Name: "capset", What: "add a capability: `capset`", Try: addCapability},
 	{Name: "bounding-set", What: "drop from the bounding set", Try: func() error { return unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_WAKE_ALARM, 0, 0, 0) }},
 	{Name: "securebits", What: "change the secure bits", Try: func() error { return unix.Prctl(unix.PR_SET_SECUREBITS, 1, 0, 0, 0) }},
-	{Name: "unset-no-new-privs", What: "take back `no_new_privs`", Try: takeBackNoNewPrivs},
 	{Name: "nice", What: "go ahead of others: `nice -10`", Try: func() error { return unix.Setpriority(unix.PRIO_PROCESS, 0, -10) }},
 	{Name: "realtime", What: "a real-time priority: `SCHED_FIFO`", Try: func() error {
 		return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
@@ -52,7 +51,10 @@ var privileges = []Attack{
 	{Name: "prctl-mm", What: "forge its own command line: `PR_SET_MM`", Try: func() error {
 		return past(unix.Prctl(unix.PR_SET_MM, unix.PR_SET_MM_BRK, 0, 0, 0), unix.EINVAL)
 	}},
-	{Name: "loginuid", What: "forge who has logged in: `loginuid`", Try: rewrites("/proc/self/loginuid")},
+	{Name: "loginuid", What: "forge who has logged in: `loginuid`", Try: func() error {
+		runtime.LockOSThread() // a thread writes its own
+		return rewrites("/proc/thread-self/loginuid")()
+	}},
 	{Name: "subreaper", What: "collect orphans: `PR_SET_CHILD_SUBREAPER`", Try: func() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) },
 		Why: "Orphans of the container only; the machine's end at PID 1."},
 }
@@ -63,7 +65,7 @@ func setuidProgram() error {
 	if os.Geteuid() == 0 {
 		return inside
 	}
-	return runStep(exec.Command("/bin/probe-setuid", "step", "root"))
+	return runStep(nil, "/bin/probe-setuid", "root")
 }
 
 func isRoot() error {
@@ -94,7 +96,7 @@ func fileCapabilities() error {
 		if err := unix.Setxattr(copied, "security.capability", mark, 0); err != nil {
 			return err
 		}
-		return runStep(exec.Command(copied, "step", "nothing"))
+		return runStep(nil, copied, "nothing")
 	})
 }
 
@@ -114,11 +116,6 @@ func addCapability() error {
 		return inside // it had it before
 	}
 	return nil
-}
-
-// takeBackNoNewPrivs is a question the kernel answers with EINVAL.
-func takeBackNoNewPrivs() error {
-	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0)
 }
 
 // raises a hard limit by one, for this process.

@@ -29,6 +29,7 @@ var procFiles = []Attack{
 	{Name: "proc-scsi", What: "remove disks by `/proc/scsi/scsi` (opened only)", Try: writable("/proc/scsi/scsi")},
 	{Name: "proc-fs", What: "any file of `/proc/fs` that opens for writing", Try: anyWritable("/proc/fs", nowhere)},
 	{Name: "pressure", What: "a trigger in `/proc/pressure/memory`", Try: pressure},
+	{Name: "dynamic-debug", What: "have the kernel say more than the console takes: `/proc/dynamic_debug/control` (opened only)", Try: writable("/proc/dynamic_debug/control")},
 	{Name: "proc-any", What: "any other file of `/proc` that opens for writing, those of processes and `/proc/sys` left out", Try: anyWritable("/proc", procOthers)},
 	{Name: "proc-remount", What: "make what is read-only in `/proc` writable by a remount", Try: remounts("/proc/sysrq-trigger")},
 	{Name: "proc-uncover", What: "unmount the mask of `/proc/kcore`", Try: uncovers("/proc/kcore")},
@@ -37,7 +38,7 @@ var procFiles = []Attack{
 // procOthers are folders of /proc that other attacks look at, or that hold what
 // is the process's own.
 var procOthers = below("/proc", func(name string) bool {
-	return among("sys", "self", "thread-self", "fs", "pressure")(name) || unicode.IsDigit(rune(name[0]))
+	return among("sys", "self", "thread-self", "fs", "pressure", "dynamic_debug")(name) || unicode.IsDigit(rune(name[0]))
 })
 
 // hasAddress tells whether a line begins with a number that is not all zeros.

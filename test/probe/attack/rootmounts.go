@@ -11,7 +11,7 @@ import (
 
 // ownMounts are the places at which a container has mounts that are its own, or
 // kernel file systems.
-var ownMounts = []string{"/", "/dev", "/dev/pts", "/dev/slipway", "/dev/shm", "/dev/mqueue", "/proc", "/sys", "/sys/fs/cgroup"}
+var ownMounts = []string{"/", "/dev", "/dev/pts", "/dev/slipway", "/dev/shm", "/dev/mqueue", "/proc", "/sys", "/sys/fs/cgroup", BoundControl}
 
 // foreignMount looks for a mount that a container without binds should not have.
 func foreignMount() error {
