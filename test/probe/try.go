@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -94,12 +95,15 @@ func try(names []string) int {
 	return 0
 }
 
-// tryOne gives up an attack that hangs. A thread that it has locked, for its
-// namespaces, ends with it.
+// tryOne gives up an attack that hangs. It has a thread of its own, which ends
+// with it: a thread that has left a namespace can make no others.
 func tryOne(a attack.Attack) string {
 	done := make(chan error, 1)
 	begin := time.Now()
-	go func() { done <- a.Try() }()
+	go func() {
+		runtime.LockOSThread()
+		done <- a.Try()
+	}()
 	select {
 	case err := <-done:
 		attack.Detail("%s: %v (%s)", a.Name, err, time.Since(begin))

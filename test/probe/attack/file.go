@@ -43,7 +43,7 @@ var files = []Attack{
 	}, Why: "It lies in the container's own layer, which no other container sees and which is gone with it."},
 	{Name: "security-xattr", What: "set `security.*` attributes", Try: func() error {
 		return onScratch(func(name string) error { return unix.Setxattr(name, "security.probe", []byte("y"), 0) })
-	}},
+	}, Why: "No security module of the kernel reads it. `security.capability` is looked at by itself: *give a program capabilities*."},
 	{Name: "mknod-whiteout", What: "make an overlay's whiteout (a device 0:0)", Try: node(unix.S_IFCHR, "0", 0, -1),
 		Why: "The kernel allows it to all since 5.8; it hides a file of the container's own root."},
 	{Name: "mkfifo", What: "make a named pipe", Try: func() error {

@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,7 +52,6 @@ var atFdcwd = minus(-unix.AT_FDCWD)
 // apart does it in a mount namespace of its own, which ends with the process.
 func apart(try func() error) func() error {
 	return func() error {
-		runtime.LockOSThread()
 		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 			return err
 		}

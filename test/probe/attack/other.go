@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"unsafe"
 
@@ -58,12 +57,12 @@ var others = []Attack{
 	{Name: "other-shm-dir", What: "another container's files in `/dev/shm`", Try: opens("/dev/shm/bystander", unix.O_RDONLY)},
 	{Name: "other-cgroup", What: "stop another container by its cgroup", Try: first("/sys/fs/cgroup/*/cgroup.freeze", writable)},
 	{Name: "other-inotify", What: "use up root's watches: every `inotify` of the user", Try: useUpInotify},
-	{Name: "other-pipes", What: "use up root's pipe buffers", Try: useUpPipes},
+	{Name: "other-pipes", What: "use up root's pipe buffers", Try: useUpPipes,
+		Why: "New pipes of the same user's other processes then hold 8 KB and work. Those of the logs are made by the machine, which has no such limit."},
 }
 
 // Bystander makes what others then try to reach, and keeps it.
 func Bystander() error {
-	runtime.LockOSThread()
 	if _, err := net.Listen("tcp4", "127.0.0.1:"+itoa(BystanderPort)); err != nil {
 		return err
 	}

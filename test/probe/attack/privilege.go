@@ -3,7 +3,6 @@ package attack
 import (
 	"errors"
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +27,8 @@ var privileges = []Attack{
 	{Name: "ioprio", What: "a real-time priority for disks: `ioprio_set`", Try: calls(unix.SYS_IOPRIO_SET, 1, 0, 1<<13)},
 	{Name: "oom-score", What: "be spared when memory is short: `oom_score_adj` -1000", Try: func() error { return writeTo("/proc/self/oom_score_adj", []byte("-1000")) }},
 	{Name: "rlimit-files", What: "raise the limit of open files", Try: raises(unix.RLIMIT_NOFILE)},
-	{Name: "rlimit-core", What: "raise the limit of core dumps", Try: raises(unix.RLIMIT_CORE)},
+	{Name: "rlimit-core", What: "raise the limit of core dumps", Try: raises(unix.RLIMIT_CORE),
+		Why: "Dumps go to the working directory in the container, and count as its files."},
 	{Name: "rlimit-memlock", What: "raise the limit of locked memory", Try: raises(unix.RLIMIT_MEMLOCK)},
 	{Name: "mlock", What: "lock 16 MB in memory", Try: lockMemory},
 	{Name: "huge-shm", What: "huge pages of System V", Try: func() error {
@@ -38,7 +38,7 @@ var privileges = []Attack{
 		}
 		_, err = unix.SysvShmCtl(id, unix.IPC_RMID, nil)
 		return err
-	}},
+	}, Why: "They come from a pool that is empty unless the operator fills it."},
 	{Name: "wake-alarm", What: "wake the machine from sleep: `CLOCK_BOOTTIME_ALARM`", Try: func() error {
 		fd, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME_ALARM, unix.TFD_CLOEXEC)
 		if err != nil {
@@ -46,15 +46,16 @@ var privileges = []Attack{
 		}
 		return unix.Close(fd)
 	}},
-	{Name: "personality", What: "turn off its address randomisation: `personality`", Try: calls(unix.SYS_PERSONALITY, 0x0040000)},
-	{Name: "personality-exec", What: "make all readable memory executable: `personality`", Try: calls(unix.SYS_PERSONALITY, 0x0400000)},
+	{Name: "personality", What: "turn off its address randomisation: `personality`", Try: calls(unix.SYS_PERSONALITY, 0x0040000),
+		Why: "For itself and its children."},
+	{Name: "personality-exec", What: "make all readable memory executable: `personality`", Try: calls(unix.SYS_PERSONALITY, 0x0400000),
+		Why: "For itself and its children."},
 	{Name: "prctl-mm", What: "forge its own command line: `PR_SET_MM`", Try: func() error {
 		return past(unix.Prctl(unix.PR_SET_MM, unix.PR_SET_MM_BRK, 0, 0, 0), unix.EINVAL)
 	}},
 	{Name: "loginuid", What: "forge who has logged in: `loginuid`", Try: func() error {
-		runtime.LockOSThread() // a thread writes its own
 		return rewrites("/proc/thread-self/loginuid")()
-	}},
+	}, Why: "For itself and its children; nothing of Slipway reads it."},
 	{Name: "subreaper", What: "collect orphans: `PR_SET_CHILD_SUBREAPER`", Try: func() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) },
 		Why: "Orphans of the container only; the machine's end at PID 1."},
 }

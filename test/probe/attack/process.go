@@ -3,7 +3,6 @@ package attack
 import (
 	"errors"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -107,7 +106,6 @@ func readMemory(pid int) error {
 
 // traceChild attaches to a child and lets it go.
 func traceChild() error {
-	runtime.LockOSThread()
 	pid, err := forkSleeper()
 	if err != nil {
 		return err
@@ -120,7 +118,6 @@ func traceChild() error {
 }
 
 func seizeInit() error {
-	runtime.LockOSThread()
 	return unix.PtraceSeize(1)
 }
 

@@ -3,7 +3,6 @@ package attack
 import (
 	"errors"
 	"os"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +37,6 @@ func machineRoot(dir string) bool {
 
 // climb is the escape by a directory that is open outside of a new root.
 func climb() error {
-	runtime.LockOSThread()
 	top, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
