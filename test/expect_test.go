@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"slipway/pkg/build"
 	"slipway/pkg/build/output"
 	"slipway/pkg/qemu"
 )
@@ -24,6 +25,7 @@ type expect struct {
 	Arch        string // amd64 (default) or arm64
 	Initrd      string // payload or cpio; default what the init image understands
 	Compression string // as slipway build --compression takes it
+	Hardening   string // as slipway build --hardening takes it; default is default
 	Mem         int    // MB
 	CPUs        int    `yaml:"cpus"`
 	Append      string // for every boot
@@ -103,7 +105,7 @@ func readExpect(file string) (*expect, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &expect{Mem: 512, CPUs: 2, Formats: []string{"kernel+initrd"}, Arch: "amd64"}
+	e := &expect{Mem: 512, CPUs: 2, Formats: []string{"kernel+initrd"}, Arch: "amd64", Hardening: string(build.HardeningDefault)}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(e); err != nil {
@@ -117,6 +119,9 @@ func readExpect(file string) (*expect, error) {
 	}
 	if qemuArch[e.Arch] == "" {
 		return nil, fmt.Errorf("%s: arch %q: want amd64 or arm64", file, e.Arch)
+	}
+	if _, err := build.ParseHardening(e.Hardening); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for _, f := range e.Formats {
 		if err := output.CheckFormat(f); err != nil {

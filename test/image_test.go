@@ -34,7 +34,7 @@ func (c *testCase) build(ctx context.Context) (err error) {
 	builder := &build.Builder{
 		Finder:    &oci.Finder{Store: oci.OpenStore()},
 		Platform:  v1.Platform{OS: "linux", Architecture: c.want.Arch},
-		Hardening: build.HardeningDefault,
+		Hardening: build.Hardening(c.want.Hardening),
 	}
 	machine, err := builder.Build(ctx, config)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // tables and no trace of the folder it was built in.
 type program struct {
 	Package string `yaml:"package"` // "./cmd/init"
-	To      string `yaml:"to"`      // path in the image
+	To      string `yaml:"to"`      // path in the image; "4755 /bin/x" with other permissions than 0755
 }
 
 func (p *program) env(s *site) []string {
@@ -39,7 +39,14 @@ func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 	if err != nil {
 		return fmt.Errorf("build %s: %w", p.To, err)
 	}
-	t.AddFile(p.To, 0o755, data)
+	perm, name, err := permissions(p.To)
+	if err != nil {
+		return fmt.Errorf("build %s: %w", p.To, err)
+	}
+	if perm == 0 {
+		perm = 0o755
+	}
+	t.AddFile(name, perm, data)
 	return nil
 }
 
