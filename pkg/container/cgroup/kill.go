@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,10 @@ func (g Group) Kill(ctx context.Context) error {
 func (g Group) killOnce() error {
 	if g.v2 {
 		err := g.write("cgroup.kill", "1")
-		if err == nil || !g.Exists() {
+		if err == nil {
+			return g.killHeadless()
+		}
+		if !g.Exists() {
 			return nil
 		}
 		if !gone(err) {
@@ -53,6 +57,23 @@ func (g Group) killOnce() error {
 	}
 	if frozen == nil {
 		err = errors.Join(err, g.Freeze(false))
+	}
+	return err
+}
+
+// killHeadless kills the processes whose first thread has ended and whose others
+// run on: cgroup.kill signals threads, the first of each process, and passes these
+// by (Linux 6.18).
+func (g Group) killHeadless() error {
+	pids, err := g.Pids()
+	for _, pid := range pids {
+		stat, statErr := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if i := bytes.LastIndexByte(stat, ')'); statErr != nil || i < 0 || !bytes.HasPrefix(stat[i:], []byte(") Z")) {
+			continue
+		}
+		if killErr := unix.Kill(pid, unix.SIGKILL); killErr != nil && !errors.Is(killErr, unix.ESRCH) {
+			err = errors.Join(err, fmt.Errorf("kill process %d: %w", pid, killErr))
+		}
 	}
 	return err
 }
