@@ -76,6 +76,7 @@ type soak struct {
 	runc  string
 	seed  uint64
 	count int
+	short bool // the tests of this package
 
 	helper string // the guest's program
 }
