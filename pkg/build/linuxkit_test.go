@@ -190,7 +190,10 @@ func allows(f *specs.LinuxSeccomp, call string) bool {
 // TestLinuxKitLayoutsHardened builds what LinuxKit's tool builds with our own
 // defaults: what it takes is taken, what it refuses is refused.
 func TestLinuxKitLayoutsHardened(t *testing.T) {
-	dir := goldenDir(t)
+	dir, err := filepath.Abs(linuxkitDir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cases, err := filepath.Glob(filepath.Join(dir, "cases", "*.yml"))
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no cases in %s: %v", dir, err)

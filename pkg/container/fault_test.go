@@ -174,6 +174,22 @@ func TestRuntimeKilledAtAnyMoment(t *testing.T) {
 	}
 }
 
+// A process whose first thread has ended, and whose others have not, is killed
+// like any other: here it is runc's own, whose thread the profile ends.
+func TestKillWithoutTheFirstThread(t *testing.T) {
+	e, root := testEngine(t), containers(t)
+	e.Runtime.Timeout = time.Second
+	b := shape{name: "000-headless", script: "exit 0", spec: func(s *specs.Spec) {
+		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActKillThread}
+	}}.lay(t, root)
+	must(t, os.MkdirAll(e.Runtime.Root, 0o700))
+	before := state(t, e, root)
+	if _, err := e.Start(testContext(t), b, IO{}); err == nil || strings.Contains(err.Error(), "does not die") {
+		t.Errorf("error is %v", err)
+	}
+	same(t, before, state(t, e, root))
+}
+
 // The cgroup of another container is left alone by one that names the same.
 func TestForeignCgroupIsNotKilled(t *testing.T) {
 	e, root := testEngine(t), containers(t)

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,10 @@ func (g Group) killOnce() error {
 	}
 	if g.v2 {
 		err := g.write("cgroup.kill", "1")
-		if err == nil || !g.Exists() {
+		if err == nil {
+			return g.killHeadless()
+		}
+		if !g.Exists() {
 			return nil
 		}
 		if !gone(err) {
@@ -76,6 +80,23 @@ func protected(pids []int, self, parent int) int {
 		}
 	}
 	return 0
+}
+
+// killHeadless kills the processes whose first thread has ended and whose others
+// run on: cgroup.kill signals threads, the first of each process, and passes these
+// by (Linux 6.18).
+func (g Group) killHeadless() error {
+	pids, err := g.Pids()
+	for _, pid := range pids {
+		stat, statErr := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if i := bytes.LastIndexByte(stat, ')'); statErr != nil || i < 0 || !bytes.HasPrefix(stat[i:], []byte(") Z")) {
+			continue
+		}
+		if killErr := unix.Kill(pid, unix.SIGKILL); killErr != nil && !errors.Is(killErr, unix.ESRCH) {
+			err = errors.Join(err, fmt.Errorf("kill process %d: %w", pid, killErr))
+		}
+	}
+	return err
 }
 
 // Freeze stops the group's processes, or lets them go on. Without a freezer

@@ -1,0 +1,63 @@
+package look
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDiff(t *testing.T) {
+	got := strings.Join(Diff([]string{"a", "b", "b"}, []string{"b", "c"}), "; ")
+	if got != "gone: a; gone: b; left: c" {
+		t.Errorf("%s", got)
+	}
+}
+
+// What is new is seen, and that it has gone.
+func TestLook(t *testing.T) {
+	dir := t.TempDir()
+	// Others come and go on this machine.
+	l := Look{Dirs: []string{dir}, Files: map[string]int{"me": os.Getpid()}}
+	mine := func(lines []string) (own []string) {
+		for _, line := range lines {
+			if strings.Contains(line, dir) || strings.Contains(line, "descriptors") || strings.Contains(line, "/bin/sleep 98765") {
+				own = append(own, line)
+			}
+		}
+		return own
+	}
+	take := func() []string {
+		t.Helper()
+		all, err := l.Take()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mine(all)
+	}
+	before := take()
+	f, err := os.Create(dir + "/new")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sleep", "98765")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(Diff(before, take()), "; ")
+	for _, want := range []string{"left: file " + dir + "/new", "gone: descriptors of me", "left: process /bin/sleep 98765"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
+	}
+	f.Close()
+	os.Remove(dir + "/new")
+	cmd.Process.Kill()
+	cmd.Wait()
+	for end := time.Now().Add(time.Minute); len(Diff(before, take())) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%q", Diff(before, take()))
+		}
+	}
+}
