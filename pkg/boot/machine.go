@@ -74,9 +74,7 @@ func Main() int {
 		m.shutdown(<-m.verbs)
 	}
 	m.runScripts(m.boot, initDir)
-	if m.boot.Err() == nil {
-		m.Console.Printf("boot done after %.2fs%s", timeline.Now().Seconds(), m.countFailed())
-	}
+	m.tellBoot(timeline.Now())
 	debug.SetGCPercent(30)
 	debug.FreeOSMemory()
 	if m.Contained {

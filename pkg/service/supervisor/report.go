@@ -24,44 +24,64 @@ func (s *Supervisor) checkOver() {
 	if !s.held {
 		s.goOn()
 	}
+	time.AfterFunc(settleTime, func() { s.post(s.settle) })
+}
+
+// settleTime lets a service that needs no more than to start show that it did
+// more than that. PID 1 waits a little longer before it says how the boot went.
+const settleTime = time.Second
+
+// settle counts what has failed by now, and gives the host what it wants.
+func (s *Supervisor) settle() {
+	s.settled = true
+	if !s.held {
+		s.noteFailed()
+	}
 	s.grant()
 }
 
-// goOn lets the boot go on. PID 1 tells people how many containers are not well.
-func (s *Supervisor) goOn() {
+// noteFailed leaves word that the boot is over, and for PID 1, how many containers
+// are not well.
+func (s *Supervisor) noteFailed() {
 	failed := strconv.Itoa(len(s.faults())) + "\n"
 	s.check("boot", "note", os.WriteFile(s.Host.Paths.Own(bootOver), []byte(failed), 0o600))
+}
+
+// goOn lets the boot go on.
+func (s *Supervisor) goOn() {
+	s.noteFailed()
 	s.Host.Timeline.Event("services-started")
 	if s.Ready != nil {
 		s.Ready()
 	}
 }
 
-// grant gives what is wanted once the first start of all is over.
+// grant gives what is wanted once the first start of all is over and has settled.
 func (s *Supervisor) grant() {
-	if !s.over {
+	if !s.settled {
 		return
 	}
+	tell := func() {}
 	if s.Host.Wishes().Timeline && !s.timelined {
 		s.timelined = true
-		go s.Host.TellTimeline()
+		tell = s.Host.TellTimeline
 	}
 	how := s.Host.WantsReport()
 	if (how == host.ReportPoweroff || how == host.ReportPrint) && !s.reporting {
 		s.reporting = true
-		time.AfterFunc(reportDelay, func() { s.post(func() { s.makeReport(how) }) })
+		s.makeReport(how, tell)
+		return
 	}
+	go tell()
 }
 
-// reportDelay lets a service that needs no more than to start show that it did
-// more than that.
-const reportDelay = time.Second
-
 // makeReport shows how all went, once for each boot: slipway.report, or the
-// host's wish.
-func (s *Supervisor) makeReport(how string) {
+// host's wish. What else there is to tell comes first, as the report may end the
+// machine.
+func (s *Supervisor) makeReport(how string, tell func()) {
 	done := s.Host.Paths.Own("reported")
 	if _, err := os.Lstat(done); err == nil {
+		go tell()
 		return
 	}
 	list, faults := s.List(), s.faults()
@@ -73,6 +93,7 @@ func (s *Supervisor) makeReport(how string) {
 	}
 	// A report that a killed supervisor has not brought to its end is made anew.
 	go func() {
+		tell()
 		s.tellReport(list, faults, true)
 		s.post(func() {
 			if how == host.ReportPoweroff {

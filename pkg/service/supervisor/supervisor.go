@@ -66,16 +66,16 @@ type Supervisor struct {
 	over   bool // Ready was called
 	held   bool // a failed service's policy is to stop the boot
 	// What the host has got of what it wants.
-	reporting, timelined bool
-	following            map[string]bool
-	stopping             bool
-	patience             patience
-	ctx                  context.Context
-	book                 *endings.Book
-	bookOpen             bool
-	dog                  *watchdog
-	began                time.Time
-	memory               memories
+	settled, reporting, timelined bool
+	following                     map[string]bool
+	stopping                      bool
+	patience                      patience
+	ctx                           context.Context
+	book                          *endings.Book
+	bookOpen                      bool
+	dog                           *watchdog
+	began                         time.Time
+	memory                        memories
 }
 
 type timerKey struct {
