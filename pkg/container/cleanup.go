@@ -3,7 +3,6 @@ package container
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -125,8 +124,7 @@ func (e *Engine) poststop(b *bundle.Bundle) {
 	if _, err := os.Lstat(e.Runtime.StateDir(b.Name)); err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), poststopTimeout,
-		fmt.Errorf("not done after %s: %w", poststopTimeout, context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), poststopTimeout, runc.Late(poststopTimeout))
 	defer cancel()
 	err := e.Runtime.Delete(ctx, runc.Call{ID: b.Name, Log: path.Join(e.dir(b), "runc.log"), Hooks: hooksOf(b)})
 	if err != nil {

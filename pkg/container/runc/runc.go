@@ -100,6 +100,14 @@ func (r *Runtime) Args(verb string, c Call) []string {
 	return append(args, "--", c.ID)
 }
 
+// Late is that a call took longer than it may; it is context.DeadlineExceeded too.
+type Late time.Duration
+
+func (l Late) Error() string { return fmt.Sprintf("not done after %s", time.Duration(l)) }
+
+// Is tells that it is a timeout.
+func (l Late) Is(target error) bool { return target == context.DeadlineExceeded }
+
 // call runs the runtime and waits for it. A context that ends, or the timeout,
 // kills it with all it has started.
 func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
@@ -107,7 +115,7 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done after %s: %w", timeout, context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, Late(timeout))
 	defer cancel()
 	p, err := r.Reaper.Start(r.command(verb, c))
 	if errors.Is(err, fs.ErrNotExist) {

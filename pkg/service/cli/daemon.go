@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
 	"slipway/pkg/reap"
@@ -168,8 +169,14 @@ func stopKeeper(p host.Paths) error {
 	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
 		return fmt.Errorf("stop services: %w", err)
 	}
-	for unix.Kill(pid, 0) == nil {
-		time.Sleep(10 * time.Millisecond)
+	limit := host.ReadLimit(p, bundle.Services) + keeperTime
+	for begin := time.Now(); unix.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > limit {
+			return fmt.Errorf("stop services: still there after %s, going on without", limit.Round(time.Second))
+		}
 	}
 	return nil
 }
+
+// keeperTime is what the end of the services may take beyond their own timeouts.
+const keeperTime = 10 * time.Second

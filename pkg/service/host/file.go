@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"slipway/pkg/bundle"
@@ -44,6 +45,19 @@ func WriteFile(name string, data []byte) error {
 func WriteLimit(p Paths, s bundle.Section, d time.Duration) error {
 	seconds := strconv.FormatInt(int64(d.Round(time.Second)/time.Second), 10)
 	return WriteFile(p.Own("limit-"+string(s)), []byte(seconds+"\n"))
+}
+
+// ReadLimit reads what WriteLimit wrote; 0 without it.
+func ReadLimit(p Paths, s bundle.Section) time.Duration {
+	data, err := os.ReadFile(p.Own("limit-" + string(s)))
+	if err != nil {
+		return 0
+	}
+	seconds, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // ReadJSON reads what WriteJSON wrote.
