@@ -1,7 +1,6 @@
 package attack
 
 import (
-
 	"golang.org/x/sys/unix"
 )
 
