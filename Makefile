@@ -29,7 +29,7 @@ ALLOWED  := Apache-2.0,BSD-2-Clause,BSD-3-Clause,MIT
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run shell image images images-arm64 setup test test-unit test-vm fuzz lint audit bench bench-build chart clean
+.PHONY: help run shell image images images-arm64 setup test test-unit test-vm fuzz lint audit security bench bench-build chart clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,11 @@ bench: images ## measure boots, memory, idleness, crash loops and builds; writes
 bench-build: images ## measure builds and initrds; writes docs/bench-build.md
 	$(GO) build -o $(BIN)/bench-build ./test/bench/build
 	$(SUDO) $(BIN)/bench-build -slipway $(SLIPWAY) -o docs/bench-build.md
+
+# Two machines; what is expected of them is what they do.
+security: images ## try all attacks anew and renew the table of docs/security.md
+	$(SUDO) env RENEW=1 $(GO) test -count 1 -timeout 30m -run 'TestCases/^probe' ./test
+	$(GO) run ./test/probe/table -w
 
 chart: image ## boot the demo and draw its boot anew: docs/boot.svg
 	$(SLIPWAY) run --report --timeout 10m --boot-chart docs/boot.svg $(IMAGE) </dev/null
