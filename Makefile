@@ -29,7 +29,7 @@ ALLOWED  := Apache-2.0,BSD-2-Clause,BSD-3-Clause,MIT
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run shell image images images-arm64 setup test test-unit test-vm fuzz lint audit security bench bench-build chart clean
+.PHONY: help run shell image images images-arm64 setup test test-unit test-vm soak fuzz lint audit security bench bench-build chart clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,15 +78,21 @@ $(BIN)/runc: images
 test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through sudo if need be)
 	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -race -timeout 20m ./pkg/... ./cmd/...
 
-test-vm: images images-arm64 ## boot a VM for every case in test/cases
-	$(SUDO) $(GO) test -timeout 60m ./test/...
+test-vm: images images-arm64 $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
+	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -timeout 60m ./test/...
+
+# SOAK='-parts cuts,runc -count 50 -seed 1' chooses; bin/soak -help lists what there is.
+soak: images $(BIN)/runc ## hours of boots, power cuts, kills, hostile bundles, sick disks; adds to docs/soak.md
+	$(GO) build -o $(BIN)/soak ./test/soak
+	$(SUDO) $(BIN)/soak -runc $(BIN)/runc -o docs/soak.md $(SOAK)
 
 # Minimising an input is bounded, or it takes all of the time: archives are large.
 FUZZTIME ?= 20s
-fuzz: ## run every fuzz target for FUZZTIME
+FUZZ     ?= .
+fuzz: ## run every fuzz target for FUZZTIME (20s; 10000000x is executions), or those that match FUZZ
 	@$(GO) list ./... | while read -r p; do \
-	  $(GO) test -list '^Fuzz' $$p | grep '^Fuzz' | while read -r f; do \
-	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p || exit 1; \
+	  $(GO) test -list '^Fuzz' $$p | grep '^Fuzz' | grep -E '$(FUZZ)' | while read -r f; do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(FUZZFLAGS) $$p || exit 1; \
 	  done || exit 1; \
 	done
 

@@ -12,7 +12,7 @@ import (
 // attacksYAML has a service for each harm. It ends at once until our program in
 // the machine wants it.
 func attacksYAML() string {
-	yaml := head + "services:\n" + soakService("calm", "") + soakService("quiet", ", readonly: true")
+	yaml := head + "services:\n" + soakService("calm", "") + soakService("quiet", "")
 	for _, harm := range []string{"processes", "memory", "descriptors", "layer", "inodes", "logs"} {
 		yaml += fmt.Sprintf(`  - name: %s
     image: slipway/busybox:v0.1

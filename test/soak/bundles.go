@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,18 +24,22 @@ import (
 // bundles starts hostile bundles, one after the other, on this machine.
 func (s *soak) bundles(t *tally) error { return s.enclosed(context.Background(), t, "bundles") }
 
-// variants takes as many as are wanted, and all when that is more.
-func (t *tally) variants(only string) []hostile.Variant {
-	all := slices.DeleteFunc(hostile.Variants(), func(v hostile.Variant) bool { return !strings.Contains(v.Name, only) })
-	t.random().Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return all[:min(t.wanted, len(all))]
+// variants lists those whose names match, in an order of chance. A pattern that
+// begins with ! is of those that are left out.
+func variants(r *rand.Rand, only string) []hostile.Variant {
+	pattern, not := strings.CutPrefix(only, "!")
+	matches := regexp.MustCompile(pattern)
+	all := slices.DeleteFunc(hostile.Variants(), func(v hostile.Variant) bool { return matches.MatchString(v.Name) == not })
+	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all
 }
 
 func (in *insider) spoilBundles() error {
 	if err := in.takeBaseline(); err != nil {
 		return err
 	}
-	for _, v := range in.variants(in.only) {
+	all := variants(in.random(), in.only)
+	for _, v := range all[:min(in.wanted, len(all))] {
 		in.try(v.Name, func() error { return in.spoil(v) })
 	}
 	return nil

@@ -37,8 +37,8 @@ func (s *soak) machines(t *tally) error {
 }
 
 func (s *soak) hostileMachine(r *rand.Rand, run, n int) error {
-	chosen := hostile.Variants()
-	r.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+	chosen := variants(r, s.only)
+	n = min(n, len(chosen))
 	chosen = chosen[:n]
 	yaml := head + "onboot:\n"
 	for i := range n / 5 {

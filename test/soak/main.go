@@ -27,7 +27,7 @@ func main() {
 	names := flag.String("parts", partNames(), "what to do")
 	flag.IntVar(&s.count, "count", 0, "tries of each part; 0: its own number")
 	flag.Uint64Var(&s.seed, "seed", s.seed, "what chance begins with")
-	flag.StringVar(&s.only, "only", "", "only the hostile bundles whose names contain this")
+	flag.StringVar(&s.only, "only", "", "only the hostile bundles whose names match this; !PATTERN: all others")
 	flag.StringVar(&s.dir, "dir", "build/soak", "where machines and what failures leave behind lie")
 	flag.StringVar(&s.runc, "runc", "bin/runc", "the OCI runtime for the parts on this machine")
 	out := flag.String("o", "", "add a line for each part to the table in this file")
