@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"slipway/pkg/boot/console"
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
 	"slipway/pkg/journal"
+	"slipway/pkg/log/console"
 	"slipway/pkg/reap"
 	"slipway/pkg/timeline"
 )
@@ -23,7 +23,7 @@ import (
 //   - shutdown ends everything, in any of these phases.
 type Machine struct {
 	Options Options
-	Console *console.Console
+	Console *Console
 	// Contained: /proc was there before, so this is no machine but a container.
 	Contained bool
 
@@ -78,7 +78,7 @@ func Main() int {
 
 func newMachine() *Machine {
 	m := &Machine{
-		Console:  console.New(),
+		Console:  &Console{Console: console.New()},
 		children: children{reap.New()},
 		verbs:    make(chan power.Verb, 1),
 		// A panic before the command line is read waits like any other.
@@ -89,7 +89,7 @@ func newMachine() *Machine {
 	m.boot, m.stopBoot = context.WithCancel(context.Background())
 	m.Console.Journal = &journal.Journal{}
 	// Until /dev is mounted the kernel's console, if there is one, must do.
-	m.Console.Attach("/dev", nil, "console")
+	m.Console.attach(nil)
 	return m
 }
 

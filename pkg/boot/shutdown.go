@@ -75,7 +75,7 @@ func (m *Machine) noteVerb(verb power.Verb) {
 // finish calls reboot(2), after everything written has left through the consoles.
 func (m *Machine) finish(verb power.Verb) {
 	m.Console.Printf("%s", verb)
-	m.Console.Flush(flushLimit)
+	m.Console.Drain(flushLimit)
 	err := verb.Now()
 	if m.Contained && errors.Is(err, unix.EPERM) {
 		// A container without CAP_SYS_BOOT ends with its PID 1.

@@ -14,6 +14,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs"
 	"slipway/pkg/journal"
+	"slipway/pkg/log/console"
 	"slipway/pkg/timeline"
 )
 
@@ -62,7 +63,7 @@ type Host struct {
 	Paths   Paths
 	Options Options
 	// Terminal is every console of the machine.
-	Terminal *logs.Console
+	Terminal *console.Console
 	Timeline *timeline.Recorder
 	// Journal keeps what is said.
 	Journal *journal.Journal
@@ -124,7 +125,7 @@ func (o *Options) setWatchdog(value string) {
 // Open reads the command line and opens consoles and timeline. What of it
 // fails is told on what is there: a machine without a console boots as well.
 func Open(p Paths) (*Host, error) {
-	h := &Host{Paths: p, Terminal: logs.NewConsole()}
+	h := &Host{Paths: p, Terminal: console.New()}
 	if err := os.MkdirAll(p.Own(), 0o755); err != nil {
 		return nil, fmt.Errorf("make %s: %w", p.Own(), err)
 	}
@@ -140,13 +141,9 @@ func Open(p Paths) (*Host, error) {
 // standard output: somebody ran the program by hand.
 func (h *Host) openTerminal(cmdline string) error {
 	if !onConsole(h.Paths.Dev) {
-		return h.Terminal.Add(os.Stdout)
+		return h.Terminal.AttachFile(os.Stdout)
 	}
-	t, err := logs.OpenConsole(cmdline, h.Paths.Dev)
-	if t != nil {
-		h.Terminal = t
-	}
-	return err
+	return h.Terminal.Attach(h.Paths.Dev, console.Names(cmdline), "console")
 }
 
 // onConsole tells whether standard output is /dev/console, by whatever name, or

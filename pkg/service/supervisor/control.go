@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -50,10 +51,17 @@ func (r remote) One(ctx context.Context, name string) (v status.Service, err err
 }
 
 func (r remote) Ask(ctx context.Context, verb, name string, w control.Wish) error {
+	var found *finding
+	if verb != string(state.Stop) {
+		var err error
+		if found, err = r.find(ctx, name, w.Path); err != nil {
+			return err
+		}
+	}
 	var refused error
 	err := r.Do(ctx, func() {
-		if verb != string(state.Stop) {
-			refused = r.learn(name, w.Path)
+		if found != nil {
+			refused = r.learn(name, *found)
 		}
 		if refused == nil {
 			refused = r.submit(state.Event{Kind: state.Kind(verb), Name: name})
@@ -63,6 +71,19 @@ func (r remote) Ask(ctx context.Context, verb, name string, w control.Wish) erro
 		err = refused
 	}
 	return err
+}
+
+// find reads the bundle that is to be started beside the loop: it may lie on a
+// disk that does not answer.
+func (r remote) find(ctx context.Context, name, path string) (*finding, error) {
+	var f finding
+	var refused error
+	if err := r.Do(ctx, func() { f, refused = r.locate(name, path) }); err != nil || refused != nil {
+		return nil, cmp.Or(err, refused)
+	}
+	var err error
+	f.bundle, err = loadWithin(ctx, f.dir)
+	return &f, err
 }
 
 // Exec starts a program in a service that runs.

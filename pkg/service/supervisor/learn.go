@@ -2,11 +2,13 @@ package supervisor
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/service/host"
@@ -45,32 +47,63 @@ func (s *Supervisor) folders() (map[string]string, error) {
 	return dirs, err
 }
 
-// learn reads a service's bundle again, or for the first time, because somebody
-// asks for its start: what lies there now is what is started. A path is a folder
-// other than the one all services lie in.
-func (s *Supervisor) learn(name, path string) error {
-	usual := filepath.Join(s.Host.Paths.Section(bundle.Services), name)
-	dir := cmp.Or(s.added[name], usual)
+// finding is where a service lies and what lies there.
+type finding struct {
+	dir, usual string
+	bundle     *bundle.Bundle
+}
+
+// locate says where the bundle lies of a service whose start somebody asks for.
+// A path is a directory other than the one all services lie in.
+func (s *Supervisor) locate(name, path string) (finding, error) {
+	f := finding{usual: filepath.Join(s.Host.Paths.Section(bundle.Services), name)}
+	f.dir = cmp.Or(s.added[name], f.usual)
 	switch known := s.set.Known(name); {
 	case path != "":
 		rec, _ := s.set.Record(name)
-		if now := filepath.Join(path, name); now != dir && rec.State.Busy() {
-			return fmt.Errorf("%s runs from %s; stop it before it is started from %s", name, dir, now)
+		if now := filepath.Join(path, name); now != f.dir && rec.State.Busy() {
+			return f, fmt.Errorf("%s runs from %s; stop it before it is started from %s", name, f.dir, now)
 		}
-		dir = filepath.Join(path, name)
+		f.dir = filepath.Join(path, name)
 	case known != nil && !s.appeared(name):
-		return known
+		return f, known
 	}
-	b, err := bundle.Load(bundle.Services, dir)
-	if err != nil {
+	return f, nil
+}
+
+// loadTime is how long a disk may take to give a bundle.
+const loadTime = 5 * time.Second
+
+// loadWithin reads a bundle, but not for ever.
+func loadWithin(ctx context.Context, dir string) (*bundle.Bundle, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTime)
+	defer cancel()
+	type result struct {
+		b   *bundle.Bundle
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		b, err := bundle.Load(bundle.Services, dir)
+		done <- result{b, err}
+	}()
+	select {
+	case r := <-done:
+		return r.b, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read %s: its disk does not answer: %w", dir, ctx.Err())
+	}
+}
+
+// learn takes what was found for what a service is: what lies there now is what
+// is started.
+func (s *Supervisor) learn(name string, f finding) error {
+	if err := s.note(name, f.dir, f.usual); err != nil {
 		return err
 	}
-	if err := s.note(name, dir, usual); err != nil {
-		return err
-	}
-	s.bundles[name] = b
-	s.set.Learn(map[string]bundle.Policy{name: b.Policy}, nil)
-	if b.Policy.Watchdog && s.dog == nil {
+	s.bundles[name] = f.bundle
+	s.set.Learn(map[string]bundle.Policy{name: f.bundle.Policy}, nil)
+	if f.bundle.Policy.Watchdog && s.dog == nil {
 		s.dog = s.startWatchdog()
 	}
 	return nil

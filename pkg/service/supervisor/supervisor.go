@@ -18,7 +18,6 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs"
-	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -67,8 +66,7 @@ type Supervisor struct {
 	stopping bool
 	patience patience
 	ctx      context.Context
-	book     *endings.Book
-	bookOpen bool
+	book     book
 	dog      *watchdog
 	began    time.Time
 }
@@ -115,7 +113,7 @@ func (s *Supervisor) load() error {
 		Slots: s.Slots, Jitter: rand.Float64,
 	}
 	for name, dir := range dirs {
-		b, err := bundle.Load(bundle.Services, dir)
+		b, err := loadWithin(context.Background(), dir)
 		if err != nil {
 			config.Faults[name] = err
 			continue
@@ -159,6 +157,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.dog = s.startWatchdog()
 	s.loop(ctx)
 	s.Host.Say("services: all are stopped")
+	s.closeBook()
 	return s.pump.Close()
 }
 
@@ -180,7 +179,7 @@ func (s *Supervisor) loop(ctx context.Context) {
 			stop = nil
 			s.stopping = true
 			s.tellLimit()
-			s.report(s.book.End(s.endOfMachine()))
+			s.noteEnd(s.endOfMachine())
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))
 		}
 	}
