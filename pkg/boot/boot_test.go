@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"slipway/pkg/boot/console"
 	"slipway/pkg/boot/power"
 	"slipway/pkg/container/mount"
+	"slipway/pkg/log/console"
 )
 
 func TestParseOptions(t *testing.T) {
@@ -261,7 +261,7 @@ func TestCallRefuses(t *testing.T) {
 
 func TestRequestOnce(t *testing.T) {
 	m := testMachine(t)
-	m.Console = console.New()
+	m.Console = &Console{Console: console.New()}
 	m.request(power.Halt)
 	m.request(power.Reboot)
 	if v := <-m.verbs; v != power.Halt {

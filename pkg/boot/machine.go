@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"slipway/pkg/boot/console"
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
 	"slipway/pkg/journal"
+	"slipway/pkg/log/console"
 	"slipway/pkg/port"
 	"slipway/pkg/reap"
 	"slipway/pkg/timeline"
@@ -25,7 +25,7 @@ import (
 //   - shutdown ends everything, in any of these phases.
 type Machine struct {
 	Options Options
-	Console *console.Console
+	Console *Console
 	// Contained: /proc was there before, so this is no machine but a container.
 	Contained bool
 
@@ -86,7 +86,7 @@ func Main() int {
 
 func newMachine() *Machine {
 	m := &Machine{
-		Console:   console.New(),
+		Console:   &Console{Console: console.New()},
 		children:  children{reaper: reap.New()},
 		verbs:     make(chan power.Verb, 1),
 		diskCalls: make(chan struct{}, diskThreads),
@@ -98,7 +98,7 @@ func newMachine() *Machine {
 	m.boot, m.stopBoot = context.WithCancel(context.Background())
 	m.Console.Journal = &journal.Journal{}
 	// Until /dev is mounted the kernel's console, if there is one, must do.
-	m.Console.Attach("/dev", nil, "console")
+	m.Console.attach(nil)
 	return m
 }
 

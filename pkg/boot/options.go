@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"slipway/pkg/boot/console"
+	"slipway/pkg/log/console"
 )
 
 // Options is what the kernel's command line says to PID 1.

@@ -136,7 +136,7 @@ func (m *Machine) noteVerb(verb power.Verb) {
 // finish calls reboot(2), after everything written has left through the consoles.
 func (m *Machine) finish(verb power.Verb) {
 	m.Console.Printf("%s", verb)
-	m.Console.Flush(flushLimit)
+	m.Console.Drain(flushLimit)
 	if m.Contained {
 		err := verb.Now()
 		if errors.Is(err, unix.EPERM) {

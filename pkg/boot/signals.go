@@ -75,7 +75,7 @@ func (m *Machine) caught(what string, cause any) {
 	if err := os.WriteFile("/dev/kmsg", []byte(reason), 0); err != nil {
 		m.warn("note panic in the kernel's log", err)
 	}
-	m.Console.Flush(time.Second)
+	m.Console.Drain(time.Second)
 	if m.Options.PanicDelay < 0 || m.Contained {
 		select {}
 	}

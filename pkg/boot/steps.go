@@ -106,9 +106,9 @@ func (m *Machine) readOptions() error {
 // kernel opened theirs in the initramfs, whose files must not stay in use.
 func (m *Machine) openConsoles() error {
 	if m.Contained {
-		return m.Console.AttachStderr()
+		return m.Console.AttachFile(os.Stderr)
 	}
-	m.Console.Attach("/dev", m.Options.Consoles, "console")
+	m.Console.attach(m.Options.Consoles)
 	fd, err := unix.Open("/dev/console", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		// A machine without any console runs all the same.
@@ -135,7 +135,7 @@ func (m *Machine) showBanner() error {
 		return fmt.Errorf("read banner: %w", err)
 	}
 	text := strings.ReplaceAll(strings.TrimRight(string(issue), "\n"), "\n", "\r\n")
-	m.Console.Write([]byte("\r\n" + text + "\r\n"))
+	m.Console.show("\r\n" + text + "\r\n")
 	return nil
 }
 

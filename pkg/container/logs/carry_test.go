@@ -64,7 +64,7 @@ func checkFolder(t *testing.T, dir string, want map[string]string) {
 // TestCarryToAFullDisk: it is an error, no part of a file is left, and the next
 // time does it.
 func TestCarryToAFullDisk(t *testing.T) {
-	inOwnMounts(t)
+	needRoot(t)
 	p := testPaths(t)
 	mountTmpfs(t, p.Log, 0, "size=64k")
 	b := testBundle(bundle.Onboot, "000-a")

@@ -39,7 +39,7 @@ func openEnd(path string) (*os.File, error) {
 // openFifo opens the reading side, also for writing, so that there is no end of
 // file to handle: the container's death says when it is over.
 func (s *stream) openFifo(fresh bool) error {
-	path := s.at.fifo(s.id)
+	path := s.spool.at.fifo(s.id)
 	if fresh {
 		if err := makeFifo(path); err != nil {
 			return err
@@ -58,7 +58,7 @@ func (s *stream) openFifo(fresh bool) error {
 func (s *stream) drain(p *Pump) {
 	left, err := unix.IoctlGetInt(s.fifo, unix.TIOCINQ)
 	if err != nil {
-		p.log.Warn("drain pipe", "log", s.at.base(s.id), "err", err)
+		p.log.Warn("drain pipe", "log", s.name(), "err", err)
 		return
 	}
 	for left > 0 {
@@ -74,10 +74,10 @@ func (s *stream) drain(p *Pump) {
 // full, if the container left somebody behind, but with nobody else reading
 // there would be no one to take it.
 func (s *stream) dropFifo(h Holder) error {
-	errs := []error{unix.Close(s.fifo), os.Remove(s.at.fifo(s.id))}
+	errs := []error{unix.Close(s.fifo), os.Remove(s.spool.at.fifo(s.id))}
 	s.fifo = -1
 	if h != nil {
-		errs = append(errs, h.Release(s.at.base(s.id)))
+		errs = append(errs, h.Release(s.name()))
 	}
 	return errors.Join(errs...)
 }
@@ -90,6 +90,6 @@ func (s *stream) hold(h Holder) error {
 	if err != nil {
 		return fmt.Errorf("duplicate pipe: %w", err)
 	}
-	f := os.NewFile(uintptr(fd), s.at.fifo(s.id))
-	return errors.Join(h.Hold(s.at.base(s.id), f), f.Close())
+	f := os.NewFile(uintptr(fd), s.spool.at.fifo(s.id))
+	return errors.Join(h.Hold(s.name(), f), f.Close())
 }

@@ -4,16 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// follow yields what comes, until the context ends. It sleeps until the index
-// or its folder changes.
+// follow yields what comes, until the context ends. It sleeps until the folder
+// of the spools changes.
 func (r *reader) follow(ix *indexReader) error {
-	w, err := watch(filepath.Dir(r.at.index()))
+	w, err := watch(r.at.pipe)
 	if err != nil {
 		return err
 	}
@@ -32,7 +31,7 @@ func (r *reader) follow(ix *indexReader) error {
 	}()
 	events := make([]byte, 4<<10)
 	for {
-		if err := r.records(ix); err != nil {
+		if err := r.more(ix); err != nil {
 			return err
 		}
 		if r.ctx.Err() != nil {
@@ -42,6 +41,44 @@ func (r *reader) follow(ix *indexReader) error {
 			return fmt.Errorf("follow log: %w", err)
 		}
 	}
+}
+
+// more reads what has come since.
+func (r *reader) more(ix *indexReader) error {
+	if err := r.look(); err != nil {
+		return err
+	}
+	if ix != nil {
+		for rec := range ix.all() {
+			r.src.noteNew(rec)
+			if err := r.record(rec); err != nil {
+				return err
+			}
+		}
+		if ix.err != nil {
+			return ix.err
+		}
+	}
+	r.src.match()
+	return r.memory()
+}
+
+// noteNew notes a record unless it only says again what is known, as those at
+// the beginning of an index do.
+func (s *source) noteNew(r record) {
+	segs := s.segs[r.Stream]
+	switch r.Kind {
+	case kindSegment:
+		if len(segs) > 0 && segs[len(segs)-1].start >= r.Offset {
+			return
+		}
+	case kindLost:
+		end := r.Offset + int64(r.Length)
+		if len(segs) > 0 && segs[len(segs)-1].start >= end {
+			return
+		}
+	}
+	s.note(r)
 }
 
 // watch gives a file that can be read when something in dir is written or named.

@@ -34,7 +34,7 @@ func FuzzSplitter(f *testing.F) {
 		at := min(int(cut), len(data))
 		p.write(data[:at], line)
 		p.write(data[at:], line)
-		p.end(line)
+		p.finish(line)
 		want := data
 		if len(want) > 0 && want[len(want)-1] != '\n' {
 			want = append(bytes.Clone(want), '\n')

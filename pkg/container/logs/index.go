@@ -22,23 +22,14 @@ func indexLimit(logMax int64, keep int) int64 {
 	return min(max(logMax/4*int64(keep+1), 64<<10), 4<<20)
 }
 
-// segment is a file that holds a stream from base on.
-type segment struct {
-	base int64
-	ino  uint32
-}
-
-// index is the writing side of a container's index.
+// index is the writing side of an index.
 type index struct {
+	known
 	path  string
 	file  *os.File
 	size  int64
 	limit int64
-	run   int64
-	segs  [3][]segment // by Stream, oldest first
-	end   [3]int64     // by Stream: where the recorded bytes end
-	last  record       // the record at the end
-	ahead bool         // space is reserved behind the end
+	last  record // the record at the end
 }
 
 // openIndex reads what an earlier process recorded and goes on behind it.
@@ -49,7 +40,7 @@ func openIndex(path string, limit int64) (*index, error) {
 	if err := finishIndexRotation(path); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openRegular(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
@@ -57,6 +48,7 @@ func openIndex(path string, limit int64) (*index, error) {
 	old := &indexReader{path: path, file: f}
 	for r := range old.rest() {
 		ix.note(r)
+		ix.last = r
 	}
 	if old.err != nil {
 		return nil, errors.Join(old.err, f.Close())
@@ -78,32 +70,6 @@ func finishIndexRotation(path string) error {
 	return nil
 }
 
-// note follows what a record changes.
-func (ix *index) note(r record) {
-	switch r.Kind {
-	case kindData:
-		ix.end[r.Stream] = r.Offset + int64(r.Length)
-	case kindRun:
-		ix.run = max(ix.run, r.Offset)
-	case kindSegment:
-		ix.segs[r.Stream] = addSegment(ix.segs[r.Stream], segment{r.Offset, r.Length})
-		ix.end[r.Stream] = max(ix.end[r.Stream], r.Offset)
-	}
-	ix.last = r
-}
-
-// addSegment keeps one entry for an inode, because a file system gives the
-// number of a removed file to a new one.
-func addSegment(segs []segment, s segment) []segment {
-	kept := segs[:0]
-	for _, old := range segs {
-		if old.ino != s.ino && old.base <= s.base {
-			kept = append(kept, old)
-		}
-	}
-	return append(kept, s)
-}
-
 // put appends records with one write. If there is no space nothing is written.
 func (ix *index) put(records ...record) error {
 	data := make([]byte, 0, 4*recordSize)
@@ -121,23 +87,37 @@ func (ix *index) put(records ...record) error {
 	ix.size += int64(len(data))
 	for _, r := range records {
 		ix.note(r)
+		ix.last = r
 	}
 	return nil
 }
 
-// lost counts n more lost bytes of a stream: in the last record if that is of
-// the same loss, which takes no space, else in a new one.
-func (ix *index) lost(s Stream, n int64, now time.Time) error {
+// data records that what was not recorded yet up to an offset came now.
+func (ix *index) data(s Stream, upto int64, now time.Time) error {
+	for upto > ix.end[s] {
+		n := min(upto-ix.end[s], 1<<31)
+		r := record{Kind: kindData, Stream: s, Offset: ix.end[s], Length: uint32(n), Time: now}
+		if err := ix.put(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lose records that the next n bytes of a stream are lost: in the last record
+// if that tells of those before, which takes no space, else in a new one.
+func (ix *index) lose(s Stream, n int64, now time.Time) error {
 	for n > 0 {
 		part := min(n, 1<<31)
-		r := record{Kind: kindLost, Stream: s, Offset: ix.end[s], Length: uint32(part), Time: now}
-		if l := ix.last; l.Kind == kindLost && l.Stream == s && int64(l.Length)+part < 1<<32 {
-			r.Length += l.Length
-			if _, err := ix.file.WriteAt(r.append(nil), ix.size-recordSize); err != nil {
+		more := record{Kind: kindLost, Stream: s, Offset: ix.end[s], Length: uint32(part), Time: now}
+		if l := ix.last; l.Kind == kindLost && l.Stream == s && l.Offset+int64(l.Length) == ix.end[s] && int64(l.Length)+part < 1<<32 {
+			l.Length += uint32(part)
+			if _, err := ix.file.WriteAt(l.append(nil), ix.size-recordSize); err != nil {
 				return fmt.Errorf("write index: %w", err)
 			}
-			ix.last = r
-		} else if err := ix.put(r); err != nil {
+			ix.note(more)
+			ix.last = l
+		} else if err := ix.put(more); err != nil {
 			return err
 		}
 		n -= part
@@ -149,7 +129,7 @@ func (ix *index) lost(s Stream, n int64, now time.Time) error {
 // reserve asks for space ahead of need. A file system that cannot do it, or is
 // full, costs the exactness of the count after a kill, nothing else.
 func (ix *index) reserve() {
-	ix.ahead = unix.Fallocate(int(ix.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, ix.size, indexAhead) == nil
+	_ = unix.Fallocate(int(ix.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, ix.size, indexAhead)
 }
 
 // rotate begins a new index with what has to be known of the old one. The old
@@ -157,11 +137,14 @@ func (ix *index) reserve() {
 // index looks again.
 func (ix *index) rotate(now time.Time) error {
 	next := ix.path + ".new"
-	f, err := os.OpenFile(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := openRegular(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("rotate index: %w", err)
 	}
-	data := ix.checkpoint(now)
+	var data []byte
+	for _, r := range ix.checkpoint(now) {
+		data = r.append(data)
+	}
 	_, err = f.Write(data)
 	if err == nil {
 		err = os.Rename(ix.path, ix.path+".0")
@@ -179,15 +162,21 @@ func (ix *index) rotate(now time.Time) error {
 	return old.Close()
 }
 
-func (ix *index) checkpoint(now time.Time) []byte {
-	data := record{Kind: kindRun, Stream: Stdout, Offset: ix.run, Time: now}.append(nil)
-	for _, s := range []Stream{Stdout, Stderr} {
-		for _, seg := range ix.segs[s] {
-			data = record{Kind: kindSegment, Stream: s, Offset: seg.base, Length: seg.ino, Time: now}.append(data)
-		}
-		data = record{Kind: kindData, Stream: s, Offset: ix.end[s], Time: now}.append(data)
-	}
-	return data
-}
-
 func (ix *index) close() error { return ix.file.Close() }
+
+// openRegular opens a file that is one: whoever can write to the directory may
+// have put a pipe, a device, a link or a lease in its place.
+func openRegular(path string, flags int, mode os.FileMode) (*os.File, error) {
+	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}

@@ -18,14 +18,17 @@ type indexReader struct {
 	file *os.File // nil if there is none yet
 	off  int64
 	buf  []byte
+	lost bool // the last record was of a loss, and may have grown
 	err  error
+	// guard minds the reading; nil: nobody does.
+	guard *guard
 }
 
 // openIndexReader opens the older index if there is one, else the current.
 func openIndexReader(path string) (*indexReader, error) {
 	ix := &indexReader{path: path}
 	for _, name := range []string{path + ".0", path} {
-		f, err := os.Open(name)
+		f, err := openRegular(name, os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -38,9 +41,13 @@ func openIndexReader(path string) (*indexReader, error) {
 	return ix, nil
 }
 
-// all gives the records up to the end of the current index.
+// all gives the records up to the end of the current index, and a loss that was
+// at the end before once more.
 func (ix *indexReader) all() iter.Seq[record] {
 	return func(yield func(record) bool) {
+		if ix.lost {
+			ix.off -= recordSize
+		}
 		for {
 			for r := range ix.rest() {
 				if !yield(r) {
@@ -64,7 +71,7 @@ func (ix *indexReader) rest() iter.Seq[record] {
 			ix.buf = make([]byte, 170*recordSize)
 		}
 		for {
-			n, err := ix.file.ReadAt(ix.buf, ix.off)
+			n, err := ix.read()
 			if err != nil && !errors.Is(err, io.EOF) {
 				ix.err = fmt.Errorf("read index: %w", err)
 			}
@@ -73,7 +80,9 @@ func (ix *indexReader) rest() iter.Seq[record] {
 			}
 			for data := ix.buf[:n]; len(data) >= recordSize; data = data[recordSize:] {
 				ix.off += recordSize
-				if r, ok := parseRecord(data); ok && !yield(r) {
+				r, ok := parseRecord(data)
+				ix.lost = ok && r.Kind == kindLost
+				if ok && !yield(r) {
 					return
 				}
 			}
@@ -81,11 +90,20 @@ func (ix *indexReader) rest() iter.Seq[record] {
 	}
 }
 
+// read reads as many records as there are, and as the buffer holds.
+func (ix *indexReader) read() (int, error) {
+	if ix.guard != nil {
+		ix.guard.begin()
+		defer ix.guard.end()
+	}
+	return ix.file.ReadAt(ix.buf, ix.off)
+}
+
 // next goes on to the current index if the open one is not it any more. It is
 // called when the open one is read to its end; a record that was put there in
 // between is found, because the file is looked at once more after the change.
 func (ix *indexReader) next() bool {
-	f, err := os.Open(ix.path)
+	f, err := openRegular(ix.path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
@@ -102,8 +120,20 @@ func (ix *indexReader) next() bool {
 		return true
 	}
 	ix.close()
-	ix.file, ix.off = f, 0
+	ix.file, ix.off, ix.lost = f, 0, false
 	return true
+}
+
+// rewind begins again with the oldest record.
+func (ix *indexReader) rewind() {
+	ix.close()
+	again, err := openIndexReader(ix.path)
+	if err != nil {
+		*ix = indexReader{path: ix.path, err: err}
+		return
+	}
+	again.buf, again.guard = ix.buf, ix.guard
+	*ix = *again
 }
 
 // more tells whether the open file has grown.

@@ -10,6 +10,7 @@ import (
 type splitter struct {
 	max  int
 	rest []byte
+	end  int64 // how many bytes were emitted, newlines included
 }
 
 // write calls emit for every line that data ends, without its newline, and for
@@ -24,6 +25,7 @@ func (p *splitter) write(data []byte, emit func(line []byte, part bool)) {
 		if room := p.max - len(p.rest); len(piece) > room {
 			p.rest = append(p.rest, piece[:room]...)
 			data = data[room:]
+			p.end += int64(len(p.rest))
 			emit(p.rest, true)
 			p.rest = p.rest[:0]
 			continue
@@ -32,6 +34,7 @@ func (p *splitter) write(data []byte, emit func(line []byte, part bool)) {
 			p.rest = append(p.rest, piece...)
 			return
 		}
+		p.end += int64(len(p.rest) + len(piece) + 1)
 		if len(p.rest) == 0 {
 			emit(piece, false)
 		} else {
@@ -46,9 +49,10 @@ func (p *splitter) write(data []byte, emit func(line []byte, part bool)) {
 	}
 }
 
-// end emits what has no newline.
-func (p *splitter) end(emit func(line []byte, part bool)) {
+// finish emits what has no newline.
+func (p *splitter) finish(emit func(line []byte, part bool)) {
 	if len(p.rest) > 0 {
+		p.end += int64(len(p.rest))
 		emit(p.rest, false)
 	}
 	p.rest = nil

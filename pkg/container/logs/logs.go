@@ -1,13 +1,19 @@
 // Package logs keeps what a container writes to its standard output and error.
 //
 // The container writes into two named pipes. A Pump, one thread for all
-// containers of a process, moves the bytes from the pipes into files with
-// splice(2): the kernel takes out of the pipe exactly what it has put into the
-// file, so a process that is killed between any two instructions has neither
-// lost nor doubled a byte, and its successor goes on by opening the same pipes.
-// The files have LinuxKit's names and hold the plain bytes that were written. A
+// containers of a process, moves the bytes from the pipes into memory, a spool
+// below /run, with splice(2): the kernel takes out of the pipe exactly what it
+// has put into the file, so a process that is killed between any two
+// instructions has neither lost nor doubled a byte, and its successor goes on by
+// opening the same files. No pipe is ever read by anybody who may wait for a
+// disk: the kernel would have its writer, the container, wait as well, and
+// nothing could end that one.
+//
+// From the spool a lane, one goroutine for each directory, carries the bytes to
+// files that have LinuxKit's names and hold the plain bytes that were written. A
 // small index beside them says when which range of bytes came and where a run
-// of the container began; Read joins the two into lines with time and stream.
+// of the container began; Read joins the two, and what is in memory, into lines
+// with time and stream.
 //
 // Before it: pkg/container asks for the two ends to give to the container.
 // After it: `service logs`, and whoever reports a failure with the last lines.
@@ -17,6 +23,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"slipway/pkg/log/console"
 )
 
 // Stream is one of the two outputs of a container.
@@ -39,7 +47,7 @@ func (s Stream) String() string {
 type Paths struct {
 	Run     string // default /run: pipes, onboot logs, what memory alone keeps
 	Log     string // default /var/log: logs of services, and the links
-	Memlogd string // default /var/run/linuxkit-external-logging.sock
+	Memlogd string // default /run/linuxkit-external-logging.sock
 	Kmsg    string // default /dev/kmsg
 }
 
@@ -59,7 +67,7 @@ type Options struct {
 	Pump *Pump
 	// Console gets the lines of containers with slipway.log=console. Nil:
 	// nowhere.
-	Console *Console
+	Console *console.Console
 	// Holder keeps the pipes' content while no process of ours that reads them
 	// lives. Nil: what is in a pipe is lost if the container dies before the
 	// successor of this process is there.
@@ -82,6 +90,8 @@ type Line struct {
 	// Lost, if above zero, says that this is no line but a gap of that many
 	// bytes that could not be kept.
 	Lost int64
+	// Hole is set on a gap that a power cut has left.
+	Hole bool
 }
 
 // MaxLine is the longest piece of a line that Read yields.

@@ -108,6 +108,8 @@ func texts(t *testing.T, p Paths, b *bundle.Bundle, q Query) []string {
 
 func show(l Line) string {
 	switch {
+	case l.Hole:
+		return fmt.Sprintf("%s hole %d", l.Stream, l.Lost)
 	case l.Lost > 0:
 		return fmt.Sprintf("%s lost %d", l.Stream, l.Lost)
 	case l.Part:
@@ -154,20 +156,6 @@ func TestNamesAreLinuxKits(t *testing.T) {
 		if got := contents(t, filepath.Join(root, c.stderr)); got != "to stderr\n" {
 			t.Errorf("%s: %q", c.stderr, got)
 		}
-	}
-}
-
-func TestDumpIsStdoutThenStderr(t *testing.T) {
-	b := testBundle(bundle.Onboot, "000-a")
-	o := testOptions(t, testPaths(t))
-	run(t, b, o, "an earlier run\n", "")
-	w := run(t, b, o, "one\ntwo", "err\n")
-	var got bytes.Buffer
-	if err := w.Dump(&got); err != nil {
-		t.Fatal(err)
-	}
-	if got.String() != "one\ntwoerr\n" {
-		t.Errorf("dump is %q", got.String())
 	}
 }
 

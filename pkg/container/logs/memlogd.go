@@ -61,7 +61,7 @@ func sendFd(socket, payload string, fd int) error {
 
 func (m *memlogdSink) String() string { return "memlogd" }
 
-func (m *memlogdSink) write(data []byte) {
+func (m *memlogdSink) write(data []byte, _ int64) {
 	m.redial()
 	m.flush()
 	if len(m.wait) == 0 {

@@ -14,7 +14,7 @@ func (p Paths) orDefault() Paths {
 	}
 	set(&p.Run, "/run")
 	set(&p.Log, "/var/log")
-	set(&p.Memlogd, "/var/run/linuxkit-external-logging.sock")
+	set(&p.Memlogd, "/run/linuxkit-external-logging.sock")
 	set(&p.Kmsg, "/dev/kmsg")
 	return p
 }
@@ -36,8 +36,8 @@ func Name(s bundle.Section, folder string) string {
 type places struct {
 	name string
 	dir  string // of the files with the output
-	meta string // of the index
-	pipe string // of the pipes
+	meta string // of their index
+	pipe string // of what lies in memory: the pipes, and what came out of them
 }
 
 // own is the folder of what is ours alone and gone with the power.
@@ -45,23 +45,16 @@ func (p Paths) own() string { return filepath.Join(p.Run, "slipway", "logs") }
 
 // section is where output goes that is to be kept as files.
 func (p Paths) section(s bundle.Section, folder string) places {
-	at := places{name: Name(s, folder), meta: p.own(), pipe: p.own()}
+	at := places{name: Name(s, folder), pipe: p.own(), meta: filepath.Join(p.own(), "files")}
 	switch s {
 	case bundle.Onboot:
 		at.dir = filepath.Join(p.Run, "log", "onboot")
 	case bundle.Onshutdown:
 		at.dir = filepath.Join(p.Run, "log", "shutdown")
 	default:
-		at.dir = p.Log
-		at.meta = filepath.Join(p.Log, "slipway")
+		at.dir, at.meta = p.Log, filepath.Join(p.Log, "slipway")
 	}
 	return at
-}
-
-// memory is where the last output is kept of a container whose output goes
-// somewhere else, or whose folder cannot be written.
-func (p Paths) memory(s bundle.Section, folder string) places {
-	return places{name: Name(s, folder), dir: p.own(), meta: p.own(), pipe: p.own()}
 }
 
 func (at places) base(s Stream) string {

@@ -1,35 +1,31 @@
 package logs
 
 import (
+	"os"
+
 	"slipway/pkg/bundle"
 )
-
-// memoryMax bounds what is kept in memory of a container whose output goes
-// somewhere else: enough for `service logs` and for the report of a failure.
-const memoryMax = 64 << 10
 
 var streamsOf = []Stream{Stdout, Stderr}
 
 // plan says where the output of a container goes.
 type plan struct {
-	at, fallback places
-	max          int64
-	keep         int
-	indexLimit   int64
-	direct       bool // a file as it is, or /dev/null: nothing passes through us
-	memlogd      bool
-	console      bool
-	kmsg         bool
+	at      places
+	max     int64
+	keep    int
+	direct  bool // a file as it is, or /dev/null: nothing passes through us
+	carried bool // files have it all
+	memlogd bool
+	console bool
+	kmsg    bool
 }
 
-// planFor decides; memlogd tells whether its socket is there.
-func planFor(b *bundle.Bundle, o Options, memlogd bool) plan {
+// planFor decides.
+func planFor(b *bundle.Bundle, o Options) plan {
 	p := plan{
-		at:       o.Paths.section(b.Section, b.Name),
-		fallback: o.Paths.memory(b.Section, b.Name),
-		max:      b.Policy.LogMaxSize,
-		keep:     b.Policy.LogMaxFiles,
-		direct:   o.Direct != nil,
+		at:   o.Paths.section(b.Section, b.Name),
+		max:  b.Policy.LogMaxSize,
+		keep: b.Policy.LogMaxFiles, direct: o.Direct != nil,
 	}
 	switch b.Policy.Log {
 	case bundle.LogNone:
@@ -39,34 +35,35 @@ func planFor(b *bundle.Bundle, o Options, memlogd bool) plan {
 	case bundle.LogKmsg:
 		p.kmsg = true
 	default:
-		p.memlogd = memlogd
+		p.memlogd = exists(o.Paths.Memlogd)
+		p.carried = !p.memlogd
 	}
-	if p.memlogd || p.console || p.kmsg {
-		p.at = p.fallback
-		p.max, p.keep = min(p.max, memoryMax), min(p.keep, 1)
-	}
-	p.indexLimit = indexLimit(p.max, p.keep)
 	return p
 }
 
-// sinks opens the further places for one stream. Those that can be had are
-// there even with an error.
-func (p plan) sinks(s Stream, o Options) ([]sink, error) {
+// exists tells whether there is anything of that name.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// sink opens the further place that one stream goes to, if there is one.
+func (p plan) sink(s *stream, o Options) (sink, error) {
 	switch {
 	case p.memlogd:
-		k, err := dialMemlogd(o.Paths.Memlogd, p.at.base(s))
-		if err != nil {
-			return nil, err
-		}
-		return []sink{k}, nil
+		return openSink(dialMemlogd(o.Paths.Memlogd, s.name()))
 	case p.console && o.Console != nil:
-		return []sink{newConsoleSink(p.at.name, o.Console)}, nil
+		return openSink(newConsoleSink(s, o.Console))
 	case p.kmsg:
-		k, err := openKmsg(o.Paths.Kmsg, p.at.name, s)
-		if err != nil {
-			return nil, err
-		}
-		return []sink{k}, nil
+		return openSink(openKmsg(o.Paths.Kmsg, p.at.name, s.id))
 	}
 	return nil, nil
+}
+
+// openSink makes a nil of a pointer one of the interface.
+func openSink[K sink](k K, err error) (sink, error) {
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
 }

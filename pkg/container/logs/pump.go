@@ -8,29 +8,39 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
 )
 
-// Pump moves bytes from the pipes of many containers with one thread and one
-// buffer. Each pipe gives at most one chunk before the next has its turn, so a
+// Pump moves bytes from the pipes of many containers into memory, with one
+// thread. Each pipe gives at most one chunk before the next has its turn, so a
 // container that writes without end delays the others by less than a
-// millisecond for each of its chunks.
+// millisecond for each of its chunks. Disks have lanes of their own.
 type Pump struct {
-	mu      sync.Mutex
-	epoll   int
-	wake    int
+	epoll int
+	wake  int
+	log   *slog.Logger
+	done  chan struct{}
+
+	mu      sync.Mutex // never held while anything is done to a stream
 	streams map[int32]*stream
-	paused  map[*stream]time.Time // sinks that do not take more, and since when
-	buf     []byte
-	peek    [2]int // a pipe to look into other pipes with
-	log     *slog.Logger
-	said    map[string]time.Time // when a loss was last reported
-	done    chan struct{}
+	paused  map[*stream]time.Time // whoever takes it does not, and since when
+	said    map[string]time.Time  // when a loss was last reported
+	logs    map[string]*log
+	lanes   map[string]*lane
+}
+
+// log is what a process has of one container's log.
+type log struct {
+	spool *spool
+	carry *carrying // nil: there are no files
+	users int
 }
 
 // NewPump starts a pump. Its thread sleeps until somebody writes.
-func NewPump(log *slog.Logger) (*Pump, error) {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+func NewPump(logger *slog.Logger) (*Pump, error) {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
 	}
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -41,9 +51,9 @@ func NewPump(log *slog.Logger) (*Pump, error) {
 		return nil, errors.Join(fmt.Errorf("start log pump: eventfd: %w", err), unix.Close(epoll))
 	}
 	p := &Pump{
-		epoll: epoll, wake: wake, log: log, done: make(chan struct{}),
+		epoll: epoll, wake: wake, log: logger, done: make(chan struct{}),
 		streams: map[int32]*stream{}, paused: map[*stream]time.Time{}, said: map[string]time.Time{},
-		peek: [2]int{-1, -1},
+		logs: map[string]*log{}, lanes: map[string]*lane{},
 	}
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)}
 	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
@@ -53,17 +63,14 @@ func NewPump(log *slog.Logger) (*Pump, error) {
 	return p, nil
 }
 
-// Close stops the pump. Writers on it have to be closed before.
+// Close stops the pump. Writers on it have to be closed before. What a disk has
+// not taken by now stays in memory.
 func (p *Pump) Close() error {
 	if _, err := unix.Write(p.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
 		return fmt.Errorf("stop log pump: %w", err)
 	}
 	<-p.done
-	errs := []error{unix.Close(p.wake), unix.Close(p.epoll)}
-	if p.peek[0] >= 0 {
-		errs = append(errs, unix.Close(p.peek[0]), unix.Close(p.peek[1]))
-	}
-	return errors.Join(errs...)
+	return errors.Join(unix.Close(p.wake), unix.Close(p.epoll))
 }
 
 func (p *Pump) loop() {
@@ -88,74 +95,196 @@ func (p *Pump) loop() {
 // serve takes one chunk from a pipe that has something.
 func (p *Pump) serve(fd int32) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	s := p.streams[fd]
+	p.mu.Unlock()
 	if s == nil {
 		return
 	}
-	s.take(p)
+	s.spool.mu.Lock()
+	defer s.spool.mu.Unlock()
+	if s.fifo != int(fd) {
+		return // It was closed meanwhile.
+	}
+	if !s.stalled() {
+		s.take(p)
+	}
 	if s.stalled() {
 		p.pause(s)
 	}
 }
 
 func (p *Pump) add(s *stream) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(s.fifo)}
-	p.streams[int32(s.fifo)] = s
 	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, s.fifo, &ev); err != nil {
-		delete(p.streams, int32(s.fifo))
-		return fmt.Errorf("watch pipe of %s: %w", s.at.base(s.id), err)
+		return fmt.Errorf("watch pipe of %s: %w", s.name(), err)
 	}
+	p.streams[int32(s.fifo)] = s
 	return nil
 }
 
 func (p *Pump) remove(s *stream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.streams[int32(s.fifo)] != s {
+		return
+	}
 	delete(p.streams, int32(s.fifo))
 	delete(p.paused, s)
 	// Closing the pipe would do as well, but a child that is being forked
 	// right now may hold it for a moment.
 	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, s.fifo, nil); err != nil {
-		p.log.Warn("leave pipe", "log", s.at.base(s.id), "err", err)
+		p.log.Warn("leave pipe", "log", s.name(), "err", err)
 	}
 }
 
-// scratch is the one buffer; p.mu guards it.
-func (p *Pump) scratch() []byte {
-	if p.buf == nil {
-		p.buf = make([]byte, chunk)
+// pause leaves what a container writes in its pipe for a while.
+func (p *Pump) pause(s *stream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, paused := p.paused[s]; paused || p.streams[int32(s.fifo)] != s {
+		return
 	}
-	return p.buf
+	p.paused[s] = time.Now()
+	p.listen(s, 0)
 }
 
-// look gives a copy of what is in a pipe, without taking it.
-func (p *Pump) look(fifo int) []byte {
-	if p.peek[0] < 0 {
-		if err := unix.Pipe2(p.peek[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-			p.peek = [2]int{-1, -1}
-			return nil
+func (p *Pump) listen(s *stream, events uint32) {
+	ev := unix.EpollEvent{Events: events, Fd: int32(s.fifo)}
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, s.fifo, &ev); err != nil {
+		p.log.Warn("watch pipe", "log", s.name(), "err", err)
+	}
+}
+
+// resume goes on with the pipes whose output is taken again, or was taken by
+// nobody for so long that dropping is better than waiting.
+func (p *Pump) resume() {
+	p.mu.Lock()
+	paused := make(map[*stream]time.Time, len(p.paused))
+	for s, since := range p.paused {
+		paused[s] = since
+	}
+	p.mu.Unlock()
+	for s, since := range paused {
+		if !s.tryAgain(since) {
+			continue
 		}
-	}
-	n, err := unix.Tee(fifo, p.peek[1], chunk, unix.SPLICE_F_NONBLOCK)
-	if err != nil || n <= 0 {
-		return nil
-	}
-	seen, buf := 0, p.scratch()
-	for seen < int(n) {
-		got, err := unix.Read(p.peek[0], buf[seen:n])
-		if err != nil || got <= 0 {
-			break
+		p.mu.Lock()
+		if _, still := p.paused[s]; still {
+			delete(p.paused, s)
+			p.listen(s, unix.EPOLLIN)
 		}
-		seen += got
+		p.mu.Unlock()
 	}
-	return buf[:seen]
+}
+
+// timeout is for epoll_wait: forever unless a pipe is paused.
+func (p *Pump) timeout() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.paused) > 0 {
+		return int(retry / time.Millisecond)
+	}
+	return -1
 }
 
 // report says that output of a container is lost, at most every ten seconds.
 func (p *Pump) report(s *stream, what string) {
-	name, now := s.at.base(s.id), time.Now()
-	if last, ok := p.said[name]; ok && now.Sub(last) < 10*time.Second {
+	p.mu.Lock()
+	now := time.Now()
+	last, ok := p.said[s.name()]
+	quiet := ok && now.Sub(last) < 10*time.Second
+	if !quiet {
+		p.said[s.name()] = now
+	}
+	p.mu.Unlock()
+	if !quiet {
+		p.log.Warn(what, "log", s.name(), "bytes", s.spool.lost[s.id], "cause", s.spool.cause)
+	}
+}
+
+// enter gives the log of a container, which an earlier run may have left here
+// because its disk takes nothing.
+func (p *Pump) enter(plan plan, o Options) (*log, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.logs[plan.at.name]
+	if l == nil {
+		spool, err := openSpool(plan.at, plan.carried, o.Now)
+		if err != nil {
+			return nil, err
+		}
+		l = &log{spool: spool}
+	}
+	if plan.carried && l.carry == nil {
+		if err := p.addCarrier(l, plan, o); err != nil {
+			return nil, err
+		}
+	}
+	l.users++
+	p.logs[plan.at.name] = l
+	return l, nil
+}
+
+func (p *Pump) addCarrier(l *log, plan plan, o Options) error {
+	ix, err := openIndexReader(plan.at.spoolIndex())
+	if err != nil {
+		return err
+	}
+	r := &spoolReader{at: plan.at, ix: ix}
+	for _, s := range streamsOf {
+		r.file[s] = l.spool.out[s].file
+	}
+	lane := p.lanes[plan.at.dir]
+	if lane == nil {
+		lane = newLane(plan.at.dir, p.log)
+		p.lanes[plan.at.dir] = lane
+	}
+	l.carry = &carrying{lane: lane, carrier: &carrier{
+		at: plan.at, max: plan.max, keep: plan.keep, now: o.Now, spool: r, id: l.spool.ix.id, took: l.spool.took,
+	}}
+	return nil
+}
+
+// leave gives a log back, for that many users, and closes one that nobody uses
+// once its files have all of it.
+func (p *Pump) leave(l *log, users int) {
+	p.mu.Lock()
+	l.users -= users
+	over := l.users == 0 && p.logs[l.spool.at.name] == l &&
+		(l.carry == nil || l.carry.lane.idle(l.carry, func() { p.leave(l, 0) }))
+	if over {
+		delete(p.logs, l.spool.at.name)
+	}
+	p.mu.Unlock()
+	if !over {
 		return
 	}
-	p.said[name] = now
-	p.log.Warn(what, "log", name, "bytes", s.lost, "cause", s.cause)
+	var err error
+	if l.carry != nil {
+		err = l.carry.close()
+	}
+	l.spool.mu.Lock()
+	defer l.spool.mu.Unlock()
+	if err := errors.Join(err, l.spool.close()); err != nil {
+		p.log.Warn("close log", "log", l.spool.at.name, "err", err)
+	}
+}
+
+// Resume goes on with what an earlier process could not bring to the files of a
+// container that does not run now.
+func (p *Pump) Resume(b *bundle.Bundle, o Options) error {
+	o = o.orDefault()
+	plan := planFor(b, o)
+	if plan.direct || !plan.carried || !exists(plan.at.spoolIndex()) {
+		return nil
+	}
+	l, err := p.enter(plan, o)
+	if err != nil {
+		return err
+	}
+	l.carry.lane.add(l.carry)
+	p.leave(l, 1)
+	return nil
 }

@@ -15,19 +15,27 @@ type kind uint8
 const (
 	// kindData: the bytes [Offset, Offset+Length) of a stream came at Time.
 	kindData kind = 1
-	// kindLost: Length bytes that belong at Offset could not be kept.
-	kindLost kind = 2
 	// kindRun: run number Offset of the container began. Records before it are
 	// of earlier runs.
 	kindRun kind = 3
 	// kindSegment: the file whose inode number ends in the 32 bits of Length
 	// holds the stream from Offset on.
 	kindSegment kind = 4
+	// kindLost: the bytes [Offset, Offset+Length) could not be kept. The file
+	// goes on behind them without a hole.
+	kindLost kind = 5
+	// kindSpool, in a spool: it has the number Length, and Offset is 1 if what
+	// comes into it goes on to files.
+	kindSpool kind = 6
+	// kindOrigin, with the files: what follows came from the spool with the
+	// number Length, whose offset 0 of the stream is Offset here. For the stream
+	// 0 it is the same of the numbers of runs.
+	kindOrigin kind = 7
 )
 
-// record is one entry of the index. Offsets count the bytes of a stream from
-// its very first, over all runs and files, so that they stay right when files
-// are renamed and removed.
+// record is one entry of an index. Offsets count the bytes of a stream from its
+// very first, over all runs and files and the lost ones as well, so that they
+// stay right when files are renamed and removed.
 type record struct {
 	Kind   kind
 	Stream Stream
@@ -62,8 +70,9 @@ func parseRecord(data []byte) (record, bool) {
 		Offset: int64(binary.LittleEndian.Uint64(b[8:])),
 		Time:   time.Unix(0, int64(binary.LittleEndian.Uint64(b[16:]))),
 	}
-	ok := r.Kind >= kindData && r.Kind <= kindSegment &&
-		(r.Stream == Stdout || r.Stream == Stderr) && r.Offset >= 0 &&
+	streamed := r.Stream == Stdout || r.Stream == Stderr
+	ok := r.Kind >= kindData && r.Kind <= kindOrigin && r.Stream <= Stderr && r.Offset >= 0 &&
+		(streamed || r.Kind == kindSpool || r.Kind == kindOrigin) &&
 		binary.LittleEndian.Uint16(b[2:]) == checksum(b)
 	return r, ok
 }

@@ -2,9 +2,7 @@ package logs
 
 import (
 	"bytes"
-	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/console"
 	"slipway/pkg/rotate"
 )
 
@@ -58,7 +57,7 @@ func TestMemlogd(t *testing.T) {
 	p := testPaths(t)
 	m := startMemlogd(t, p)
 	b := testBundle(bundle.Onboot, "002-x")
-	w := run(t, b, testOptions(t, p), "out 1\nout 2\n", "err\n")
+	run(t, b, testOptions(t, p), "out 1\nout 2\n", "err\n")
 	got := map[string]string{}
 	for range 2 {
 		name, f := m.accept()
@@ -74,7 +73,7 @@ func TestMemlogd(t *testing.T) {
 	if rotate.Exists(p.Run + "/log/onboot/onboot.002-x.log") {
 		t.Error("it is kept in a file as well")
 	}
-	last, err := w.Tail(2)
+	last, err := Tail(p, b.Section, b.Name, 2)
 	if err != nil || len(last) != 2 {
 		t.Errorf("last lines are %v, %v", last, err)
 	}
@@ -100,8 +99,8 @@ func TestMemlogdThatDoesNotRead(t *testing.T) {
 	if all.Len() < chunk || !strings.HasPrefix(text, all.String()) && all.Len() > len(text) {
 		t.Errorf("memlogd got %d bytes", all.Len())
 	}
-	if w.Lost() != 0 {
-		t.Errorf("%d bytes count as lost, although they are in our own file", w.Lost())
+	if n := w.log.spool.lost[Stdout]; n != 0 {
+		t.Errorf("%d bytes count as lost, although they are in memory", n)
 	}
 }
 
@@ -152,8 +151,8 @@ func TestMemlogdThatComesBack(t *testing.T) {
 
 // Gone: the memlogd of the standard output is.
 func (w *Writer) Gone() bool {
-	w.pump.mu.Lock()
-	defer w.pump.mu.Unlock()
+	w.log.spool.mu.Lock()
+	defer w.log.spool.mu.Unlock()
 	return w.streams[0].sinks[0].(*memlogdSink).fd < 0
 }
 
@@ -168,17 +167,15 @@ func TestPolicyKmsg(t *testing.T) {
 	// A plain file has no records: the second overwrites nothing, being appended
 	// by the position of the same descriptor.
 	want := "<14>foo: a line\n<14>foo: <0>forged\\x1b[0m\n"
-	if got := contents(t, p.Kmsg); got != want {
-		t.Errorf("kmsg has %q, want %q", got, want)
-	}
+	until(t, "kmsg has "+want, func() bool { return contents(t, p.Kmsg) == want })
 }
 
 func TestPolicyNone(t *testing.T) {
 	p := testPaths(t)
 	b := testBundle(bundle.Services, "foo")
 	b.Policy.Log = bundle.LogNone
-	w := run(t, b, testOptions(t, p), "a line\n", "")
-	if got, err := w.Tail(5); err != nil || len(got) != 0 {
+	run(t, b, testOptions(t, p), "a line\n", "")
+	if got, err := Tail(p, b.Section, b.Name, 5); err != nil || len(got) != 0 {
 		t.Errorf("tail %v, %v", got, err)
 	}
 	if rotate.Exists(p.Log + "/foo.out.log") {
@@ -212,8 +209,8 @@ func TestPolicyConsole(t *testing.T) {
 	}
 	r, w := os.NewFile(uintptr(ends[0]), "r"), os.NewFile(uintptr(ends[1]), "w")
 	defer r.Close()
-	c := NewConsole()
-	if err := c.Add(w); err != nil {
+	c := console.New()
+	if err := c.AttachFile(w); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
@@ -233,72 +230,6 @@ func TestPolicyConsole(t *testing.T) {
 		t.Errorf("console has %q, want %q", got.String(), want)
 	}
 	equal(t, "log", texts(t, p, b, Query{Tail: 1}), []string{"stdout end"})
-}
-
-// TestStuckConsole: writers go on, the loss is exact and is told.
-func TestStuckConsole(t *testing.T) {
-	var ends [2]int
-	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-		t.Fatal(err)
-	}
-	r, w := os.NewFile(uintptr(ends[0]), "r"), os.NewFile(uintptr(ends[1]), "w")
-	defer r.Close()
-	c := NewConsole()
-	if err := c.Add(w); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	line := []byte(strings.Repeat("x", 99) + "\n")
-	const lines = 10000
-	for range lines {
-		if _, err := c.Write(line); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c.Flush(10 * time.Millisecond) // Does not wait for what does not move.
-	lost := c.Lost()
-	if lost == 0 || lost%100 != 0 {
-		t.Fatalf("%d bytes lost", lost)
-	}
-	got := make(chan []byte)
-	go func() {
-		var all bytes.Buffer
-		if _, err := all.ReadFrom(r); err != nil {
-			t.Error(err)
-		}
-		got <- all.Bytes()
-	}()
-	until(t, "the loss is told", func() bool { c.Flush(time.Second); return c.told() })
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	text := string(<-got)
-	if n := strings.Count(text, string(line)); int64(n)*100+lost != lines*100 {
-		t.Errorf("%d lines are there and %d bytes are lost of %d", n, lost, lines*100)
-	}
-	if !strings.HasSuffix(text, fmt.Sprintf("slipway: console: %d bytes dropped\n", lost)) {
-		t.Errorf("the console ends with %q", text[len(text)-80:])
-	}
-}
-
-// told is true if nothing waits and every loss was reported.
-func (c *Console) told() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !slices.ContainsFunc(c.devs, func(t *terminal) bool { return len(t.buf) > 0 || t.untold > 0 })
-}
-
-func TestConsoleNames(t *testing.T) {
-	for cmdline, want := range map[string]string{
-		"":                    "",
-		"quiet console=ttyS0": "ttyS0",
-		"console=tty0 console=ttyS0,115200n8 console=tty0 xconsole=no": "tty0 ttyS0",
-		"console= console=,9600 console=../../etc/passwd":              "",
-	} {
-		if got := strings.Join(ConsoleNames(cmdline), " "); got != want {
-			t.Errorf("%q: %q, want %q", cmdline, got, want)
-		}
-	}
 }
 
 func TestLink(t *testing.T) {

@@ -13,19 +13,30 @@ import (
 	"slipway/pkg/rotate"
 )
 
-// source finds the bytes of a stream in the files that hold it, by inode
-// number: their names change with every rotation.
+// source finds the bytes of a stream: in the files that hold it, by inode
+// number, as their names change with every rotation, or in memory.
 type source struct {
-	at   places
-	segs [3][]segment
-	file [3]*os.File // of the segment read last
-	ino  [3]uint32
-	buf  []byte
+	known // of the files
+	at    places
+	snap  *snapshot   // nil: memory has nothing
+	file  [3]*os.File // of the segment read last
+	ino   [3]uint32
+	buf   []byte
+	guard *guard
 }
 
-func newSource(at places) *source { return &source{at: at} }
+// piece is a part of a stream: bytes, or a gap.
+type piece struct {
+	data   []byte
+	former bool  // they were written in a former boot
+	gone   int64 // nil data: so many bytes are not there
+	hole   bool  // and should be
+}
+
+func newSource(at places) *source { return &source{at: at, guard: newGuard()} }
 
 func (s *source) close() {
+	s.guard.end()
 	for i, f := range s.file {
 		if f != nil {
 			f.Close() // Only read from: nothing can be lost.
@@ -34,60 +45,124 @@ func (s *source) close() {
 	}
 }
 
-// add notes a segment that is younger than those known.
-func (s *source) add(r record) {
-	segs := s.segs[r.Stream]
-	if len(segs) == 0 || segs[len(segs)-1].base <= r.Offset {
-		s.segs[r.Stream] = addSegment(segs, segment{r.Offset, r.Length})
+// match finds where the spool begins among what the files have. One that they do
+// not know comes behind them.
+func (s *source) match() {
+	if s.snap != nil && s.snap.id != s.id {
+		s.id, s.origin = s.snap.id, [3]int64{s.run, s.end[Stdout], s.end[Stderr]}
 	}
+}
+
+// placed is a record of the spool as the files would have it.
+func (s *source) placed(r record) record {
+	switch r.Kind {
+	case kindRun:
+		r.Offset += s.origin[0]
+	case kindData, kindLost:
+		r.Offset += s.origin[r.Stream]
+	}
+	return r
 }
 
 // read gives the bytes [from, to) of a stream piece by piece, without those
 // whose file was rotated away.
-func (s *source) read(id Stream, from, to int64, give func([]byte) error) error {
-	if s.buf == nil {
-		s.buf = make([]byte, 16<<10)
-	}
+func (s *source) read(id Stream, from, to int64, give func(piece) error) error {
 	for from < to {
-		seg, end, ok := s.segment(id, from, to)
-		if !ok {
-			from = end
-			continue
+		var p piece
+		var next int64
+		var err error
+		if from >= s.end[id] {
+			p, next = s.fromMemory(id, from, to)
+		} else {
+			p, next, err = s.fromFile(id, from, min(to, s.end[id]))
 		}
-		f, err := s.open(id, seg)
+		if err == nil && (p.data != nil || p.gone > 0) {
+			err = give(p)
+		}
 		if err != nil {
 			return err
 		}
-		if f == nil {
-			from = end
-			continue
-		}
-		n, err := f.ReadAt(s.buf[:min(end-from, int64(len(s.buf)))], from-seg.base)
-		if n == 0 {
-			if !errors.Is(err, io.EOF) {
-				return fmt.Errorf("read log: %w", err)
-			}
-			from = end
-			continue
-		}
-		if err := give(s.buf[:n]); err != nil {
-			return err
-		}
-		from += int64(n)
+		from = next
 	}
 	return nil
 }
 
+// fromMemory gives what the snapshot has from an offset on.
+func (s *source) fromMemory(id Stream, from, to int64) (piece, int64) {
+	if s.snap == nil {
+		return piece{}, to
+	}
+	origin := s.origin[id]
+	data, begin := s.snap.bytes(id, from-origin, to-origin)
+	if begin += origin; begin > from && (len(data) > 0 || begin == to) {
+		p := piece{}
+		if s.snap.carried {
+			p.gone = begin - from
+		}
+		return p, begin
+	}
+	if len(data) == 0 {
+		return piece{}, to
+	}
+	return piece{data: data}, from + int64(len(data))
+}
+
+// fromFile gives what the files have from an offset on.
+func (s *source) fromFile(id Stream, from, to int64) (piece, int64, error) {
+	if s.buf == nil {
+		s.buf = make([]byte, 16<<10)
+	}
+	seg, end, ok := s.segment(id, from, to)
+	if !ok {
+		p := piece{}
+		if seg.ino != 0 {
+			p = piece{gone: end - from, hole: true}
+		}
+		return p, end, nil
+	}
+	s.guard.begin()
+	defer s.guard.end()
+	f, err := s.open(id, seg)
+	if err != nil || f == nil {
+		return piece{}, end, err
+	}
+	n, err := f.ReadAt(s.buf[:min(end-from, int64(len(s.buf)))], from-seg.base)
+	if n > 0 {
+		return piece{data: s.buf[:n], former: s.isFormer(id, from)}, from + int64(n), nil
+	}
+	if !errors.Is(err, io.EOF) {
+		return piece{}, end, fmt.Errorf("read log: %w", err)
+	}
+	p := piece{}
+	if info, err := f.Stat(); err == nil && info.Size() > 0 { // else somebody has emptied it
+		p = piece{gone: end - from, hole: true}
+	}
+	return p, end, nil
+}
+
+// isFormer tells whether a byte was there before the spool began that is there
+// now: memory does not outlast a power cut.
+func (s *source) isFormer(id Stream, at int64) bool {
+	return s.snap == nil || s.snap.id != s.id || at < s.origin[id]
+}
+
 // segment finds the one that holds offset from, and where it ends. If there is
-// none, end is where the next begins.
+// none, end is where the next begins; it is given all the same if the gap is
+// within a file.
 func (s *source) segment(id Stream, from, to int64) (seg segment, end int64, ok bool) {
 	for _, c := range s.segs[id] {
-		if c.base > from {
-			return seg, min(to, c.base), ok
+		if c.start > from {
+			if seg.ino != c.ino {
+				seg = segment{}
+			}
+			return seg, min(to, c.start), false
 		}
-		seg, ok = c, true
+		if from < c.stop {
+			return c, min(to, c.stop), true
+		}
+		seg = c
 	}
-	return seg, to, ok
+	return segment{}, to, false
 }
 
 // open finds the file of a segment; nil if it is not there any more. Rotation
@@ -123,9 +198,13 @@ func (s *source) open(id Stream, seg segment) (*os.File, error) {
 	return nil, nil
 }
 
-// openIfInode opens a file if its inode number ends in ino.
+// openIfInode opens a file if its inode number ends in ino. What is no file is
+// not one of ours, whatever it is.
 func openIfInode(path string, ino uint32) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -142,12 +221,13 @@ func openIfInode(path string, ino uint32) (*os.File, error) {
 // plain reads a log that has no index, such as one that LinuxKit wrote: its
 // standard output, then its standard error, without times.
 func (r *reader) plain() error {
-	r.hold = r.q.Tail > 0
 	for _, s := range streamsOf {
 		path, n := r.at.file(s), 0
-		for rotate.Exists(rotate.Old(path, n)) {
+		r.src.guard.begin()
+		for exists(rotate.Old(path, n)) {
 			n++
 		}
+		r.src.guard.end()
 		for ; n >= 0; n-- {
 			name := path
 			if n > 0 {
@@ -157,22 +237,31 @@ func (r *reader) plain() error {
 				return err
 			}
 		}
-		if err := r.endLines(); err != nil {
-			return err
-		}
 	}
-	return r.release()
+	return r.endLines()
 }
 
 func (r *reader) plainFile(s Stream, name string) error {
-	var st unix.Stat_t
-	err := unix.Stat(name, &st)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil
-	}
+	r.src.guard.begin()
+	f, err := openRegular(name, os.O_RDONLY, 0)
+	r.src.guard.end()
 	if err != nil {
-		return fmt.Errorf("read log: stat %s: %w", name, err)
+		return nil //nolint:nilerr // There is none, or it is no log.
 	}
-	r.src.segs[s] = []segment{{base: 0, ino: uint32(st.Ino)}}
-	return r.bytes(s, 0, st.Size, time.Time{})
+	defer f.Close() // Only read from.
+	buf := make([]byte, 16<<10)
+	for {
+		r.src.guard.begin()
+		n, err := f.Read(buf)
+		r.src.guard.end()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read log: %w", err)
+		}
+		if err := r.cut(s, buf[:n], time.Time{}, true); err != nil {
+			return err
+		}
+	}
 }

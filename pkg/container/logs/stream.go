@@ -1,219 +1,96 @@
 package logs
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"slipway/pkg/rotate"
 )
 
-// chunk is the most that is taken from one pipe before the others have their
-// turn; also the size of a pipe.
-const chunk = 64 << 10
-
-// stream is one pipe and the file it goes to. The pump's lock guards it.
+// stream is one pipe of a container and who gets what comes out of it. The lock
+// of the spool guards it.
 type stream struct {
-	id   Stream
-	at   places
-	max  int64 // bytes of a file
-	keep int   // rotated files
-	ix   *index
-	now  func() time.Time
-
-	fifo int      // read end, non-blocking
-	file *os.File // nil if it cannot be had
-	ino  uint32
-	base int64 // offset of the file's first byte in the stream
-	size int64 // bytes of the file
-
-	unlogged int64 // lost bytes that the index does not have yet
-	lost     int64 // lost bytes of this run
-	cause    error // of the loss that is going on
-	sinks    []sink
-	spare    *tail // last output while it cannot be stored
+	id    Stream
+	spool *spool
+	fifo  int // read end, non-blocking; -1: closed
+	sinks []sink
 }
 
-// openFile opens the file that output goes to now, and brings the index up to
-// what is in it: the process before this one may have been killed after it had
-// moved bytes and before it had recorded them.
-func (s *stream) openFile() error {
-	path := s.at.file(s.id)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("open log: %w", err)
-	}
-	// Not for appending: splice(2) refuses such a file.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o644)
-	if err != nil {
-		return fmt.Errorf("open log: %w", err)
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return errors.Join(fmt.Errorf("open log: stat %s: %w", path, err), f.Close())
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return errors.Join(fmt.Errorf("open log: %s: not a regular file", path), f.Close())
-	}
-	s.file, s.ino = f, uint32(st.Ino)
-	s.base = s.ix.end[s.id]
-	if segs := s.ix.segs[s.id]; len(segs) > 0 && segs[len(segs)-1].ino == s.ino {
-		s.base = segs[len(segs)-1].base
-	} else if err := s.putSegment(); err != nil {
-		return errors.Join(err, s.closeFile())
-	}
-	return s.adopt(&st)
-}
+func (s *stream) name() string { return s.spool.at.base(s.id) }
 
-func (s *stream) putSegment() error {
-	return s.ix.put(record{Kind: kindSegment, Stream: s.id, Offset: s.base, Length: s.ino, Time: s.now()})
-}
+// buffers are chunks to copy with.
+var buffers = sync.Pool{New: func() any { return new([chunk]byte) }}
 
-// adopt accepts the file's size as it is. More than was known: bytes that a
-// predecessor moved, or that somebody else wrote. Less: somebody emptied it.
-func (s *stream) adopt(st *unix.Stat_t) error {
-	s.size = st.Size
-	if end := s.ix.end[s.id]; s.base+s.size < end {
-		s.base = end - s.size
-		return s.putSegment()
-	}
-	return s.record(time.Unix(st.Mtim.Unix()))
-}
-
-// record tells the index of all bytes up to the file's end.
-func (s *stream) record(at time.Time) error {
-	for {
-		from := s.ix.end[s.id]
-		n := min(s.base+s.size-from, 1<<31)
-		if n <= 0 {
-			return nil
-		}
-		r := record{Kind: kindData, Stream: s.id, Offset: from, Length: uint32(n), Time: at}
-		if err := s.ix.put(r); err != nil {
-			return err
-		}
-	}
-}
-
-// take moves at most one chunk from the pipe to the file and its sinks. It
-// gives the number of bytes that left the pipe. What cannot be stored leaves
-// the pipe as well, because a container is not to hang on a full disk.
+// take moves at most one chunk from the pipe to memory and to the sinks. It
+// gives the number of bytes that left the pipe. What finds no place leaves the
+// pipe as well, because a container is not to hang on a full machine.
 func (s *stream) take(p *Pump) int {
-	n, err := s.store(p)
+	n, err := s.spool.take(s.id, s.fifo)
 	if n == 0 && err != nil {
 		return s.discard(p, err)
 	}
-	if n == 0 {
+	if n == 0 || len(s.sinks) == 0 {
+		return n
+	}
+	end := s.spool.out[s.id].end
+	s.feedFrom(end-int64(n), end)
+	return n
+}
+
+// feedFrom gives the sinks what is in the spool.
+func (s *stream) feedFrom(at, end int64) {
+	buf := buffers.Get().(*[chunk]byte)
+	defer buffers.Put(buf)
+	for at < end {
+		n := s.spool.read(s.id, at, buf[:min(chunk, end-at)])
+		if n == 0 {
+			return
+		}
+		at += int64(n)
+		for _, k := range s.sinks {
+			k.write(buf[:n], at)
+		}
+	}
+}
+
+// discard takes a chunk out of the pipe that finds no place because of cause: it
+// is counted and shown to the sinks.
+func (s *stream) discard(p *Pump, cause error) int {
+	buf := buffers.Get().(*[chunk]byte)
+	defer buffers.Put(buf)
+	n, err := unix.Read(s.fifo, buf[:])
+	if n <= 0 || err != nil {
 		return 0
 	}
-	s.settle()
-	if len(s.sinks) > 0 {
-		s.feedStored(p, n)
+	s.spool.discard(s.id, n, cause)
+	p.report(s, "output is being lost")
+	for _, k := range s.sinks {
+		k.write(buf[:n], s.spool.out[s.id].end)
 	}
 	return n
 }
 
-// store moves bytes from the pipe into the file, in the kernel: they are out of
-// the pipe exactly if they are in the file.
-func (s *stream) store(p *Pump) (int, error) {
-	if s.file == nil {
-		if err := s.openFile(); err != nil {
-			return 0, err
+func (s *stream) stalled() bool {
+	for _, k := range s.sinks {
+		if k.pending() {
+			return true
 		}
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(s.file.Fd()), &st); err != nil {
-		return 0, err
-	}
-	if st.Size != s.size {
-		if err := s.adopt(&st); err != nil {
-			return 0, err
-		}
-	}
-	want, err := s.makeRoom(p)
-	if err != nil || want == 0 {
-		return 0, err
-	}
-	off := s.size
-	n, err := unix.Splice(s.fifo, nil, int(s.file.Fd()), &off, want, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-	if n <= 0 {
-		return 0, notAgain(err)
-	}
-	s.size += n
-	// The bytes are safe; if the index is full now, a later record covers them.
-	if err := s.record(s.now()); err != nil {
-		s.cause = err
-	}
-	return int(n), nil
+	return false
 }
 
-func notAgain(err error) error {
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-		return nil
+// tryAgain says whether a pipe that was paused is to go on.
+func (s *stream) tryAgain(since time.Time) bool {
+	s.spool.mu.Lock()
+	defer s.spool.mu.Unlock()
+	for _, k := range s.sinks {
+		k.write(nil, s.spool.out[s.id].end)
 	}
-	return err
-}
-
-// makeRoom says how much may go into the file, so that it ends with a whole
-// line and below its limit; it rotates when that is nothing.
-func (s *stream) makeRoom(p *Pump) (int, error) {
-	room := s.max - s.size
-	if room >= chunk {
-		return chunk, nil
+	if s.stalled() && time.Since(since) < patience {
+		return false
 	}
-	queued, err := unix.IoctlGetInt(s.fifo, unix.TIOCINQ)
-	if err != nil || queued == 0 || int64(queued) <= room {
-		return queued, err
+	for _, k := range s.sinks {
+		k.giveUp()
 	}
-	ahead := p.look(s.fifo)
-	if cut := bytes.LastIndexByte(ahead[:min(max(room, 0), int64(len(ahead)))], '\n') + 1; cut > 0 {
-		return cut, nil
-	}
-	if s.size == 0 {
-		return int(room), nil // A line longer than a file may be.
-	}
-	if !s.endsLine() && s.size < s.max+chunk {
-		// It ends in a line that the container has not written at once.
-		if cut := bytes.IndexByte(ahead, '\n') + 1; cut > 0 {
-			return cut, nil
-		}
-	}
-	if err := s.rotate(); err != nil {
-		return 0, err
-	}
-	return s.makeRoom(p)
-}
-
-// endsLine tells whether the file ends with a newline.
-func (s *stream) endsLine() bool {
-	var last [1]byte
-	_, err := s.file.ReadAt(last[:], s.size-1)
-	return err == nil && last[0] == '\n'
-}
-
-// rotate begins a new file.
-func (s *stream) rotate() error {
-	if err := s.record(s.now()); err != nil {
-		return err
-	}
-	if err := s.closeFile(); err != nil {
-		return err
-	}
-	if err := rotate.Shift(s.at.file(s.id), s.keep); err != nil {
-		return err
-	}
-	return s.openFile()
-}
-
-func (s *stream) closeFile() error {
-	f := s.file
-	s.file = nil
-	if f == nil {
-		return nil
-	}
-	return f.Close()
+	return true
 }

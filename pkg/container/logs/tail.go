@@ -4,64 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"slipway/pkg/bundle"
 )
 
-// Tail gives the last n lines of this run, oldest first, from the files and,
-// as far as they could not be stored, from memory. It costs nothing before it
-// is asked for.
-func (w *Writer) Tail(n int) ([]Line, error) {
-	if w.plan.direct || n < 1 {
-		return nil, nil
+// Tail gives the last n lines of a container's present or last run, oldest
+// first, as far as memory has them, which waits for no disk.
+func Tail(p Paths, s bundle.Section, folder string, n int) ([]Line, error) {
+	at := p.orDefault().section(s, folder)
+	snap, err := takeSnapshot(at)
+	if err != nil || snap == nil {
+		return nil, err
 	}
 	var all []Line
-	for l, err := range read(context.Background(), w.plan.at, Query{Runs: CurrentRun, Tail: n}) {
-		if err != nil {
-			return nil, err
-		}
+	r := newReader(context.Background(), at, Query{Runs: CurrentRun, Tail: n})
+	defer r.src.close()
+	r.noDisk, r.hold = true, true
+	r.yield = func(l Line) bool {
 		all = append(all, l)
+		return true
 	}
-	w.pump.mu.Lock()
-	defer w.pump.mu.Unlock()
-	for _, s := range w.streams {
-		if s.spare != nil {
-			all = append(all, s.spare.lines(s.id)...)
-		}
-	}
-	return all[max(len(all)-n, 0):], nil
-}
-
-// Dump writes the output of this run as the bytes that they were: all of the
-// standard output, then all of the standard error, as LinuxKit does after each
-// onboot container. Call it after Close.
-func (w *Writer) Dump(to io.Writer) error {
-	if w.plan.direct {
-		return nil
-	}
-	src := newSource(w.plan.at)
-	defer src.close()
-	for _, s := range w.streams {
-		src.segs[s.id] = w.ix.segs[s.id]
-		var got int64
-		err := src.read(s.id, w.start[s.id], w.ix.end[s.id], func(data []byte) error {
-			got += int64(len(data))
-			_, err := to.Write(data)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("show output of %s: %w", w.plan.at.name, err)
-		}
-		if gone := w.ix.end[s.id] - w.start[s.id] - got + s.lost; gone > 0 {
-			if _, err := fmt.Fprintf(to, "slipway: %s: %d bytes of %s are not shown\n", w.plan.at.name, gone, s.id); err != nil {
-				return fmt.Errorf("show output of %s: %w", w.plan.at.name, err)
-			}
-		}
-	}
-	return nil
+	r.src.snap = snap
+	r.choose(0)
+	err = errors.Join(r.memory(), r.endLines(), r.release())
+	return all, err
 }
 
 // Link makes /var/log/onboot, or shutdown, point to where the logs of the

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/rotate"
 )
 
 // Writer takes the output of one container, from before its creation until
@@ -22,30 +21,26 @@ import (
 //   - Close, after the container's death, takes what is left in the pipes.
 //
 // A process that finds the container running calls Attach in place of Open.
+// Nothing of this waits for a disk, but Close, which gives one a moment.
 type Writer struct {
 	plan    plan
 	opts    Options
 	pump    *Pump
 	own     bool // the pump is this Writer's
-	ix      *index
+	log     *log
 	streams []*stream
-	start   [3]int64 // by Stream: where this run's output begins
 	ends    [3]*os.File
 	closed  bool
 }
 
-// Open makes ready for a new run of the container. Files of an earlier run are
-// rotated away, not truncated, so that the output of the run that failed can be
-// read after the restart.
+// Open makes ready for a new run of the container.
 func Open(b *bundle.Bundle, o Options) (*Writer, error) {
 	w, err := prepare(b, o)
 	if err != nil || w.plan.direct {
 		return w, err
 	}
-	w.pump.mu.Lock()
-	defer w.pump.mu.Unlock()
-	if err := w.open(true); err != nil {
-		return nil, errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.name, err), w.close())
+	if err := w.begin(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.name, err), w.Close())
 	}
 	return w, nil
 }
@@ -58,15 +53,13 @@ func Attach(b *bundle.Bundle, o Options) (*Writer, error) {
 	if err != nil || w.plan.direct {
 		return w, err
 	}
-	w.pump.mu.Lock()
-	defer w.pump.mu.Unlock()
-	if err := w.open(false); err != nil {
-		return nil, errors.Join(fmt.Errorf("take over log of %s: %w", w.plan.at.name, err), w.close())
+	if err := w.goOn(); err != nil {
+		return nil, errors.Join(fmt.Errorf("take over log of %s: %w", w.plan.at.name, err), w.Close())
 	}
 	return w, nil
 }
 
-func prepare(b *bundle.Bundle, o Options) (*Writer, error) {
+func (o Options) orDefault() Options {
 	o.Paths = o.Paths.orDefault()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -74,18 +67,28 @@ func prepare(b *bundle.Bundle, o Options) (*Writer, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	w := &Writer{opts: o, plan: planFor(b, o, rotate.Exists(o.Paths.Memlogd))}
+	return o
+}
+
+func prepare(b *bundle.Bundle, o Options) (w *Writer, err error) {
+	o = o.orDefault()
+	w = &Writer{opts: o, plan: planFor(b, o), pump: o.Pump}
 	if w.plan.direct {
 		return w, w.openDirect()
 	}
-	w.pump = o.Pump
-	if w.pump != nil {
-		return w, nil
+	if w.pump == nil {
+		if w.pump, err = NewPump(o.Log); err != nil {
+			return nil, err
+		}
+		w.own = true
 	}
-	var err error
-	w.pump, err = NewPump(o.Log)
-	w.own = true
-	return w, err
+	if w.log, err = w.pump.enter(w.plan, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.name, err), w.closePump())
+	}
+	for _, id := range streamsOf {
+		w.streams = append(w.streams, &stream{id: id, spool: w.log.spool, fifo: -1})
+	}
+	return w, nil
 }
 
 // openDirect gives the container a file as it is.
@@ -111,110 +114,97 @@ func (w *Writer) directFile() (*os.File, error) {
 	return os.NewFile(uintptr(fd), w.opts.Direct.Name()), nil
 }
 
-// open opens index, files and pipes. A new run first takes what the run before
-// it has left in its pipes, if nobody has yet.
-func (w *Writer) open(newRun bool) error {
-	if err := w.openIndex(); err != nil {
-		return err
-	}
-	if newRun {
-		if err := w.salvage(); err != nil {
-			return err
-		}
-	}
-	kept := w.streams[:0]
+// begin takes what the run before has left in its pipes, if nobody has yet, and
+// makes new ones.
+func (w *Writer) begin() error {
+	w.log.spool.mu.Lock()
+	defer w.log.spool.mu.Unlock()
 	for _, s := range w.streams {
-		err := w.openStream(s, newRun)
-		if !newRun && errors.Is(err, fs.ErrNotExist) {
-			// Not made yet, or dropped by a clean-up that was cut short.
-			if err := s.closeFile(); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
+		w.openSinks(s)
+		if err := w.salvage(s); err != nil {
 			return err
 		}
-		kept = append(kept, s)
 	}
-	w.streams = kept
-	if !newRun {
-		return nil
-	}
-	run := record{Kind: kindRun, Stream: Stdout, Offset: w.ix.run + 1, Time: w.opts.Now()}
-	if err := w.ix.put(run); err != nil {
+	if err := w.log.spool.run(); err != nil {
 		w.opts.Log.Warn("note run of container", "container", w.plan.at.name, "err", err)
 	}
-	return nil
-}
-
-// openIndex opens the index, in memory if the folder of the logs cannot be
-// written, and what belongs to it.
-func (w *Writer) openIndex() error {
-	ix, err := openIndex(w.plan.at.index(), w.plan.indexLimit)
-	if err != nil && w.plan.at != w.plan.fallback {
-		w.opts.Log.Warn("log is kept in memory only", "container", w.plan.at.name, "err", err)
-		w.plan.at = w.plan.fallback
-		ix, err = openIndex(w.plan.at.index(), w.plan.indexLimit)
-	}
-	if err != nil {
-		return err
-	}
-	w.ix = ix
-	for _, id := range streamsOf {
-		s := &stream{id: id, at: w.plan.at, max: w.plan.max, keep: w.plan.keep, ix: ix, now: w.opts.Now, fifo: -1}
-		w.streams = append(w.streams, s)
-	}
-	return nil
-}
-
-// salvage takes what a dead run left in its pipes, which a Holder has kept.
-func (w *Writer) salvage() error {
 	for _, s := range w.streams {
-		err := s.openFifo(false)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		s.drain(w.pump)
-		if err := errors.Join(s.closeFile(), s.dropFifo(w.opts.Holder)); err != nil {
+		if err := w.makePipe(s); err != nil {
 			return err
 		}
 	}
+	w.carry()
 	return nil
 }
 
-func (w *Writer) openStream(s *stream, newRun bool) error {
-	if err := s.openFile(); err != nil {
-		// The container runs all the same; each chunk tries again.
-		w.opts.Log.Warn("open log", "container", w.plan.at.name, "err", err)
-	} else if newRun && s.size > 0 {
-		if err := s.rotate(); err != nil {
-			w.opts.Log.Warn("rotate log", "container", w.plan.at.name, "err", err)
-		}
+// carry has the files brought up to what is in memory.
+func (w *Writer) carry() {
+	if w.log.carry != nil {
+		w.log.carry.lane.add(w.log.carry)
 	}
-	w.start[s.id] = w.ix.end[s.id]
-	if err := s.openFifo(newRun); err != nil {
+}
+
+// salvage takes what a dead run left in a pipe, which a Holder has kept.
+func (w *Writer) salvage(s *stream) error {
+	err := s.openFifo(false)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	if newRun {
-		end, err := openEnd(s.at.fifo(s.id))
+	s.drain(w.pump)
+	return s.dropFifo(w.opts.Holder)
+}
+
+func (w *Writer) makePipe(s *stream) error {
+	if err := s.openFifo(true); err != nil {
+		return err
+	}
+	end, err := openEnd(s.spool.at.fifo(s.id))
+	if err != nil {
+		return err
+	}
+	w.ends[s.id] = end
+	if err := s.hold(w.opts.Holder); err != nil {
+		w.opts.Log.Warn("hold pipe", "container", w.plan.at.name, "err", err)
+	}
+	return w.pump.add(s)
+}
+
+// goOn takes over what a process that is gone has left.
+func (w *Writer) goOn() error {
+	w.log.spool.mu.Lock()
+	defer w.log.spool.mu.Unlock()
+	for _, s := range w.streams {
+		w.openSinks(s)
+		err := s.openFifo(false)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // Not made yet, or dropped by a clean-up that was cut short.
+		}
+		if err == nil {
+			err = w.pump.add(s)
+		}
 		if err != nil {
 			return err
 		}
-		w.ends[s.id] = end
-		if err := s.hold(w.opts.Holder); err != nil {
-			w.opts.Log.Warn("hold pipe", "container", w.plan.at.name, "err", err)
-		}
 	}
-	sinks, err := w.plan.sinks(s.id, w.opts)
+	w.carry()
+	return nil
+}
+
+// openSinks opens the places that output goes to from memory.
+func (w *Writer) openSinks(s *stream) {
+	if w.log.carry != nil && w.plan.carried {
+		s.sinks = append(s.sinks, &fileSink{log: w.log, id: s.id})
+	}
+	k, err := w.plan.sink(s, w.opts)
 	if err != nil {
-		w.opts.Log.Warn("log goes to a file only", "container", w.plan.at.name, "err", err)
+		w.opts.Log.Warn("log goes to memory only", "container", w.plan.at.name, "err", err)
 	}
-	s.sinks = sinks
-	return w.pump.add(s)
+	if k != nil {
+		s.sinks = append(s.sinks, k)
+	}
 }
 
 // Stdout is what the container gets as its standard output.
@@ -235,100 +225,78 @@ func (w *Writer) Started() error {
 	return errors.Join(errs...)
 }
 
-// Lost is the number of bytes of this run that could not be stored.
-func (w *Writer) Lost() int64 {
-	if w.pump == nil {
-		return 0
-	}
-	w.pump.mu.Lock()
-	defer w.pump.mu.Unlock()
-	var n int64
-	for _, s := range w.streams {
-		n += s.lost
-	}
-	return n
-}
-
 // Close takes what the dead container left in the pipes and closes everything.
-// It never waits for anybody who still holds the other end.
+// It waits for nobody who still holds the other end, and for a disk no longer
+// than patience: what that has not taken by then is taken to it later.
 func (w *Writer) Close() error {
-	if w.plan.direct {
-		return w.Started()
-	}
-	w.pump.mu.Lock()
-	err := w.finish()
-	w.pump.mu.Unlock()
-	if w.own && w.pump != nil {
-		err = errors.Join(err, w.pump.Close())
-		w.own = false
-	}
-	return err
-}
-
-// Leave closes everything and leaves pipes and what is in them to a successor:
-// for a process that ends while the container runs on.
-func (w *Writer) Leave() error {
-	if w.plan.direct {
-		return w.Started()
-	}
-	w.pump.mu.Lock()
-	err := w.close()
-	w.pump.mu.Unlock()
-	if w.own && w.pump != nil {
-		err = errors.Join(err, w.pump.Close())
-		w.own = false
-	}
-	return err
-}
-
-func (w *Writer) finish() error {
-	if w.closed {
-		return nil
-	}
-	var errs []error
-	for _, s := range w.streams {
-		s.drain(w.pump)
-		if s.lost > 0 {
-			w.opts.Log.Warn("output was lost", "log", s.at.base(s.id), "bytes", s.lost, "cause", s.cause)
-		}
-		w.pump.remove(s)
-		errs = append(errs, s.dropFifo(w.opts.Holder))
-	}
-	errs = append(errs, w.close())
-	return errors.Join(errs...)
-}
-
-// close gives back what this process has open, in whatever state Open left it.
-func (w *Writer) close() error {
 	if w.closed {
 		return nil
 	}
 	w.closed = true
-	errs := []error{w.Started()}
+	err := w.Started()
+	if w.plan.direct {
+		return err
+	}
+	if w.crowded() {
+		w.settle()
+	}
+	w.log.spool.mu.Lock()
 	for _, s := range w.streams {
-		errs = append(errs, w.closeStream(s))
+		err = errors.Join(err, w.closeStream(s))
 	}
-	if w.ix != nil {
-		errs = append(errs, w.ix.close())
+	w.log.spool.mu.Unlock()
+	if w.log.carry != nil {
+		w.settle()
 	}
-	return errors.Join(errs...)
+	w.pump.leave(w.log, 1)
+	return errors.Join(err, w.closePump())
+}
+
+// crowded tells whether there may be no place for what is left in the pipes.
+func (w *Writer) crowded() bool {
+	w.log.spool.mu.Lock()
+	defer w.log.spool.mu.Unlock()
+	return w.log.carry != nil && max(w.log.spool.behind(Stdout), w.log.spool.behind(Stderr)) > spoolCrowd
+}
+
+// settle gives the disk time to take what is left, if it takes anything.
+func (w *Writer) settle() {
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	settled := w.log.carry.lane.settled(w.log.carry)
+	if !w.log.carry.lane.takes(w.log.carry) {
+		return
+	}
+	select {
+	case <-settled:
+	case <-timeout.C:
+	}
+}
+
+func (w *Writer) closePump() error {
+	if !w.own {
+		return nil
+	}
+	w.own = false
+	return w.pump.Close()
 }
 
 func (w *Writer) closeStream(s *stream) error {
 	var errs []error
 	if s.fifo >= 0 {
-		if w.pump.streams[int32(s.fifo)] == s {
-			w.pump.remove(s)
-		}
-		errs = append(errs, unix.Close(s.fifo))
-		s.fifo = -1
+		s.drain(w.pump)
+		w.pump.remove(s)
+		errs = append(errs, s.dropFifo(w.opts.Holder))
+	}
+	if n := s.spool.lost[s.id]; n > 0 {
+		w.opts.Log.Warn("output was lost", "log", s.name(), "bytes", n, "cause", s.spool.cause)
 	}
 	for _, k := range s.sinks {
 		errs = append(errs, k.close())
 		if n := k.dropped(); n > 0 {
-			w.opts.Log.Warn("output did not get through", "log", s.at.base(s.id), "to", k, "bytes", n)
+			w.opts.Log.Warn("output did not get through", "log", s.name(), "to", k, "bytes", n)
 		}
 	}
 	s.sinks = nil
-	return errors.Join(append(errs, s.closeFile())...)
+	return errors.Join(errs...)
 }

@@ -117,11 +117,23 @@ func endBoot(ctx context.Context, h *host.Host, reaper *reap.Reaper, policy bund
 	<-ctx.Done()
 }
 
+// noteTime is how long a disk is given to take the reason of an end.
+const noteTime = 2 * time.Second
+
 // noteEnd keeps the reason for the next boot, if an earlier step has brought a
 // /var that lasts.
 func noteEnd(h *host.Host, reason string) {
-	book, _, err := endings.Open(h.Paths.Var)
-	if err = errors.Join(err, book.End(reason)); err != nil {
-		h.Say("%s", err)
+	done := make(chan error, 1)
+	go func() {
+		book, _, err := endings.Open(h.Paths.Var)
+		done <- errors.Join(err, book.End(reason))
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			h.Say("%s", err)
+		}
+	case <-time.After(noteTime):
+		h.Say("the disk of %s takes no note of how this boot ends", h.Paths.Var)
 	}
 }

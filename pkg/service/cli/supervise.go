@@ -40,6 +40,10 @@ func runSupervise(c *call) error {
 	if err := keepSelf(c.paths, reaper, h); err != nil {
 		return err
 	}
+	pipes := holder()
+	if err := h.Terminal.Keep(c.paths.Own("console"), pipes); err != nil {
+		h.Say("%s", err) // what waits for a console is lost if this process is killed
+	}
 	words := openWords(h)
 	h.OpenPort()
 	if err := run.Forget(c.paths.Own()); err != nil {
@@ -47,7 +51,7 @@ func runSupervise(c *call) error {
 	}
 	s, err := supervisor.New(supervisor.Config{
 		Host: h, Engine: run.New(h, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
-		Holder: holder(), Up: words.up, Ready: words.ready,
+		Holder: pipes, Up: words.up, Ready: words.ready,
 		Emergency: func(ctx context.Context) { emergency.Stay(ctx, h, reaper) },
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"slipway/pkg/container/logs"
 	"slipway/pkg/escape"
 	"slipway/pkg/journal"
+	"slipway/pkg/log/console"
 	"slipway/pkg/port"
 	"slipway/pkg/timeline"
 )
@@ -84,7 +85,7 @@ type Host struct {
 	Paths   Paths
 	Options Options
 	// Terminal is every console of the machine.
-	Terminal *logs.Console
+	Terminal *console.Console
 	Timeline *timeline.Recorder
 	// Journal keeps what is said.
 	Journal *journal.Journal
@@ -149,7 +150,7 @@ func (o *Options) setWatchdog(value string) {
 // Open reads the command line and opens consoles and timeline. What of it
 // fails is told on what is there: a machine without a console boots as well.
 func Open(p Paths) (*Host, error) {
-	h := &Host{Paths: p, Terminal: logs.NewConsole(), Port: port.Inherited()}
+	h := &Host{Paths: p, Terminal: console.New(), Port: port.Inherited()}
 	if err := os.MkdirAll(p.Own(), 0o755); err != nil {
 		return nil, fmt.Errorf("make %s: %w", p.Own(), err)
 	}
@@ -165,13 +166,9 @@ func Open(p Paths) (*Host, error) {
 // standard output: somebody ran the program by hand.
 func (h *Host) openTerminal(cmdline string) error {
 	if !onConsole(h.Paths.Dev) {
-		return h.Terminal.Add(os.Stdout)
+		return h.Terminal.AttachFile(os.Stdout)
 	}
-	t, err := logs.OpenConsole(cmdline, h.Paths.Dev)
-	if t != nil {
-		h.Terminal = t
-	}
-	return err
+	return h.Terminal.Attach(h.Paths.Dev, console.Names(cmdline), "console")
 }
 
 // onConsole tells whether standard output is /dev/console, by whatever name, or

@@ -5,8 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"slipway/pkg/container/logs"
 	"slipway/pkg/journal"
+	"slipway/pkg/log/console"
 )
 
 // What containers have a say in makes no line of its own.
@@ -15,8 +15,8 @@ func TestSayIsOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Host{Terminal: logs.NewConsole(), Journal: &journal.Journal{}}
-	if err := h.Terminal.Add(w); err != nil {
+	h := &Host{Terminal: console.New(), Journal: &journal.Journal{}}
+	if err := h.Terminal.AttachFile(w); err != nil {
 		t.Fatal(err)
 	}
 	h.Say("%s: failed", "a\nslipway: report: ok\r\x1b[2J\xff")

@@ -10,19 +10,49 @@ import (
 	"slipway/pkg/service/host"
 )
 
+// book is the note of how this boot ends. It lies on a disk, so all that is
+// written there is written aside, and nobody waits for it.
+type book struct {
+	aside  aside
+	opened bool
+	note   *endings.Book // what is done aside has it
+}
+
 // openBook begins to note how this boot ends, once, and tells how the last one
 // did.
 func (s *Supervisor) openBook() {
-	if s.bookOpen {
+	if s.book.opened {
 		return
 	}
-	s.bookOpen = true
-	book, last, err := endings.Open(s.Host.Paths.Var)
-	s.report(err)
-	s.book = book
-	if last != nil {
-		s.Host.Say("the last boot ended: %s", last.Reason)
-		s.report(host.WriteJSON(s.Host.Paths.Own("last-boot.json"), last))
+	s.book.opened = true
+	s.book.aside.do(func() {
+		note, last, err := endings.Open(s.Host.Paths.Var)
+		s.report(err)
+		s.book.note = note
+		if last != nil {
+			s.Host.Say("the last boot ended: %s", last.Reason)
+			s.report(host.WriteJSON(s.Host.Paths.Own("last-boot.json"), last))
+		}
+	})
+}
+
+// noteEnd notes why the boot ends.
+func (s *Supervisor) noteEnd(reason string) {
+	s.book.aside.do(func() { s.report(s.book.note.End(reason)) })
+}
+
+// noteFear notes what may end the boot with no chance to say so.
+func (s *Supervisor) noteFear(cause string) {
+	s.book.aside.do(func() { s.report(s.book.note.Fear(cause)) })
+}
+
+// bookTime is how long a disk is given, at the end, to take what is noted.
+const bookTime = 2 * time.Second
+
+// closeBook waits for it.
+func (s *Supervisor) closeBook() {
+	if !s.book.aside.wait(bookTime) {
+		s.Host.Say("services: the disk of %s takes no note of how this boot ends", s.Host.Paths.Var)
 	}
 }
 
@@ -62,23 +92,6 @@ func (s *Supervisor) giveUp(name, cause string) {
 	}
 	s.Host.Say("services %s: failed, and its policy is to %s", name, policy)
 	s.openBook()
-	s.report(s.book.End(string(policy) + ", because service " + name + " failed: " + cause))
+	s.noteEnd(string(policy) + ", because service " + name + " failed: " + cause)
 	s.check(name, string(policy), s.End(policy))
-}
-
-// noteTime is how long the note of why the machine ends may take to reach its
-// disk.
-const noteTime = time.Second
-
-// noteEnd notes why the machine ends, if the disk takes it.
-func (s *Supervisor) noteEnd() {
-	noted := make(chan error, 1)
-	why := s.endOfMachine()
-	go func() { noted <- s.book.End(why) }()
-	select {
-	case err := <-noted:
-		s.report(err)
-	case <-time.After(noteTime):
-		s.Host.Say("the note of why the machine ends does not reach its disk")
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/service/host"
@@ -117,6 +118,15 @@ func (s *Supervisor) read(ctx context.Context, dir string) (*bundle.Bundle, erro
 	case <-ctx.Done():
 		return nil, fmt.Errorf("read %s: %w", dir, ctx.Err())
 	}
+}
+
+// loadTime is how long a disk may take to give a bundle when the supervisor begins.
+const loadTime = 5 * time.Second
+
+func (s *Supervisor) readWithin(limit time.Duration, dir string) (*bundle.Bundle, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return s.read(ctx, dir)
 }
 
 // adopt takes a bundle for a service's.

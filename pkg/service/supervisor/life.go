@@ -250,15 +250,17 @@ func (s *Supervisor) leaveBehind(l *life) {
 const tailLines = 10
 
 func (s *Supervisor) tailOf(name string) []string {
+	lines, err := logs.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
+	if err != nil {
+		s.log.Warn("last lines", "service", name, "err", err)
+	}
 	var tail []string
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	q := logs.Query{Runs: logs.CurrentRun, Tail: tailLines}
-	for line, err := range logs.Read(ctx, s.Host.Paths.Logs(), bundle.Services, name, q) {
-		if err != nil {
-			return tail
+	for _, line := range lines {
+		text := string(logs.Escape(nil, line.Text))
+		if line.Lost > 0 {
+			text = fmt.Sprintf("-- %d bytes lost --", line.Lost)
 		}
-		tail = append(tail, string(logs.Escape(nil, line.Text)))
+		tail = append(tail, text)
 	}
 	return tail
 }

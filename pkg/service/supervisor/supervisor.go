@@ -18,7 +18,6 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/logs"
-	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -71,8 +70,7 @@ type Supervisor struct {
 	stopping                      bool
 	patience                      patience
 	ctx                           context.Context
-	book                          *endings.Book
-	bookOpen                      bool
+	book                          book
 	dog                           *watchdog
 	began                         time.Time
 	memory                        memories
@@ -120,7 +118,7 @@ func (s *Supervisor) load() error {
 		Slots: s.Slots, Jitter: rand.Float64,
 	}
 	for name, dir := range dirs {
-		b, err := bundle.Load(bundle.Services, dir)
+		b, err := s.readWithin(loadTime, dir)
 		if err != nil {
 			config.Faults[name] = err
 			continue
@@ -168,6 +166,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.tellLimit()
 	s.loop(ctx)
 	s.Host.Say("services: all are stopped")
+	s.closeBook()
 	return s.pump.Close()
 }
 
@@ -190,7 +189,7 @@ func (s *Supervisor) loop(ctx context.Context) {
 			s.stopping = true
 			go s.tellEnd()
 			s.tellLimit()
-			s.noteEnd()
+			s.noteEnd(s.endOfMachine())
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))
 			for name, l := range s.lives {
 				if s.set.Peek(name).State == state.Cleaning {

@@ -44,6 +44,10 @@ func (s *Supervisor) takeOver() {
 // find looks at what is there of a service's last run, and takes hold of it.
 func (s *Supervisor) find(b *bundle.Bundle, rec state.Record) (state.Found, *life) {
 	if !rec.State.Busy() {
+		// A disk may not have taken all of its last run.
+		if err := s.pump.Resume(b, s.logOptions()); err != nil {
+			s.log.Warn("go on with log", "service", b.Name, "err", err)
+		}
 		return state.Found{}, nil
 	}
 	l := &life{name: b.Name, run: rec.Run, cancel: func() {}}

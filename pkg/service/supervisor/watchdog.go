@@ -106,10 +106,10 @@ func (s *Supervisor) feed() {
 		s.dog.refused = why
 		if why == "" {
 			s.Host.Say("watchdog: fed again")
-			s.report(s.book.Fear(""))
+			s.noteFear("")
 		} else {
 			s.Host.Say("watchdog: not fed while %s", why)
-			s.report(s.book.Fear("the watchdog was not fed, because " + why))
+			s.noteFear("the watchdog was not fed, because " + why)
 		}
 	}
 	if why == "" {
