@@ -12,21 +12,22 @@ import (
 // when the first start of all was over.
 const bootOverFile = "boot-over"
 
-// settleTime is longer than the supervisor takes to count: a service that fails at
-// once has started before.
-const settleTime = 1500 * time.Millisecond
+// countTime is longer than the supervisor's: a service that fails at once has
+// started before, and is to be counted.
+const countTime = 750 * time.Millisecond
 
 // tellBoot says when the boot was done, and what of it failed.
 func (m *Machine) tellBoot(at time.Duration) {
+	if m.boot.Err() != nil {
+		return
+	}
 	if m.supervisor != nil {
 		select {
-		case <-time.After(settleTime):
+		case <-time.After(countTime):
 		case <-m.boot.Done():
 		}
 	}
-	if m.boot.Err() == nil {
-		m.Console.Printf("boot done after %.2fs%s", at.Seconds(), m.countFailed())
-	}
+	m.Console.Printf("boot done after %.2fs%s", at.Seconds(), m.countFailed())
 }
 
 // countFailed words how much of the boot has failed: steps of this process, and

@@ -23,20 +23,21 @@ func (s *Supervisor) checkOver() {
 	s.over = true
 	if !s.held {
 		s.goOn()
+		time.AfterFunc(countTime, func() { s.post(s.noteFailed) })
 	}
 	time.AfterFunc(settleTime, func() { s.post(s.settle) })
 }
 
-// settleTime lets a service that needs no more than to start show that it did
-// more than that. PID 1 waits a little longer before it says how the boot went.
-const settleTime = time.Second
+// These let a service that needs no more than to start show that it did more than
+// that, before PID 1 says how the boot went (see package boot), and before the host
+// gets what it wants.
+const (
+	countTime  = 500 * time.Millisecond
+	settleTime = time.Second
+)
 
-// settle counts what has failed by now, and gives the host what it wants.
 func (s *Supervisor) settle() {
 	s.settled = true
-	if !s.held {
-		s.noteFailed()
-	}
 	s.grant()
 }
 
