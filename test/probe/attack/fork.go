@@ -34,3 +34,14 @@ func forkSleeper() (pid int, err error) {
 	}
 	return pid, nil
 }
+
+// end ends a sleeper and collects it.
+func end(pid int) {
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		Detail("end child: %v", err)
+		return
+	}
+	if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+		Detail("collect child: %v", err)
+	}
+}

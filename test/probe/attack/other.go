@@ -114,13 +114,14 @@ func openQueue(name string, flags int) (int, error) {
 func useUpInotify() error {
 	const most = 1024
 	for range most {
-		_, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 		if errors.Is(err, unix.EMFILE) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		defer unix.Close(fd)
 	}
 	return inside
 }
@@ -134,6 +135,8 @@ func useUpPipes() error {
 		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 			return err
 		}
+		defer unix.Close(p[0])
+		defer unix.Close(p[1])
 		if _, err := unix.FcntlInt(uintptr(p[1]), unix.F_SETPIPE_SZ, size); errors.Is(err, unix.EPERM) {
 			return nil // no more for this user
 		} else if err != nil {

@@ -40,7 +40,7 @@ var processes = []Attack{
 		Why: "Pages of the container's own process, on a machine with one memory node."},
 	{Name: "sigqueue", What: "forge who sends a signal: `rt_sigqueueinfo`", Try: forgeSignal,
 		Why: "It reaches processes of the container only."},
-	{Name: "core-dump-machine", What: "leave a core dump in the machine's directories", Try: coreDump},
+	{Name: "core-dump", What: "leave a core dump in the machine's directories", Try: coreDump},
 }
 
 // ownName is what this program is called in /proc.
@@ -110,11 +110,8 @@ func traceChild() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Kill(pid, unix.SIGKILL)
-	if err := unix.PtraceSeize(pid); err != nil {
-		return err
-	}
-	return nil
+	defer end(pid)
+	return unix.PtraceSeize(pid)
 }
 
 func seizeInit() error {
@@ -148,7 +145,7 @@ func forgeSignal() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Kill(pid, unix.SIGKILL)
+	defer end(pid)
 	info := make([]byte, 128)
 	putUint32(info[0:], uint32(unix.SIGCONT))
 	putUint32(info[8:], 0xffffffff) // SI_QUEUE

@@ -9,7 +9,7 @@ import (
 )
 
 var roots = []Attack{
-	{Name: "chroot", What: "`chroot`", Try: func() error { return unix.Chroot("/mnt") }},
+	{Name: "chroot", What: "`chroot`", Try: func() error { return rootOfItsOwn("/mnt") }},
 	{Name: "chroot-dotdot", What: "leave the root by `chroot` and `..`", Try: climb},
 	{Name: "pivot-root", What: "`pivot_root`", Try: func() error {
 		return past(unix.PivotRoot("/nonesuch", "/nonesuch"), unix.ENOENT)
@@ -35,13 +35,21 @@ func machineRoot(dir string) bool {
 	return err == nil
 }
 
+// rootOfItsOwn is a chroot of this thread alone.
+func rootOfItsOwn(dir string) error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return err
+	}
+	return unix.Chroot(dir)
+}
+
 // climb is the escape by a directory that is open outside of a new root.
 func climb() error {
 	top, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	if err := unix.Chroot("/mnt"); err != nil {
+	if err := rootOfItsOwn("/mnt"); err != nil {
 		return err
 	}
 	if err := unix.Fchdir(top); err != nil {
