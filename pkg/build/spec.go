@@ -73,6 +73,7 @@ func (t *translator) spec() *specs.Spec {
 	}
 	t.resources(spec.Linux)
 	t.devices(spec.Linux)
+	t.stopSignal(spec)
 	t.harden(spec)
 	return spec
 }
