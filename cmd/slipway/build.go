@@ -136,6 +136,13 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 			return err
 		}
 	}
+	for _, format := range f.formats {
+		lost, err := machine.CheckFormat(format, options)
+		if err != nil {
+			return err
+		}
+		p.warn(lost)
+	}
 	list, err := f.sbom.put(ctx, machine, f.name)
 	if err != nil {
 		return err

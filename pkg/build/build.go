@@ -36,6 +36,7 @@ type Machine struct {
 	images *images
 	used   map[want][]string
 	names  map[string]string // of containers, by place in the YAML
+	places map[string]yml.Place
 }
 
 // Close gives back the images' files; Root cannot be read afterwards.
@@ -49,6 +50,7 @@ type container struct {
 	spec    *specs.Spec
 	runtime bundle.Runtime
 	policy  bundle.Policy
+	label   *yml.Settings // what the image's label says
 }
 
 // location is the container's place in the YAML.
@@ -121,7 +123,7 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 	for _, c := range containers {
 		names[c.location()] = c.Name
 	}
-	return &Machine{Root: layout.root, Warnings: faults, images: set, used: uses(c, b.Platform.String()), names: names}, nil
+	return &Machine{Root: layout.root, Warnings: faults, images: set, used: uses(c, b.Platform.String()), names: names, places: places(c, containers)}, nil
 }
 
 // Check finds all that Build would refuse or warn of, and makes nothing. The
@@ -173,7 +175,7 @@ func (b *Builder) translate(ctx context.Context, c *yml.Config, set *images) ([]
 		}
 		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening,
 			arch: b.Platform.Architecture, file: set.reader(ctx, x.Image)}
-		out := &container{Container: x, index: counts[x.Section], folder: folder(x, counts[x.Section])}
+		out := &container{Container: x, label: label, index: counts[x.Section], folder: folder(x, counts[x.Section])}
 		counts[x.Section]++
 		out.spec, out.runtime = t.spec(), mergeRuntime(x.Runtime, label.Runtime, t.asLinuxKit())
 		faults.Add(t.faults...)

@@ -23,7 +23,7 @@ func (l *layout) addContainers() error {
 // addContainer makes a bundle: the image's files unless another bundle has
 // them already, config.json, and the mounts that put the root together.
 func (l *layout) addContainer(c *container) error {
-	origin := &tree.Origin{Image: c.Image, Location: c.location()}
+	origin := &tree.Origin{Image: l.sourceName(c.Image), Location: c.location()}
 	if err := l.root.MkdirAll(c.dir(), origin); err != nil {
 		return err
 	}

@@ -21,12 +21,14 @@ type checker struct {
 
 func (k *checker) all() yml.Faults {
 	k.checkImages()
+	k.checkPlatforms()
 	k.checkFiles()
 	for _, c := range k.containers {
 		k.checkPolicy(c)
 		k.checkProcess(c)
 		k.checkNamespaces(c)
 		k.checkProgram(c)
+		k.checkConfig(c)
 		k.checkTargets(c)
 		k.checkSources(c)
 		k.checkSysctl(c)

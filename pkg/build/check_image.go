@@ -3,6 +3,7 @@ package build
 import (
 	"strings"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 )
@@ -13,11 +14,15 @@ func (k *checker) tree(name string, at yml.Place) *tree.Tree {
 	if k.images.get(name) == nil || k.broken[name] {
 		return nil
 	}
+	seen := k.images.trees[oci.FullName(name)] != nil
 	t, err := k.images.tree(k.ctx, name)
 	if err != nil {
 		k.broken[name] = true
 		k.faults.Add(at.At("%v", err))
 		return nil
+	}
+	if !seen {
+		k.checkLinks(name, t, at)
 	}
 	return t
 }
@@ -26,7 +31,9 @@ func (k *checker) tree(name string, at yml.Place) *tree.Tree {
 func (k *checker) checkImages() {
 	k.checkKernel()
 	for i, name := range k.config.Init {
-		k.tree(name, k.config.InitAt[i])
+		if t := k.tree(name, k.config.InitAt[i]); t != nil {
+			k.checkRun(name, t, k.config.InitAt[i])
+		}
 	}
 	for _, v := range k.config.Volumes {
 		if v.Image != "" && v.Format != "oci" {

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 )
@@ -48,6 +49,9 @@ func (l *layout) addFile(f *yml.File, numbers ids, origin *tree.Origin) error {
 		return err
 	}
 	l.fileDirs[strings.Trim(path.Clean("/"+f.Path), "/")] = true
+	if f.Directory {
+		return l.root.PutDir(f.Path, e)
+	}
 	return l.root.Put(f.Path, e)
 }
 
@@ -60,6 +64,29 @@ func fileMode(f *yml.File) int64 {
 		return 0o700
 	}
 	return 0o600
+}
+
+// expanded is the configuration with the names of images written out, but those
+// of volumes, as LinuxKit's tool gives it to the machine.
+func expanded(c *yml.Config) *yml.Config {
+	out := *c
+	if c.Kernel.Image != "" {
+		out.Kernel.Image = oci.Expand(c.Kernel.Image)
+	}
+	out.Init = nil
+	for _, name := range c.Init {
+		out.Init = append(out.Init, oci.Expand(name))
+	}
+	for _, list := range []*[]*yml.Container{&out.Onboot, &out.Onshutdown, &out.Services} {
+		var named []*yml.Container
+		for _, x := range *list {
+			y := *x
+			y.Image = oci.Expand(x.Image)
+			named = append(named, &y)
+		}
+		*list = named
+	}
+	return &out
 }
 
 // addParents makes the folders above a file: the file's owner, and its mode
@@ -81,7 +108,7 @@ func (l *layout) addParents(f *yml.File, e tree.Entry) error {
 			continue
 		}
 		l.fileDirs[dir] = true
-		if err := l.root.Put(dir, e); err != nil {
+		if err := l.root.PutDir(dir, e); err != nil {
 			return err
 		}
 	}
@@ -95,10 +122,10 @@ func (l *layout) fileContent(f *yml.File) (*tree.Inode, error) {
 	case f.Contents != nil:
 		return tree.Text(*f.Contents), nil
 	case f.Metadata == "json":
-		data, err := json.MarshalIndent(l.config, "", "    ")
+		data, err := json.MarshalIndent(expanded(l.config), "", "    ")
 		return tree.Text(string(data)), err
 	case f.Metadata == "yaml":
-		data, err := yaml.Marshal(l.config)
+		data, err := yaml.Marshal(expanded(l.config))
 		return tree.Text(string(data)), err
 	}
 	data, err := os.ReadFile(f.SourcePath())

@@ -83,8 +83,13 @@ func fixtures(t *testing.T) *oci.Layout {
 	put(t, store, "test/init:1", v1.Config{}, archive(t, "bin/", "bin/init=init", "init->bin/init", "etc/", "etc/slipway/payload=yes"))
 	app := archive(t, "bin/", "bin/app=app", "bin/sh->app", "srv/", "Dockerfile=FROM scratch", ".dockerenv=", "dev/console=x")
 	put(t, store, "test/app:1", v1.Config{
-		Entrypoint: []string{"/bin/app"}, Cmd: []string{"serve"}, Env: []string{"PATH=/bin"}, User: "7",
+		Entrypoint: []string{"/bin/app"}, Cmd: []string{"serve"}, Env: []string{"PATH=/bin"},
 	}, app)
+	put(t, store, "test/config:1", v1.Config{
+		Cmd: []string{"/bin/app"}, Env: []string{"PATH=/bin"}, User: "web", StopSignal: "SIGRTMIN+3",
+		Volumes:     map[string]struct{}{"/data": {}, "/srv": {}},
+		Healthcheck: &v1.HealthConfig{Test: []string{"CMD", "/bin/app", "--check"}},
+	}, archive(t, "bin/", "bin/app=app", "srv/", "data/", "etc/passwd=root:x:0:0::/:\nweb:x:33:34::/:\n"))
 	put(t, store, "test/label:1", v1.Config{Cmd: []string{"app"}, Env: []string{"PATH=/bin"}, Labels: map[string]string{
 		labelKey: `{"capabilities": ["CAP_SYS_ADMIN"], "binds": ["/run:/srv"], "readonly": true, "runtime": {"bindNS": {"net": "/run/netns/label"}}}`,
 	}}, app)

@@ -82,7 +82,7 @@ func (l *layout) addKernel() error {
 	if err != nil {
 		return err
 	}
-	origin := &tree.Origin{Image: k.Image, Location: "kernel"}
+	origin := &tree.Origin{Image: l.sourceName(k.Image), Location: "kernel"}
 	if err := l.root.MkdirAll("boot", origin); err != nil {
 		return err
 	}
@@ -100,6 +100,7 @@ func (l *layout) addKernel() error {
 	if archive == nil {
 		return nil
 	}
+	l.root.Scratch = l.images.get(k.Image).Scratch
 	content := io.NewSectionReader(archive.Inode.Data, 0, archive.Inode.Size)
 	if err := l.root.AddTar(content, origin, tree.DefaultLimits); err != nil {
 		return fmt.Errorf("%s of image %s: %w", modules.name, k.Image, err)

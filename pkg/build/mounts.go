@@ -41,13 +41,13 @@ func (t *translator) mounts(readonly bool) []specs.Mount {
 		put(m)
 	}
 	for i, v := range or(t.c.Tmpfs, t.label.Tmpfs, nil) {
-		destination, options, _ := strings.Cut(v, ":")
+		destination, options, colon := strings.Cut(v, ":")
 		if strings.Contains(options, ":") || destination == "" {
 			t.faults.Add(t.fault("tmpfs", i, "tmpfs %q", v).Wants("DESTINATION or DESTINATION:OPTION,OPTION"))
 			continue
 		}
 		m := specs.Mount{Destination: destination, Type: "tmpfs", Source: "tmpfs"}
-		if options != "" {
+		if options != "" || colon && t.asLinuxKit() {
 			m.Options = strings.Split(options, ",")
 		}
 		put(m)

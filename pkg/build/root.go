@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 )
@@ -54,6 +55,15 @@ func (l *layout) putFile(path string, content *tree.Inode, origin *tree.Origin) 
 	return l.root.Put(path, tree.Entry{Type: tar.TypeReg, Mode: 0o644, ModTime: tree.Epoch, Inode: content, Origin: origin})
 }
 
+// sourceName is what the tar's records call an image: LinuxKit's tool writes the
+// name out.
+func (l *layout) sourceName(image string) string {
+	if l.Hardening == HardeningNone {
+		return oci.Expand(image)
+	}
+	return image
+}
+
 // apkDatabase lists Alpine's packages; every init image has a part of it.
 const apkDatabase = "lib/apk/db/installed"
 
@@ -64,7 +74,10 @@ func (l *layout) addInit() error {
 		if err != nil {
 			return err
 		}
-		origin := &tree.Origin{Image: name, Location: fmt.Sprintf("init[%d]", i)}
+		if n := image.Lookup("boot"); n != nil && n.Type == tar.TypeSymlink && l.config.Kernel.Image != "" {
+			return fmt.Errorf("image %s: /boot is a link to %s, and the kernel lies there", name, n.Link)
+		}
+		origin := &tree.Origin{Image: l.sourceName(name), Location: fmt.Sprintf("init[%d]", i)}
 		if err := l.graft("", image, origin, resolvLink); err != nil {
 			return err
 		}

@@ -80,6 +80,7 @@ func (t *translator) spec() *specs.Spec {
 	t.checkLabelCgroups()
 	t.resources(spec.Linux)
 	t.devices(spec.Linux)
+	t.stopSignal(spec)
 	t.harden(spec)
 	return spec
 }

@@ -18,7 +18,11 @@ import (
 // the boot overlays.
 func (l *layout) addVolumes() error {
 	for i, v := range l.config.Volumes {
-		if err := l.addVolume(v, &tree.Origin{Image: v.Image, Location: fmt.Sprintf("volumes[%d]", i)}); err != nil {
+		origin := &tree.Origin{Location: fmt.Sprintf("volumes[%d]", i)}
+		if v.Image != "" {
+			origin.Image = l.sourceName(v.Image)
+		}
+		if err := l.addVolume(v, origin); err != nil {
 			return fmt.Errorf("volume %s: %w", v.Name, err)
 		}
 	}

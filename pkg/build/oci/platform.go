@@ -89,6 +89,12 @@ func rank(have, machine v1.Platform) int {
 	return slices.Index(runs(cpuOf(machine)), cpuOf(have))
 }
 
+// OtherArch tells whether an image is for another architecture than the machine's,
+// which its CPU has as well, such as 386 on amd64.
+func OtherArch(have *v1.Platform, machine v1.Platform) bool {
+	return !unsaid(have) && cpuOf(*have).arch != cpuOf(machine).arch
+}
+
 // describe is a platform as it is told.
 func describe(p v1.Platform) string {
 	text := p.String()

@@ -48,12 +48,8 @@ func (c *cpioWriter) write(f cpioFile) error {
 	if f.Type == tar.TypeDir {
 		links = 2
 	}
-	var seconds int64
-	if !f.ModTime.IsZero() {
-		seconds = max(0, f.ModTime.Unix()) & maxNewc
-	}
 	header := fmt.Sprintf("070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%s\x00",
-		c.inode, cpioTypes[f.Type]|f.Mode, f.UID, f.GID, links, seconds, f.size,
+		c.inode, cpioTypes[f.Type]|f.Mode, f.UID, f.GID, links, seconds32(f.ModTime), f.size,
 		0, 0, f.Major, f.Minor, len(f.name)+1, 0, f.name)
 	if err := c.put(strings.NewReader(header), int64(len(header))); err != nil {
 		return err

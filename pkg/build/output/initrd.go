@@ -51,15 +51,19 @@ func writeInitrd(ctx context.Context, t *tree.Tree, f *os.File, o Options) error
 		return err
 	}
 	switch {
-	case o.Initrd == "cpio":
-	case o.Initrd != "" && o.Initrd != "payload":
+	case o.Initrd != "" && o.Initrd != "payload" && o.Initrd != "cpio":
 		return fmt.Errorf("initrd %q: want payload or cpio", o.Initrd)
-	case t.Resolve(payloadMarker) != nil:
+	case isPayload(t, o):
 		return writePayload(ctx, t, f, o)
 	case o.Initrd == "payload":
 		return errors.New("initrd payload: the init images have no /init that understands it (no /" + payloadMarker + ")")
 	}
 	return writePlain(ctx, t, f, orDefault(o.Compression, cpioCompression))
+}
+
+// isPayload tells whether the initrd holds a squashfs.
+func isPayload(t *tree.Tree, o Options) bool {
+	return o.Initrd != "cpio" && t.Resolve(payloadMarker) != nil
 }
 
 // writeMicrocode begins an initrd: the kernel looks for microcode in an

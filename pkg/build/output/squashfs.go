@@ -47,7 +47,7 @@ func writeSquashfs(ctx context.Context, nodes []*tree.Node, file string, o Optio
 	// Up to 4.5.1 at least, -root-time does nothing to what is read from a tar:
 	// the root folder gets the clock. This variable moves it, and the file
 	// system's own time, to that of the youngest file.
-	epoch := fmt.Sprintf("SOURCE_DATE_EPOCH=%d", youngest(nodes).Unix())
+	epoch := fmt.Sprintf("SOURCE_DATE_EPOCH=%d", seconds32(youngest(nodes)))
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", epoch}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -81,7 +81,7 @@ func youngest(nodes []*tree.Node) time.Time {
 
 func pipeTar(ctx context.Context, pipe io.WriteCloser, nodes []*tree.Node, progress func(done, total int64)) error {
 	w := bufio.NewWriterSize(pipe, bufferSize)
-	err := WriteTar(ctx, w, nodes, TarOptions{Progress: progress})
+	err := WriteTar(ctx, w, nodes, TarOptions{Bounded: true, Progress: progress})
 	if err == nil {
 		err = w.Flush()
 	}

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
+	"time"
 
 	"slipway/pkg/build/tree"
 )
@@ -32,6 +34,8 @@ type TarOptions struct {
 	Repeats bool
 	// Origins says in PAX records, as LinuxKit's, which image an entry is from.
 	Origins bool
+	// Bounded brings times to what a squashfs holds.
+	Bounded bool
 	// Progress is told how many bytes have been read; may be nil.
 	Progress func(done, total int64)
 }
@@ -70,6 +74,9 @@ func (a *tarWriter) write(path string, e tree.Entry) error {
 		Format: tar.FormatPAX, Typeflag: e.Type, Name: path, Linkname: e.Link, Mode: e.Mode,
 		Uid: e.UID, Gid: e.GID, ModTime: e.ModTime, Devmajor: e.Major, Devminor: e.Minor,
 		PAXRecords: a.records(e),
+	}
+	if a.Bounded {
+		h.ModTime = time.Unix(seconds32(e.ModTime), 0)
 	}
 	content := e.Inode
 	switch {
@@ -116,12 +123,25 @@ func (a *tarWriter) records(e tree.Entry) map[string]string {
 		records["SCHILY.xattr."+name] = e.Xattrs[name]
 	}
 	if a.Origins && e.Origin != nil {
-		if e.Origin.Image != "" {
-			records["LINUXKIT.source"] = e.Origin.Image
+		if s := source(e.Origin); s != "" {
+			records["LINUXKIT.source"] = s
 		}
 		if e.Origin.Location != "" {
 			records["LINUXKIT.location"] = e.Origin.Location
 		}
 	}
 	return records
+}
+
+// source is what LinuxKit's records call the origin of an entry.
+func source(o *tree.Origin) string {
+	switch {
+	case o.Image != "":
+		return o.Image
+	case strings.HasPrefix(o.Location, "files["):
+		return "linuxkit.files"
+	case o.Location == "init":
+		return "LINUXKIT.apkinit" // the packages of all init images in one list
+	}
+	return ""
 }

@@ -45,6 +45,17 @@ func (t *Tree) Resolve(path string) *Node {
 	return target
 }
 
+// Blocked tells whether a link is at path that PutDir would replace: one in a
+// circle, or to what is no directory.
+func (t *Tree) Blocked(path string) bool {
+	n := t.Lookup(path)
+	if n == nil || n.Type != tar.TypeSymlink {
+		return false
+	}
+	target, err := t.resolve(n)
+	return err != nil || target != nil && !target.IsDir()
+}
+
 // resolve follows a symbolic link inside the tree; nil if it leads to nothing.
 func (t *Tree) resolve(link *Node) (*Node, error) {
 	return (&walker{Tree: t, links: maxLinks}).follow(link)

@@ -7,6 +7,8 @@
 package yml
 
 import (
+	"slices"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"go.yaml.in/yaml/v3"
 
@@ -118,8 +120,11 @@ type Mount struct {
 	Source      string   `yaml:"source,omitempty" json:"source,omitempty"`
 	Options     []string `yaml:"options,omitempty" json:"options,omitempty"`
 
-	UIDMappings []IDMapping `yaml:"uidmappings,omitempty" json:"uidMappings,omitempty"`
-	GIDMappings []IDMapping `yaml:"gidmappings,omitempty" json:"gidMappings,omitempty"`
+	UIDMappings []IDMapping `yaml:"uidMappings,omitempty" json:"uidMappings,omitempty"`
+	GIDMappings []IDMapping `yaml:"gidMappings,omitempty" json:"gidMappings,omitempty"`
+	// The same keys as LinuxKit's tool would read them, which has no use for them.
+	UIDLower []IDMapping `yaml:"uidmappings,omitempty" json:"-"`
+	GIDLower []IDMapping `yaml:"gidmappings,omitempty" json:"-"`
 }
 
 // Device is a device node a container gets.
@@ -180,19 +185,20 @@ func (c *Config) Containers() []*Container {
 	return append(all, c.Services...)
 }
 
-// Spec is a mount as the OCI runtime wants it; asLinuxKit is for its mappings
-// (see IDMapping).
+// Spec is a mount as the OCI runtime wants it. With asLinuxKit it has no
+// mappings: LinuxKit's tool loses them.
 func (m Mount) Spec(asLinuxKit bool) specs.Mount {
-	return specs.Mount{
-		Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options,
-		UIDMappings: mappings(m.UIDMappings, asLinuxKit), GIDMappings: mappings(m.GIDMappings, asLinuxKit),
+	out := specs.Mount{Destination: m.Destination, Type: m.Type, Source: m.Source, Options: m.Options}
+	if !asLinuxKit {
+		out.UIDMappings, out.GIDMappings = mappings(m.UIDMappings, m.UIDLower), mappings(m.GIDMappings, m.GIDLower)
 	}
+	return out
 }
 
-func mappings(list []IDMapping, asLinuxKit bool) []specs.LinuxIDMapping {
+func mappings(lists ...[]IDMapping) []specs.LinuxIDMapping {
 	var out []specs.LinuxIDMapping
-	for _, m := range list {
-		out = append(out, m.Mapping(asLinuxKit))
+	for _, m := range slices.Concat(lists...) {
+		out = append(out, m.Mapping(false))
 	}
 	return out
 }

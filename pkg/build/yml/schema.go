@@ -126,8 +126,10 @@ var (
 		k("type", str, "file system"),
 		k("source", str, "device, path or name"),
 		k("options", strs, "mount options"),
-		k("uidmappings", list(idMappingSchema), "users of an idmapped mount"),
-		k("gidmappings", list(idMappingSchema), "groups of an idmapped mount"),
+		k("uidMappings", list(idMappingSchema), "users of an idmapped mount"),
+		k("gidMappings", list(idMappingSchema), "groups of an idmapped mount"),
+		k("uidmappings", list(idMappingSchema), "the same as uidMappings"),
+		k("gidmappings", list(idMappingSchema), "the same as gidMappings"),
 	)
 
 	deviceSchema = object(

@@ -1,0 +1,173 @@
+package build
+
+import (
+	"bufio"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"slipway/pkg/build/oci"
+	"slipway/pkg/build/tree"
+	"slipway/pkg/build/yml"
+	"slipway/pkg/bundle"
+)
+
+const stopSignalKey = bundle.Prefix + "stop-signal"
+
+// stopSignal makes an image's STOPSIGNAL the default of the annotation. LinuxKit's
+// tool drops it.
+func (t *translator) stopSignal(spec *specs.Spec) {
+	signal, ok := policySignal(t.image.StopSignal)
+	if _, said := spec.Annotations[stopSignalKey]; said || !ok || t.c.Section != bundle.Services || t.asLinuxKit() {
+		return
+	}
+	annotations := maps.Clone(spec.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[stopSignalKey] = signal
+	spec.Annotations = annotations
+}
+
+// firstRealTime is SIGRTMIN as the C library has it, and so Docker.
+const firstRealTime = 34
+
+// policySignal is a STOPSIGNAL as the annotation takes it.
+func policySignal(signal string) (string, bool) {
+	signal = strings.ToUpper(strings.TrimSpace(signal))
+	if above, ok := strings.CutPrefix(strings.TrimPrefix(signal, "SIG"), "RTMIN"); ok {
+		n, err := strconv.Atoi("0" + strings.TrimPrefix(above, "+"))
+		if err != nil {
+			return "", false
+		}
+		signal = strconv.Itoa(firstRealTime + n)
+	}
+	_, err := bundle.ParsePolicy(bundle.Services, map[string]string{stopSignalKey: signal})
+	return signal, signal != "" && err == nil
+}
+
+// checkConfig finds what an image's configuration asks for and a container of
+// LinuxKit's does not get.
+func (k *checker) checkConfig(c *container) {
+	img := k.images.get(c.Image)
+	if img == nil {
+		return
+	}
+	config, at := img.Config.Config, c.At.Child("image")
+	if config.User != "" && c.UID == nil && c.label.UID == nil {
+		if want, root := asUser(config.User, k.root(c)); !root {
+			k.faults.Add(at.At("the image's USER is %q, and the container runs as root, as under LinuxKit", config.User).Wants("%s", want).Warns())
+		}
+	}
+	for _, volume := range slices.Sorted(maps.Keys(config.Volumes)) {
+		if !mountedOn(c, volume) && !covered(c, volume) {
+			k.faults.Add(at.At("the image's VOLUME %s is a directory of the container like others, and is gone with it", volume).
+				Wants("a bind or a mount on %s", volume).Warns())
+		}
+	}
+	k.checkIDMaps(c)
+	if c.Section != bundle.Services {
+		return
+	}
+	if h := config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" && c.policy.Health.Kind == "" {
+		k.faults.Add(at.At("the image's HEALTHCHECK is not run: %s", strings.Join(h.Test[1:], " ")).
+			Wants("annotations: {slipway.health: ...}, such as exec:COMMAND or http:PORT/PATH").Warns())
+	}
+	if _, said := c.spec.Annotations[stopSignalKey]; config.StopSignal != "" && !said {
+		k.faults.Add(at.At("the image's STOPSIGNAL %q is not used", config.StopSignal).Wants("annotations: {%s: ...}", stopSignalKey).Warns())
+	}
+}
+
+// checkIDMaps finds idmapped mounts that the OCI runtime, or the boot, does not
+// make.
+func (k *checker) checkIDMaps(c *container) {
+	for _, m := range c.spec.Mounts {
+		if (len(m.UIDMappings) == 0) != (len(m.GIDMappings) == 0) {
+			k.faults.Add(mountPlace(c, m).At("the mount on %s maps users or groups alone", m.Destination).Wants("both uidMappings and gidMappings").Warns())
+		}
+	}
+	for _, m := range c.runtime.Mounts {
+		if len(m.UIDMappings)+len(m.GIDMappings) > 0 {
+			k.faults.Add(k.warn(c, "runtime", "the mount on %s: mappings have no effect in runtime", m.Destination).Wants("the mount in mounts"))
+		}
+	}
+}
+
+// asUser is what to write for a USER to be one; root tells that it is root.
+func asUser(user string, image *tree.Tree) (want string, root bool) {
+	name, group, _ := strings.Cut(user, ":")
+	uid, gid := name, group
+	if entry := passwd(image, name); entry != nil {
+		uid = entry[0]
+		if gid == "" {
+			gid = entry[1]
+		}
+	}
+	if uid == "0" || uid == "root" {
+		return "", true
+	}
+	want = "uid: N, as the image's /etc/passwd has it"
+	if _, err := strconv.Atoi(uid); err == nil {
+		want = "uid: " + uid
+	}
+	if _, err := strconv.Atoi(gid); err == nil {
+		want += " and gid: " + gid
+	}
+	return want + "; uid: 0 if it is to be root", false
+}
+
+// maxPasswd bounds the accounts that are looked at.
+const maxPasswd = 1 << 20
+
+// passwd gives the numbers of a user by name, or of a number that is listed.
+func passwd(image *tree.Tree, user string) []string {
+	if image == nil {
+		return nil
+	}
+	n := image.Resolve("etc/passwd")
+	if n == nil || n.Inode == nil || n.Inode.Size > maxPasswd {
+		return nil
+	}
+	for lines := bufio.NewScanner(n.Inode.Open()); lines.Scan(); {
+		f := strings.Split(lines.Text(), ":")
+		if len(f) > 3 && (f[0] == user || f[2] == user) {
+			return f[2:4]
+		}
+	}
+	return nil
+}
+
+// checkPlatforms finds images for another architecture that the machine's CPU has
+// as well: nothing better was there.
+func (k *checker) checkPlatforms() {
+	all, _ := mentions(k.config, k.images.platform)
+	for _, m := range all {
+		if img := k.images.found[m.want()]; img != nil && oci.OtherArch(img.Platform, m.platform) {
+			k.faults.Add(m.at.At("the image is for %s, and the machine is %s: its programs run only if the kernel takes them", img.Platform, m.platform).Warns())
+		}
+	}
+}
+
+// checkLinks finds links in the place of directories that every image gets, and
+// that lead to no directory.
+func (k *checker) checkLinks(name string, image *tree.Tree, at yml.Place) {
+	for _, dir := range []string{"dev", "etc", "proc", "sys"} {
+		if image.Blocked(dir) {
+			k.faults.Add(at.At("/%s of image %s is a link to %s, which leads to no directory: a directory takes its place", dir, name, image.Lookup(dir).Link).Warns())
+		}
+	}
+}
+
+// checkRun finds a /run that leads to /var, where the boot makes a link back.
+func (k *checker) checkRun(name string, image *tree.Tree, at yml.Place) {
+	n := image.Lookup("run")
+	if n == nil || n.IsDir() {
+		return
+	}
+	if target := strings.TrimLeft(n.Link, "/."); target == "var/run" || image.Blocked("run") {
+		k.faults.Add(at.At("/run of image %s is a link to %s, and the boot makes /var/run a link to /run", name, n.Link).Wants("a directory").Warns())
+	}
+}
