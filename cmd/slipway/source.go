@@ -29,7 +29,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.layouts, "oci", nil, "OCI image layout (folder or tar) or docker-save tar to take images from first (repeatable)")
 	flags.StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the machine")
 	flags.StringVar(&f.platform, "arch", "linux/"+runtime.GOARCH, "the same, as LinuxKit calls it")
-	flags.StringVar(&f.hardening, "hardening", string(build.HardeningDefault), "default: mask what containers without CAP_SYS_ADMIN need not see; none: exactly LinuxKit's bundles")
+	flags.StringVar(&f.hardening, "hardening", string(build.HardeningDefault), "default: containers get what they ask for and no more; none: exactly LinuxKit's bundles")
 	flags.StringVar(&f.cache, "cache", os.Getenv("LINUXKIT_CACHE"), "cache folder of LinuxKit's own tool, to take images from that it has built ($LINUXKIT_CACHE)")
 	flags.BoolVar(&f.pull, "pull", false, "ask the registry even for images that the local store has, unless they were built here")
 	flags.BoolVar(&f.offline, "offline", false, "never ask a registry")

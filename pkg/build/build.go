@@ -174,7 +174,7 @@ func (b *Builder) translate(ctx context.Context, c *yml.Config, set *images) ([]
 			faults.Add(wrong...)
 		}
 		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening,
-			arch: b.Platform.Architecture, file: set.reader(ctx, x.Image)}
+			arch: b.Platform.Architecture, root: func() *tree.Tree { return set.peek(ctx, x.Image) }}
 		out := &container{Container: x, label: label, index: counts[x.Section], folder: folder(x, counts[x.Section])}
 		counts[x.Section]++
 		out.spec, out.runtime = t.spec(), mergeRuntime(x.Runtime, label.Runtime, t.asLinuxKit())

@@ -93,7 +93,7 @@ func (t *translator) harden(spec *specs.Spec) {
 			spec.Process.NoNewPrivileges = true
 		}
 	}
-	spec.Linux.Seccomp = t.seccomp(spec.Annotations)
+	spec.Linux.Seccomp = t.seccomp(spec)
 }
 
 // readonlyPaths leave the network's sysctls to those who may set it up.

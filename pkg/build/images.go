@@ -3,7 +3,6 @@ package build
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -163,22 +162,17 @@ func (s *images) tree(ctx context.Context, name string) (*tree.Tree, error) {
 	return t, nil
 }
 
-// reader reads files of an image, or is nil if the image is not there.
-func (s *images) reader(ctx context.Context, name string) func(path string) ([]byte, error) {
+// peek is tree for those who can do without: nil if the image is missing or
+// cannot be read, which is told elsewhere.
+func (s *images) peek(ctx context.Context, name string) *tree.Tree {
 	if s.get(name) == nil {
 		return nil
 	}
-	return func(path string) ([]byte, error) {
-		t, err := s.tree(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		n := t.Resolve(path)
-		if n == nil || n.Inode == nil {
-			return nil, fmt.Errorf("the image has no file %q", path)
-		}
-		return readBounded(n.Inode.Open())
+	t, err := s.tree(ctx, name)
+	if err != nil {
+		return nil
 	}
+	return t
 }
 
 func (s *images) close() error {

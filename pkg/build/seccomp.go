@@ -1,6 +1,7 @@
 package build
 
 import (
+	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,8 +23,8 @@ const seccompKey = bundle.Prefix + "seccomp"
 // seccomp is the container's filter of system calls: Docker's profile, as far
 // as its capabilities go. One with all of them could do as much without any
 // call that the filter knows.
-func (t *translator) seccomp(annotations map[string]string) *specs.LinuxSeccomp {
-	asked, written := annotations[seccompKey]
+func (t *translator) seccomp(spec *specs.Spec) *specs.LinuxSeccomp {
+	asked, written := spec.Annotations[seccompKey]
 	policy, err := bundle.ParsePolicy(t.c.Section, map[string]string{seccompKey: asked})
 	switch {
 	case t.asLinuxKit(), written && err != nil: // which is told with the other annotations
@@ -31,7 +32,7 @@ func (t *translator) seccomp(annotations map[string]string) *specs.LinuxSeccomp 
 	case !written && len(t.bounding) == len(yml.Capabilities):
 		return nil
 	case !written || policy.Seccomp == bundle.SeccompDefault:
-		return t.resolveSeccomp(t.defaultProfile())
+		return t.resolveSeccomp(t.defaultProfile(t.runs32(spec)))
 	case policy.Seccomp == bundle.SeccompUnconfined:
 		return nil
 	}
@@ -58,10 +59,15 @@ const maxProfile = 256 << 10
 // it. It is nil if the image is not there, which is told elsewhere.
 func (t *translator) readProfile(path string) ([]byte, error) {
 	if filepath.IsAbs(path) {
-		if t.file == nil {
+		root := t.root()
+		if root == nil {
 			return nil, nil
 		}
-		return t.file(path)
+		n := root.Resolve(path)
+		if n == nil || n.Inode == nil {
+			return nil, fmt.Errorf("the image has no file %q", path)
+		}
+		return readBounded(n.Inode.Open())
 	}
 	at := annotationOf(t.c, seccompKey)
 	if !t.c.At.Has("annotations") {
@@ -83,9 +89,48 @@ func readBounded(r io.Reader) ([]byte, error) {
 	return data, err
 }
 
+// arches32 are the 32-bit architectures of each machine, and where their
+// programs find the dynamic linker.
+var arches32 = map[string]struct {
+	arch    specs.Arch
+	machine elf.Machine
+	linkers []string
+}{
+	"amd64": {specs.ArchX86, elf.EM_386, []string{"/lib/ld-linux.so.2", "/lib/ld-musl-i386.so.1"}},
+	"arm64": {specs.ArchARM, elf.EM_ARM, []string{"/lib/ld-linux-armhf.so.3", "/lib/ld-linux.so.3", "/lib/ld-musl-armhf.so.1"}},
+}
+
+// runs32 tells whether the container is for 32-bit programs: its own is one, or
+// the image has what they need to start.
+func (t *translator) runs32(spec *specs.Spec) bool {
+	root := t.root()
+	if root == nil || len(spec.Process.Args) == 0 {
+		return false
+	}
+	small := arches32[t.arch]
+	if slices.ContainsFunc(small.linkers, func(p string) bool { return root.Resolve(p) != nil }) {
+		return true
+	}
+	n, _ := findProgram(&container{Container: t.c, spec: spec}, root, spec.Process.Args[0])
+	if n == nil || n.Inode == nil {
+		return false
+	}
+	f, err := elf.NewFile(io.NewSectionReader(n.Inode.Data, 0, n.Inode.Size))
+	return err == nil && f.Machine == small.machine
+}
+
 // defaultProfile is Docker's with what is different here.
-func (t *translator) defaultProfile() *seccomp.Seccomp {
+func (t *translator) defaultProfile(runs32 bool) *seccomp.Seccomp {
 	p := seccomp.DefaultProfile()
+	for i := range p.ArchMap {
+		// Every architecture is a filter of its own, which takes as long to make at
+		// each start, and a way into the kernel that few containers need. None needs
+		// x32, which kernels have switched off.
+		p.ArchMap[i].SubArches = nil
+		if small := arches32[t.arch].arch; runs32 && small != "" {
+			p.ArchMap[i].SubArches = []specs.Arch{small}
+		}
+	}
 	for _, s := range p.Syscalls {
 		// 32-bit programs reach every kind of socket by it, with arguments that a
 		// filter cannot see. Those that know the newer calls go on with them.

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"debug/elf"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,20 +10,24 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/yml"
 )
 
 // The architecture is the machine's and not the builder's.
 func TestSeccompArchitectures(t *testing.T) {
 	for arch, want := range map[string]struct {
-		arches []specs.Arch
-		call   string // that only this one has
+		arches []specs.Arch // native and 32-bit
+		call   string       // that only this one has
 	}{
-		"amd64": {[]specs.Arch{specs.ArchX86_64, specs.ArchX86, specs.ArchX32}, "arch_prctl"},
+		"amd64": {[]specs.Arch{specs.ArchX86_64, specs.ArchX86}, "arch_prctl"},
 		"arm64": {[]specs.Arch{specs.ArchAARCH64, specs.ArchARM}, "arm_fadvise64_64"},
 	} {
 		tr := translator{c: &yml.Container{}, arch: arch}
-		f := tr.resolveSeccomp(tr.defaultProfile())
+		if f := tr.resolveSeccomp(tr.defaultProfile(false)); !slices.Equal(f.Architectures, want.arches[:1]) {
+			t.Errorf("%s, no 32-bit programs: %v", arch, f.Architectures)
+		}
+		f := tr.resolveSeccomp(tr.defaultProfile(true))
 		if !slices.Equal(f.Architectures, want.arches) || !allows(f, want.call) {
 			t.Errorf("%s: %v, %s %t", arch, f.Architectures, want.call, allows(f, want.call))
 		}
@@ -42,7 +47,7 @@ func TestSeccompArchitectures(t *testing.T) {
 func TestSeccompClone(t *testing.T) {
 	tr := translator{c: &yml.Container{}, arch: "amd64"}
 	var masked, nosys bool
-	for _, s := range tr.resolveSeccomp(tr.defaultProfile()).Syscalls {
+	for _, s := range tr.resolveSeccomp(tr.defaultProfile(true)).Syscalls {
 		if slices.Contains(s.Names, "clone") {
 			masked = len(s.Args) == 1 && s.Args[0].Op == specs.OpMaskedEqual && s.Args[0].Value == 0x7e020000
 		}
@@ -54,8 +59,30 @@ func TestSeccompClone(t *testing.T) {
 		t.Errorf("clone with a mask: %t, clone3 not there: %t", masked, nosys)
 	}
 	tr.bounding = []string{"CAP_SYS_ADMIN"}
-	if f := tr.resolveSeccomp(tr.defaultProfile()); !allows(f, "clone") || !allows(f, "clone3") || !allows(f, "vsock") {
+	if f := tr.resolveSeccomp(tr.defaultProfile(true)); !allows(f, "clone") || !allows(f, "clone3") || !allows(f, "vsock") {
 		t.Error("CAP_SYS_ADMIN is no different")
+	}
+}
+
+// A container has 32-bit calls if it is one of 32-bit programs.
+func TestSeccompOf32Bits(t *testing.T) {
+	store := oci.OpenLayout(t.TempDir(), true)
+	file := filepath.Join(t.TempDir(), "m.yml")
+	for _, x := range []struct {
+		arch  string
+		want  int
+		files []string
+	}{
+		{"amd64", 1, []string{"bin/p=" + program(elf.EM_X86_64, "")}},
+		{"amd64", 2, []string{"bin/p=" + program(elf.EM_386, "")}},
+		{"amd64", 2, []string{"bin/p=#!/bin/sh\n", "lib/real.so=x", "lib/ld-linux.so.2->real.so"}},
+		{"amd64", 1, []string{"bin/p=#!/bin/sh\n", "lib/ld-linux-armhf.so.3=x"}},
+	} {
+		put(t, store, "test/p:1", v1.Config{Cmd: []string{"p"}, Env: []string{"PATH=/bin"}}, archive(t, x.files...))
+		writeText(t, file, "services:\n  - {name: a, image: \"test/p:1\"}\n")
+		if f := translated(t, only{store}, x.arch, file)[0].Linux.Seccomp; len(f.Architectures) != x.want {
+			t.Errorf("%q: %v", x.files, f.Architectures)
+		}
 	}
 }
 

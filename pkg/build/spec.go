@@ -4,6 +4,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
 )
@@ -22,8 +23,8 @@ type translator struct {
 	ids       ids
 	hardening Hardening
 	arch      string // the machine's, as Go names it
-	// file reads a file of the image; nil if the image is not there.
-	file     func(path string) ([]byte, error)
+	// root is the image's files, or nil; it may take a while.
+	root     func() *tree.Tree
 	bounding []string // capabilities
 	faults   yml.Faults
 }
