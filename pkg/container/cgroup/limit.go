@@ -13,10 +13,7 @@ import (
 // Limit is what the processes of a group may have together. A zero is no limit.
 type Limit struct {
 	Memory uint64 // bytes
-	// High is from where on the kernel slows down who wants more memory, in
-	// bytes. Version 1 has no such thing.
-	High uint64
-	Pids uint64 // processes and threads
+	Pids   uint64 // processes and threads
 }
 
 // Has tells whether the kernel bounds what this controller counts.
@@ -62,7 +59,6 @@ func limitFiles(root, top string, l Limit) []limitFile {
 		dir := path.Join(root, top)
 		return []limitFile{
 			{"memory", dir, "memory.max", l.Memory},
-			{"memory", dir, "memory.high", l.High},
 			{"pids", dir, "pids.max", l.Pids},
 		}
 	}

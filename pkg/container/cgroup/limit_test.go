@@ -56,18 +56,18 @@ func TestProtected(t *testing.T) {
 }
 
 func TestBound(t *testing.T) {
-	limit := Limit{Memory: 1 << 30, High: 1 << 29, Pids: 700}
+	limit := Limit{Memory: 1 << 30, Pids: 700}
 	for name, tt := range map[string]struct {
 		files map[string]string
 		group string
 		want  map[string]string
 	}{
 		"v2": {map[string]string{"cgroup.controllers": "cpu memory pids\n", "cgroup.subtree_control": "",
-			"pods/memory.max": "max\n", "pods/memory.high": "max\n", "pods/pids.max": "max\n"}, "/pods/a/b",
-			map[string]string{"pods/memory.max": "1073741824", "pods/memory.high": "536870912", "pods/pids.max": "700", "cgroup.subtree_control": "+pids"}},
+			"pods/memory.max": "max\n", "pods/pids.max": "max\n"}, "/pods/a/b",
+			map[string]string{"pods/memory.max": "1073741824", "pods/pids.max": "700", "cgroup.subtree_control": "+pids"}},
 		"v2, has some of its own": {map[string]string{"cgroup.controllers": "memory pids\n", "cgroup.subtree_control": "memory pids\n",
-			"pods/memory.max": "4096\n", "pods/memory.high": "max\n", "pods/pids.max": "7\n"}, "pods",
-			map[string]string{"pods/memory.max": "4096\n", "pods/memory.high": "536870912", "pods/pids.max": "7\n", "cgroup.subtree_control": "memory pids\n"}},
+			"pods/memory.max": "4096\n", "pods/pids.max": "7\n"}, "pods",
+			map[string]string{"pods/memory.max": "4096\n", "pods/pids.max": "7\n", "cgroup.subtree_control": "memory pids\n"}},
 		"v2 without controllers": {map[string]string{"cgroup.controllers": "cpu\n"}, "/pods", nil},
 		"v1": {map[string]string{"memory/pods/memory.limit_in_bytes": "9223372036854771712\n", "pids/pods/pids.max": "max\n"}, "/../pods/x",
 			map[string]string{"memory/pods/memory.limit_in_bytes": "1073741824", "pids/pods/pids.max": "700"}},

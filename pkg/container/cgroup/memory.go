@@ -56,6 +56,16 @@ func (g Group) OwnOOM() bool {
 	return err == nil && events["oom"] > 0
 }
 
+// SetHigh sets from where on the kernel tells that the group holds much, in
+// bytes; it also slows down who wants more, so it is not to stay. 0: nowhere.
+// Version 1 has no such thing.
+func (g Group) SetHigh(bytes uint64) error {
+	if bytes == 0 {
+		return g.write("memory.high", "max")
+	}
+	return g.write("memory.high", strconv.FormatUint(bytes, 10))
+}
+
 // Top is the group of all containers.
 func Top() Group { return top(Root) }
 

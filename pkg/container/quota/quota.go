@@ -29,7 +29,6 @@ type Facts struct {
 // Quota is the division. A zero is no limit.
 type Quota struct {
 	Memory uint64 // bytes, of all containers together
-	High   uint64 // from where on the kernel slows them down, and we look who it is
 	Pids   uint64 // processes and threads, of all containers together
 	// Of one container that says nothing of it.
 	EachMemory, EachPids uint64
@@ -65,7 +64,6 @@ func Divide(f Facts) Quota {
 	}
 	if f.Memory > 0 {
 		q.Memory = f.Memory - min(reserveMemory+f.Memory/64, f.Memory/3)
-		q.High = q.Memory / 16 * 15
 		q.EachMemory = q.Memory / 8 * 7
 		q.Layers = q.Memory / 2
 		q.Shared = q.Memory / 4 * 3
@@ -82,7 +80,7 @@ func (q Quota) Layer(n int) uint64 {
 
 // Limit is that of the group of all containers.
 func (q Quota) Limit() cgroup.Limit {
-	return cgroup.Limit{Memory: q.Memory, High: q.High, Pids: q.Pids}
+	return cgroup.Limit{Memory: q.Memory, Pids: q.Pids}
 }
 
 // Look finds the facts.

@@ -13,14 +13,14 @@ func TestDivide(t *testing.T) {
 		facts Facts
 		want  Quota
 	}{
-		"a small machine": {Facts{Memory: 48 * mb, Tasks: 500}, Quota{Memory: 32 * mb, High: 30 * mb, Pids: 250,
+		"a small machine": {Facts{Memory: 48 * mb, Tasks: 500}, Quota{Memory: 32 * mb, Pids: 250,
 			EachMemory: 28 * mb, EachPids: 64, Layers: 16 * mb, Shared: 24 * mb}},
-		"a usual one": {Facts{Memory: 1024 * mb, Tasks: 7000}, Quota{Memory: 944 * mb, High: 885 * mb, Pids: 6744,
+		"a usual one": {Facts{Memory: 1024 * mb, Tasks: 7000}, Quota{Memory: 944 * mb, Pids: 6744,
 			EachMemory: 826 * mb, EachPids: 843, Layers: 472 * mb, Shared: 708 * mb}},
-		"a large one": {Facts{Memory: 64 << 30, Tasks: 32768}, Quota{Memory: 64448 * mb, High: 60420 * mb, Pids: 32512,
+		"a large one": {Facts{Memory: 64 << 30, Tasks: 32768}, Quota{Memory: 64448 * mb, Pids: 32512,
 			EachMemory: 56392 * mb, EachPids: 1000, Layers: 32224 * mb, Shared: 48336 * mb}},
 		"no memory controller": {Facts{Tasks: 7000}, Quota{Pids: 6744, EachPids: 843}},
-		"no pids controller": {Facts{Memory: 1024 * mb}, Quota{Memory: 944 * mb, High: 885 * mb,
+		"no pids controller": {Facts{Memory: 1024 * mb}, Quota{Memory: 944 * mb,
 			EachMemory: 826 * mb, Layers: 472 * mb, Shared: 708 * mb}},
 		"no controllers": {},
 	} {
@@ -35,7 +35,7 @@ func TestDivide(t *testing.T) {
 func TestDivisionFits(t *testing.T) {
 	for memory := uint64(8 * mb); memory < 1<<40; memory += memory / 3 {
 		q := Divide(Facts{Memory: memory, Tasks: memory >> 18})
-		if q.Memory >= memory || q.High >= q.Memory || q.EachMemory >= q.Memory || q.Pids >= memory>>18 {
+		if q.Memory >= memory || q.EachMemory >= q.Memory || q.Pids >= memory>>18 {
 			t.Errorf("%d bytes: nothing is kept back: %+v", memory, q)
 		}
 		for _, n := range []int{0, 1, 2, 3, 10, 50} {

@@ -16,15 +16,21 @@ import (
 // for a fifth of a second within two.
 const trigger = "some 200000 2000000"
 
-// pause is how long the kernel's signs are let gather once there is one.
-const pause = time.Second
+// pause is how long the kernel's signs are let gather once there is one, and
+// calm how often it is looked whether there is room again.
+const (
+	pause = 250 * time.Millisecond
+	calm  = 5 * time.Second
+)
 
 // Watch calls look whenever the kernel has a sign that the memory of all
-// containers runs short: the limit above which it slows them down, or is about
-// to kill, was crossed, or, where it counts stalls (PSI), they wait for memory.
-// It sleeps in between, and returns only when there is nothing to watch; missing
-// says what the kernel cannot tell.
-func Watch(missing func(string), look func()) error {
+// containers runs short: a line below the limit was crossed, the limit was hit,
+// or, where the kernel counts stalls (PSI), they wait for memory. The kernel
+// slows down who crosses the line, innocents too, so it is taken away as soon as
+// look tells that memory is short, and drawn again when it is not. As long as
+// there is room Watch sleeps; it returns only when there is nothing to watch, and
+// missing says what the kernel cannot tell.
+func Watch(missing func(string), look func() (short bool)) error {
 	all := cgroup.Top()
 	events, err := os.Open(all.File("memory.events"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -42,20 +48,35 @@ func Watch(missing func(string), look func()) error {
 	} else {
 		missing("the kernel does not tell of stalls for want of memory (no PSI; Debian's wants psi=1 on its command line)")
 	}
-	for {
+	for short, drawn := false, false; ; time.Sleep(pause) {
+		if short == drawn {
+			if err := draw(all, short); err != nil {
+				return fmt.Errorf("watch memory: %w", err)
+			}
+			drawn = !short
+		}
 		// The kernel tells of changes since the last time the file was read.
 		if _, err := events.ReadAt(make([]byte, 512), 0); err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("watch memory: %w", err)
 		}
-		if _, err := unix.Poll(fds, -1); err != nil {
-			if errors.Is(err, unix.EINTR) {
-				continue
-			}
+		wait := -1
+		if short {
+			wait = int(calm / time.Millisecond)
+		}
+		if _, err := unix.Poll(fds, wait); err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("watch memory: %w", err)
 		}
-		look()
-		time.Sleep(pause)
+		short = look()
 	}
+}
+
+// draw draws the line, or takes it away.
+func draw(all cgroup.Group, short bool) error {
+	m, err := all.Memory()
+	if err != nil || short {
+		return errors.Join(err, all.SetHigh(0))
+	}
+	return all.SetHigh(m.Limit / 16 * 15)
 }
 
 func openStalls(g cgroup.Group) (*os.File, error) {

@@ -38,8 +38,7 @@ func limits(h *host.Host, services bool) container.Limits {
 		n = writable(h.Paths.Section(bundle.Services))
 	}
 	return container.Limits{
-		// Nobody watches groups of other names: nothing slows down in them.
-		Group: true, All: cgroup.Limit{Memory: q.Memory, Pids: q.Pids}, Pids: q.EachPids, Memory: q.EachMemory, Layer: q.Layer(n),
+		Group: true, All: q.Limit(), Pids: q.EachPids, Memory: q.EachMemory, Layer: q.Layer(n),
 	}
 }
 

@@ -54,14 +54,15 @@ const tellEvery = 10 * time.Second
 // processes, and misses those whose memory lies in files.
 func (s *Supervisor) watchMemory() {
 	missing := func(what string) { s.Host.Journal.Add(time.Now(), "memory: "+what) }
-	err := memory.Watch(missing, func() {
+	err := memory.Watch(missing, func() (short bool) {
 		u, err := memory.Look()
 		if err != nil {
 			s.log.Warn("memory", "err", err)
-			return
+			return true // rather not slow them down
 		}
 		// The next look waits for this one.
 		s.report(s.Do(context.Background(), func() { s.memoryIs(u) }))
+		return u.Short()
 	})
 	s.report(err)
 }
