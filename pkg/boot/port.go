@@ -2,14 +2,19 @@ package boot
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"slipway/pkg/boot/power"
 	"slipway/pkg/port"
 )
 
-// portSend is how long PID 1 waits for a host that does not read.
-const portSend = 200 * time.Millisecond
+// How long PID 1 waits for a host that does not read: QEMU may take a moment to say
+// that it does.
+const (
+	portHello = 2 * time.Second
+	portEnd   = 200 * time.Millisecond
+)
 
 // openPort takes hold of the port to the host before any container is there, and
 // never lets go of it: nobody else can open it then. Those of our programs that
@@ -24,13 +29,17 @@ func (m *Machine) openPort() error {
 		return err
 	}
 	m.port = p
-	return p.Send(port.Message{Hello: &port.Hello{From: port.Init, Pvpanic: port.HasPvpanic("/sys")}}, portSend)
+	err = p.Send(port.Message{Hello: &port.Hello{From: port.Init, Pvpanic: port.HasPvpanic("/sys")}}, portHello)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil // nobody is there
+	}
+	return err
 }
 
 // tellEnd tells the host that the machine goes down, and whether the kernel has
 // killed anything for want of memory.
 func (m *Machine) tellEnd(verb power.Verb) {
 	if m.port != nil {
-		m.warn("tell the host", m.port.Send(port.Message{End: &port.End{Verb: string(verb), OOM: port.OOM()}}, portSend))
+		m.warn("tell the host", m.port.Send(port.Message{End: &port.End{Verb: string(verb), OOM: port.OOM()}}, portEnd))
 	}
 }

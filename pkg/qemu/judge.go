@@ -10,6 +10,7 @@ import (
 // How long a guest gets, and for what.
 const (
 	afterPanic   = 2 * time.Second  // to print the rest of a panic
+	untilText    = 10 * time.Second // to begin to print it, once QEMU has told of it
 	afterFail    = time.Second      // to print what follows a failure
 	afterTimeout = 10 * time.Second // to tell how its containers are
 	pressAgain   = time.Second      // from one push of the power button to the next

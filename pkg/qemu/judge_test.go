@@ -156,7 +156,8 @@ func TestJudgeSuspects(t *testing.T) {
 	runJudge(t, []judgeTest{
 		{"panic that QEMU tells of", Watch{}, script{hellopv, panics, "[ 1.3] CPU: 0", "event:GUEST_PANICKED", panicsEnd, "+1s"}, Panicked, 3, "quit@1s", "exitcode=0x100"},
 		{"panic, the text later", Watch{}, script{hellopv, "event:GUEST_PANICKED", panics, panicsEnd, "+1s"}, Panicked, 3, "quit@1s", "exitcode=0x100"},
-		{"panic without a console", Watch{}, script{"event:GUEST_PANICKED", "+3s"}, Panicked, 3, "quit@2s", "pvpanic"},
+		{"panic, the text late on a slow console", Watch{}, script{hellopv, "event:GUEST_PANICKED", "+4s", panics, "+3s"}, Panicked, 3, "quit@6s", "exitcode=0x100"},
+		{"panic without a console", Watch{}, script{"event:GUEST_PANICKED", "+11s"}, Panicked, 3, "quit@10s", "pvpanic"},
 		{"panic before anybody speaks", Watch{}, script{panics, panicsEnd, "+9s"}, Panicked, 3, "quit@5s", "exitcode=0x100"},
 		{"panic that nobody can deny", Watch{}, script{hello, panics, "+3s", panicsEnd, "+19s"}, Panicked, 3, "quit@13s", "exitcode=0x100"},
 		{"panic that reboots", Watch{}, script{panics, reset}, Panicked, 3, "", "exitcode"},

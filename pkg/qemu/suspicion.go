@@ -95,6 +95,7 @@ func (j *judge) panicLine(s string, now time.Time) {
 	}
 	if j.panicked && j.suspect == nil && j.res.Ending == Panicked {
 		j.res.Ending, j.res.Cause = ending, cause // QEMU was quicker than the console
+		j.endBy(now.Add(afterPanic))
 	}
 	j.suspectEnd(ending, cause, now)
 }
@@ -166,12 +167,12 @@ func (j *judge) event(e Event, now time.Time) {
 	switch e.Name {
 	case "GUEST_PANICKED":
 		j.panicked = true
-		ending, cause := Panicked, "reported by pvpanic"
+		ending, cause, wait := Panicked, "reported by pvpanic", untilText
 		if s := j.suspect; s != nil && s.ending != Halted {
-			ending, cause = s.ending, s.cause
+			ending, cause, wait = s.ending, s.cause, afterPanic
 		}
 		if j.end(ending, cause) {
-			j.endBy(now.Add(afterPanic))
+			j.endBy(now.Add(wait))
 		}
 	case "WATCHDOG":
 		j.end(Hung, "the watchdog fired")
