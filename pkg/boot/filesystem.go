@@ -18,6 +18,7 @@ import (
 // filesystem is one that is being left, wherever it is mounted. Its way:
 //   - the journal is carried to it, if it belongs there;
 //   - it is synced by itself: sync(2) would wait for all disks;
+//   - swap is given time to be turned off, which needs a way to the files;
 //   - it is unmounted, innermost first, as soon as others are no longer in the way;
 //   - where that does not work it is made read-only, which saves its data as well,
 //     and detached, so that what it lies on can be left;
@@ -29,14 +30,23 @@ type filesystem struct {
 	entry        mount.Entry // one of its mounts
 	keepsJournal bool
 	isRoot       bool // its disk stays in use
+	swapOff      <-chan struct{}
 	say          func(format string, args ...any)
 }
 
-// busyPatience is how long others may be in the way.
-const busyPatience = 2 * time.Second
+// How long others may be in the way, and swap.
+const (
+	busyPatience = 2 * time.Second
+	swapPatience = 5 * time.Second
+)
 
 func (f *filesystem) leave(ctx context.Context) error {
 	f.save()
+	select {
+	case <-f.swapOff:
+	case <-time.After(swapPatience):
+	case <-ctx.Done():
+	}
 	for last := time.Now(); ; {
 		table, err := mount.Table()
 		if err != nil {
@@ -174,11 +184,13 @@ func isTaken(node string) (bool, error) {
 const privateDir = "/run/slipway/leave"
 
 func withMount(node string, types []string, do func(dir string) error) error {
-	dir := filepath.Join(privateDir, filepath.Base(node))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(privateDir, 0o700); err != nil {
 		return err
 	}
-	var err error
+	dir, err := os.MkdirTemp(privateDir, filepath.Base(node)+"-") // the same filesystem cannot be mounted twice on one
+	if err != nil {
+		return err
+	}
 	for _, typ := range types {
 		for _, flags := range []uintptr{0, unix.MS_RDONLY} {
 			if err = unix.Mount(node, dir, typ, flags, ""); err == nil {

@@ -142,9 +142,9 @@ func (m *Machine) leaveFilesystems(ctx context.Context) {
 	m.leaving.Store(l)
 	table, err := mount.Table()
 	m.warn("read mount table", err)
-	m.leaveSwap(ctx, l)
+	swapOff := m.leaveSwap(ctx, l)
 	m.leaveLoops(l)
-	m.leaveMounts(ctx, l, table)
+	m.leaveMounts(ctx, l, table, swapOff)
 	done := make(chan struct{})
 	go func() { l.wait.Wait(); close(done) }()
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -172,11 +172,11 @@ func (m *Machine) disksMove() bool {
 }
 
 // leaveMounts adds a job for every filesystem that is mounted, and the root.
-func (m *Machine) leaveMounts(ctx context.Context, l *leaver, table []mount.Entry) {
+func (m *Machine) leaveMounts(ctx context.Context, l *leaver, table []mount.Entry, swapOff <-chan struct{}) {
 	log, _ := lies(table, journalDir)
 	root, _ := lies(table, "/")
 	for _, e := range oneOfEach(leave(table)) {
-		f := &filesystem{leaver: l, entry: e, say: m.Console.Printf, job: newJob(e)}
+		f := &filesystem{leaver: l, entry: e, say: m.Console.Printf, job: newJob(e), swapOff: swapOff}
 		f.keepsJournal, f.isRoot = log.Dev == e.Dev, root.Dev == e.Dev
 		l.add(f.job, func() error { return f.leave(ctx) })
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -43,17 +44,24 @@ func parseSwaps(text string) (list []swapSpace) {
 }
 
 // leaveSwap gives up swap, which holds no data by now but keeps its disk in use.
-func (m *Machine) leaveSwap(ctx context.Context, l *leaver) {
+// What is returned is closed when all of it is off.
+func (m *Machine) leaveSwap(ctx context.Context, l *leaver) <-chan struct{} {
+	done := make(chan struct{})
 	data, err := os.ReadFile("/proc/swaps")
 	if err != nil {
-		return // a kernel without swap has no such file
+		data = nil // a kernel without swap has no such file
 	}
+	var left sync.WaitGroup
 	for _, s := range parseSwaps(string(data)) {
+		left.Add(1)
 		j := &job{what: "swap on " + s.name}
 		l.add(j, func() error {
+			defer left.Done()
 			return l.call(j, "swapoff", func() error { return s.off(ctx) })
 		})
 	}
+	go func() { left.Wait(); close(done) }()
+	return done
 }
 
 // off turns it off by whatever path leads to it. A wrong one does no harm: the
