@@ -3,8 +3,10 @@ package build
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/output"
 )
 
 // paths lists the tar of a build as "name" or "name->target", sorted, each once.
@@ -194,5 +197,80 @@ func TestPolicySignal(t *testing.T) {
 		if ok != (want != "") || ok && got != want {
 			t.Errorf("%q: got %q, %t", in, got, ok)
 		}
+	}
+}
+
+// TestSparseModules takes a kernel's modules from a tar with sparse files.
+func TestSparseModules(t *testing.T) {
+	store := fixtures(t)
+	file, err := os.Open("tree/testdata/sparse-gnu.tar.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, store, "test/sparse:1", v1.Config{}, archive(t, "kernel=x", "kernel.tar="+string(modules)))
+	got, _, err := buildText(t, store, HardeningDefault, "kernel: {image: \"test/sparse:1\", cmdline: x}\ninit: [\"test/init:1\"]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing := lacks(got, "some", "hole", "many", "plain"); missing != nil {
+		t.Errorf("missing %v", missing)
+	}
+}
+
+// TestFormatsAreAsked says where the YAML brings what a format cannot hold.
+func TestFormatsAreAsked(t *testing.T) {
+	store := fixtures(t)
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range []string{"ping", "arping"} {
+		h := &tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o755, PAXRecords: map[string]string{"SCHILY.xattr.security.capability": "x"}}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, store, "test/caps:1", v1.Config{Cmd: []string{"/ping"}}, b.Bytes())
+	file := filepath.Join(t.TempDir(), "m.yml")
+	writeText(t, file, "init: [\"test/init:1\"]\nonboot:\n- name: c\n  image: \"test/caps:1\"\n")
+	m, err := (&Builder{Finder: only{store}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}).BuildFiles(t.Context(), []string{file}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for initrd, want := range map[string]string{"": "", "cpio": "m.yml:4:10: warning: onboot[0].image: kernel+initrd cannot hold the file capabilities of /containers/onboot/000-c/lower/ping and 1 more files, which are lost"} {
+		faults, err := m.CheckFormat("kernel+initrd", output.Options{Initrd: initrd})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := faults.Error(); (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%q: got %s", initrd, got)
+		}
+	}
+}
+
+// TestOtherArchitecture warns of an image that the CPU runs and the kernel may not.
+func TestOtherArchitecture(t *testing.T) {
+	dir, _ := layoutOf(t, "test/multi:1", "386")
+	source, err := oci.OpenSource(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "m.yml")
+	writeText(t, file, "onboot: [{name: c, image: \"test/multi:1\"}]\n")
+	b := &Builder{Finder: only{source}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}
+	faults, err := b.CheckFiles(t.Context(), []string{file}, nil)
+	if err != nil || !strings.Contains(faults.Error(), "onboot[0].image: the image is for linux/386, and the machine is linux/amd64") {
+		t.Errorf("got %v, %v", faults, err)
 	}
 }
