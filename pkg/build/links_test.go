@@ -79,8 +79,8 @@ func TestLinksForDirectories(t *testing.T) {
 		"etc, climbing out":     {[]string{"private/etc/app=x", "etc->../../../private/etc"}, []string{"etc->../../../private/etc", "private/etc/app", "private/etc/hosts"}, ""},
 		"etc, dangling":         {[]string{"etc->private/etc"}, []string{"etc->private/etc", "private/", "private/etc/", "private/etc/hosts"}, ""},
 		"etc, links in a row":   {[]string{"etc->a", "a->b/c"}, []string{"etc->a", "a->b/c", "b/c/hosts"}, ""},
-		"etc, in a circle":      {[]string{"etc->etc"}, []string{"etc/", "etc/hosts"}, "/etc of image test/links:1 is a link to etc, which leads to no directory"},
-		"etc, to a file":        {[]string{"f=x", "etc->f"}, []string{"f", "etc/", "etc/hosts"}, "/etc of image test/links:1 is a link to f"},
+		"etc, in a circle":      {[]string{"etc->etc"}, []string{"etc/", "etc/hosts"}, "/etc of image test/links:1 is a link to \"etc\", which leads to no directory"},
+		"etc, to a file":        {[]string{"f=x", "etc->f"}, []string{"f", "etc/", "etc/hosts"}, `/etc of image test/links:1 is a link to "f"`},
 		"dev":                   {[]string{"run/dev/x=1", "dev->run/dev"}, []string{"dev->run/dev", "run/dev/x", "run/dev/pts/", "run/dev/shm/"}, ""},
 		"dev, out of the image": {[]string{"dev->/../../containers"}, []string{"dev->/../../containers", "containers/pts/"}, ""},
 		"proc and sys":          {[]string{"kernel/proc/", "proc->kernel/proc", "sys->/kernel/sys"}, []string{"proc->kernel/proc", "sys->/kernel/sys", "kernel/sys/"}, ""},
@@ -178,7 +178,7 @@ func TestMergedUsr(t *testing.T) {
 	}
 	put(t, store, "test/boot:1", v1.Config{}, archive(t, "boot->usr/boot"))
 	_, _, err := buildText(t, store, HardeningDefault, "kernel: {image: \"test/kernel:1\", cmdline: x}\ninit: [\"test/boot:1\"]\n")
-	if err == nil || !strings.Contains(err.Error(), "/boot is a link to usr/boot, and the kernel lies there") {
+	if err == nil || !strings.Contains(err.Error(), `/boot is a link to "usr/boot", and the kernel lies there`) {
 		t.Errorf("got %v", err)
 	}
 	put(t, store, "test/hides:1", v1.Config{}, archive(t, "bin=x"))
