@@ -26,7 +26,7 @@ type sourceFlags struct {
 
 func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.layouts, "oci", nil, "OCI image layout (folder or tar) or docker-save tar to take images from first (repeatable)")
+	flags.StringArrayVar(&f.layouts, "oci", nil, "OCI image layout (directory or tar) or docker-save tar to take images from first; NAME=PATH for the one image in it (repeatable)")
 	flags.StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the machine")
 	flags.StringVar(&f.platform, "arch", "linux/"+runtime.GOARCH, "the same, as LinuxKit calls it")
 	flags.StringVar(&f.hardening, "hardening", string(build.HardeningDefault), "default: containers get what they ask for and no more; none: exactly LinuxKit's bundles")

@@ -64,8 +64,8 @@ func (k *checker) checkConfig(c *container) {
 	}
 	for _, volume := range slices.Sorted(maps.Keys(config.Volumes)) {
 		if !mountedOn(c, volume) && !covered(c, volume) {
-			k.faults.Add(at.At("the image's VOLUME %s is a directory of the container like others, and is gone with it", volume).
-				Wants("a bind or a mount on %s", volume).Warns())
+			k.faults.Add(at.At("the image's VOLUME %q is a directory of the container like others, and is gone with it", volume).
+				Wants("a bind or a mount there").Warns())
 		}
 	}
 	k.checkIDMaps(c)
@@ -73,7 +73,7 @@ func (k *checker) checkConfig(c *container) {
 		return
 	}
 	if h := config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" && c.policy.Health.Kind == "" {
-		k.faults.Add(at.At("the image's HEALTHCHECK is not run: %s", strings.Join(h.Test[1:], " ")).
+		k.faults.Add(at.At("the image's HEALTHCHECK is not run: %q", strings.Join(h.Test[1:], " ")).
 			Wants("annotations: {slipway.health: ...}, such as exec:COMMAND or http:PORT/PATH").Warns())
 	}
 	if _, said := c.spec.Annotations[stopSignalKey]; config.StopSignal != "" && !said {
@@ -156,7 +156,7 @@ func (k *checker) checkPlatforms() {
 func (k *checker) checkLinks(name string, image *tree.Tree, at yml.Place) {
 	for _, dir := range []string{"dev", "etc", "proc", "sys"} {
 		if image.Blocked(dir) {
-			k.faults.Add(at.At("/%s of image %s is a link to %s, which leads to no directory: a directory takes its place", dir, name, image.Lookup(dir).Link).Warns())
+			k.faults.Add(at.At("/%s of image %s is a link to %q, which leads to no directory: a directory takes its place", dir, name, image.Lookup(dir).Link).Warns())
 		}
 	}
 }
@@ -168,6 +168,6 @@ func (k *checker) checkRun(name string, image *tree.Tree, at yml.Place) {
 		return
 	}
 	if target := strings.TrimLeft(n.Link, "/."); target == "var/run" || image.Blocked("run") {
-		k.faults.Add(at.At("/run of image %s is a link to %s, and the boot makes /var/run a link to /run", name, n.Link).Wants("a directory").Warns())
+		k.faults.Add(at.At("/run of image %s is a link to %q, and the boot makes /var/run a link to /run", name, n.Link).Wants("a directory").Warns())
 	}
 }

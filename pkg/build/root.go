@@ -75,7 +75,7 @@ func (l *layout) addInit() error {
 			return err
 		}
 		if n := image.Lookup("boot"); n != nil && n.Type == tar.TypeSymlink && l.config.Kernel.Image != "" {
-			return fmt.Errorf("image %s: /boot is a link to %s, and the kernel lies there", name, n.Link)
+			return fmt.Errorf("image %s: /boot is a link to %q, and the kernel lies there", name, n.Link)
 		}
 		origin := &tree.Origin{Image: l.sourceName(name), Location: fmt.Sprintf("init[%d]", i)}
 		if err := l.graft("", image, origin, resolvLink); err != nil {

@@ -193,7 +193,7 @@ func (k *documentKind) check(d v1.Descriptor) error {
 		}
 	}
 	if of != "" {
-		return fmt.Errorf("%s is %w, but an artifact of type %s", d.Digest, errNoImage, of)
+		return fmt.Errorf("%s is %w, but an artifact of type %s", d.Digest, errNoImage, printable(of))
 	}
 	return nil
 }

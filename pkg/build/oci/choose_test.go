@@ -270,6 +270,7 @@ func TestLayoutsWithoutNames(t *testing.T) {
 		{"no name, the tag written out", []v1.Descriptor{one}, "app:latest=", "docker.io/library/app:latest", "one"},
 		{"a bare tag", []v1.Descriptor{named1(one, "v1.0")}, "quay.io/x/app:v1.0=", "quay.io/x/app:v1.0", "one"},
 		{"another name asked for", []v1.Descriptor{one}, "app=", "other", "!image docker.io/library/other:latest: not found in the layouts given and the local store, and registries were not asked; " + f.dir + " holds " + one.Digest.String()},
+		{"a name that breaks the line", []v1.Descriptor{named1(one, "a\nb")}, "", "app", `! holds "a\nb" sha256:`},
 		{"no name given", []v1.Descriptor{named1(one, "latest"), named1(arm, "v2")}, "", "app", "! holds latest " + one.Digest.String() + ", v2 " + arm.Digest.String() + " (linux/arm64)"},
 		{"nothing in it", nil, "", "app", "! holds no image"},
 		{"for several platforms", []v1.Descriptor{arm, on(one, "amd64")}, "app=", "app", "one"},

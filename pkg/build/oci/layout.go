@@ -68,7 +68,7 @@ type Item struct {
 func (i Item) String() string {
 	text := i.Digest.String()
 	if i.Ref != "" {
-		text = i.Ref + " " + text
+		text = printable(i.Ref) + " " + text
 	}
 	if !unsaid(i.Platform) {
 		text += " (" + describe(*i.Platform) + ")"

@@ -42,15 +42,6 @@ func pinOf(full string) string {
 	return pin
 }
 
-// repository is a full name without tag and digest.
-func repository(full string) string {
-	full, _, _ = strings.Cut(full, "@")
-	if i := strings.LastIndex(full, ":"); i > strings.LastIndex(full, "/") {
-		full = full[:i]
-	}
-	return full
-}
-
 // ParsePlatform reads "linux/arm64", "arm64" or "linux/arm/v7".
 func ParsePlatform(s string) (v1.Platform, error) {
 	parts := strings.Split(s, "/")

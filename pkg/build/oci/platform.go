@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -101,6 +102,15 @@ func describe(p v1.Platform) string {
 	if len(p.OSFeatures) > 0 {
 		text += " with " + strings.Join(p.OSFeatures, ", ")
 	}
+	return printable(text)
+}
+
+// printable is a text of an image as it can stand in a line.
+func printable(text string) string {
+	const longest = 200
+	if len(text) > longest || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text[:min(len(text), longest)])
+	}
 	return text
 }
 
@@ -109,10 +119,15 @@ func onlyFor(machine v1.Platform, have []v1.Platform) error {
 	var names []string
 	hint := ""
 	for _, p := range have {
-		names = append(names, describe(p))
-		if c := cpuOf(p); c.arch == cpuOf(machine).arch && len(p.OSFeatures) == 0 && hint == "" {
-			hint = fmt.Sprintf("; --platform linux/%s/%s takes it, for machines whose CPU has that", c.arch, c.variant)
+		if name := describe(p); len(names) <= maxListed && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
+		if c := cpuOf(p); c.arch == cpuOf(machine).arch && len(p.OSFeatures) == 0 && hint == "" {
+			hint = printable(fmt.Sprintf("; --platform linux/%s/%s takes it, for machines whose CPU has that", c.arch, c.variant))
+		}
+	}
+	if len(names) > maxListed {
+		names[maxListed] = "and others"
 	}
 	return fmt.Errorf("%w for %s, only for %s%s", ErrNotFound, machine, strings.Join(names, ", "), hint)
 }

@@ -173,7 +173,11 @@ func (f *Finder) holdings(err error) error {
 			continue
 		}
 		if items, listErr := l.List(); listErr == nil {
-			err = fmt.Errorf("%w; %s holds %s", err, l.where(), contents(items))
+			hint := ""
+			if len(items) == 1 {
+				hint = fmt.Sprintf(" (--oci NAME=%s gives it a name)", l.where())
+			}
+			err = fmt.Errorf("%w; %s holds %s%s", err, l.where(), contents(items), hint)
 		}
 	}
 	return err
