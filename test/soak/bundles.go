@@ -75,6 +75,16 @@ func (in *insider) spoil(v hostile.Variant) error {
 	if err := c.Cleanup(); err != nil {
 		return fmt.Errorf("clean up: %w", err)
 	}
+	// These are for later containers to use: they stay.
+	for _, name := range b.Runtime.Cgroups {
+		dir := filepath.Join("/sys/fs/cgroup", filepath.Clean("/"+name))
+		if _, err := os.Stat(dir); err != nil || dir == "/sys/fs/cgroup" {
+			continue // it could not be made
+		}
+		if err := removeGroups(dir); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -69,6 +70,10 @@ func (s *soak) disks(t *tally) error {
 	return nil
 }
 
+// sickTime bounds the run of a machine with a sick disk: a shutdown alone may take
+// half a minute beyond the services' own timeouts, and this is emulated.
+const sickTime = 8 * time.Minute
+
 // aliveAfter is how often a machine has to answer with its disk sick.
 const aliveAfter = 8
 
@@ -78,7 +83,7 @@ func (s *soak) sickDisk(image qemu.Boot, dir string, kind sickness, r *rand.Rand
 		return 0, err
 	}
 	socket := filepath.Join(dir, "qmp")
-	m, err := s.start(dir, image, "soak=disks,"+kind.guest, qemu.Watch{},
+	m, err := s.start(dir, image, "soak=disks,"+kind.guest, qemu.Watch{Timeout: sickTime},
 		"-qmp", "unix:"+socket+",server=on,wait=off",
 		"-object", "throttle-group,id=limit",
 		"-blockdev", "driver=file,node-name=store,filename="+disk,
@@ -90,8 +95,12 @@ func (s *soak) sickDisk(image qemu.Boot, dir string, kind sickness, r *rand.Rand
 		return 0, err
 	}
 	fault := m.await("UP", 1)
+	var q *qmp
 	if fault == nil {
-		fault = m.sicken(socket, kind, r)
+		q, fault = dialQMP(socket)
+	}
+	if fault == nil {
+		fault = errors.Join(m.sicken(q, kind, r), q.conn.Close())
 	}
 	if fault != nil {
 		m.Kill()
@@ -99,44 +108,32 @@ func (s *soak) sickDisk(image qemu.Boot, dir string, kind sickness, r *rand.Rand
 	began := time.Now()
 	m.Wait()
 	took = time.Since(began)
-	for _, line := range m.said() {
-		if len(line) > 6 && line[:6] == "FAULT " {
-			fault = errors.Join(fault, errors.New(line[6:]))
-		}
-	}
-	return took, m.finish(qemu.PoweredOff, fault)
+	return took, m.finish(qemu.PoweredOff, errors.Join(fault, os.Remove(disk)))
 }
 
 // sicken makes the disk sick, wants the machine to answer, and powers it off; or
 // the other way round.
-func (m *vm) sicken(socket string, kind sickness, r *rand.Rand) error {
-	befall := func() error {
-		if kind.befall == nil {
-			return nil
-		}
-		q, err := dialQMP(socket)
-		if err != nil {
-			return err
-		}
-		return errors.Join(kind.befall(q), q.conn.Close())
-	}
+func (m *vm) sicken(q *qmp, kind sickness, r *rand.Rand) error {
 	if kind.off {
-		if kind.guest != "none" {
-			return nil // it powers off by itself
+		if kind.befall == nil {
+			return nil // it freezes the disk and powers off by itself
 		}
 		m.PowerOff()
 		time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
-		return befall()
+		// It may be down by now.
+		_ = kind.befall(q)
+		return nil
 	}
-	if err := befall(); err != nil {
-		return err
+	if kind.befall != nil {
+		if err := kind.befall(q); err != nil {
+			return err
+		}
 	}
 	seen := count(m.said(), "ALIVE ")
-	if err := m.await("ALIVE ", seen+aliveAfter); err != nil {
-		return err
-	}
+	err := m.await("ALIVE ", seen+aliveAfter)
+	err = errors.Join(err, faults(m.said()))
 	m.PowerOff()
-	return nil
+	return err
 }
 
 // qmp is a second monitor of a machine.

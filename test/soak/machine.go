@@ -110,7 +110,8 @@ type vm struct {
 // which come last: their disk is the first one. What our program says in it is in
 // the file said.
 func (s *soak) start(dir string, boot qemu.Boot, words string, watch qemu.Watch, more ...string) (*vm, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	// What a failure of an earlier run has left would be taken for this one's.
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
 		return nil, err
 	}
 	binary, err := qemu.FindBinary("", "x86_64")
@@ -202,17 +203,22 @@ func (m *vm) await(begin string, n int) error {
 	}
 }
 
-// verdict is what our program says of a whole run: lines that begin with "FAULT"
-// are faults, and one is "END".
-func (m *vm) verdict() (fault error) {
+// verdict is what our program says of a whole run: its faults, and that it was done.
+func (m *vm) verdict() error {
 	lines := m.said()
+	fault := faults(lines)
+	if !slices.Contains(lines, "END") {
+		fault = errors.Join(fault, errors.New("it was not done"))
+	}
+	return fault
+}
+
+// faults are the lines that begin with "FAULT".
+func faults(lines []string) (fault error) {
 	for _, line := range lines {
 		if rest, is := strings.CutPrefix(line, "FAULT "); is {
 			fault = errors.Join(fault, errors.New(rest))
 		}
-	}
-	if !slices.Contains(lines, "END") {
-		fault = errors.Join(fault, errors.New("it was not done"))
 	}
 	return fault
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -110,7 +111,12 @@ func inNamespace(args []string) int {
 	if err == nil {
 		err = cmd.Wait()
 	}
-	if err = errors.Join(err, removeGroups(group)); err != nil {
+	// What was killed with its PID 1 takes a moment to leave the group.
+	removeErr := removeGroups(group)
+	for end := time.Now().Add(patience); removeErr != nil && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		removeErr = removeGroups(group)
+	}
+	if err = errors.Join(err, removeErr); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
