@@ -165,8 +165,8 @@ func parseProfile(data []byte) (*seccomp.Seccomp, error) {
 	}
 	actions := []specs.LinuxSeccompAction{p.DefaultAction}
 	for _, s := range p.Syscalls {
-		if s.Name != "" {
-			s.Names = append(s.Names, s.Name)
+		if old := s.Name; old != "" { //nolint:staticcheck // profiles of long ago have it
+			s.Names = append(s.Names, old)
 		}
 		actions = append(actions, s.Action)
 		for _, a := range s.Args {
