@@ -80,7 +80,9 @@ func (j *judge) message(m port.Message, now time.Time) {
 			j.guest.end = "" // kexec(8) has begun another boot, or only the supervisor went down
 		}
 		j.wish()
-		j.ask() // whoever was asked may have ended
+		if j.suspect != nil {
+			j.suspect.ping = 0 // whoever was asked may have ended
+		}
 	case m.Pong != 0:
 		j.answered(m.Pong)
 	case m.Report != nil:

@@ -7,9 +7,10 @@ import (
 	"slipway/pkg/port"
 )
 
-// How long a machine is silent, on its console and on the port, before it counts
-// as dead after a text that says so.
+// How long a machine is silent after a text that says it is dead, before it is
+// asked and before it counts as such.
 const (
+	askAfter    = 3 * time.Second
 	deadUnknown = 5 * time.Second  // nobody is there who could answer
 	deadMute    = 10 * time.Second // the guest was asked, and does not answer
 	deadGoing   = 30 * time.Second // those who answer have ended already
@@ -39,15 +40,15 @@ var oomPanics = []string{"Out of memory", "deadlocked on memory", "panic_on_oom"
 //
 //   - QEMU tells of the panic, because the kernel drives its pvpanic device;
 //   - or the machine resets without having said that it would;
-//   - or it is as silent as a dead one. One with Slipway's programs is asked
-//     at once, and its answer clears it. Where the kernel has pvpanic, silence is
+//   - or it is as silent as a dead one. One with Slipway's programs is asked once
+//     it has been silent for a moment, and its answer clears it: not before, as
+//     other processors run on while one prints its panic. Where the kernel has pvpanic, silence is
 //     no sign of a panic at all.
 type suspicion struct {
 	ending Ending
 	cause  string
 	since  time.Time
-	ping   int  // the question that an answer has to be to
-	again  bool // another such text came after the question
+	ping   int // the question that an answer has to be to; 0: none yet
 }
 
 // suspicious takes a line of the console into account.
@@ -100,35 +101,21 @@ func (j *judge) panicLine(s string, now time.Time) {
 	j.suspectEnd(ending, cause, now)
 }
 
-// suspectEnd keeps the last suspicion, as the text of a dead machine is its last,
-// and asks the guest whether it is one.
+// suspectEnd keeps the last suspicion, as the text of a dead machine is its last.
 func (j *judge) suspectEnd(e Ending, cause string, now time.Time) {
-	s := &suspicion{ending: e, cause: cause, since: now}
-	if j.suspect != nil && j.suspect.ping > 0 {
-		s.ping, s.again = j.suspect.ping, true
-	}
-	if j.suspect = s; s.ping == 0 {
-		j.ask()
-	}
+	j.suspect = &suspicion{ending: e, cause: cause, since: now}
 }
 
 // ask has the guest show that it lives, if anybody is there to do so.
 func (j *judge) ask() {
-	if j.suspect == nil || !j.guest.spoke {
-		return
-	}
 	j.pings++
-	j.suspect.ping, j.suspect.again = j.pings, false
+	j.suspect.ping = j.pings
 	j.say = append(j.say, port.Message{Ping: j.pings})
 }
 
 // answered clears what was suspected before the question.
 func (j *judge) answered(ping int) {
-	switch s := j.suspect; {
-	case s == nil || s.ping != ping:
-	case s.again:
-		j.ask()
-	default:
+	if j.suspect != nil && j.suspect.ping == ping {
 		j.suspect = nil
 	}
 }
@@ -140,6 +127,10 @@ func (j *judge) confirm(now time.Time) {
 	if s == nil || j.res.Ending != "" {
 		return
 	}
+	silent := now.Sub(later(s.since, j.output))
+	if j.guest.spoke && s.ping == 0 && silent >= askAfter {
+		j.ask()
+	}
 	limit := deadUnknown
 	switch {
 	case j.guest.pvpanic && s.ending != Halted:
@@ -149,7 +140,7 @@ func (j *judge) confirm(now time.Time) {
 	case j.guest.spoke:
 		limit = deadMute
 	}
-	if silent := now.Sub(later(s.since, j.output)); silent >= limit {
+	if silent >= limit {
 		j.end(s.ending, s.cause)
 		j.endBy(now)
 	}
