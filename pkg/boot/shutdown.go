@@ -111,9 +111,9 @@ func (m *Machine) bounded(r rung, own time.Duration) (took, policy time.Duration
 	select {
 	case <-done: // it has ended by its context
 	case <-time.After(lastWords):
-		m.Console.Printf("%s: not done after %s, going on without", r.name, time.Since(begin).Round(time.Second))
-		m.sayStuck()
 	}
+	m.Console.Printf("%s: not done after %s, going on without", r.name, time.Since(begin).Round(time.Second))
+	m.sayStuck()
 	return time.Since(begin), policy
 }
 
@@ -164,7 +164,6 @@ func (m *Machine) stopServices(ctx context.Context) {
 	begin := time.Now()
 	if !m.supervisor.end(ctx) {
 		m.Console.Printf("supervisor: still there after %s", time.Since(begin).Round(time.Second))
-		m.sayStuck()
 	}
 }
 

@@ -26,6 +26,10 @@ const (
 // lastTries is how often one is started that is only to stop the services.
 const lastTries = 5
 
+// exitTime is how long a supervisor that has stopped all services may take to
+// end: one with a thread that hangs in the kernel never does.
+const exitTime = 2 * time.Second
+
 // upTime is how long a program that is not known to work may take to come up.
 const upTime = 2 * time.Minute
 
@@ -37,7 +41,8 @@ type Keeper struct {
 	Program string
 	// Command makes the command that runs a program as the supervisor. Its
 	// descriptor 3 will be the pipe on which the supervisor speaks: a line "up"
-	// when it has taken over, "ready" when all services had their first start.
+	// when it has taken over, "ready" when all services had their first start,
+	// "down" when it has stopped them.
 	Command func(program string) *exec.Cmd
 	// Ready is called when a supervisor says "ready", and when the first one
 	// ends without: nobody is to wait for restarts.
@@ -158,6 +163,7 @@ func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (s
 	lines := said
 	late := time.NewTimer(upTime)
 	defer late.Stop()
+	var stays <-chan time.Time
 	// One that is not up yet would not hear what it is told.
 	var stop <-chan struct{}
 	for {
@@ -171,9 +177,16 @@ func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (s
 				up, stop = true, ctx.Done()
 				k.choice.good()
 			}
-			if line == "ready" {
+			switch {
+			case line == "ready":
 				k.Ready()
+			case line == "down" && ctx.Err() != nil:
+				stays = time.After(exitTime)
 			}
+		case <-stays:
+			k.Say("supervisor: it has stopped the services, and does not end: left behind")
+			go drain(said)
+			return reap.Status{}, true
 		case <-late.C:
 			if !up && (k.choice.onTrial() || ctx.Err() != nil) {
 				k.Say("supervisor: not up after %s, killing it", upTime)
@@ -200,5 +213,12 @@ func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (s
 func (k *Keeper) signal(p *reap.Process, sig unix.Signal) {
 	if err := k.Reaper.Signal(p, sig); err != nil {
 		k.Say("supervisor: %s", err)
+	}
+}
+
+// drain takes what is said to nobody any more.
+func drain(said <-chan string) {
+	for range said {
+		continue
 	}
 }

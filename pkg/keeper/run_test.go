@@ -26,6 +26,7 @@ const (
 	asKeeper     = "SLIPWAY_TEST_KEEPER"
 	asSupervisor = "SLIPWAY_TEST_SUPERVISOR"
 	works, fails = '+', '-'
+	stays        = '=' // it stops the services, and does not end
 )
 
 func TestMain(m *testing.M) {
@@ -70,6 +71,10 @@ func beSupervisor() {
 	words := os.NewFile(3, "words")
 	fmt.Fprintf(words, "up\nready\n")
 	<-stop
+	if data[len(data)-1] == stays {
+		fmt.Fprintf(words, "down\n")
+		time.Sleep(time.Hour)
+	}
 }
 
 // program puts a version of the supervisor in its place, at once or not at all.
@@ -218,4 +223,18 @@ func countFiles(t *testing.T, pid int) (n int) {
 		}
 	}
 	return n
+}
+
+// TestSupervisorThatStays: one that has stopped the services, and cannot end, is
+// left behind, and its word counts at the end only.
+func TestSupervisorThatStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "service")
+	program(t, path, "1=")
+	v, cmd := startKeeper(t, path)
+	pid := v.hear(`^pid (\d+) of version 1`, "")
+	v.hear("^ready", "")
+	v.kill(strconv.Itoa(cmd.Process.Pid), unix.SIGTERM)
+	v.hear("does not end: left behind", "ended")
+	v.hear("^end", "ended")
+	v.kill(pid, unix.SIGKILL)
 }

@@ -1,6 +1,7 @@
 package power
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,16 @@ func TestParse(t *testing.T) {
 		got, err := parse(c.args)
 		if (err == nil) != c.ok || c.ok && got != c.want {
 			t.Errorf("%v: %+v, %v", c.args, got, err)
+		}
+	}
+}
+
+// What follows a reboot(2) that hangs is never less than what was asked for, and
+// ends in what no driver can hold up. A machine that has halted stays as it is.
+func TestLastResorts(t *testing.T) {
+	for v, want := range map[Verb]string{Poweroff: "ob", Reboot: "b", Kexec: "b", Halt: ""} {
+		if got := strings.Join(v.sysrq(), ""); got != want {
+			t.Errorf("%s: %q, want %q", v, got, want)
 		}
 	}
 }

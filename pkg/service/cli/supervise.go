@@ -51,7 +51,7 @@ func runSupervise(c *call) error {
 	}
 	s, err := supervisor.New(supervisor.Config{
 		Host: h, Engine: run.New(h, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
-		Holder: pipes, Up: words.up, Ready: words.ready,
+		Holder: pipes, Up: words.up, Ready: words.ready, Down: words.down,
 		Emergency: func(ctx context.Context) { emergency.Stay(ctx, h, reaper) },
 	})
 	if err != nil {
@@ -127,14 +127,11 @@ func openWords(h *host.Host) *words {
 // up: the services of an earlier supervisor are taken over.
 func (w *words) up() { w.say("up") }
 
-// ready: the first start of all services is over, and nothing more will be said.
-func (w *words) ready() {
-	w.say("ready")
-	if w.file != nil {
-		w.check(w.file.Close())
-	}
-	w.file = nil
-}
+// ready: the first start of all services is over.
+func (w *words) ready() { w.say("ready") }
+
+// down: all services are stopped.
+func (w *words) down() { w.say("down") }
 
 func (w *words) say(word string) {
 	if w.file != nil {

@@ -35,6 +35,9 @@ type Config struct {
 	Up func()
 	// Ready is called once, when the first start of all services is over.
 	Ready func()
+	// Down is called once, when all services are stopped; nil: nobody asks. What
+	// this process does after that may hang.
+	Down func()
 	// End asks for the end of the machine; nil is host.End.
 	End func(bundle.OnFailure) error
 	// Emergency gives people at the console a shell, when a service's failure
@@ -166,6 +169,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.tellLimit()
 	s.loop(ctx)
 	s.Host.Say("services: all are stopped")
+	if s.Down != nil {
+		s.Down()
+	}
 	s.closeBook()
 	return s.pump.Close()
 }
