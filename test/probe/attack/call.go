@@ -70,3 +70,17 @@ func pointer[T any](v *T) uintptr {
 }
 
 var kept []any
+
+// undo makes a call that takes back what an attack has made.
+func undo(number uintptr, args ...uintptr) {
+	if _, err := call(number, args...); err != nil {
+		Detail("take back: %v", err)
+	}
+}
+
+// gone removes a file that an attack has made.
+func gone(path string) {
+	if err := os.Remove(path); err != nil {
+		Detail("take back: %v", err)
+	}
+}

@@ -63,7 +63,7 @@ func node(kind uint32, major string, minor uint32, flags int) func() error {
 		if err := unix.Mknod(name, kind|0o600, int(unix.Mkdev(n, minor))); err != nil {
 			return err
 		}
-		defer os.Remove(name)
+		defer gone(name)
 		switch flags {
 		case -1:
 			return nil

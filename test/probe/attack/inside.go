@@ -3,6 +3,7 @@ package attack
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -86,7 +87,7 @@ func DoStep(name string) int {
 		Detail("%v", err)
 		return 1
 	}
-	os.Stdout.WriteString(strconv.Itoa(int(errno)) + "\n")
+	fmt.Println(int(errno))
 	return stepExit
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -218,7 +217,7 @@ func newTunnel() error {
 	if err := unix.Mknod(node, unix.S_IFCHR|0o600, int(unix.Mkdev(10, 200))); err != nil {
 		return err
 	}
-	defer os.Remove(node)
+	defer gone(node)
 	fd, err := unix.Open(node, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ var own = []Attack{
 	{Name: "cgroup-remount", What: "make its cgroup writable by a remount", Try: remountsAs("/sys/fs/cgroup")},
 	{Name: "cgroup-tree", What: "see the cgroups of all containers", Try: first("/sys/fs/cgroup/*/cgroup.procs", reads)},
 	{Name: "cgroup-path", What: "tell its place among the machine's cgroups: `/proc/self/cgroup`", Try: says("/proc/self/cgroup", func(s string) bool { return !strings.Contains(s, "0::/\n") }),
-		Why: "A name. There is no cgroup namespace, as in LinuxKit; the tree itself is not seen."},
+		Why: "A name, and its own."},
 	{Name: "kernel-command-line", What: "read the kernel's command line", Try: reads("/proc/cmdline"),
 		Why: "Every process of every machine may; no secret belongs there."},
 }

@@ -90,7 +90,7 @@ func fileCapabilities() error {
 			return err
 		}
 		const copied = "/mnt/marked"
-		defer os.Remove(copied)
+		defer gone(copied)
 		if err := os.WriteFile(copied, program, 0o700); err != nil {
 			return err
 		}

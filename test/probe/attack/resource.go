@@ -120,7 +120,7 @@ func manyQueues() (err error) {
 		name := "probe-" + itoa(i)
 		if fd, err = openQueue(name, unix.O_RDWR|unix.O_CREAT); err == nil {
 			defer unix.Close(fd)
-			defer call(unix.SYS_MQ_UNLINK, text(name))
+			defer undo(unix.SYS_MQ_UNLINK, text(name))
 		}
 	}
 	return err
@@ -131,7 +131,7 @@ func manySemaphores() (err error) {
 	for i := 0; i < most && err == nil; i++ {
 		var id uintptr
 		if id, err = call(unix.SYS_SEMGET, unix.IPC_PRIVATE, 1, unix.IPC_CREAT|0o600); err == nil {
-			defer call(unix.SYS_SEMCTL, id, 0, unix.IPC_RMID, 0)
+			defer undo(unix.SYS_SEMCTL, id, 0, unix.IPC_RMID, 0)
 		}
 	}
 	return err
