@@ -28,7 +28,7 @@ func (t *Tree) Put(path string, e Entry) error {
 
 // PutDir is Put for a directory that the builder wants: where its path is a
 // link, the directory is the link's target, which is made if it is not there.
-// A link that leads nowhere, in a circle or to a file, is replaced.
+// A link in a circle, or to a file, is replaced.
 func (t *Tree) PutDir(path string, e Entry) error {
 	parts, err := split(path)
 	if err != nil {
