@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -32,6 +34,19 @@ func FuzzArchive(f *testing.F) {
 	}
 	add(map[string]string{"manifest.json": `[{"Config":"c","RepoTags":["a:1"],"Layers":["l"]}]`, "c": `{"rootfs":{"diff_ids":["sha256:00"]}}`, "l": ""})
 	add(map[string]string{"index.json": `{"manifests":[{"digest":"sha256:00","annotations":{"org.opencontainers.image.ref.name":"a"}}]}`})
+	// A sound one, whose layer is read.
+	var layer bytes.Buffer
+	w := tar.NewWriter(&layer)
+	if err := w.WriteHeader(&tar.Header{Name: "etc/", Typeflag: tar.TypeDir, Mode: 0o755}); err != nil {
+		f.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		f.Fatal(err)
+	}
+	add(map[string]string{
+		"manifest.json": `[{"Config":"c","RepoTags":["a:1"],"Layers":["l"]}]`, "l": layer.String(),
+		"c": fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(layer.Bytes())),
+	})
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		name := filepath.Join(dir, "fuzz.tar")
