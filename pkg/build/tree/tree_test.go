@@ -313,6 +313,17 @@ func FuzzAddTar(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	// What images have: each as small as it can be.
+	for _, headers := range [][]*tar.Header{
+		{{Name: "d/", Typeflag: tar.TypeDir, Mode: 0o1777}, {Name: "d/h", Linkname: "d/x", Typeflag: tar.TypeLink}},
+		{{Name: "dev/null", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 3}, {Name: "fifo", Typeflag: tar.TypeFifo}},
+		{{Name: "d/.wh.x", Typeflag: tar.TypeReg}, {Name: "d/.wh..wh..opq", Typeflag: tar.TypeReg}},
+		{{Name: strings.Repeat("n/", 120) + "x", Typeflag: tar.TypeReg, Format: tar.FormatPAX}},
+		{{Name: "x", Typeflag: tar.TypeReg, Format: tar.FormatPAX, PAXRecords: map[string]string{"SCHILY.xattr.user.a": "b"}}},
+		{{Name: "x", Typeflag: tar.TypeReg, Format: tar.FormatGNU, Linkname: strings.Repeat("l", 200)}},
+	} {
+		seed(headers...)
+	}
 	for _, name := range archives {
 		f.Add(gunzip(f, name))
 	}

@@ -1,6 +1,8 @@
 package yml
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -71,6 +73,19 @@ func FuzzParse(f *testing.F) {
 	f.Add("kernel: {image: a}\nservices:\n- name: b\n  image: c\n")
 	f.Add("a: &a [*a]\n")
 	f.Add("onboot: [{<<: {name: x}, image: y, uid: 1, annotations: {a: b}}]")
+	for _, pattern := range []string{"../testdata/*/*.yml", "../../../linuxkit.yml", "../../../test/cases/*/linuxkit.yml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatalf("%s: no files, %v", pattern, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(string(text))
+		}
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c, faults := Parse("fuzz.yml", []byte(text))
 		for _, fault := range faults {

@@ -46,8 +46,14 @@ func commands(words []string) error {
 	if err := until("the services", func() error { return allReady(names...) }); err != nil {
 		return err
 	}
-	l := look.Look{Dirs: []string{"/run/runc", "/run/slipway/containers"}, Files: map[string]int{"PID 1": 1}, Ignore: []string{"crash"}}
+	if err := calm(); err != nil {
+		return err
+	}
+	l := look.Look{Dirs: []string{"/run/runc", "/run/slipway/containers"}, Files: map[string]int{"PID 1": 1}}
 	before, err := l.Take()
+	if err == nil {
+		err = ask("start", "crash")
+	}
 	if err != nil {
 		return err
 	}
@@ -67,8 +73,20 @@ func commands(words []string) error {
 	return asBefore(l, before)
 }
 
-// asBefore starts all again and wants the machine as it was.
+// calm ends the service that crashes without end.
+func calm() error {
+	if err := ask("stop", "crash"); err != nil {
+		return err
+	}
+	return until("the end of crash", func() error { return down("crash") })
+}
+
+// asBefore goes back to the image's supervisor, starts all again and wants the
+// machine as it was.
 func asBefore(l look.Look, before []string) error {
+	if out, err := exec.Command("/usr/bin/service", "upgrade", "-back").CombinedOutput(); err != nil {
+		say("upgrade -back: %v: %.200s", err, out) // nothing to go back from
+	}
 	for _, name := range names {
 		if err := ask("start", name); err != nil {
 			return err
@@ -77,7 +95,7 @@ func asBefore(l look.Look, before []string) error {
 	if err := until("the services", func() error { return allReady(names...) }); err != nil {
 		return err
 	}
-	return l.Same(before, 2*time.Minute)
+	return errors.Join(calm(), l.Same(before, 2*time.Minute))
 }
 
 func ask(verb, name string) error {
