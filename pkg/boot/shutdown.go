@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/boot/power"
+	"slipway/pkg/container/mount"
 	"slipway/pkg/journal"
 )
 
@@ -155,7 +156,7 @@ func (m *Machine) leaveFilesystems() {
 // carryJournal brings what was said last to the disk, if /var/log is on one.
 func carryJournal() error {
 	const to = "/var/log"
-	if lasts, err := journal.Lasts(to); err != nil || !lasts {
+	if lasts, err := mount.Lasts(to); err != nil || !lasts {
 		return err
 	}
 	boot, err := journal.BootID()

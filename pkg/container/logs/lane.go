@@ -143,12 +143,7 @@ func (l *lane) disk() string {
 	if err != nil {
 		return l.dir
 	}
-	on := mount.Entry{Target: "/"}
-	for _, e := range table {
-		if mount.Below(l.dir, e.Target) && len(e.Target) >= len(on.Target) {
-			on = e
-		}
-	}
+	on := mount.On(table, l.dir)
 	return fmt.Sprintf("%s (%s on %s)", on.Source, on.Type, on.Target)
 }
 

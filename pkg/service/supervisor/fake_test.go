@@ -284,6 +284,7 @@ func (m *machine) await(name string, want state.State) {
 }
 
 func (m *machine) console() string {
+	m.host.Terminal.Flush(longest)
 	data, err := os.ReadFile(m.dir + "/console")
 	if err != nil {
 		m.t.Fatal(err)
