@@ -223,7 +223,7 @@ func lies(table []mount.Entry, name string) (on mount.Entry, ok bool) {
 
 // carryJournal brings what was said last to the disk, if /var/log is on one.
 func carryJournal() error {
-	if lasts, err := journal.Lasts(journalDir); err != nil || !lasts {
+	if lasts, err := mount.Lasts(journalDir); err != nil || !lasts {
 		return err
 	}
 	boot, err := journal.BootID()

@@ -8,9 +8,9 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/mount"
 	"slipway/pkg/container/rootfs"
 	"slipway/pkg/container/runc"
-	"slipway/pkg/journal"
 	"slipway/pkg/reap"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -164,7 +164,7 @@ func (s *starting) checkUpper() {
 	if disk == "" || s.b.Spec.Root.Readonly {
 		return
 	}
-	lasts, err := journal.Lasts(disk)
+	lasts, err := mount.Lasts(disk)
 	if err == nil && !lasts {
 		err = errors.New("it lies in memory, and is gone with the next boot")
 	}

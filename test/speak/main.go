@@ -8,6 +8,7 @@
 //	listen=F   take connections on the socket F
 //	print=TEXT write a line
 //	call=NAME  make a system call that confinement is about, and print how it ends
+//	count=N,D  write the lines 1 to N, D apart
 //	end        end with status 0
 package main
 
@@ -57,11 +58,28 @@ func do(verb, value string) error {
 		return listen(value)
 	case "end":
 		os.Exit(0)
+	case "count":
+		return count(value)
 	case "print":
 		_, err := fmt.Println(value)
 		return err
 	}
 	return fmt.Errorf("unknown verb")
+}
+
+// count writes numbers, each line with a write of its own.
+func count(value string) error {
+	number, pause, _ := strings.Cut(value, ",")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(pause)
+	for i := 1; i <= n && err == nil; i++ {
+		_, err = fmt.Println(i)
+		time.Sleep(d)
+	}
+	return err
 }
 
 // send sends one datagram, which may be empty.

@@ -38,6 +38,7 @@ type carrying struct {
 	lane   *lane
 	queued bool
 	again  bool          // more came while it was at work
+	gone   bool          // it is closed
 	fault  error         // of the last try
 	told   bool          // people know that its disk takes nothing
 	done   chan struct{} // closed after the next try; nil: nobody asks
@@ -51,7 +52,7 @@ func (l *lane) add(c *carrying) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case c.queued:
+	case c.queued, c.gone:
 	case l.at == c:
 		c.again = true
 	default:
@@ -143,12 +144,7 @@ func (l *lane) disk() string {
 	if err != nil {
 		return l.dir
 	}
-	on := mount.Entry{Target: "/"}
-	for _, e := range table {
-		if mount.Below(l.dir, e.Target) && len(e.Target) >= len(on.Target) {
-			on = e
-		}
-	}
+	on := mount.On(table, l.dir)
 	return fmt.Sprintf("%s (%s on %s)", on.Source, on.Type, on.Target)
 }
 
@@ -204,13 +200,21 @@ func (l *lane) settled(c *carrying) <-chan struct{} {
 	return done
 }
 
-// idle: the files have all, and nobody is at it. If not, clean is called when it
-// is so.
-func (l *lane) idle(c *carrying, clean func()) bool {
+// retire ends the carrying of a log if its files have all and nobody is at it.
+// If not, clean is called when that is so.
+func (l *lane) retire(c *carrying, clean func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.clean = clean
-	return c.fault == nil && !c.queued && l.at != c
+	c.gone = c.fault == nil && !c.queued && l.at != c
+	return c.gone
+}
+
+// hangs: the disk has taken nothing for a while.
+func (l *lane) hangs() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hung
 }
 
 // takes tells whether it is worth waiting for the disk.

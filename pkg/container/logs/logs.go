@@ -20,6 +20,7 @@
 package logs
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -92,6 +93,17 @@ type Line struct {
 	Lost int64
 	// Hole is set on a gap that a power cut has left.
 	Hole bool
+}
+
+// Show is the line as it can be shown on a terminal.
+func (l Line) Show() string {
+	switch {
+	case l.Hole:
+		return fmt.Sprintf("-- a hole of %d bytes, left by a power cut --", l.Lost)
+	case l.Lost > 0:
+		return fmt.Sprintf("-- %d bytes lost --", l.Lost)
+	}
+	return string(Escape(nil, l.Text))
 }
 
 // MaxLine is the longest piece of a line that Read yields.

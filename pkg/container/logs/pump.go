@@ -253,7 +253,7 @@ func (p *Pump) leave(l *log, users int) {
 	p.mu.Lock()
 	l.users -= users
 	over := l.users == 0 && p.logs[l.spool.at.name] == l &&
-		(l.carry == nil || l.carry.lane.idle(l.carry, func() { p.leave(l, 0) }))
+		(l.carry == nil || l.carry.lane.retire(l.carry, func() { p.leave(l, 0) }))
 	if over {
 		delete(p.logs, l.spool.at.name)
 	}

@@ -103,6 +103,10 @@ func (r *reader) disk(ix *indexReader) error {
 	if ix.err != nil {
 		return ix.err
 	}
+	behind, err := r.src.beyond()
+	if err != nil {
+		return err
+	}
 	r.choose(r.src.run)
 	if !found && !r.q.Follow {
 		return r.plain()
@@ -113,7 +117,15 @@ func (r *reader) disk(ix *indexReader) error {
 		}
 	}
 	ix.rewind()
-	return r.records(ix)
+	if err := r.records(ix); err != nil {
+		return err
+	}
+	for _, rec := range behind {
+		if err := r.record(rec); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *reader) openIndex() (*indexReader, error) {

@@ -53,6 +53,40 @@ func (s *source) match() {
 	}
 }
 
+// beyond finds what the last files have and the index does not know: a power cut
+// has left it so, and nobody has begun a run since. What the spool brings there
+// is known from the spool.
+func (s *source) beyond() ([]record, error) {
+	if s.snap != nil && s.snap.id == s.id {
+		return nil, nil
+	}
+	s.guard.begin()
+	defer s.guard.end()
+	var all []record
+	for _, id := range streamsOf {
+		if len(s.segs[id]) == 0 {
+			continue
+		}
+		seg := s.segs[id][len(s.segs[id])-1]
+		f, err := s.open(id, seg)
+		if err != nil {
+			return nil, err
+		}
+		if f == nil {
+			continue
+		}
+		info, err := f.Stat()
+		if err != nil {
+			return nil, fmt.Errorf("read log: %w", err)
+		}
+		if n := min(seg.base+info.Size()-s.end[id], 1<<31); n > 0 {
+			all = append(all, record{Kind: kindData, Stream: id, Offset: s.end[id], Length: uint32(n), Time: info.ModTime()})
+			s.end[id] += n
+		}
+	}
+	return all, nil
+}
+
 // placed is a record of the spool as the files would have it.
 func (s *source) placed(r record) record {
 	switch r.Kind {

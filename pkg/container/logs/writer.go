@@ -264,7 +264,7 @@ func (w *Writer) settle() {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	settled := w.log.carry.lane.settled(w.log.carry)
-	if !w.log.carry.lane.takes(w.log.carry) {
+	if w.log.carry.lane.hangs() {
 		return
 	}
 	select {

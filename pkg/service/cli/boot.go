@@ -77,7 +77,8 @@ func runSequence(c *call, section bundle.Section) error {
 	reaper := reap.New()
 	q := &onboot.Sequence{
 		Host: h, Engine: run.New(h, reaper, ""), Section: section,
-		End: func(p bundle.OnFailure, cause string) { endBoot(ctx, h, reaper, p, cause) },
+		End:   func(p bundle.OnFailure, cause string) { endBoot(ctx, h, reaper, p, cause) },
+		Carry: func(last bool) error { return c.carry(reaper, section, last) },
 	}
 	ok, err := q.Run(ctx)
 	if err != nil && ctx.Err() == nil { // else PID 1 has ended the boot, and knows

@@ -32,6 +32,7 @@ func init() {
 		{name: "try", hidden: true, do: runTry},
 		{name: "names", hidden: true, options: namesFlags, do: runNames},
 		{name: "keep", hidden: true, do: runKeep},
+		{name: "carry", args: "SECTION", hidden: true, do: runCarry},
 		{name: "ctr", hidden: true, do: runCtr},
 		{name: "help", about: "show this", do: func(*call) error { printUsage(os.Stdout); return nil }},
 	}

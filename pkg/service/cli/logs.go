@@ -31,6 +31,7 @@ type logLine struct {
 	Line   string    `json:"line"`
 	Part   bool      `json:"part,omitempty"`
 	Lost   int64     `json:"lost_bytes,omitempty"`
+	Hole   int64     `json:"hole_bytes,omitempty"` // left by a power cut
 }
 
 func runLogs(c *call) error {
@@ -58,28 +59,31 @@ func runLogs(c *call) error {
 	if c.previous {
 		q.Runs = logs.PreviousRun
 	}
+	var fault error
 	for line, err := range logs.Read(ctx, c.paths.Logs(), section, folder, q) {
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
-			return err
+			fault = errors.Join(fault, err) // what memory has comes all the same
+			continue
 		}
 		if err := c.showLine(line); err != nil {
 			return err
 		}
 	}
-	return nil
+	return fault
 }
 
 func (c *call) showLine(l logs.Line) error {
 	if c.json {
-		return json.NewEncoder(c.out).Encode(logLine{l.Time, l.Stream.String(), string(l.Text), l.Part, l.Lost})
+		j := logLine{Time: l.Time, Stream: l.Stream.String(), Line: string(l.Text), Part: l.Part, Lost: l.Lost}
+		if l.Hole {
+			j.Lost, j.Hole = 0, l.Lost
+		}
+		return json.NewEncoder(c.out).Encode(j)
 	}
-	text := string(logs.Escape(nil, l.Text))
-	if l.Lost > 0 {
-		text = fmt.Sprintf("-- %d bytes lost --", l.Lost)
-	}
+	text := l.Show()
 	stamp := "-"
 	if !l.Time.IsZero() {
 		stamp = l.Time.Local().Format("15:04:05.000")

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"slipway/pkg/journal"
+	"slipway/pkg/container/mount"
 	"slipway/pkg/service/host"
 )
 
@@ -55,7 +55,7 @@ const bootIDPath = "/proc/sys/kernel/random/boot_id"
 // nil if nothing is known of one. On a /var that will not last both are nil. A
 // supervisor that is not the first of its boot finds the note begun.
 func Open(varDir string) (*Book, *Note, error) {
-	lasts, err := journal.Lasts(varDir)
+	lasts, err := mount.Lasts(varDir)
 	if err != nil || !lasts {
 		return nil, nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"slipway/pkg/journal"
+	"slipway/pkg/container/mount"
 )
 
 func TestBoots(t *testing.T) {
@@ -75,7 +75,7 @@ func TestBoots(t *testing.T) {
 }
 
 func TestNothingIsNotedOnTmpfs(t *testing.T) {
-	if lasts, err := journal.Lasts("/dev/shm"); err != nil || lasts {
+	if lasts, err := mount.Lasts("/dev/shm"); err != nil || lasts {
 		t.Skipf("/dev/shm is no tmpfs here: %v %v", lasts, err)
 	}
 	b, last, err := Open("/dev/shm")

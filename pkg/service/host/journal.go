@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 
+	"slipway/pkg/container/mount"
 	"slipway/pkg/journal"
 )
 
@@ -19,7 +20,7 @@ func (p Paths) Carrier() (journal.Carrier, error) {
 // LogsLast tells whether what is in the folder of the logs is still there after
 // the next boot. If so, the folder is made.
 func (p Paths) LogsLast() (bool, error) {
-	lasts, err := journal.Lasts(p.Log)
+	lasts, err := mount.Lasts(p.Log)
 	if err != nil || !lasts {
 		return false, err
 	}

@@ -51,7 +51,7 @@ func (q *Sequence) dumpStream(b *bundle.Bundle, s logs.Stream) {
 		if line.Stream != s {
 			continue
 		}
-		text := string(logs.Escape(nil, line.Text))
+		text := line.Show()
 		if !line.Part {
 			text += "\n"
 		}

@@ -27,8 +27,13 @@ type Sequence struct {
 	// End carries out what a failure means for the machine, for this cause; it
 	// does not return before the machine goes down, except in tests.
 	End func(policy bundle.OnFailure, cause string)
+	// Carry brings logs and journal to a disk; nil is Carry of this package. It
+	// may wait for the disk for ever.
+	Carry func(last bool) error
 
 	steps []Step
+	disk  host.Aside
+	hung  bool // the disk did not answer
 }
 
 // Run runs all and tells whether all went well.
@@ -50,34 +55,19 @@ func (q *Sequence) Run(ctx context.Context) (ok bool, err error) {
 			return false, err
 		}
 		policy := q.one(ctx, &q.steps[i], filepath.Join(dir, name))
-		q.carry()
+		q.carry(i == len(names)-1)
 		if q.steps[i].State != Failed {
 			continue
 		}
 		ok = false
 		if policy != bundle.Continue {
 			q.Host.Say("%s %s: failed, and its policy is to %s", q.Section, name, policy)
+			q.awaitDisk()
 			q.End(policy, fmt.Sprintf("%s %s: %s", q.Section, name, q.steps[i].Cause))
 		}
 	}
-	if len(names) > 0 && !q.carry() {
-		// It comes late because an onboot container may mount over /var.
-		err = logs.Link(q.Section, q.Host.Paths.Logs())
-	}
-	return ok, err
-}
-
-// carry brings logs and journal to /var/log once that is one that stays, and
-// says whether it is. A step may have mounted it, and the next may end the boot.
-func (q *Sequence) carry() bool {
-	lasts, err := q.Host.Paths.LogsLast()
-	if err == nil && lasts {
-		err = errors.Join(logs.Carry(q.Section, q.Host.Paths.Logs()), q.Host.CarryJournal())
-	}
-	if err != nil {
-		q.Host.Say("%s: %s", q.Section, err)
-	}
-	return lasts
+	q.awaitDisk()
+	return ok, nil
 }
 
 // tellLimit tells PID 1 how long all steps may take. One that cannot be read

@@ -13,7 +13,7 @@ import (
 // book is the note of how this boot ends. It lies on a disk, so all that is
 // written there is written aside, and nobody waits for it.
 type book struct {
-	aside  aside
+	aside  host.Aside
 	opened bool
 	note   *endings.Book // what is done aside has it
 }
@@ -25,7 +25,7 @@ func (s *Supervisor) openBook() {
 		return
 	}
 	s.book.opened = true
-	s.book.aside.do(func() {
+	s.book.aside.Do(func() {
 		note, last, err := endings.Open(s.Host.Paths.Var)
 		s.report(err)
 		s.book.note = note
@@ -38,12 +38,12 @@ func (s *Supervisor) openBook() {
 
 // noteEnd notes why the boot ends.
 func (s *Supervisor) noteEnd(reason string) {
-	s.book.aside.do(func() { s.report(s.book.note.End(reason)) })
+	s.book.aside.Do(func() { s.report(s.book.note.End(reason)) })
 }
 
 // noteFear notes what may end the boot with no chance to say so.
 func (s *Supervisor) noteFear(cause string) {
-	s.book.aside.do(func() { s.report(s.book.note.Fear(cause)) })
+	s.book.aside.Do(func() { s.report(s.book.note.Fear(cause)) })
 }
 
 // bookTime is how long a disk is given, at the end, to take what is noted.
@@ -51,7 +51,7 @@ const bookTime = 2 * time.Second
 
 // closeBook waits for it.
 func (s *Supervisor) closeBook() {
-	if !s.book.aside.wait(bookTime) {
+	if !s.book.aside.Wait(bookTime) {
 		s.Host.Say("services: the disk of %s takes no note of how this boot ends", s.Host.Paths.Var)
 	}
 }

@@ -256,11 +256,7 @@ func (s *Supervisor) tailOf(name string) []string {
 	}
 	var tail []string
 	for _, line := range lines {
-		text := string(logs.Escape(nil, line.Text))
-		if line.Lost > 0 {
-			text = fmt.Sprintf("-- %d bytes lost --", line.Lost)
-		}
-		tail = append(tail, text)
+		tail = append(tail, line.Show())
 	}
 	return tail
 }

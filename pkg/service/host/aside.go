@@ -1,20 +1,20 @@
-package supervisor
+package host
 
 import (
 	"sync"
 	"time"
 )
 
-// aside does what may wait for a disk, one thing after the other, beside the
-// loop. Its goroutine exists only while there is something to do.
-type aside struct {
+// Aside does what may wait for a disk, one thing after the other, beside whoever
+// asks. Its goroutine exists only while there is something to do.
+type Aside struct {
 	mu    sync.Mutex
 	queue []func()
 	idle  chan struct{} // closed when all is done; nil: nothing is to do
 }
 
-// do has f done after all that was asked for before.
-func (a *aside) do(f func()) {
+// Do has f done after all that was asked for before.
+func (a *Aside) Do(f func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.queue = append(a.queue, f)
@@ -24,7 +24,7 @@ func (a *aside) do(f func()) {
 	}
 }
 
-func (a *aside) work() {
+func (a *Aside) work() {
 	for {
 		a.mu.Lock()
 		if len(a.queue) == 0 {
@@ -40,8 +40,8 @@ func (a *aside) work() {
 	}
 }
 
-// wait gives what is still to do a time, and says whether it was enough.
-func (a *aside) wait(limit time.Duration) bool {
+// Wait gives what is still to do a time, and says whether it was enough.
+func (a *Aside) Wait(limit time.Duration) bool {
 	a.mu.Lock()
 	idle := a.idle
 	a.mu.Unlock()

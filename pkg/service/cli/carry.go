@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/reap"
+	"slipway/pkg/service/onboot"
+)
+
+// lastWord is the argument of `service carry` for the last time.
+const lastWord = "last"
+
+// carry has a process of its own bring the logs of a section to a disk. If the
+// disk hangs, that process cannot even be killed; this one is to end all the same.
+func (c *call) carry(reaper *reap.Reaper, s bundle.Section, last bool) error {
+	cmd := selfCommand("carry", c.pathFlags())
+	cmd.Args = append(cmd.Args, string(s))
+	if last {
+		cmd.Args = append(cmd.Args, lastWord)
+	}
+	p, err := reaper.Start(cmd)
+	if err != nil {
+		return fmt.Errorf("carry logs: %w", err)
+	}
+	status, err := p.Wait(context.Background())
+	if err == nil && !status.Success() {
+		err = errSilent // it has said why
+	}
+	return err
+}
+
+// runCarry is that process.
+func runCarry(c *call) error {
+	if len(c.args) == 0 {
+		return usageError{"carry: which section?"}
+	}
+	h, err := openHost(c)
+	if err != nil {
+		return err
+	}
+	err = onboot.Carry(h, bundle.Section(c.args[0]), len(c.args) > 1 && c.args[1] == lastWord)
+	if err != nil {
+		h.Say("%s: %s", c.args[0], err)
+		err = errSilent
+	}
+	return errors.Join(err, h.Close())
+}

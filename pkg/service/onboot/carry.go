@@ -1,0 +1,57 @@
+package onboot
+
+import (
+	"errors"
+	"time"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/logs"
+	"slipway/pkg/container/mount"
+	"slipway/pkg/service/host"
+)
+
+// Carry brings the logs of a section and the journal to /var/log once that is one
+// that stays. If it is not, the last call links the logs there: it comes late
+// because an onboot container may mount over /var.
+func Carry(h *host.Host, s bundle.Section, last bool) error {
+	lasts, err := h.Paths.LogsLast()
+	switch {
+	case err != nil:
+		return err
+	case lasts:
+		return errors.Join(logs.Carry(s, h.Paths.Logs()), h.CarryJournal())
+	case last:
+		return logs.Link(s, h.Paths.Logs())
+	}
+	return nil
+}
+
+// carry does so beside the steps, which wait for no disk. A step may have mounted
+// it, and the next may end the boot.
+func (q *Sequence) carry(last bool) {
+	if q.hung {
+		return
+	}
+	carry := func(last bool) error { return Carry(q.Host, q.Section, last) }
+	if table, err := mount.Table(); q.Carry != nil && (err != nil || !mount.On(table, q.Host.Paths.Log).InMemory()) {
+		carry = q.Carry
+	} else if !last {
+		return // There is nothing to do before the last one.
+	}
+	q.disk.Do(func() {
+		if err := carry(last); err != nil {
+			q.Host.Say("%s: %s", q.Section, err)
+		}
+	})
+}
+
+// diskTime is how long the end of a section waits for the disk.
+const diskTime = 5 * time.Second
+
+// awaitDisk waits until all is there.
+func (q *Sequence) awaitDisk() {
+	if !q.hung && !q.disk.Wait(diskTime) {
+		q.hung = true
+		q.Host.Say("%s: the disk of %s takes no logs; they stay in memory", q.Section, q.Host.Paths.Log)
+	}
+}
