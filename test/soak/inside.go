@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -138,7 +137,7 @@ func tell(m message) {
 	if err == nil {
 		_, err = os.Stdout.Write(append(data, '\n'))
 	}
-	if err != nil && err != io.EOF {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -174,19 +175,24 @@ func (c *Config) place(at Place) {
 	for i := range c.Init {
 		c.InitAt = append(c.InitAt, at.Child("init").Item(i))
 	}
-	for i, v := range c.Volumes {
-		v.At = at.Child("volumes").Item(i)
-	}
-	for i, f := range c.Files {
-		f.At = at.Child("files").Item(i)
-	}
-	for section, list := range map[bundle.Section][]*Container{
-		bundle.Onboot: c.Onboot, bundle.Onshutdown: c.Onshutdown, bundle.Services: c.Services,
+	c.Volumes = placed(c.Volumes, func(v *Volume, i int) { v.At = at.Child("volumes").Item(i) })
+	c.Files = placed(c.Files, func(f *File, i int) { f.At = at.Child("files").Item(i) })
+	for section, list := range map[bundle.Section]*[]*Container{
+		bundle.Onboot: &c.Onboot, bundle.Onshutdown: &c.Onshutdown, bundle.Services: &c.Services,
 	} {
-		for i, x := range list {
-			x.Section, x.At = section, at.Child(string(section)).Item(i)
+		*list = placed(*list, func(x *Container, i int) { x.Section, x.At = section, at.Child(string(section)).Item(i) })
+	}
+}
+
+// placed gives the items of a list their places, and leaves out those that are
+// nothing, which the checker has named.
+func placed[T any](list []*T, place func(*T, int)) []*T {
+	for i, item := range list {
+		if item != nil {
+			place(item, i)
 		}
 	}
+	return slices.DeleteFunc(list, func(item *T) bool { return item == nil })
 }
 
 // merge appends a later configuration.

@@ -117,7 +117,6 @@ type Cut struct {
 	Flushed  int // of these, those before the last flush
 	Writes   int // blocks written after it
 	Lost     int // of these blocks, those that never reached the disk
-	Swapped  bool
 	Discards int // a discard may be done or not: here none is
 }
 
@@ -147,14 +146,10 @@ func (l *Log) Replay(disk io.WriterAt, n int, r *rand.Rand) (Cut, error) {
 		}
 	}
 	c.Writes = len(loose)
-	kept := loose
-	if r.IntN(2) == 0 { // in the order they were made, the last ones missing
-		kept = loose[:r.IntN(len(loose)+1)]
-	} else {
-		c.Swapped = true
+	if r.IntN(2) == 0 { // else in the order they were made, the last ones missing
 		r.Shuffle(len(loose), func(i, j int) { loose[i], loose[j] = loose[j], loose[i] })
-		kept = loose[:r.IntN(len(loose)+1)]
 	}
+	kept := loose[:r.IntN(len(loose)+1)]
 	c.Lost = len(loose) - len(kept)
 	for _, e := range kept {
 		if err := l.write(disk, e); err != nil {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kinds of records: lines at the end of a file, files, and a file that takes
+// Kinds of records: lines at the end of a file, files, and a file that takes
 // another one's name.
 var Kinds = []string{"line", "file", "name"}
 
