@@ -105,6 +105,33 @@ func TestEveryConsoleGetsEveryLine(t *testing.T) {
 	}
 }
 
+// A getty that ends hangs its terminal up: what is said after that comes all the
+// same.
+func TestHungUpConsole(t *testing.T) {
+	m, name := terminal(t)
+	c := attach(t, name)
+	say(t, c, "before\n")
+	got, buffer := "", make([]byte, 200)
+	// While nobody has the other end open, reading from this one is an error.
+	read := func() string {
+		if n, err := m.Read(buffer); err == nil {
+			got += string(buffer[:n])
+		}
+		return got
+	}
+	until(t, "a line before", func() bool { return strings.Contains(read(), "before") })
+	fd, err := unix.Open("/dev/pts/"+name, unix.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.IoctlSetInt(fd, unix.TIOCVHANGUP, 0); err != nil {
+		t.Skipf("no right to hang a terminal up: %v", err)
+	}
+	say(t, c, "after\n")
+	until(t, "a line after", func() bool { return strings.Contains(read(), "after") })
+}
+
 // A file knows no splice(2) if it is appended to.
 func TestFile(t *testing.T) {
 	f, err := os.Create(t.TempDir() + "/out")

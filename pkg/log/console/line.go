@@ -166,9 +166,14 @@ func (l *line) pushCopy() int {
 
 func (l *line) pushRest() int {
 	n, err := unix.Write(l.fd, l.rest)
+	// A terminal that was hung up knows no splice(2) any more, so it comes here.
+	if errors.Is(err, unix.EIO) && l.reopen() {
+		n, err = unix.Write(l.fd, l.rest)
+	}
 	if err != nil || n <= 0 {
 		return 0
 	}
+	l.reopened = false
 	if l.rest = l.rest[n:]; len(l.rest) == 0 {
 		l.rest = nil
 	}
