@@ -113,6 +113,11 @@ func (c Carrier) step(from *os.File) (more bool, err error) {
 func (c Carrier) open(from *os.File) (*os.File, int64, error) {
 	path := filepath.Join(c.To, Name)
 	h, size, err := readHead(path)
+	begun := h.boot != ""
+	if err == nil && !begun {
+		// A carrier may have been killed after it had renamed the one before.
+		h, size, err = readHead(rotate.Old(path, 0))
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -124,7 +129,8 @@ func (c Carrier) open(from *os.File) (*os.File, int64, error) {
 	if err != nil || next < 0 {
 		return nil, 0, err
 	}
-	if h.boot == c.Boot && next == at && size < fileMax {
+	// A carrier that was killed may have left a part of a line, which goes on there.
+	if begun && h.boot == c.Boot && next == at && (size < fileMax || !endsLine(path)) {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
 		return f, at, err
 	}
@@ -134,6 +140,21 @@ func (c Carrier) open(from *os.File) (*os.File, int64, error) {
 	}
 	f, err := begin(path, head{c.Boot, next})
 	return f, next, err
+}
+
+// endsLine tells whether a file ends with a whole line.
+func endsLine(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return true
+	}
+	defer f.Close() // only read from
+	var last [1]byte
+	end, err := f.Seek(-1, io.SeekEnd)
+	if err == nil {
+		_, err = f.ReadAt(last[:], end)
+	}
+	return err != nil || last[0] == '\n'
 }
 
 // dataFrom finds where a journal has something from at on; -1: nowhere. If what

@@ -6,8 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +28,25 @@ func TestMain(m *testing.M) {
 			}
 		}
 	}
+	if os.Getuid() == 0 && os.Getenv(ownMounts) == "" {
+		os.Exit(inOwnMounts())
+	}
 	os.Exit(m.Run())
+}
+
+const ownMounts = "SLIPWAY_TEST_OWN_MOUNTS"
+
+// inOwnMounts runs the tests in a mount namespace that is gone with them.
+func inOwnMounts() int {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), ownMounts+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // Names of boots, as the kernel gives them.
@@ -178,23 +196,11 @@ func TestKilledCarrier(t *testing.T) {
 	}
 }
 
-// inOwnMounts lets a test mount; its thread ends with it.
-func inOwnMounts(t *testing.T) {
+func mountTmpfs(t *testing.T, dir, size string) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("mounting a small tmpfs takes root")
 	}
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func mountTmpfs(t *testing.T, dir, size string) {
-	t.Helper()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +209,6 @@ func mountTmpfs(t *testing.T, dir, size string) {
 
 // TestMemoryIsBounded: without a disk the last lines are kept, and no more.
 func TestMemoryIsBounded(t *testing.T) {
-	inOwnMounts(t)
 	dir := newStage(t)
 	mountTmpfs(t, dir+"/run", "2m")
 	j := open(t, dir)
@@ -234,7 +239,6 @@ func TestMemoryIsBounded(t *testing.T) {
 // TestFullMemoryAndFullDisk: nobody waits; a loss is counted; a disk that was
 // full gets everything when it has room.
 func TestFullMemoryAndFullDisk(t *testing.T) {
-	inOwnMounts(t)
 	dir := newStage(t)
 	mountTmpfs(t, dir+"/run", "64k")
 	mountTmpfs(t, dir+"/log", "256k")

@@ -27,26 +27,25 @@ func (c Carrier) Read() iter.Seq2[Line, error] {
 }
 
 // readAll also says where in the journal more will come, and whether it is
-// wanted.
+// wanted. A disk that does not answer is an error, after which comes what memory
+// has.
 func (c Carrier) readAll(yield func(Line, error) bool) (at int64, more bool) {
-	parts, err := c.parts(c.Boot)
-	if err != nil {
-		yield(Line{}, err)
+	disk, err := c.fromDisk(func(boot string, _ []part) bool { return boot == c.Boot })
+	if err != nil && !yield(Line{}, err) {
 		return 0, false
 	}
-	for _, p := range parts {
-		at = p.base + p.size
-		if _, more := readLines(p.path, p.headSize(), yield); !more {
-			return at, false
+	for _, l := range disk.lines {
+		if !yield(l, nil) {
+			return disk.end, false
 		}
 	}
-	next, err := c.inMemory(at)
+	next, err := c.inMemory(disk.end)
 	if err != nil {
 		yield(Line{}, fmt.Errorf("read journal: %w", err))
-		return at, false
+		return disk.end, false
 	}
 	if next < 0 {
-		return at, true
+		return disk.end, true
 	}
 	return readLines(c.From, next, yield)
 }
@@ -54,26 +53,71 @@ func (c Carrier) readAll(yield func(Line, error) bool) (at int64, more bool) {
 // Previous gives the lines of the boot before, as far as they are on the disk.
 func (c Carrier) Previous() iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		boot := ""
-		parts, err := c.parts("")
-		for _, p := range parts {
-			if p.boot != c.Boot {
-				boot = p.boot // the youngest comes last
+		disk, err := c.fromDisk(func(boot string, all []part) bool {
+			last := ""
+			for _, p := range all {
+				if p.boot != c.Boot {
+					last = p.boot // the youngest comes last
+				}
 			}
-		}
+			return boot == last
+		})
 		if err != nil {
 			yield(Line{}, err)
 			return
 		}
-		for _, p := range parts {
-			if p.boot != boot {
-				continue
-			}
-			if _, more := readLines(p.path, p.headSize(), yield); !more {
+		for _, l := range disk.lines {
+			if !yield(l, nil) {
 				return
 			}
 		}
 	}
+}
+
+// carried is what a disk has of one boot.
+type carried struct {
+	lines []Line
+	end   int64 // where in the journal they end
+}
+
+// diskPatience is how long a disk may take to give them.
+const diskPatience = 3 * time.Second
+
+// fromDisk reads the parts that want picks, by their boot and all that there are.
+func (c Carrier) fromDisk(want func(boot string, all []part) bool) (carried, error) {
+	type result struct {
+		carried
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		r.carried, r.err = c.readParts(want)
+		done <- r
+	}()
+	timeout := time.NewTimer(diskPatience)
+	defer timeout.Stop()
+	select {
+	case r := <-done:
+		return r.carried, r.err
+	case <-timeout.C:
+		return carried{}, fmt.Errorf("read journal: the disk of %s does not answer", c.To)
+	}
+}
+
+func (c Carrier) readParts(want func(boot string, all []part) bool) (r carried, err error) {
+	parts, err := c.parts()
+	for _, p := range parts {
+		if err != nil || !want(p.boot, parts) {
+			continue
+		}
+		r.end = p.base + p.size
+		readLines(p.path, p.headSize(), func(l Line, fault error) bool {
+			r.lines, err = append(r.lines, l), fault
+			return fault == nil
+		})
+	}
+	return r, err
 }
 
 // part is one file on the disk.
@@ -85,8 +129,8 @@ type part struct {
 
 func (p part) headSize() int64 { return int64(len(p.String())) }
 
-// parts lists the files of a boot, or of all, the oldest first.
-func (c Carrier) parts(boot string) ([]part, error) {
+// parts lists the files on the disk, the oldest first.
+func (c Carrier) parts() ([]part, error) {
 	var parts []part
 	path := filepath.Join(c.To, Name)
 	for n := filesMax - 1; n >= -1; n-- {
@@ -98,7 +142,7 @@ func (c Carrier) parts(boot string) ([]part, error) {
 		if p.head, p.size, err = readHead(p.path); err != nil {
 			return nil, fmt.Errorf("read journal: %w", err)
 		}
-		if p.boot != "" && (boot == "" || p.boot == boot) {
+		if p.boot != "" {
 			parts = append(parts, p)
 		}
 	}

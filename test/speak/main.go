@@ -9,6 +9,7 @@
 //	print=TEXT write a line
 //	call=NAME  make a system call that confinement is about, and print how it ends
 //	count=N,D  write the lines 1 to N, D apart
+//	count=N,D  write the lines 1 to N, D apart, unless a signal comes
 //	end        end with status 0
 package main
 
@@ -25,8 +26,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+var stop = make(chan os.Signal, 1)
+
 func main() {
-	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
 	for _, arg := range os.Args[1:] {
 		verb, value, _ := strings.Cut(arg, "=")
@@ -77,7 +79,11 @@ func count(value string) error {
 	d, err := time.ParseDuration(pause)
 	for i := 1; i <= n && err == nil; i++ {
 		_, err = fmt.Println(i)
-		time.Sleep(d)
+		select {
+		case <-stop:
+			os.Exit(0)
+		case <-time.After(d):
+		}
 	}
 	return err
 }

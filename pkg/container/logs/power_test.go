@@ -128,8 +128,16 @@ func TestSomethingElseInPlaceOfAFile(t *testing.T) {
 				if after, err := os.Lstat(p.Log + file); err != nil || !os.SameFile(before, after) {
 					t.Errorf("it was replaced: %v", err)
 				}
-				if file == "/foo.out.log" {
-					equal(t, "lines", texts(t, p, b, Query{}), []string{"stdout a line"})
+				var got []string
+				var fault error
+				for l, err := range Read(t.Context(), p, b.Section, b.Name, Query{}) {
+					if fault = errors.Join(fault, err); err == nil {
+						got = append(got, show(l))
+					}
+				}
+				equal(t, "lines", got, []string{"stdout a line"})
+				if (fault != nil) != (file == "/slipway/foo.idx") {
+					t.Errorf("the reader says %v", fault)
 				}
 			})
 		}

@@ -60,16 +60,19 @@ func (r *reader) walk() error {
 	}
 	r.hold = r.q.Tail > 0
 	var ix *indexReader
-	var err error
+	var fault error // of the disk; what memory has comes all the same
 	if r.noDisk {
 		r.choose(0)
-	} else if ix, err = r.openIndex(); err != nil {
-		return err
-	} else {
+	} else if ix, fault = r.openIndex(); fault == nil {
 		defer ix.close()
-		if err := r.disk(ix); err != nil {
-			return err
-		}
+		fault = r.disk(ix)
+	}
+	if errors.Is(fault, errDone) || fault != nil && r.src.snap == nil {
+		return fault
+	}
+	if fault != nil {
+		ix = nil
+		r.choose(r.src.run)
 	}
 	if err := r.memory(); err != nil {
 		return err
@@ -83,7 +86,7 @@ func (r *reader) walk() error {
 	if err := r.endLines(); err != nil {
 		return err
 	}
-	return r.release()
+	return errors.Join(r.release(), fault)
 }
 
 // look takes the snapshot.

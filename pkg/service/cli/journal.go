@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -36,9 +37,11 @@ func (c *call) showJournal(ctx context.Context, since time.Time) error {
 			return err
 		}
 	}
+	var fault error
 	for l, err := range lines {
 		if err != nil {
-			return err
+			fault = errors.Join(fault, err) // what memory has comes all the same
+			continue
 		}
 		if l.Time.Before(since) {
 			continue
@@ -47,7 +50,7 @@ func (c *call) showJournal(ctx context.Context, since time.Time) error {
 			return err
 		}
 	}
-	return nil
+	return fault
 }
 
 func (c *call) showJournalLine(l journal.Line) error {
