@@ -8,7 +8,6 @@
 //	listen=F   take connections on the socket F
 //	print=TEXT write a line
 //	call=NAME  make a system call that confinement is about, and print how it ends
-//	count=N,D  write the lines 1 to N, D apart
 //	count=N,D  write the lines 1 to N, D apart, unless a signal comes
 //	end        end with status 0
 package main
