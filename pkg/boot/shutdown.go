@@ -11,7 +11,7 @@ import (
 
 	"slipway/pkg/boot/power"
 	"slipway/pkg/container/mount"
-	"slipway/pkg/journal"
+	"slipway/pkg/log/journal"
 )
 
 // Time limits on the way down. Containers have limits of their own (by policy):

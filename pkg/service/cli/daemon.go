@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
+	"slipway/pkg/log/hold"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
 )

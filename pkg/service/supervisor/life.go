@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
+	"slipway/pkg/log/store"
 	"slipway/pkg/service/probe"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -20,7 +20,7 @@ type life struct {
 	name      string
 	run       int
 	container run.Container // nil until it has started
-	writer    *logs.Writer
+	writer    *store.Writer
 	notify    *probe.Notify
 	cancel    context.CancelFunc // of the start, then of the waiting for its end
 	stopProbe context.CancelFunc
@@ -51,8 +51,8 @@ func (l *life) endProbes() {
 	}
 }
 
-func (s *Supervisor) logOptions() logs.Options {
-	return logs.Options{
+func (s *Supervisor) logOptions() store.Options {
+	return store.Options{
 		Paths: s.Host.Paths.Logs(), Pump: s.pump, Console: s.Host.Terminal,
 		Holder: s.Holder, Log: s.log,
 	}
@@ -77,11 +77,11 @@ func (s *Supervisor) start(ctx context.Context, l *life) {
 	})
 }
 
-func (s *Supervisor) launch(ctx context.Context, b *bundle.Bundle) (w *logs.Writer, n *probe.Notify, c run.Container, err error) {
+func (s *Supervisor) launch(ctx context.Context, b *bundle.Bundle) (w *store.Writer, n *probe.Notify, c run.Container, err error) {
 	if n, err = s.listen(b); err != nil {
 		return nil, nil, nil, err
 	}
-	if w, err = logs.Open(b, s.logOptions()); err != nil {
+	if w, err = store.Open(b, s.logOptions()); err != nil {
 		return nil, n, nil, err
 	}
 	c, err = s.Engine.Start(ctx, b, run.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
@@ -171,7 +171,7 @@ func (s *Supervisor) clean(l *life) {
 const tailLines = 10
 
 func (s *Supervisor) tailOf(name string) []string {
-	lines, err := logs.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
+	lines, err := store.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
 	if err != nil {
 		s.log.Warn("last lines", "service", name, "err", err)
 	}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
+	"slipway/pkg/log/store"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -30,7 +30,7 @@ type Config struct {
 	// KeeperDir is where the ledger of exits is.
 	KeeperDir string
 	// Holder keeps the pipes of containers alive; nil: nobody does.
-	Holder logs.Holder
+	Holder store.Holder
 	// Up is called once, when all that runs is taken over; nil: nobody asks.
 	Up func()
 	// Ready is called once, when the first start of all services is over.
@@ -52,7 +52,7 @@ type Supervisor struct {
 	added   added
 	tallies map[string]*tally
 	store   *store
-	pump    *logs.Pump
+	pump    *store.Pump
 	log     *slog.Logger
 
 	inbox chan func()
@@ -94,7 +94,7 @@ func New(c Config) (*Supervisor, error) {
 		log:      slog.New(host.NewHandler(c.Host)),
 	}
 	var err error
-	if s.pump, err = logs.NewPump(s.log); err != nil {
+	if s.pump, err = store.NewPump(s.log); err != nil {
 		return nil, err
 	}
 	if s.store, err = openStore(c.Host.Paths); err != nil {
