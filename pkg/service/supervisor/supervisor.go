@@ -51,7 +51,7 @@ type Supervisor struct {
 	bundles map[string]*bundle.Bundle
 	added   added
 	tallies map[string]*tally
-	store   *store
+	store   *stateFiles
 	pump    *store.Pump
 	log     *slog.Logger
 
