@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"slipway/pkg/escape"
-	"slipway/pkg/journal"
 	"slipway/pkg/log/console"
+	"slipway/pkg/log/journal"
 )
 
 // Console is where PID 1 speaks: on every console, and in the journal.

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/container/mount"
-	"slipway/pkg/journal"
+	"slipway/pkg/log/journal"
 )
 
 // leaver leaves all filesystems, each beside the others: a disk that takes

@@ -11,8 +11,8 @@ import (
 
 	"slipway/pkg/boot/device"
 	"slipway/pkg/boot/power"
-	"slipway/pkg/journal"
 	"slipway/pkg/log/console"
+	"slipway/pkg/log/journal"
 	"slipway/pkg/port"
 	"slipway/pkg/reap"
 	"slipway/pkg/timeline"

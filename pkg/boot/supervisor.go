@@ -7,8 +7,8 @@ import (
 	"path"
 	"sync"
 
-	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
+	"slipway/pkg/log/hold"
 )
 
 // supervisor is the child that runs the services. It is started once, and again

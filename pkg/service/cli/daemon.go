@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
+	"slipway/pkg/log/hold"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
 )

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
+	"slipway/pkg/log/store"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/state"
 )
@@ -89,7 +89,7 @@ func checkSteady(t *testing.T, dir, name string) {
 
 func logOf(t *testing.T, dir, name string) (lines []string) {
 	t.Helper()
-	for line, err := range logs.Read(t.Context(), logs.Paths{Run: dir + "/run", Log: dir + "/log"}, bundle.Services, name, logs.Query{}) {
+	for line, err := range store.Read(t.Context(), store.Paths{Run: dir + "/run", Log: dir + "/log"}, bundle.Services, name, store.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
-	"slipway/pkg/journal"
+	"slipway/pkg/log/journal"
+	"slipway/pkg/log/store"
 	"slipway/pkg/service/host"
 )
 
@@ -37,7 +37,7 @@ func newLogs(t *testing.T) host.Paths {
 		{bundle.Services, "web", "new 1\n", "new\x1bfault\n", time.Now()},
 	} {
 		b := &bundle.Bundle{Name: r.name, Section: r.section, Policy: bundle.DefaultPolicy(r.section)}
-		w, err := logs.Open(b, logs.Options{Paths: p.Logs(), Now: func() time.Time { return r.at }})
+		w, err := store.Open(b, store.Options{Paths: p.Logs(), Now: func() time.Time { return r.at }})
 		if err != nil {
 			t.Fatal(err)
 		}

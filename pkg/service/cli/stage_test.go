@@ -19,8 +19,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
+	"slipway/pkg/log/hold"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"

@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/container/logs"
-	"slipway/pkg/container/logs/hold"
 	"slipway/pkg/keeper"
+	"slipway/pkg/log/hold"
+	"slipway/pkg/log/store"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/emergency"
 	"slipway/pkg/service/host"
@@ -100,7 +100,7 @@ func keepSelf(p host.Paths, reaper *reap.Reaper, h *host.Host) error {
 const holdFD = 4
 
 // holder speaks with the keeper, if that holds pipes for us.
-func holder() logs.Holder {
+func holder() store.Holder {
 	kind, err := unix.GetsockoptInt(holdFD, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || kind != unix.SOCK_SEQPACKET {
 		return nil

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
 	"slipway/pkg/escape"
-	"slipway/pkg/journal"
 	"slipway/pkg/log/console"
+	"slipway/pkg/log/journal"
+	"slipway/pkg/log/store"
 	"slipway/pkg/port"
 	"slipway/pkg/timeline"
 )
@@ -78,7 +78,7 @@ func (p Paths) Find(name string) (section bundle.Section, folder string, names [
 }
 
 // Logs are the paths that package logs needs.
-func (p Paths) Logs() logs.Paths { return logs.Paths{Run: p.Run, Log: p.Log} }
+func (p Paths) Logs() store.Paths { return store.Paths{Run: p.Run, Log: p.Log} }
 
 // Host is the machine.
 type Host struct {

@@ -5,7 +5,7 @@ import (
 	"os"
 
 	"slipway/pkg/container/mount"
-	"slipway/pkg/journal"
+	"slipway/pkg/log/journal"
 )
 
 // Journal is where all parts of the system write down what they say.

@@ -5,8 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"slipway/pkg/journal"
 	"slipway/pkg/log/console"
+	"slipway/pkg/log/journal"
 )
 
 // What containers have a say in makes no line of its own.

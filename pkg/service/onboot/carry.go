@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
 	"slipway/pkg/container/mount"
+	"slipway/pkg/log/store"
 	"slipway/pkg/service/host"
 )
 
@@ -19,9 +19,9 @@ func Carry(h *host.Host, s bundle.Section, last bool) error {
 	case err != nil:
 		return err
 	case lasts:
-		return errors.Join(logs.Carry(s, h.Paths.Logs()), h.CarryJournal())
+		return errors.Join(store.Carry(s, h.Paths.Logs()), h.CarryJournal())
 	case last:
-		return logs.Link(s, h.Paths.Logs())
+		return store.Link(s, h.Paths.Logs())
 	}
 	return nil
 }

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
+	"slipway/pkg/log/store"
 )
 
-func (q *Sequence) logOptions() logs.Options {
-	o := logs.Options{
+func (q *Sequence) logOptions() store.Options {
+	o := store.Options{
 		Paths: q.Host.Paths.Logs(), Console: q.Host.Terminal,
 		Log: slog.New(slog.DiscardHandler),
 	}
@@ -34,15 +34,15 @@ func (q *Sequence) dump(b *bundle.Bundle) {
 	if b.Policy.Log != bundle.LogFile || q.Host.Options.RuncConsole {
 		return
 	}
-	for _, s := range []logs.Stream{logs.Stdout, logs.Stderr} {
+	for _, s := range []store.Stream{store.Stdout, store.Stderr} {
 		q.dumpStream(b, s)
 	}
 	q.Host.Terminal.Flush(dumpStall)
 }
 
-func (q *Sequence) dumpStream(b *bundle.Bundle, s logs.Stream) {
+func (q *Sequence) dumpStream(b *bundle.Bundle, s store.Stream) {
 	written := 0
-	lines := logs.Read(context.Background(), q.Host.Paths.Logs(), q.Section, b.Name, logs.Query{Runs: logs.CurrentRun})
+	lines := store.Read(context.Background(), q.Host.Paths.Logs(), q.Section, b.Name, store.Query{Runs: store.CurrentRun})
 	for line, err := range lines {
 		if err != nil {
 			q.Host.Say("%s %s: %s", q.Section, b.Name, err)

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
+	"slipway/pkg/log/store"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
 	"slipway/pkg/timeline"
@@ -118,7 +118,7 @@ func (q *Sequence) run(ctx context.Context, step *Step, b *bundle.Bundle) error 
 	if err != nil {
 		return err
 	}
-	w, err := logs.Open(b, q.logOptions())
+	w, err := store.Open(b, q.logOptions())
 	if err != nil {
 		return errors.Join(err, notify.Close())
 	}

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
+	"slipway/pkg/log/store"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
@@ -159,7 +159,7 @@ type machine struct {
 	host   *host.Host
 	ready  chan struct{}
 	ends   chan bundle.OnFailure
-	holder logs.Holder
+	holder store.Holder
 	// emergency gets a word when people are given a shell.
 	emergency chan bool
 	stop      func()

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
+	"slipway/pkg/log/store"
 	"slipway/pkg/service/probe"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -22,7 +22,7 @@ type life struct {
 	name      string
 	run       int
 	container run.Container // nil until it has started
-	writer    *logs.Writer
+	writer    *store.Writer
 	notify    *probe.Notify
 	cancel    context.CancelFunc // of the start, then of the waiting for its end
 	stopProbe context.CancelFunc
@@ -59,8 +59,8 @@ func (l *life) endProbes() {
 	}
 }
 
-func (s *Supervisor) logOptions() logs.Options {
-	return logs.Options{
+func (s *Supervisor) logOptions() store.Options {
+	return store.Options{
 		Paths: s.Host.Paths.Logs(), Pump: s.pump, Console: s.Host.Terminal,
 		Holder: s.Holder, Log: s.log,
 	}
@@ -68,7 +68,7 @@ func (s *Supervisor) logOptions() logs.Options {
 
 // launched is what came of a start.
 type launched struct {
-	writer    *logs.Writer
+	writer    *store.Writer
 	notify    *probe.Notify
 	container run.Container
 	err       error
@@ -134,7 +134,7 @@ func (s *Supervisor) launch(ctx context.Context, b *bundle.Bundle) (r launched) 
 	if r.notify, r.err = s.listen(b); r.err != nil {
 		return r
 	}
-	if r.writer, r.err = logs.Open(b, s.logOptions()); r.err != nil {
+	if r.writer, r.err = store.Open(b, s.logOptions()); r.err != nil {
 		return r
 	}
 	c, err := s.Engine.Start(ctx, b, run.IO{Stdout: r.writer.Stdout(), Stderr: r.writer.Stderr()})
@@ -250,7 +250,7 @@ func (s *Supervisor) leaveBehind(l *life) {
 const tailLines = 10
 
 func (s *Supervisor) tailOf(name string) []string {
-	lines, err := logs.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
+	lines, err := store.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
 	if err != nil {
 		s.log.Warn("last lines", "service", name, "err", err)
 	}

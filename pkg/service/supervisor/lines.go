@@ -5,8 +5,8 @@ import (
 	"context"
 	"os"
 
-	"slipway/pkg/container/logs"
-	"slipway/pkg/journal"
+	"slipway/pkg/log/journal"
+	"slipway/pkg/log/store"
 	"slipway/pkg/port"
 )
 
@@ -54,7 +54,7 @@ func (s *Supervisor) followOne(name string) error {
 	if err != nil {
 		return err
 	}
-	for line, err := range logs.Read(ctx, s.Host.Paths.Logs(), section, folder, logs.Query{Follow: true}) {
+	for line, err := range store.Read(ctx, s.Host.Paths.Logs(), section, folder, store.Query{Follow: true}) {
 		if err != nil {
 			return err
 		}

@@ -14,8 +14,8 @@ import (
 	"slipway/pkg/service/state"
 )
 
-// store keeps what is known of the services, a file for each, and the events.
-type store struct {
+// stateFiles keep what is known of the services, a file for each, and the events.
+type stateFiles struct {
 	dir    string
 	events string
 	file   *os.File
@@ -28,15 +28,15 @@ const eventsMax = 512 << 10
 // EventsPath is the file of events: a line of JSON for each transition.
 func EventsPath(p host.Paths) string { return p.Own("events.jsonl") }
 
-func openStore(p host.Paths) (*store, error) {
-	s := &store{dir: p.Own("services"), events: EventsPath(p)}
+func openStore(p host.Paths) (*stateFiles, error) {
+	s := &stateFiles{dir: p.Own("services"), events: EventsPath(p)}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
 	return s, s.openEvents()
 }
 
-func (s *store) openEvents() error {
+func (s *stateFiles) openEvents() error {
 	f, err := os.OpenFile(s.events, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open events: %w", err)
@@ -49,13 +49,13 @@ func (s *store) openEvents() error {
 	return nil
 }
 
-func (s *store) path(name string) string { return filepath.Join(s.dir, name+".json") }
+func (s *stateFiles) path(name string) string { return filepath.Join(s.dir, name+".json") }
 
-func (s *store) save(r state.Record) error { return host.WriteJSON(s.path(r.Name), r) }
+func (s *stateFiles) save(r state.Record) error { return host.WriteJSON(s.path(r.Name), r) }
 
 // load reads all records. One that cannot be read is left out: its service is
 // then found, by its runtime's state, when it is started.
-func (s *store) load() (map[string]state.Record, error) {
+func (s *stateFiles) load() (map[string]state.Record, error) {
 	names, err := filepath.Glob(filepath.Join(s.dir, "*.json"))
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (s *store) load() (map[string]state.Record, error) {
 
 // catchUp notes the transitions that an earlier supervisor kept with its
 // records, and was killed before it could note them as events.
-func (s *store) catchUp(records map[string]state.Record) error {
+func (s *stateFiles) catchUp(records map[string]state.Record) error {
 	noted := map[string]int{}
 	for _, file := range []string{s.events + ".0", s.events} {
 		if err := lastNoted(file, noted); err != nil {
@@ -118,7 +118,7 @@ func lastNoted(file string, noted map[string]int) error {
 
 // note appends a transition to the events. It is best effort: on a full /run
 // the services matter more than their history.
-func (s *store) note(t state.Transition) {
+func (s *stateFiles) note(t state.Transition) {
 	data, err := json.Marshal(t)
 	if err != nil {
 		return
@@ -134,7 +134,7 @@ func (s *store) note(t state.Transition) {
 	}
 }
 
-func (s *store) rotate() error {
+func (s *stateFiles) rotate() error {
 	if err := os.Rename(s.events, s.events+".0"); err != nil {
 		return err
 	}

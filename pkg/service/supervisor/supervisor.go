@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
+	"slipway/pkg/log/store"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -30,7 +30,7 @@ type Config struct {
 	// KeeperDir is where the ledger of exits is.
 	KeeperDir string
 	// Holder keeps the pipes of containers alive; nil: nobody does.
-	Holder logs.Holder
+	Holder store.Holder
 	// Up is called once, when all that runs is taken over; nil: nobody asks.
 	Up func()
 	// Ready is called once, when the first start of all services is over.
@@ -54,8 +54,8 @@ type Supervisor struct {
 	bundles map[string]*bundle.Bundle
 	added   added
 	tallies map[string]*tally
-	store   *store
-	pump    *logs.Pump
+	store   *stateFiles
+	pump    *store.Pump
 	log     *slog.Logger
 
 	inbox chan func()
@@ -102,7 +102,7 @@ func New(c Config) (*Supervisor, error) {
 		log:      slog.New(host.NewHandler(c.Host)),
 	}
 	var err error
-	if s.pump, err = logs.NewPump(s.log); err != nil {
+	if s.pump, err = store.NewPump(s.log); err != nil {
 		return nil, err
 	}
 	if s.store, err = openStore(c.Host.Paths); err != nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/logs"
 	"slipway/pkg/keeper"
+	"slipway/pkg/log/store"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/probe"
 	"slipway/pkg/service/run"
@@ -52,7 +52,7 @@ func (s *Supervisor) find(b *bundle.Bundle, rec state.Record) (state.Found, *lif
 	}
 	l := &life{name: b.Name, run: rec.Run, cancel: func() {}}
 	// A log that cannot be taken over must not cost the service its supervisor.
-	w, err := logs.Attach(b, s.logOptions())
+	w, err := store.Attach(b, s.logOptions())
 	if err != nil {
 		s.log.Warn("take over log", "service", b.Name, "err", err)
 	} else {

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/container/logs/hold"
+	"slipway/pkg/log/hold"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"

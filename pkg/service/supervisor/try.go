@@ -21,6 +21,6 @@ func Try(p host.Paths) (services int, err error) {
 		}
 		services++
 	}
-	_, err = (&store{dir: p.Own("services")}).load()
+	_, err = (&stateFiles{dir: p.Own("services")}).load()
 	return services, err
 }

@@ -1,0 +1,57 @@
+package store
+
+import (
+	"bytes"
+	"testing"
+	"time"
+)
+
+func FuzzRecord(f *testing.F) {
+	f.Add(record{Kind: kindData, Stream: Stdout, Length: 5, Offset: 7, Time: time.Unix(1, 2)}.append(nil))
+	f.Add(make([]byte, recordSize))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, ok := parseRecord(data)
+		if ok && !bytes.Equal(r.append(nil), data[:recordSize]) {
+			t.Errorf("%x is read as %+v", data, r)
+		}
+	})
+}
+
+func FuzzSplitter(f *testing.F) {
+	f.Add([]byte("a\n\nlonger than it may be\nb"), uint8(4), uint8(3))
+	f.Fuzz(func(t *testing.T, data []byte, limit, cut uint8) {
+		p := splitter{max: int(limit)%16 + 1}
+		var got []byte
+		line := func(text []byte, part bool) {
+			if len(text) > p.max {
+				t.Fatalf("%d bytes", len(text))
+			}
+			got = append(got, text...)
+			if !part {
+				got = append(got, '\n')
+			}
+		}
+		at := min(int(cut), len(data))
+		p.write(data[:at], line)
+		p.write(data[at:], line)
+		p.finish(line)
+		want := data
+		if len(want) > 0 && want[len(want)-1] != '\n' {
+			want = append(bytes.Clone(want), '\n')
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}
+
+func FuzzEscape(f *testing.F) {
+	f.Add([]byte("a\x00\x1b[2J\xff\u202e\r\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, c := range Escape(nil, data) {
+			if c < ' ' && c != '\t' || c == 0x7f {
+				t.Errorf("%q shows %q", data, c)
+			}
+		}
+	})
+}

@@ -1,0 +1,271 @@
+package store
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/log/hold"
+	"slipway/pkg/log/rotate"
+)
+
+// asSupervisor makes the test binary, run again, a supervisor that takes over
+// the log of a container and is there to be killed.
+const asSupervisor = "SLIPWAY_TEST_LOG_SUPERVISOR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(asSupervisor); dir != "" {
+		supervise(dir)
+	}
+	if os.Getuid() == 0 && os.Getenv(ownMounts) == "" {
+		os.Exit(inOwnMounts())
+	}
+	os.Exit(m.Run())
+}
+
+const ownMounts = "SLIPWAY_TEST_OWN_MOUNTS"
+
+// inOwnMounts runs the tests in a mount namespace that is gone with them.
+func inOwnMounts() int {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), ownMounts+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func killBundle() *bundle.Bundle {
+	b := testBundle(bundle.Services, "victim")
+	b.Policy.LogMaxSize, b.Policy.LogMaxFiles = 32<<10, 10000
+	return b
+}
+
+func supervise(dir string) {
+	p := Paths{Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log")}
+	if _, err := Attach(killBundle(), Options{Paths: p}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	select {}
+}
+
+// startSupervisor returns a function that kills it and sees it gone.
+func startSupervisor(t *testing.T, dir string) func() {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), asSupervisor+"="+dir)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Errorf("the supervisor ended by itself: %v", err)
+		}
+		if state, err := cmd.Process.Wait(); err != nil || state.Exited() {
+			t.Errorf("the supervisor ended by itself: %v %v", state, err)
+		}
+	}
+}
+
+// TestKilledSupervisor kills the process that takes the output, at random
+// moments, while the container writes: each line is there exactly once, in
+// order, with files being rotated all the while.
+func TestKilledSupervisor(t *testing.T) {
+	kills := 100
+	if n, err := strconv.Atoi(os.Getenv("SLIPWAY_TEST_KILLS")); err == nil {
+		kills = n
+	}
+	p := testPaths(t)
+	o := testOptions(t, p)
+	o.Holder = testHolder(t)
+	w, err := Open(killBundle(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan struct{}), make(chan int)
+	out := w.Stdout()
+	w.ends[Stdout] = nil // The container's, not to be closed here.
+	go writeNumbers(out, stop, done)
+	abandonWith(t, w, func() {})
+	for range kills {
+		kill := startSupervisor(t, filepath.Dir(p.Run))
+		time.Sleep(time.Duration(rand.IntN(12_000)) * time.Microsecond)
+		kill()
+	}
+	kill := startSupervisor(t, filepath.Dir(p.Run))
+	close(stop)
+	lines := <-done
+	kill()
+	w, err = Attach(killBundle(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, w)
+	t.Logf("%d kills, %d lines, %d files", kills, lines, len(segmentFiles(p.Log+"/victim.out.log")))
+	checkNumbers(t, segmentFiles(p.Log+"/victim.out.log"), lines)
+	n := 0
+	for _, line := range texts(t, p, killBundle(), Query{}) {
+		if line != fmt.Sprintf("stdout line %d", n) {
+			t.Fatalf("line %d is read as %q", n, line)
+		}
+		n++
+	}
+	if n != lines {
+		t.Errorf("%d lines read of %d", n, lines)
+	}
+}
+
+// abandonWith closes what a process that is killed has open, and does something
+// before it gets to read.
+func abandonWith(t *testing.T, w *Writer, do func()) {
+	t.Helper()
+	w.log.spool.mu.Lock()
+	do()
+	errs := []error{w.Started()}
+	for _, s := range w.streams {
+		w.pump.remove(s)
+		errs = append(errs, unix.Close(s.fifo))
+		s.fifo = -1
+	}
+	w.closed = true
+	w.log.spool.mu.Unlock()
+	w.settle()
+	w.pump.leave(w.log, 1)
+	if err := errors.Join(append(errs, w.closePump())...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writeNumbers(to *os.File, stop chan struct{}, done chan int) {
+	n := 0
+	for ; ; n++ {
+		select {
+		case <-stop:
+			done <- n
+			to.Close()
+			return
+		default:
+		}
+		fmt.Fprintf(to, "line %d\n", n)
+		if n%50 == 0 {
+			time.Sleep(100 * time.Microsecond)
+		}
+	}
+}
+
+// segmentFiles lists a log's files, oldest first.
+func segmentFiles(path string) []string {
+	n := 0
+	for rotate.Exists(rotate.Old(path, n)) {
+		n++
+	}
+	var all []string
+	for n--; n >= 0; n-- {
+		all = append(all, rotate.Old(path, n))
+	}
+	return append(all, path)
+}
+
+func checkNumbers(t *testing.T, files []string, want int) {
+	t.Helper()
+	n := 0
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for lines := bufio.NewScanner(f); lines.Scan(); n++ {
+			if lines.Text() != fmt.Sprintf("line %d", n) {
+				t.Fatalf("%s: line %d is %q", name, n, lines.Text())
+			}
+		}
+		f.Close()
+	}
+	if n != want {
+		t.Errorf("%d lines of %d are in the files", n, want)
+	}
+}
+
+// TestDeadSupervisorAndDeadContainer: nobody of those who used the pipe lives.
+func TestDeadSupervisorAndDeadContainer(t *testing.T) {
+	p := testPaths(t)
+	o := testOptions(t, p)
+	o.Holder = testHolder(t)
+	b := killBundle()
+	w, err := Open(b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	abandonWith(t, w, func() { write(t, w.Stdout(), "last words\n") })
+	run(t, b, o, "next run\n", "")
+	got := texts(t, p, b, Query{Runs: PreviousRun})
+	if strings.Join(got, "|") != "stdout last words" {
+		t.Errorf("the run before has %q", got)
+	}
+	equal(t, "all", texts(t, p, b, Query{}), []string{"stdout last words", "stdout next run"})
+}
+
+// TestKilledInTheMiddleOfTheEnd: one of the two pipes is dropped already.
+func TestKilledInTheMiddleOfTheEnd(t *testing.T) {
+	p := testPaths(t)
+	o := testOptions(t, p)
+	o.Holder = testHolder(t)
+	b := killBundle()
+	w, err := Open(b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	abandonWith(t, w, func() {
+		write(t, w.Stderr(), "last words\n")
+		at := w.log.spool.at
+		if err := errors.Join(os.Remove(at.fifo(Stdout)), o.Holder.Release(at.base(Stdout))); err != nil {
+			t.Error(err)
+		}
+	})
+	if w, err = Attach(b, o); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, w)
+	equal(t, "log", texts(t, p, b, Query{}), []string{"stderr last words"})
+	if w, err = Attach(b, o); err != nil { // nothing is left
+		t.Fatal(err)
+	}
+	mustClose(t, w)
+}
+
+// testHolder keeps pipes until the test ends, and sees that all are released.
+func testHolder(t *testing.T) Holder {
+	t.Helper()
+	store, err := hold.NewStore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- store.Serve() }()
+	t.Cleanup(func() {
+		until(t, "all pipes are released", func() bool { return store.Len() == 0 })
+		if err := store.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return hold.NewClient(store.Child)
+}

@@ -1,0 +1,110 @@
+// Package logs keeps what a container writes to its standard output and error.
+//
+// The container writes into two named pipes. A Pump, one thread for all
+// containers of a process, moves the bytes from the pipes into memory, a spool
+// below /run, with splice(2): the kernel takes out of the pipe exactly what it
+// has put into the file, so a process that is killed between any two
+// instructions has neither lost nor doubled a byte, and its successor goes on by
+// opening the same files. No pipe is ever read by anybody who may wait for a
+// disk: the kernel would have its writer, the container, wait as well, and
+// nothing could end that one.
+//
+// From the spool a lane, one goroutine for each directory, carries the bytes to
+// files that have LinuxKit's names and hold the plain bytes that were written. A
+// small index beside them says when which range of bytes came and where a run
+// of the container began; Read joins the two, and what is in memory, into lines
+// with time and stream.
+//
+// Before it: pkg/container asks for the two ends to give to the container.
+// After it: `service logs`, and whoever reports a failure with the last lines.
+package store
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"slipway/pkg/log/console"
+)
+
+// Stream is one of the two outputs of a container.
+type Stream uint8
+
+// The two streams.
+const (
+	Stdout Stream = 1
+	Stderr Stream = 2
+)
+
+func (s Stream) String() string {
+	if s == Stdout {
+		return "stdout"
+	}
+	return "stderr"
+}
+
+// Paths says where things lie; the zero value is a LinuxKit machine's layout.
+type Paths struct {
+	Run     string // default /run: pipes, onboot logs, what memory alone keeps
+	Log     string // default /var/log: logs of services, and the links
+	Memlogd string // default /run/linuxkit-external-logging.sock
+	Kmsg    string // default /dev/kmsg
+}
+
+// Holder is a process that lives longer than this one and keeps a copy of a
+// file descriptor: a pipe and what is in it live as long as anybody has it open.
+// Package hold has one.
+type Holder interface {
+	Hold(name string, f *os.File) error
+	Release(name string) error
+}
+
+// Options are what Open needs beside the bundle.
+type Options struct {
+	Paths Paths
+	// Pump serves the pipes; nil gives the Writer one of its own. A process
+	// with many containers shares one.
+	Pump *Pump
+	// Console gets the lines of containers with slipway.log=console. Nil:
+	// nowhere.
+	Console *console.Console
+	// Holder keeps the pipes' content while no process of ours that reads them
+	// lives. Nil: what is in a pipe is lost if the container dies before the
+	// successor of this process is there.
+	Holder Holder
+	// Direct, if set, is given to the container as both of its outputs, and
+	// nothing is kept: linuxkit.runc_console=1. It is not closed.
+	Direct *os.File
+	Log    *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Line is one line of output, without its newline.
+type Line struct {
+	Time   time.Time // when it was taken from the pipe; zero if not known
+	Stream Stream
+	Text   []byte
+	// Part is set on every piece but the last of a line longer than MaxLine.
+	Part bool
+	// Lost, if above zero, says that this is no line but a gap of that many
+	// bytes that could not be kept.
+	Lost int64
+	// Hole is set on a gap that a power cut has left.
+	Hole bool
+}
+
+// Show is the line as it can be shown on a terminal.
+func (l Line) Show() string {
+	switch {
+	case l.Hole:
+		return fmt.Sprintf("-- a hole of %d bytes, left by a power cut --", l.Lost)
+	case l.Lost > 0:
+		return fmt.Sprintf("-- %d bytes lost --", l.Lost)
+	}
+	return string(Escape(nil, l.Text))
+}
+
+// MaxLine is the longest piece of a line that Read yields.
+const MaxLine = 16 << 10

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"os"
+
+	"slipway/pkg/bundle"
+)
+
+var streamsOf = []Stream{Stdout, Stderr}
+
+// plan says where the output of a container goes.
+type plan struct {
+	at      places
+	max     int64
+	keep    int
+	direct  bool // a file as it is, or /dev/null: nothing passes through us
+	carried bool // files have it all
+	memlogd bool
+	console bool
+	kmsg    bool
+}
+
+// planFor decides.
+func planFor(b *bundle.Bundle, o Options) plan {
+	p := plan{
+		at:   o.Paths.section(b.Section, b.Name),
+		max:  b.Policy.LogMaxSize,
+		keep: b.Policy.LogMaxFiles, direct: o.Direct != nil,
+	}
+	switch b.Policy.Log {
+	case bundle.LogNone:
+		p.direct = true
+	case bundle.LogConsole:
+		p.console = true
+	case bundle.LogKmsg:
+		p.kmsg = true
+	default:
+		p.memlogd = exists(o.Paths.Memlogd)
+		p.carried = !p.memlogd
+	}
+	return p
+}
+
+// exists tells whether there is anything of that name.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// sink opens the further place that one stream goes to, if there is one.
+func (p plan) sink(s *stream, o Options) (sink, error) {
+	switch {
+	case p.memlogd:
+		return openSink(dialMemlogd(o.Paths.Memlogd, s.name()))
+	case p.console && o.Console != nil:
+		return openSink(newConsoleSink(s, o.Console))
+	case p.kmsg:
+		return openSink(openKmsg(o.Paths.Kmsg, p.at.name, s.id))
+	}
+	return nil, nil
+}
+
+// openSink makes a nil of a pointer one of the interface.
+func openSink[K sink](k K, err error) (sink, error) {
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}

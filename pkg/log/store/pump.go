@@ -1,0 +1,290 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
+)
+
+// Pump moves bytes from the pipes of many containers into memory, with one
+// thread. Each pipe gives at most one chunk before the next has its turn, so a
+// container that writes without end delays the others by less than a
+// millisecond for each of its chunks. Disks have lanes of their own.
+type Pump struct {
+	epoll int
+	wake  int
+	log   *slog.Logger
+	done  chan struct{}
+
+	mu      sync.Mutex // never held while anything is done to a stream
+	streams map[int32]*stream
+	paused  map[*stream]time.Time // whoever takes it does not, and since when
+	said    map[string]time.Time  // when a loss was last reported
+	logs    map[string]*log
+	lanes   map[string]*lane
+}
+
+// log is what a process has of one container's log.
+type log struct {
+	spool *spool
+	carry *carrying // nil: there are no files
+	users int
+}
+
+// NewPump starts a pump. Its thread sleeps until somebody writes.
+func NewPump(logger *slog.Logger) (*Pump, error) {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("start log pump: epoll_create: %w", err)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start log pump: eventfd: %w", err), unix.Close(epoll))
+	}
+	p := &Pump{
+		epoll: epoll, wake: wake, log: logger, done: make(chan struct{}),
+		streams: map[int32]*stream{}, paused: map[*stream]time.Time{}, said: map[string]time.Time{},
+		logs: map[string]*log{}, lanes: map[string]*lane{},
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(wake)}
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
+		return nil, errors.Join(fmt.Errorf("start log pump: %w", err), unix.Close(wake), unix.Close(epoll))
+	}
+	go p.loop()
+	return p, nil
+}
+
+// Close stops the pump. Writers on it have to be closed before. What a disk has
+// not taken by now stays in memory.
+func (p *Pump) Close() error {
+	if _, err := unix.Write(p.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+		return fmt.Errorf("stop log pump: %w", err)
+	}
+	<-p.done
+	return errors.Join(unix.Close(p.wake), unix.Close(p.epoll))
+}
+
+func (p *Pump) loop() {
+	defer close(p.done)
+	events := make([]unix.EpollEvent, 32)
+	for {
+		n, err := unix.EpollWait(p.epoll, events, p.timeout())
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			p.log.Error("log pump stopped", "err", err)
+			return
+		}
+		for _, ev := range events[:max(n, 0)] {
+			if ev.Fd == int32(p.wake) {
+				return
+			}
+			p.serve(ev.Fd)
+		}
+		p.resume()
+	}
+}
+
+// serve takes one chunk from a pipe that has something.
+func (p *Pump) serve(fd int32) {
+	p.mu.Lock()
+	s := p.streams[fd]
+	p.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.spool.mu.Lock()
+	defer s.spool.mu.Unlock()
+	if s.fifo != int(fd) {
+		return // It was closed meanwhile.
+	}
+	if !s.stalled() {
+		s.take(p)
+	}
+	if s.stalled() {
+		p.pause(s)
+	}
+}
+
+func (p *Pump) add(s *stream) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(s.fifo)}
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, s.fifo, &ev); err != nil {
+		return fmt.Errorf("watch pipe of %s: %w", s.name(), err)
+	}
+	p.streams[int32(s.fifo)] = s
+	return nil
+}
+
+func (p *Pump) remove(s *stream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.streams[int32(s.fifo)] != s {
+		return
+	}
+	delete(p.streams, int32(s.fifo))
+	delete(p.paused, s)
+	// Closing the pipe would do as well, but a child that is being forked
+	// right now may hold it for a moment.
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, s.fifo, nil); err != nil {
+		p.log.Warn("leave pipe", "log", s.name(), "err", err)
+	}
+}
+
+// pause leaves what a container writes in its pipe for a while.
+func (p *Pump) pause(s *stream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, paused := p.paused[s]; paused || p.streams[int32(s.fifo)] != s {
+		return
+	}
+	p.paused[s] = time.Now()
+	p.listen(s, 0)
+}
+
+func (p *Pump) listen(s *stream, events uint32) {
+	ev := unix.EpollEvent{Events: events, Fd: int32(s.fifo)}
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, s.fifo, &ev); err != nil {
+		p.log.Warn("watch pipe", "log", s.name(), "err", err)
+	}
+}
+
+// resume goes on with the pipes whose output is taken again, or was taken by
+// nobody for so long that dropping is better than waiting.
+func (p *Pump) resume() {
+	p.mu.Lock()
+	paused := make(map[*stream]time.Time, len(p.paused))
+	for s, since := range p.paused {
+		paused[s] = since
+	}
+	p.mu.Unlock()
+	for s, since := range paused {
+		if !s.tryAgain(since) {
+			continue
+		}
+		p.mu.Lock()
+		if _, still := p.paused[s]; still {
+			delete(p.paused, s)
+			p.listen(s, unix.EPOLLIN)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// timeout is for epoll_wait: forever unless a pipe is paused.
+func (p *Pump) timeout() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.paused) > 0 {
+		return int(retry / time.Millisecond)
+	}
+	return -1
+}
+
+// report says that output of a container is lost, at most every ten seconds.
+func (p *Pump) report(s *stream, what string) {
+	p.mu.Lock()
+	now := time.Now()
+	last, ok := p.said[s.name()]
+	quiet := ok && now.Sub(last) < 10*time.Second
+	if !quiet {
+		p.said[s.name()] = now
+	}
+	p.mu.Unlock()
+	if !quiet {
+		p.log.Warn(what, "log", s.name(), "bytes", s.spool.lost[s.id], "cause", s.spool.cause)
+	}
+}
+
+// enter gives the log of a container, which an earlier run may have left here
+// because its disk takes nothing.
+func (p *Pump) enter(plan plan, o Options) (*log, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.logs[plan.at.name]
+	if l == nil {
+		spool, err := openSpool(plan.at, plan.carried, o.Now)
+		if err != nil {
+			return nil, err
+		}
+		l = &log{spool: spool}
+	}
+	if plan.carried && l.carry == nil {
+		if err := p.addCarrier(l, plan, o); err != nil {
+			return nil, err
+		}
+	}
+	l.users++
+	p.logs[plan.at.name] = l
+	return l, nil
+}
+
+func (p *Pump) addCarrier(l *log, plan plan, o Options) error {
+	ix, err := openIndexReader(plan.at.spoolIndex())
+	if err != nil {
+		return err
+	}
+	r := &spoolReader{at: plan.at, ix: ix}
+	for _, s := range streamsOf {
+		r.file[s] = l.spool.out[s].file
+	}
+	lane := p.lanes[plan.at.dir]
+	if lane == nil {
+		lane = newLane(plan.at.dir, p.log)
+		p.lanes[plan.at.dir] = lane
+	}
+	l.carry = &carrying{lane: lane, carrier: &carrier{
+		at: plan.at, max: plan.max, keep: plan.keep, now: o.Now, spool: r, id: l.spool.ix.id, took: l.spool.took,
+	}}
+	return nil
+}
+
+// leave gives a log back, for that many users, and closes one that nobody uses
+// once its files have all of it.
+func (p *Pump) leave(l *log, users int) {
+	p.mu.Lock()
+	l.users -= users
+	over := l.users == 0 && p.logs[l.spool.at.name] == l &&
+		(l.carry == nil || l.carry.lane.retire(l.carry, func() { p.leave(l, 0) }))
+	if over {
+		delete(p.logs, l.spool.at.name)
+	}
+	p.mu.Unlock()
+	if !over {
+		return
+	}
+	var err error
+	if l.carry != nil {
+		err = l.carry.close()
+	}
+	l.spool.mu.Lock()
+	defer l.spool.mu.Unlock()
+	if err := errors.Join(err, l.spool.close()); err != nil {
+		p.log.Warn("close log", "log", l.spool.at.name, "err", err)
+	}
+}
+
+// Resume goes on with what an earlier process could not bring to the files of a
+// container that does not run now.
+func (p *Pump) Resume(b *bundle.Bundle, o Options) error {
+	o = o.orDefault()
+	plan := planFor(b, o)
+	if plan.direct || !plan.carried || !exists(plan.at.spoolIndex()) {
+		return nil
+	}
+	l, err := p.enter(plan, o)
+	if err != nil {
+		return err
+	}
+	l.carry.lane.add(l.carry)
+	p.leave(l, 1)
+	return nil
+}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"time"
+)
+
+// recordSize is the size of one record of the index on disk.
+const recordSize = 24
+
+type kind uint8
+
+// The kinds of record.
+const (
+	// kindData: the bytes [Offset, Offset+Length) of a stream came at Time.
+	kindData kind = 1
+	// kindRun: run number Offset of the container began. Records before it are
+	// of earlier runs.
+	kindRun kind = 3
+	// kindSegment: the file whose inode number ends in the 32 bits of Length
+	// holds the stream from Offset on.
+	kindSegment kind = 4
+	// kindLost: the bytes [Offset, Offset+Length) could not be kept. The file
+	// goes on behind them without a hole.
+	kindLost kind = 5
+	// kindSpool, in a spool: it has the number Length, and Offset is 1 if what
+	// comes into it goes on to files.
+	kindSpool kind = 6
+	// kindOrigin, with the files: what follows came from the spool with the
+	// number Length, whose offset 0 of the stream is Offset here. For the stream
+	// 0 it is the same of the numbers of runs.
+	kindOrigin kind = 7
+)
+
+// record is one entry of an index. Offsets count the bytes of a stream from its
+// very first, over all runs and files and the lost ones as well, so that they
+// stay right when files are renamed and removed.
+type record struct {
+	Kind   kind
+	Stream Stream
+	Length uint32
+	Offset int64
+	Time   time.Time
+}
+
+// append encodes r: kind, stream, 16 bits of checksum, length, offset, and
+// nanoseconds since 1970, little endian.
+func (r record) append(to []byte) []byte {
+	var b [recordSize]byte
+	b[0], b[1] = byte(r.Kind), byte(r.Stream)
+	binary.LittleEndian.PutUint32(b[4:], r.Length)
+	binary.LittleEndian.PutUint64(b[8:], uint64(r.Offset))
+	binary.LittleEndian.PutUint64(b[16:], uint64(r.Time.UnixNano()))
+	binary.LittleEndian.PutUint16(b[2:], checksum(b))
+	return append(to, b[:]...)
+}
+
+// parseRecord is false for what append did not write, such as the zeros that a
+// power cut leaves behind.
+func parseRecord(data []byte) (record, bool) {
+	if len(data) < recordSize {
+		return record{}, false
+	}
+	b := [recordSize]byte(data)
+	r := record{
+		Kind:   kind(b[0]),
+		Stream: Stream(b[1]),
+		Length: binary.LittleEndian.Uint32(b[4:]),
+		Offset: int64(binary.LittleEndian.Uint64(b[8:])),
+		Time:   time.Unix(0, int64(binary.LittleEndian.Uint64(b[16:]))),
+	}
+	streamed := r.Stream == Stdout || r.Stream == Stderr
+	ok := r.Kind >= kindData && r.Kind <= kindOrigin && r.Stream <= Stderr && r.Offset >= 0 &&
+		(streamed || r.Kind == kindSpool || r.Kind == kindOrigin) &&
+		binary.LittleEndian.Uint16(b[2:]) == checksum(b)
+	return r, ok
+}
+
+func checksum(b [recordSize]byte) uint16 {
+	b[2], b[3] = 0, 0
+	sum := crc32.ChecksumIEEE(b[:])
+	return uint16(sum) ^ uint16(sum>>16)
+}

@@ -1,0 +1,301 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/log/rotate"
+)
+
+// source finds the bytes of a stream: in the files that hold it, by inode
+// number, as their names change with every rotation, or in memory.
+type source struct {
+	known // of the files
+	at    places
+	snap  *snapshot   // nil: memory has nothing
+	file  [3]*os.File // of the segment read last
+	ino   [3]uint32
+	buf   []byte
+	guard *guard
+}
+
+// piece is a part of a stream: bytes, or a gap.
+type piece struct {
+	data   []byte
+	former bool  // they were written in a former boot
+	gone   int64 // nil data: so many bytes are not there
+	hole   bool  // and should be
+}
+
+func newSource(at places) *source { return &source{at: at, guard: newGuard()} }
+
+func (s *source) close() {
+	s.guard.end()
+	for i, f := range s.file {
+		if f != nil {
+			f.Close() // Only read from: nothing can be lost.
+		}
+		s.file[i] = nil
+	}
+}
+
+// match finds where the spool begins among what the files have. One that they do
+// not know comes behind them.
+func (s *source) match() {
+	if s.snap != nil && s.snap.id != s.id {
+		s.id, s.origin = s.snap.id, [3]int64{s.run, s.end[Stdout], s.end[Stderr]}
+	}
+}
+
+// beyond finds what the last files have and the index does not know: a power cut
+// has left it so, and nobody has begun a run since. What the spool brings there
+// is known from the spool.
+func (s *source) beyond() ([]record, error) {
+	if s.snap != nil && s.snap.id == s.id {
+		return nil, nil
+	}
+	s.guard.begin()
+	defer s.guard.end()
+	var all []record
+	for _, id := range streamsOf {
+		if len(s.segs[id]) == 0 {
+			continue
+		}
+		seg := s.segs[id][len(s.segs[id])-1]
+		f, err := s.open(id, seg)
+		if err != nil {
+			return nil, err
+		}
+		if f == nil {
+			continue
+		}
+		info, err := f.Stat()
+		if err != nil {
+			return nil, fmt.Errorf("read log: %w", err)
+		}
+		if n := min(seg.base+info.Size()-s.end[id], 1<<31); n > 0 {
+			all = append(all, record{Kind: kindData, Stream: id, Offset: s.end[id], Length: uint32(n), Time: info.ModTime()})
+			s.end[id] += n
+		}
+	}
+	return all, nil
+}
+
+// placed is a record of the spool as the files would have it.
+func (s *source) placed(r record) record {
+	switch r.Kind {
+	case kindRun:
+		r.Offset += s.origin[0]
+	case kindData, kindLost:
+		r.Offset += s.origin[r.Stream]
+	}
+	return r
+}
+
+// read gives the bytes [from, to) of a stream piece by piece, without those
+// whose file was rotated away.
+func (s *source) read(id Stream, from, to int64, give func(piece) error) error {
+	for from < to {
+		var p piece
+		var next int64
+		var err error
+		if from >= s.end[id] {
+			p, next = s.fromMemory(id, from, to)
+		} else {
+			p, next, err = s.fromFile(id, from, min(to, s.end[id]))
+		}
+		if err == nil && (p.data != nil || p.gone > 0) {
+			err = give(p)
+		}
+		if err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+// fromMemory gives what the snapshot has from an offset on.
+func (s *source) fromMemory(id Stream, from, to int64) (piece, int64) {
+	if s.snap == nil {
+		return piece{}, to
+	}
+	origin := s.origin[id]
+	data, begin := s.snap.bytes(id, from-origin, to-origin)
+	if begin += origin; begin > from && (len(data) > 0 || begin == to) {
+		p := piece{}
+		if s.snap.carried {
+			p.gone = begin - from
+		}
+		return p, begin
+	}
+	if len(data) == 0 {
+		return piece{}, to
+	}
+	return piece{data: data}, from + int64(len(data))
+}
+
+// fromFile gives what the files have from an offset on.
+func (s *source) fromFile(id Stream, from, to int64) (piece, int64, error) {
+	if s.buf == nil {
+		s.buf = make([]byte, 16<<10)
+	}
+	seg, end, ok := s.segment(id, from, to)
+	if !ok {
+		p := piece{}
+		if seg.ino != 0 {
+			p = piece{gone: end - from, hole: true}
+		}
+		return p, end, nil
+	}
+	s.guard.begin()
+	defer s.guard.end()
+	f, err := s.open(id, seg)
+	if err != nil || f == nil {
+		return piece{}, end, err
+	}
+	n, err := f.ReadAt(s.buf[:min(end-from, int64(len(s.buf)))], from-seg.base)
+	if n > 0 {
+		return piece{data: s.buf[:n], former: s.isFormer(id, from)}, from + int64(n), nil
+	}
+	if !errors.Is(err, io.EOF) {
+		return piece{}, end, fmt.Errorf("read log: %w", err)
+	}
+	p := piece{}
+	if info, err := f.Stat(); err == nil && info.Size() > 0 { // else somebody has emptied it
+		p = piece{gone: end - from, hole: true}
+	}
+	return p, end, nil
+}
+
+// isFormer tells whether a byte was there before the spool began that is there
+// now: memory does not outlast a power cut.
+func (s *source) isFormer(id Stream, at int64) bool {
+	return s.snap == nil || s.snap.id != s.id || at < s.origin[id]
+}
+
+// segment finds the one that holds offset from, and where it ends. If there is
+// none, end is where the next begins; it is given all the same if the gap is
+// within a file.
+func (s *source) segment(id Stream, from, to int64) (seg segment, end int64, ok bool) {
+	for _, c := range s.segs[id] {
+		if c.start > from {
+			if seg.ino != c.ino {
+				seg = segment{}
+			}
+			return seg, min(to, c.start), false
+		}
+		if from < c.stop {
+			return c, min(to, c.stop), true
+		}
+		seg = c
+	}
+	return segment{}, to, false
+}
+
+// open finds the file of a segment; nil if it is not there any more. Rotation
+// moves files to higher numbers, so looking in this order misses none, but for
+// gaps of one that a rotation makes while it works.
+func (s *source) open(id Stream, seg segment) (*os.File, error) {
+	if s.file[id] != nil && s.ino[id] == seg.ino {
+		return s.file[id], nil
+	}
+	path := s.at.file(id)
+	for n, missing := -1, 0; missing < 3; n++ {
+		name := path
+		if n >= 0 {
+			name = rotate.Old(path, n)
+		}
+		f, err := openIfInode(name, seg.ino)
+		if errors.Is(err, fs.ErrNotExist) {
+			missing++
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if f == nil {
+			continue
+		}
+		if s.file[id] != nil {
+			s.file[id].Close() // Only read from.
+		}
+		s.file[id], s.ino[id] = f, seg.ino
+		return f, nil
+	}
+	return nil, nil
+}
+
+// openIfInode opens a file if its inode number ends in ino. What is no file is
+// not one of ours, whatever it is.
+func openIfInode(path string, ino uint32) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return nil, errors.Join(fmt.Errorf("stat %s: %w", path, err), f.Close())
+	}
+	if uint32(st.Ino) != ino || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, f.Close()
+	}
+	return f, nil
+}
+
+// plain reads a log that has no index, such as one that LinuxKit wrote: its
+// standard output, then its standard error, without times.
+func (r *reader) plain() error {
+	for _, s := range streamsOf {
+		path, n := r.at.file(s), 0
+		r.src.guard.begin()
+		for exists(rotate.Old(path, n)) {
+			n++
+		}
+		r.src.guard.end()
+		for ; n >= 0; n-- {
+			name := path
+			if n > 0 {
+				name = rotate.Old(path, n-1)
+			}
+			if err := r.plainFile(s, name); err != nil {
+				return err
+			}
+		}
+	}
+	return r.endLines()
+}
+
+func (r *reader) plainFile(s Stream, name string) error {
+	r.src.guard.begin()
+	f, err := openRegular(name, os.O_RDONLY, 0)
+	r.src.guard.end()
+	if err != nil {
+		return nil //nolint:nilerr // There is none, or it is no log.
+	}
+	defer f.Close() // Only read from.
+	buf := make([]byte, 16<<10)
+	for {
+		r.src.guard.begin()
+		n, err := f.Read(buf)
+		r.src.guard.end()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read log: %w", err)
+		}
+		if err := r.cut(s, buf[:n], time.Time{}, true); err != nil {
+			return err
+		}
+	}
+}
