@@ -110,7 +110,7 @@ func newLink() error {
 func newTable() error {
 	name := append([]byte{10, 0, 1, 0}, "probe\x00\x00\x00"...)
 	begin := message(16, unix.NLM_F_REQUEST, []byte{0, 0, 0, 10})
-	table := message(10<<8|0, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE, append([]byte{unix.AF_INET, 0, 0, 0}, name...))
+	table := message(10<<8, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_CREATE, append([]byte{unix.AF_INET, 0, 0, 0}, name...))
 	return exchange(unix.NETLINK_NETFILTER, append(begin, table...))
 }
 
@@ -194,7 +194,7 @@ func destroySocket() error {
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	c, err := net.Dial("tcp4", l.Addr().String())
 	if err != nil {
 		return err
