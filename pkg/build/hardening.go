@@ -34,15 +34,16 @@ func ParseHardening(s string) (Hardening, error) {
 	return "", fmt.Errorf("hardening %q: want %s or %s", s, HardeningDefault, HardeningNone)
 }
 
-// maskedPaths and readonlyPaths are the ones Docker and Podman set; none of
-// them is there in every kernel.
+// maskedPaths and readonlyPaths are the ones Docker and Podman set, and
+// dynamic_debug, by which anyone could flood the console with the kernel's own
+// words; none of them is there in every kernel.
 var (
 	maskedPaths = []string{
 		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
 		"/proc/scsi", "/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats",
 		"/sys/devices/virtual/powercap", "/sys/firmware",
 	}
-	readonlyPaths = []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
+	readonlyPaths = []string{"/proc/bus", "/proc/dynamic_debug", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 )
 
 // sysctlFolders are what kernels have below /proc/sys beside net.
