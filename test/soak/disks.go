@@ -118,7 +118,9 @@ func (m *vm) sicken(q *qmp, kind sickness, r *rand.Rand) error {
 		if kind.befall == nil {
 			return nil // it freezes the disk and powers off by itself
 		}
-		m.PowerOff()
+		if err := q.pressPower(); err != nil {
+			return err
+		}
 		time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
 		// It may be down by now.
 		_ = kind.befall(q)
@@ -132,8 +134,10 @@ func (m *vm) sicken(q *qmp, kind sickness, r *rand.Rand) error {
 	seen := count(m.said(), "ALIVE ")
 	err := m.await("ALIVE ", seen+aliveAfter)
 	err = errors.Join(err, faults(m.said()))
-	m.PowerOff()
-	return err
+	if err != nil {
+		return err
+	}
+	return q.pressPower()
 }
 
 // qmp is a second monitor of a machine.
@@ -185,6 +189,10 @@ func (q *qmp) run(name string, arguments any) error {
 	}
 	return errors.Join(fmt.Errorf("QMP %s: no answer", name), q.in.Err())
 }
+
+// pressPower pushes the power button. VM.PowerOff would end the machine by force
+// when it takes long, and how long it takes is what is to be seen.
+func (q *qmp) pressPower() error { return q.run("system_powerdown", nil) }
 
 // fail has each request fail with EIO from now on.
 func (q *qmp) fail() error {
