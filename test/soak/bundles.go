@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/escape"
 	"slipway/pkg/container"
 	"slipway/test/soak/hostile"
 )
@@ -55,7 +56,7 @@ func (in *insider) spoil(v hostile.Variant) error {
 	b, err := bundle.Load(bundle.Services, dir)
 	if err != nil {
 		tell(message{Figure: "refused when read", N: 1})
-		if !strings.Contains(err.Error(), filepath.Base(dir)) {
+		if !strings.Contains(err.Error(), escape.Text(filepath.Base(dir))) {
 			return fmt.Errorf("does not name the bundle: %w", err)
 		}
 		return nil
