@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/escape"
 	"slipway/pkg/container"
+	"slipway/pkg/escape"
 	"slipway/test/soak/hostile"
 )
 
