@@ -19,13 +19,13 @@ import (
 	"slipway/pkg/service/state"
 )
 
-// TestSupervisorKilled kills the supervisor a thousand times while services
+// TestSupervisorKilled kills the supervisor fifty times, or $SLIPWAY_KILLS, while services
 // run, start, crash, and are stopped and started. Those that run run on; each
 // exit status is known; no line of output is lost or doubled; nothing runs twice.
 func TestSupervisorKilled(t *testing.T) {
-	kills := 1000
-	if testing.Short() {
-		kills = 50
+	kills := 50
+	if n, err := strconv.Atoi(os.Getenv("SLIPWAY_KILLS")); err == nil {
+		kills = n
 	}
 	dir := t.TempDir()
 	for _, name := range []string{"steady", "other"} {
