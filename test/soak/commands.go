@@ -75,7 +75,9 @@ func (s *soak) supervisor(t *tally) error {
 			{"test", "-count=1", "-timeout", "60m", "-run", "^TestCases/survival$", "slipway/test"},
 		} {
 			name := fmt.Sprintf("round %d of %s", i+1, args[len(args)-1])
-			out, err := exec.Command("go", args...).CombinedOutput()
+			cmd := exec.Command("go", args...)
+			cmd.Env = append(os.Environ(), "SLIPWAY_KILLS=1000")
+			out, err := cmd.CombinedOutput()
 			if err != nil {
 				file := filepath.Join(s.dir, fmt.Sprintf("supervisor-%d.txt", t.tries+1))
 				err = errors.Join(fmt.Errorf("%w (kept in %s)", err, file), os.WriteFile(file, out, 0o644))
