@@ -45,7 +45,11 @@ func TestLook(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	got := strings.Join(Diff(before, take()), "; ")
+	// A program has its arguments a moment after Start, which returns at exec.
+	var got string
+	for end := time.Now().Add(time.Minute); !strings.Contains(got, "sleep 98765") && time.Now().Before(end); {
+		got = strings.Join(Diff(before, take()), "; ")
+	}
 	for _, want := range []string{"left: file " + dir + "/new", "gone: descriptors of me", "left: process /bin/sleep 98765"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in %s", want, got)
