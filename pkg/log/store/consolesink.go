@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"path/filepath"
 
 	"slipway/pkg/log/console"
 )
@@ -24,22 +23,20 @@ type consoleSink struct {
 	err     error
 }
 
-// newConsoleSink goes on where an earlier process was killed.
-func newConsoleSink(s *stream, c *console.Console) (*consoleSink, error) {
-	st := &s.spool.out[s.id]
-	p, at, err := console.OpenPosition(filepath.Join(s.spool.at.pipe, s.name()+".shown"), st.end)
+// newConsoleSink goes on where an earlier process was killed, as a file says. Of
+// the stream, [begin, end) is there; what is to be written first is from on.
+func newConsoleSink(c *console.Console, name, file string, begin, end int64) (k *consoleSink, from int64, err error) {
+	p, from, err := console.OpenPosition(file, end)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	k := &consoleSink{console: c, prefix: Escape(nil, []byte(s.spool.at.name+": ")), shown: p}
-	if at = min(at, st.end); at < st.begin {
-		c.Drop(st.begin - at)
-		at = st.begin
+	if from = min(from, end); from < begin {
+		c.Drop(begin - from)
+		from = begin
 	}
-	k.split = splitter{max: consoleMax, end: at}
-	behind := &stream{id: s.id, spool: s.spool, sinks: []sink{k}}
-	behind.feedFrom(at, st.end)
-	return k, nil
+	k = &consoleSink{console: c, prefix: Escape(nil, []byte(name+": ")), shown: p}
+	k.split = splitter{max: consoleMax, end: from}
+	return k, from, nil
 }
 
 func (k *consoleSink) String() string { return "console" }

@@ -135,7 +135,7 @@ func TestKilledSupervisor(t *testing.T) {
 // before it gets to read.
 func abandonWith(t *testing.T, w *Writer, do func()) {
 	t.Helper()
-	w.log.spool.mu.Lock()
+	w.log.spool.Lock()
 	do()
 	errs := []error{w.Started()}
 	for _, s := range w.streams {
@@ -144,7 +144,7 @@ func abandonWith(t *testing.T, w *Writer, do func()) {
 		s.fifo = -1
 	}
 	w.closed = true
-	w.log.spool.mu.Unlock()
+	w.log.spool.Unlock()
 	w.settle()
 	w.pump.leave(w.log, 1)
 	if err := errors.Join(append(errs, w.closePump())...); err != nil {

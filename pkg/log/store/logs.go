@@ -20,37 +20,12 @@
 package store
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
 
 	"slipway/pkg/log/console"
 )
-
-// Stream is one of the two outputs of a container.
-type Stream uint8
-
-// The two streams.
-const (
-	Stdout Stream = 1
-	Stderr Stream = 2
-)
-
-func (s Stream) String() string {
-	if s == Stdout {
-		return "stdout"
-	}
-	return "stderr"
-}
-
-// Paths says where things lie; the zero value is a LinuxKit machine's layout.
-type Paths struct {
-	Run     string // default /run: pipes, onboot logs, what memory alone keeps
-	Log     string // default /var/log: logs of services, and the links
-	Memlogd string // default /run/linuxkit-external-logging.sock
-	Kmsg    string // default /dev/kmsg
-}
 
 // Holder is a process that lives longer than this one and keeps a copy of a
 // file descriptor: a pipe and what is in it live as long as anybody has it open.
@@ -80,31 +55,3 @@ type Options struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
-
-// Line is one line of output, without its newline.
-type Line struct {
-	Time   time.Time // when it was taken from the pipe; zero if not known
-	Stream Stream
-	Text   []byte
-	// Part is set on every piece but the last of a line longer than MaxLine.
-	Part bool
-	// Lost, if above zero, says that this is no line but a gap of that many
-	// bytes that could not be kept.
-	Lost int64
-	// Hole is set on a gap that a power cut has left.
-	Hole bool
-}
-
-// Show is the line as it can be shown on a terminal.
-func (l Line) Show() string {
-	switch {
-	case l.Hole:
-		return fmt.Sprintf("-- a hole of %d bytes, left by a power cut --", l.Lost)
-	case l.Lost > 0:
-		return fmt.Sprintf("-- %d bytes lost --", l.Lost)
-	}
-	return string(Escape(nil, l.Text))
-}
-
-// MaxLine is the longest piece of a line that Read yields.
-const MaxLine = 16 << 10

@@ -23,6 +23,9 @@ type memlogdSink struct {
 	lost  int64
 }
 
+// memlogdWait bounds what waits for it.
+const memlogdWait = 64 << 10
+
 // redialTime is how often a memlogd that is gone is looked for, at most.
 const redialTime = time.Second
 
@@ -68,7 +71,7 @@ func (m *memlogdSink) write(data []byte, _ int64) {
 		n := m.push(data)
 		data = data[n:]
 	}
-	room := max(chunk-len(m.wait), 0)
+	room := max(memlogdWait-len(m.wait), 0)
 	keep := min(room, len(data))
 	m.wait = append(m.wait, data[:keep]...)
 	m.lost += int64(len(data) - keep)

@@ -6,6 +6,33 @@ import (
 	"slipway/pkg/bundle"
 )
 
+// Stream is one of the two outputs of a container.
+type Stream uint8
+
+// The two streams.
+const (
+	Stdout Stream = 1
+	Stderr Stream = 2
+)
+
+func (s Stream) String() string {
+	if s == Stdout {
+		return "stdout"
+	}
+	return "stderr"
+}
+
+// streamsOf are both.
+var streamsOf = []Stream{Stdout, Stderr}
+
+// Paths says where things lie; the zero value is a LinuxKit machine's layout.
+type Paths struct {
+	Run     string // default /run: pipes, onboot logs, what memory alone keeps
+	Log     string // default /var/log: logs of services, and the links
+	Memlogd string // default /run/linuxkit-external-logging.sock
+	Kmsg    string // default /dev/kmsg
+}
+
 func (p Paths) orDefault() Paths {
 	set := func(v *string, def string) {
 		if *v == "" {
@@ -67,3 +94,9 @@ func (at places) base(s Stream) string {
 func (at places) file(s Stream) string { return filepath.Join(at.dir, at.base(s)+".log") }
 func (at places) fifo(s Stream) string { return filepath.Join(at.pipe, at.base(s)+".fifo") }
 func (at places) index() string        { return filepath.Join(at.meta, at.name+".idx") }
+
+// The files of a spool, and how far of a stream a console has been shown.
+
+func (at places) spool(s Stream) string { return filepath.Join(at.pipe, at.base(s)+".spool") }
+func (at places) shown(s Stream) string { return filepath.Join(at.pipe, at.base(s)+".shown") }
+func (at places) spoolIndex() string    { return filepath.Join(at.pipe, at.name+".idx") }

@@ -6,8 +6,6 @@ import (
 	"slipway/pkg/bundle"
 )
 
-var streamsOf = []Stream{Stdout, Stderr}
-
 // plan says where the output of a container goes.
 type plan struct {
 	at      places
@@ -53,11 +51,23 @@ func (p plan) sink(s *stream, o Options) (sink, error) {
 	case p.memlogd:
 		return openSink(dialMemlogd(o.Paths.Memlogd, s.name()))
 	case p.console && o.Console != nil:
-		return openSink(newConsoleSink(s, o.Console))
+		return p.consoleSink(s, o)
 	case p.kmsg:
 		return openSink(openKmsg(o.Paths.Kmsg, p.at.name, s.id))
 	}
 	return nil, nil
+}
+
+// consoleSink is shown first what an earlier process has not shown.
+func (p plan) consoleSink(s *stream, o Options) (sink, error) {
+	begin, end := s.spool.kept(s.id)
+	k, from, err := newConsoleSink(o.Console, p.at.name, p.at.shown(s.id), begin, end)
+	if err != nil {
+		return nil, err
+	}
+	behind := &stream{id: s.id, spool: s.spool, sinks: []sink{k}}
+	behind.feedFrom(from, end)
+	return k, nil
 }
 
 // openSink makes a nil of a pointer one of the interface.

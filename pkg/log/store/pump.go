@@ -12,6 +12,14 @@ import (
 	"slipway/pkg/bundle"
 )
 
+const (
+	// patience is how long somebody who takes nothing holds up a container, and
+	// only that one, before its output is dropped for him.
+	patience = time.Second
+	// retry is how often one who took nothing is tried again.
+	retry = 20 * time.Millisecond
+)
+
 // Pump moves bytes from the pipes of many containers into memory, with one
 // thread. Each pipe gives at most one chunk before the next has its turn, so a
 // container that writes without end delays the others by less than a
@@ -100,8 +108,8 @@ func (p *Pump) serve(fd int32) {
 	if s == nil {
 		return
 	}
-	s.spool.mu.Lock()
-	defer s.spool.mu.Unlock()
+	s.spool.Lock()
+	defer s.spool.Unlock()
 	if s.fifo != int(fd) {
 		return // It was closed meanwhile.
 	}
@@ -200,7 +208,8 @@ func (p *Pump) report(s *stream, what string) {
 	}
 	p.mu.Unlock()
 	if !quiet {
-		p.log.Warn(what, "log", s.name(), "bytes", s.spool.lost[s.id], "cause", s.spool.cause)
+		n, cause := s.spool.losses(s.id)
+		p.log.Warn(what, "log", s.name(), "bytes", n, "cause", cause)
 	}
 }
 
@@ -228,13 +237,9 @@ func (p *Pump) enter(plan plan, o Options) (*log, error) {
 }
 
 func (p *Pump) addCarrier(l *log, plan plan, o Options) error {
-	ix, err := openIndexReader(plan.at.spoolIndex())
+	r, err := l.spool.reader()
 	if err != nil {
 		return err
-	}
-	r := &spoolReader{at: plan.at, ix: ix}
-	for _, s := range streamsOf {
-		r.file[s] = l.spool.out[s].file
 	}
 	lane := p.lanes[plan.at.dir]
 	if lane == nil {
@@ -265,8 +270,8 @@ func (p *Pump) leave(l *log, users int) {
 	if l.carry != nil {
 		err = l.carry.close()
 	}
-	l.spool.mu.Lock()
-	defer l.spool.mu.Unlock()
+	l.spool.Lock()
+	defer l.spool.Unlock()
 	if err := errors.Join(err, l.spool.close()); err != nil {
 		p.log.Warn("close log", "log", l.spool.at.name, "err", err)
 	}

@@ -310,9 +310,9 @@ func TestIndexRotation(t *testing.T) {
 func settle(t *testing.T, w *Writer) {
 	t.Helper()
 	until(t, "all is taken", func() bool { return queued(t, w.streams[0]) == 0 && queued(t, w.streams[1]) == 0 })
-	w.log.spool.mu.Lock()
+	w.log.spool.Lock()
 	settled := w.log.carry.lane.settled(w.log.carry)
-	w.log.spool.mu.Unlock()
+	w.log.spool.Unlock()
 	select {
 	case <-settled:
 	case <-time.After(patienceInTests):

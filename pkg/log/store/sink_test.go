@@ -151,8 +151,8 @@ func TestMemlogdThatComesBack(t *testing.T) {
 
 // Gone: the memlogd of the standard output is.
 func (w *Writer) Gone() bool {
-	w.log.spool.mu.Lock()
-	defer w.log.spool.mu.Unlock()
+	w.log.spool.Lock()
+	defer w.log.spool.Unlock()
 	return w.streams[0].sinks[0].(*memlogdSink).fd < 0
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -46,7 +45,8 @@ const (
 // of a pipe exactly what it has put into the file, and the file's length says
 // how far that is.
 type spool struct {
-	mu      sync.Mutex // of all that follows; also of the pipes and sinks of its Writer
+	sync.Mutex // of all that follows; also of the pipes and sinks of its Writer
+
 	at      places
 	ix      *index
 	out     [3]spooled
@@ -195,13 +195,22 @@ func (p *spool) trim(s Stream) {
 
 // took notes that files have everything up to an offset.
 func (p *spool) took(s Stream, upto int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.Lock()
+	defer p.Unlock()
 	p.out[s].done = max(p.out[s].done, upto)
 	if p.out[s].file != nil {
 		p.trim(s)
 	}
 }
+
+// kept is what memory has of a stream.
+func (p *spool) kept(s Stream) (begin, end int64) { return p.out[s].begin, p.out[s].end }
+
+// done is up to where files have a stream.
+func (p *spool) done(s Stream) int64 { return p.out[s].done }
+
+// losses are the bytes of this run that found no place, and why.
+func (p *spool) losses(s Stream) (int64, error) { return p.lost[s], p.cause }
 
 // behind is how many bytes of a stream files do not have yet.
 func (p *spool) behind(s Stream) int64 { return p.out[s].end - p.out[s].done }
@@ -232,7 +241,3 @@ func (p *spool) close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// spoolPath and the like are the files of a spool.
-func (at places) spool(s Stream) string { return filepath.Join(at.pipe, at.base(s)+".spool") }
-func (at places) spoolIndex() string    { return filepath.Join(at.pipe, at.name+".idx") }

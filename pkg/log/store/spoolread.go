@@ -35,6 +35,19 @@ func openSpoolReader(at places) (*spoolReader, error) {
 	return r, nil
 }
 
+// reader reads beside whoever puts something into the spool, in the same process.
+func (p *spool) reader() (*spoolReader, error) {
+	ix, err := openIndexReader(p.at.spoolIndex())
+	if err != nil {
+		return nil, err
+	}
+	r := &spoolReader{at: p.at, ix: ix}
+	for _, s := range streamsOf {
+		r.file[s] = p.out[s].file
+	}
+	return r, nil
+}
+
 // read fills buf with what is kept of [at, at+len(buf)), and says where that
 // begins: what is before has been given back.
 func (r *spoolReader) read(s Stream, at int64, buf []byte) (data []byte, begin int64, err error) {

@@ -32,7 +32,7 @@ func (s *stream) take(p *Pump) int {
 	if n == 0 || len(s.sinks) == 0 {
 		return n
 	}
-	end := s.spool.out[s.id].end
+	_, end := s.spool.kept(s.id)
 	s.feedFrom(end-int64(n), end)
 	return n
 }
@@ -64,8 +64,9 @@ func (s *stream) discard(p *Pump, cause error) int {
 	}
 	s.spool.discard(s.id, n, cause)
 	p.report(s, "output is being lost")
+	_, end := s.spool.kept(s.id)
 	for _, k := range s.sinks {
-		k.write(buf[:n], s.spool.out[s.id].end)
+		k.write(buf[:n], end)
 	}
 	return n
 }
@@ -81,10 +82,11 @@ func (s *stream) stalled() bool {
 
 // tryAgain says whether a pipe that was paused is to go on.
 func (s *stream) tryAgain(since time.Time) bool {
-	s.spool.mu.Lock()
-	defer s.spool.mu.Unlock()
+	s.spool.Lock()
+	defer s.spool.Unlock()
+	_, end := s.spool.kept(s.id)
 	for _, k := range s.sinks {
-		k.write(nil, s.spool.out[s.id].end)
+		k.write(nil, end)
 	}
 	if s.stalled() && time.Since(since) < patience {
 		return false

@@ -117,8 +117,8 @@ func (w *Writer) directFile() (*os.File, error) {
 // begin takes what the run before has left in its pipes, if nobody has yet, and
 // makes new ones.
 func (w *Writer) begin() error {
-	w.log.spool.mu.Lock()
-	defer w.log.spool.mu.Unlock()
+	w.log.spool.Lock()
+	defer w.log.spool.Unlock()
 	for _, s := range w.streams {
 		w.openSinks(s)
 		if err := w.salvage(s); err != nil {
@@ -174,8 +174,8 @@ func (w *Writer) makePipe(s *stream) error {
 
 // goOn takes over what a process that is gone has left.
 func (w *Writer) goOn() error {
-	w.log.spool.mu.Lock()
-	defer w.log.spool.mu.Unlock()
+	w.log.spool.Lock()
+	defer w.log.spool.Unlock()
 	for _, s := range w.streams {
 		w.openSinks(s)
 		err := s.openFifo(false)
@@ -240,11 +240,11 @@ func (w *Writer) Close() error {
 	if w.crowded() {
 		w.settle()
 	}
-	w.log.spool.mu.Lock()
+	w.log.spool.Lock()
 	for _, s := range w.streams {
 		err = errors.Join(err, w.closeStream(s))
 	}
-	w.log.spool.mu.Unlock()
+	w.log.spool.Unlock()
 	if w.log.carry != nil {
 		w.settle()
 	}
@@ -254,8 +254,8 @@ func (w *Writer) Close() error {
 
 // crowded tells whether there may be no place for what is left in the pipes.
 func (w *Writer) crowded() bool {
-	w.log.spool.mu.Lock()
-	defer w.log.spool.mu.Unlock()
+	w.log.spool.Lock()
+	defer w.log.spool.Unlock()
 	return w.log.carry != nil && max(w.log.spool.behind(Stdout), w.log.spool.behind(Stderr)) > spoolCrowd
 }
 
@@ -288,8 +288,8 @@ func (w *Writer) closeStream(s *stream) error {
 		w.pump.remove(s)
 		errs = append(errs, s.dropFifo(w.opts.Holder))
 	}
-	if n := s.spool.lost[s.id]; n > 0 {
-		w.opts.Log.Warn("output was lost", "log", s.name(), "bytes", n, "cause", s.spool.cause)
+	if n, cause := s.spool.losses(s.id); n > 0 {
+		w.opts.Log.Warn("output was lost", "log", s.name(), "bytes", n, "cause", cause)
 	}
 	for _, k := range s.sinks {
 		errs = append(errs, k.close())
