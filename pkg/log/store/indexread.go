@@ -11,6 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Guard is told when something begins that may wait for a disk, and when it ends.
+type Guard interface {
+	begin()
+	end()
+}
+
 // indexReader gives the records of an index in order, first those of the
 // rotated one, and goes on where it ended when it is asked again.
 type indexReader struct {
@@ -21,7 +27,7 @@ type indexReader struct {
 	lost bool // the last record was of a loss, and may have grown
 	err  error
 	// guard minds the reading; nil: nobody does.
-	guard *guard
+	guard Guard
 }
 
 // openIndexReader opens the older index if there is one, else the current.

@@ -1,9 +1,8 @@
 package store
 
 import (
-	"os"
-
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/rotate"
 )
 
 // plan says where the output of a container goes.
@@ -33,16 +32,10 @@ func planFor(b *bundle.Bundle, o Options) plan {
 	case bundle.LogKmsg:
 		p.kmsg = true
 	default:
-		p.memlogd = exists(o.Paths.Memlogd)
+		p.memlogd = rotate.Exists(o.Paths.Memlogd)
 		p.carried = !p.memlogd
 	}
 	return p
-}
-
-// exists tells whether there is anything of that name.
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
 }
 
 // sink opens the further place that one stream goes to, if there is one.

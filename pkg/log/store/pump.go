@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/rotate"
 )
 
 const (
@@ -247,7 +248,7 @@ func (p *Pump) addCarrier(l *log, plan plan, o Options) error {
 		p.lanes[plan.at.dir] = lane
 	}
 	l.carry = &carrying{lane: lane, carrier: &carrier{
-		at: plan.at, max: plan.max, keep: plan.keep, now: o.Now, spool: r, id: l.spool.ix.id, took: l.spool.took,
+		at: plan.at, max: plan.max, keep: plan.keep, now: o.Now, spool: r, id: l.spool.number(), took: l.spool.took,
 	}}
 	return nil
 }
@@ -282,7 +283,7 @@ func (p *Pump) leave(l *log, users int) {
 func (p *Pump) Resume(b *bundle.Bundle, o Options) error {
 	o = o.orDefault()
 	plan := planFor(b, o)
-	if plan.direct || !plan.carried || !exists(plan.at.spoolIndex()) {
+	if plan.direct || !plan.carried || !rotate.Exists(plan.at.spoolIndex()) {
 		return nil
 	}
 	l, err := p.enter(plan, o)

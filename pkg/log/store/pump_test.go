@@ -158,11 +158,11 @@ func TestEndlessLine(t *testing.T) {
 					kept += allocated(t, name)
 				}
 			}
-			if kept == 0 || kept > 12<<20 || to != bundle.LogFile && kept > 3*memoryMax {
+			if kept == 0 || kept > 12<<20 || to != bundle.LogFile && kept > 3*64<<10 {
 				t.Errorf("%d bytes are kept", kept)
 			}
 			last, err := Tail(p, b.Section, b.Name, 1)
-			if err != nil || len(last) != 1 || len(last[0].Text) == 0 || len(last[0].Text) > MaxLine {
+			if err != nil || len(last) != 1 || len(last[0].Text) == 0 || len(last[0].Text) > 16<<10 {
 				t.Errorf("%d last lines, %v", len(last), err)
 			}
 		})
@@ -289,7 +289,11 @@ func TestIndexRotation(t *testing.T) {
 	b := testBundle(bundle.Services, "foo")
 	w := mustOpen(t, b, testOptions(t, p))
 	settle(t, w)
-	w.log.carry.files.ix.limit = 40 * recordSize
+	small, err := openIndex(w.plan.at.index(), 40*24)
+	if err := errors.Join(err, w.log.carry.files.ix.close()); err != nil {
+		t.Fatal(err)
+	}
+	w.log.carry.files.ix = small
 	var want []string
 	for i := range 200 {
 		write(t, w.Stdout(), fmt.Sprintf("%d\n", i))

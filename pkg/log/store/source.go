@@ -258,7 +258,7 @@ func (r *reader) plain() error {
 	for _, s := range streamsOf {
 		path, n := r.at.file(s), 0
 		r.src.guard.begin()
-		for exists(rotate.Old(path, n)) {
+		for rotate.Exists(rotate.Old(path, n)) {
 			n++
 		}
 		r.src.guard.end()

@@ -203,6 +203,9 @@ func (p *spool) took(s Stream, upto int64) {
 	}
 }
 
+// number tells this spool from others, of other boots.
+func (p *spool) number() uint32 { return p.ix.id }
+
 // kept is what memory has of a stream.
 func (p *spool) kept(s Stream) (begin, end int64) { return p.out[s].begin, p.out[s].end }
 
