@@ -18,6 +18,8 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/hold"
+	"slipway/pkg/log/index"
+	"slipway/pkg/log/read"
 	"slipway/pkg/log/rotate"
 )
 
@@ -57,7 +59,7 @@ func killBundle() *bundle.Bundle {
 }
 
 func supervise(dir string) {
-	p := Paths{Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log")}
+	p := index.Paths{Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log")}
 	if _, err := Attach(killBundle(), Options{Paths: p}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -100,7 +102,7 @@ func TestKilledSupervisor(t *testing.T) {
 	}
 	stop, done := make(chan struct{}), make(chan int)
 	out := w.Stdout()
-	w.ends[Stdout] = nil // The container's, not to be closed here.
+	w.ends[index.Stdout] = nil // The container's, not to be closed here.
 	go writeNumbers(out, stop, done)
 	abandonWith(t, w, func() {})
 	for range kills {
@@ -120,7 +122,7 @@ func TestKilledSupervisor(t *testing.T) {
 	t.Logf("%d kills, %d lines, %d files", kills, lines, len(segmentFiles(p.Log+"/victim.out.log")))
 	checkNumbers(t, segmentFiles(p.Log+"/victim.out.log"), lines)
 	n := 0
-	for _, line := range texts(t, p, killBundle(), Query{}) {
+	for _, line := range texts(t, p, killBundle(), read.Query{}) {
 		if line != fmt.Sprintf("stdout line %d", n) {
 			t.Fatalf("line %d is read as %q", n, line)
 		}
@@ -214,11 +216,11 @@ func TestDeadSupervisorAndDeadContainer(t *testing.T) {
 	}
 	abandonWith(t, w, func() { write(t, w.Stdout(), "last words\n") })
 	run(t, b, o, "next run\n", "")
-	got := texts(t, p, b, Query{Runs: PreviousRun})
+	got := texts(t, p, b, read.Query{Runs: read.PreviousRun})
 	if strings.Join(got, "|") != "stdout last words" {
 		t.Errorf("the run before has %q", got)
 	}
-	equal(t, "all", texts(t, p, b, Query{}), []string{"stdout last words", "stdout next run"})
+	equal(t, "all", texts(t, p, b, read.Query{}), []string{"stdout last words", "stdout next run"})
 }
 
 // TestKilledInTheMiddleOfTheEnd: one of the two pipes is dropped already.
@@ -233,8 +235,8 @@ func TestKilledInTheMiddleOfTheEnd(t *testing.T) {
 	}
 	abandonWith(t, w, func() {
 		write(t, w.Stderr(), "last words\n")
-		at := w.log.spool.at
-		if err := errors.Join(os.Remove(at.fifo(Stdout)), o.Holder.Release(at.base(Stdout))); err != nil {
+		at := w.log.spool.At
+		if err := errors.Join(os.Remove(at.Fifo(index.Stdout)), o.Holder.Release(at.Base(index.Stdout))); err != nil {
 			t.Error(err)
 		}
 	})
@@ -242,7 +244,7 @@ func TestKilledInTheMiddleOfTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, w)
-	equal(t, "log", texts(t, p, b, Query{}), []string{"stderr last words"})
+	equal(t, "log", texts(t, p, b, read.Query{}), []string{"stderr last words"})
 	if w, err = Attach(b, o); err != nil { // nothing is left
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/console"
+	"slipway/pkg/log/index"
 	"slipway/pkg/log/journal"
-	"slipway/pkg/log/store"
 	"slipway/pkg/timeline"
 )
 
@@ -56,7 +56,7 @@ func (p Paths) Own(elem ...string) string {
 }
 
 // Logs are the paths that package logs needs.
-func (p Paths) Logs() store.Paths { return store.Paths{Run: p.Run, Log: p.Log} }
+func (p Paths) Logs() index.Paths { return index.Paths{Run: p.Run, Log: p.Log} }
 
 // Host is the machine.
 type Host struct {

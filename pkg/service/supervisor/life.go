@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/read"
 	"slipway/pkg/log/store"
 	"slipway/pkg/service/probe"
 	"slipway/pkg/service/run"
@@ -171,7 +172,7 @@ func (s *Supervisor) clean(l *life) {
 const tailLines = 10
 
 func (s *Supervisor) tailOf(name string) []string {
-	lines, err := store.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
+	lines, err := read.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
 	if err != nil {
 		s.log.Warn("last lines", "service", name, "err", err)
 	}

@@ -1,22 +1,18 @@
-// Package logs keeps what a container writes to its standard output and error.
+// Package store keeps what a container writes to its standard output and error.
 //
 // The container writes into two named pipes. A Pump, one thread for all
-// containers of a process, moves the bytes from the pipes into memory, a spool
-// below /run, with splice(2): the kernel takes out of the pipe exactly what it
-// has put into the file, so a process that is killed between any two
-// instructions has neither lost nor doubled a byte, and its successor goes on by
-// opening the same files. No pipe is ever read by anybody who may wait for a
-// disk: the kernel would have its writer, the container, wait as well, and
+// containers of a process, moves the bytes from the pipes into memory (package
+// spool) and hands them to sinks. No pipe is ever read by anybody who may wait
+// for a disk: the kernel would have its writer, the container, wait as well, and
 // nothing could end that one.
 //
 // From the spool a lane, one goroutine for each directory, carries the bytes to
-// files that have LinuxKit's names and hold the plain bytes that were written. A
-// small index beside them says when which range of bytes came and where a run
-// of the container began; Read joins the two, and what is in memory, into lines
-// with time and stream.
+// files that have LinuxKit's names and hold the plain bytes that were written,
+// with an index beside them (package index).
 //
 // Before it: pkg/container asks for the two ends to give to the container.
-// After it: `service logs`, and whoever reports a failure with the last lines.
+// After it: package read, for `service logs` and for the last lines of a run
+// that failed.
 package store
 
 import (
@@ -25,6 +21,7 @@ import (
 	"time"
 
 	"slipway/pkg/log/console"
+	"slipway/pkg/log/index"
 )
 
 // Holder is a process that lives longer than this one and keeps a copy of a
@@ -37,7 +34,7 @@ type Holder interface {
 
 // Options are what Open needs beside the bundle.
 type Options struct {
-	Paths Paths
+	Paths index.Paths
 	// Pump serves the pipes; nil gives the Writer one of its own. A process
 	// with many containers shares one.
 	Pump *Pump

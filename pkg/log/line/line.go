@@ -1,4 +1,5 @@
-package store
+// Package line cuts streams of bytes into lines and shows them on terminals.
+package line
 
 import (
 	"bytes"
@@ -6,56 +7,56 @@ import (
 	"unicode/utf8"
 )
 
-// splitter cuts a stream of bytes into lines of bounded length.
-type splitter struct {
-	max  int
-	rest []byte
-	end  int64 // how many bytes were emitted, newlines included
+// Splitter cuts a stream of bytes into lines of bounded length.
+type Splitter struct {
+	Max  int
+	Rest []byte
+	End  int64 // how many bytes were emitted, newlines included
 }
 
-// write calls emit for every line that data ends, without its newline, and for
+// Write calls emit for every line that data ends, without its newline, and for
 // every piece of a line that is longer than max. emit must not keep the slice.
-func (p *splitter) write(data []byte, emit func(line []byte, part bool)) {
+func (p *Splitter) Write(data []byte, emit func(line []byte, part bool)) {
 	for len(data) > 0 {
 		end := bytes.IndexByte(data, '\n')
 		piece := data
 		if end >= 0 {
 			piece = data[:end]
 		}
-		if room := p.max - len(p.rest); len(piece) > room {
-			p.rest = append(p.rest, piece[:room]...)
+		if room := p.Max - len(p.Rest); len(piece) > room {
+			p.Rest = append(p.Rest, piece[:room]...)
 			data = data[room:]
-			p.end += int64(len(p.rest))
-			emit(p.rest, true)
-			p.rest = p.rest[:0]
+			p.End += int64(len(p.Rest))
+			emit(p.Rest, true)
+			p.Rest = p.Rest[:0]
 			continue
 		}
 		if end < 0 {
-			p.rest = append(p.rest, piece...)
+			p.Rest = append(p.Rest, piece...)
 			return
 		}
-		p.end += int64(len(p.rest) + len(piece) + 1)
-		if len(p.rest) == 0 {
+		p.End += int64(len(p.Rest) + len(piece) + 1)
+		if len(p.Rest) == 0 {
 			emit(piece, false)
 		} else {
-			p.rest = append(p.rest, piece...)
-			emit(p.rest, false)
-			p.rest = p.rest[:0]
+			p.Rest = append(p.Rest, piece...)
+			emit(p.Rest, false)
+			p.Rest = p.Rest[:0]
 		}
 		data = data[end+1:]
 	}
-	if len(p.rest) == 0 {
-		p.rest = nil
+	if len(p.Rest) == 0 {
+		p.Rest = nil
 	}
 }
 
-// finish emits what has no newline.
-func (p *splitter) finish(emit func(line []byte, part bool)) {
-	if len(p.rest) > 0 {
-		p.end += int64(len(p.rest))
-		emit(p.rest, false)
+// Finish emits what has no newline.
+func (p *Splitter) Finish(emit func(line []byte, part bool)) {
+	if len(p.Rest) > 0 {
+		p.End += int64(len(p.Rest))
+		emit(p.Rest, false)
 	}
-	p.rest = nil
+	p.Rest = nil
 }
 
 // Escape appends text as it can be shown on a terminal: control characters,

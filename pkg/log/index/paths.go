@@ -1,4 +1,4 @@
-package store
+package index
 
 import (
 	"path/filepath"
@@ -22,8 +22,8 @@ func (s Stream) String() string {
 	return "stderr"
 }
 
-// streamsOf are both.
-var streamsOf = []Stream{Stdout, Stderr}
+// Streams are both.
+var Streams = []Stream{Stdout, Stderr}
 
 // Paths says where things lie; the zero value is a LinuxKit machine's layout.
 type Paths struct {
@@ -33,7 +33,7 @@ type Paths struct {
 	Kmsg    string // default /dev/kmsg
 }
 
-func (p Paths) orDefault() Paths {
+func (p Paths) OrDefault() Paths {
 	set := func(v *string, def string) {
 		if *v == "" {
 			*v = def
@@ -49,7 +49,7 @@ func (p Paths) orDefault() Paths {
 // Name is what LinuxKit calls the log of a container: "onboot.000-dhcp",
 // "shutdown.000-bye", "sshd". With ".out" behind it, it is the log of the
 // standard output; bare, that of the standard error.
-func Name(s bundle.Section, folder string) string {
+func nameOf(s bundle.Section, folder string) string {
 	switch s {
 	case bundle.Onboot:
 		return "onboot." + folder
@@ -59,44 +59,44 @@ func Name(s bundle.Section, folder string) string {
 	return folder
 }
 
-// places are the files of one container.
-type places struct {
-	name string
-	dir  string // of the files with the output
-	meta string // of their index
-	pipe string // of what lies in memory: the pipes, and what came out of them
+// Places are the files of one container.
+type Places struct {
+	Name   string
+	Dir    string // of the files with the output
+	Meta   string // of their index
+	Memory string // of what lies in memory: the pipes, and what came out of them
 }
 
 // own is the folder of what is ours alone and gone with the power.
 func (p Paths) own() string { return filepath.Join(p.Run, "slipway", "logs") }
 
-// section is where output goes that is to be kept as files.
-func (p Paths) section(s bundle.Section, folder string) places {
-	at := places{name: Name(s, folder), pipe: p.own(), meta: filepath.Join(p.own(), "files")}
+// Section is where output goes that is to be kept as files.
+func (p Paths) Section(s bundle.Section, folder string) Places {
+	at := Places{Name: nameOf(s, folder), Memory: p.own(), Meta: filepath.Join(p.own(), "files")}
 	switch s {
 	case bundle.Onboot:
-		at.dir = filepath.Join(p.Run, "log", "onboot")
+		at.Dir = filepath.Join(p.Run, "log", "onboot")
 	case bundle.Onshutdown:
-		at.dir = filepath.Join(p.Run, "log", "shutdown")
+		at.Dir = filepath.Join(p.Run, "log", "shutdown")
 	default:
-		at.dir, at.meta = p.Log, filepath.Join(p.Log, "slipway")
+		at.Dir, at.Meta = p.Log, filepath.Join(p.Log, "slipway")
 	}
 	return at
 }
 
-func (at places) base(s Stream) string {
+func (at Places) Base(s Stream) string {
 	if s == Stdout {
-		return at.name + ".out"
+		return at.Name + ".out"
 	}
-	return at.name
+	return at.Name
 }
 
-func (at places) file(s Stream) string { return filepath.Join(at.dir, at.base(s)+".log") }
-func (at places) fifo(s Stream) string { return filepath.Join(at.pipe, at.base(s)+".fifo") }
-func (at places) index() string        { return filepath.Join(at.meta, at.name+".idx") }
+func (at Places) File(s Stream) string { return filepath.Join(at.Dir, at.Base(s)+".log") }
+func (at Places) Fifo(s Stream) string { return filepath.Join(at.Memory, at.Base(s)+".fifo") }
+func (at Places) Index() string        { return filepath.Join(at.Meta, at.Name+".idx") }
 
 // The files of a spool, and how far of a stream a console has been shown.
 
-func (at places) spool(s Stream) string { return filepath.Join(at.pipe, at.base(s)+".spool") }
-func (at places) shown(s Stream) string { return filepath.Join(at.pipe, at.base(s)+".shown") }
-func (at places) spoolIndex() string    { return filepath.Join(at.pipe, at.name+".idx") }
+func (at Places) Spool(s Stream) string { return filepath.Join(at.Memory, at.Base(s)+".spool") }
+func (at Places) Shown(s Stream) string { return filepath.Join(at.Memory, at.Base(s)+".shown") }
+func (at Places) SpoolIndex() string    { return filepath.Join(at.Memory, at.Name+".idx") }

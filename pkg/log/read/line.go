@@ -1,14 +1,17 @@
-package store
+package read
 
 import (
 	"fmt"
 	"time"
+
+	"slipway/pkg/log/index"
+	"slipway/pkg/log/line"
 )
 
 // Line is one line of output, without its newline.
 type Line struct {
 	Time   time.Time // when it was taken from the pipe; zero if not known
-	Stream Stream
+	Stream index.Stream
 	Text   []byte
 	// Part is set on every piece but the last of a line longer than MaxLine.
 	Part bool
@@ -27,8 +30,8 @@ func (l Line) Show() string {
 	case l.Lost > 0:
 		return fmt.Sprintf("-- %d bytes lost --", l.Lost)
 	}
-	return string(Escape(nil, l.Text))
+	return string(line.Escape(nil, l.Text))
 }
 
 // MaxLine is the longest piece of a line that Read yields.
-const MaxLine = 16 << 10
+const maxLine = 16 << 10

@@ -1,4 +1,4 @@
-package store
+package index
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 )
 
 func FuzzRecord(f *testing.F) {
-	f.Add(record{Kind: kindData, Stream: Stdout, Length: 5, Offset: 7, Time: time.Unix(1, 2)}.append(nil))
+	f.Add(Record{Kind: KindData, Stream: Stdout, Length: 5, Offset: 7, Time: time.Unix(1, 2)}.append(nil))
 	f.Add(make([]byte, recordSize))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, ok := parseRecord(data)

@@ -1,4 +1,4 @@
-package store
+package line
 
 import (
 	"bytes"
@@ -8,10 +8,10 @@ import (
 func FuzzSplitter(f *testing.F) {
 	f.Add([]byte("a\n\nlonger than it may be\nb"), uint8(4), uint8(3))
 	f.Fuzz(func(t *testing.T, data []byte, limit, cut uint8) {
-		p := splitter{max: int(limit)%16 + 1}
+		p := Splitter{Max: int(limit)%16 + 1}
 		var got []byte
 		line := func(text []byte, part bool) {
-			if len(text) > p.max {
+			if len(text) > p.Max {
 				t.Fatalf("%d bytes", len(text))
 			}
 			got = append(got, text...)
@@ -20,9 +20,9 @@ func FuzzSplitter(f *testing.F) {
 			}
 		}
 		at := min(int(cut), len(data))
-		p.write(data[:at], line)
-		p.write(data[at:], line)
-		p.finish(line)
+		p.Write(data[:at], line)
+		p.Write(data[at:], line)
+		p.Finish(line)
 		want := data
 		if len(want) > 0 && want[len(want)-1] != '\n' {
 			want = append(bytes.Clone(want), '\n')

@@ -1,17 +1,19 @@
-package store
+package read
 
 import (
 	"context"
 	"errors"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/index"
+	"slipway/pkg/log/spool"
 )
 
 // Tail gives the last n lines of a container's present or last run, oldest
 // first, as far as memory has them, which waits for no disk.
-func Tail(p Paths, s bundle.Section, folder string, n int) ([]Line, error) {
-	at := p.orDefault().section(s, folder)
-	snap, err := takeSnapshot(at)
+func Tail(p index.Paths, s bundle.Section, folder string, n int) ([]Line, error) {
+	at := p.OrDefault().Section(s, folder)
+	snap, err := spool.Take(at)
 	if err != nil || snap == nil {
 		return nil, err
 	}
