@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -251,6 +252,27 @@ func TestKilledInTheMiddleOfTheEnd(t *testing.T) {
 	mustClose(t, w)
 }
 
+// countingHolder knows what is held.
+type countingHolder struct {
+	Holder
+	mu   sync.Mutex
+	held map[string]bool
+}
+
+func (h *countingHolder) Hold(name string, f *os.File) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.held[name] = true
+	return h.Holder.Hold(name, f)
+}
+
+func (h *countingHolder) Release(name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.held, name)
+	return h.Holder.Release(name)
+}
+
 // testHolder keeps pipes until the test ends, and sees that all are released.
 func testHolder(t *testing.T) Holder {
 	t.Helper()
@@ -260,8 +282,11 @@ func testHolder(t *testing.T) Holder {
 	}
 	served := make(chan error, 1)
 	go func() { served <- store.Serve() }()
+	h := &countingHolder{Holder: hold.NewClient(store.Child), held: map[string]bool{}}
 	t.Cleanup(func() {
-		until(t, "all pipes are released", func() bool { return store.Len() == 0 })
+		if len(h.held) > 0 {
+			t.Errorf("still held: %v", h.held)
+		}
 		if err := store.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
@@ -269,5 +294,5 @@ func testHolder(t *testing.T) Holder {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return hold.NewClient(store.Child)
+	return h
 }

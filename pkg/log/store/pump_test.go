@@ -18,7 +18,6 @@ import (
 	"slipway/pkg/log/console"
 	"slipway/pkg/log/index"
 	"slipway/pkg/log/read"
-	"slipway/pkg/log/rotate"
 	"slipway/pkg/log/spool"
 )
 
@@ -64,27 +63,6 @@ func TestNoRotatedFiles(t *testing.T) {
 	equal(t, "files", segmentFiles(p.Log+"/foo.out.log"), []string{p.Log + "/foo.out.log"})
 	if got := contents(t, p.Log+"/foo.out.log"); got != "abc\n" {
 		t.Errorf("file has %q", got)
-	}
-}
-
-func TestShiftGoesOnAfterAKill(t *testing.T) {
-	dir := t.TempDir()
-	put := func(name string) {
-		if err := os.WriteFile(dir+"/"+name, []byte(name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// Killed after log.1 went to log.2: log.1 is the gap.
-	for _, name := range []string{"log", "log.0", "log.2"} {
-		put(name)
-	}
-	if err := rotate.Shift(dir+"/log", 3); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{"log.0": "log", "log.1": "log.0", "log.2": "log.2"} {
-		if got := contents(t, dir+"/"+name); got != want {
-			t.Errorf("%s is what was %s, want %s", name, got, want)
-		}
 	}
 }
 
