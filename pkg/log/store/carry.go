@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/index"
 	"slipway/pkg/log/rotate"
 )
 
@@ -21,9 +22,9 @@ const carriedMax = 10
 // Link would put a link: for a machine whose /var/log stays. What an earlier
 // boot left there is rotated away. It can be called again, and after it was
 // killed: a file that is there is known by its size and time.
-func Carry(s bundle.Section, p Paths) error {
-	p = p.orDefault()
-	from := p.section(s, "").dir
+func Carry(s bundle.Section, p index.Paths) error {
+	p = p.OrDefault()
+	from := p.Section(s, "").Dir
 	to := filepath.Join(p.Log, filepath.Base(from))
 	names, err := filepath.Glob(filepath.Join(from, "*.log"))
 	if err != nil || len(names) == 0 || from == p.Log {

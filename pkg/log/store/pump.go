@@ -10,6 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/rotate"
+	"slipway/pkg/log/spool"
+)
+
+const (
+	// patience is how long somebody who takes nothing holds up a container, and
+	// only that one, before its output is dropped for him.
+	patience = time.Second
+	// retry is how often one who took nothing is tried again.
+	retry = 20 * time.Millisecond
 )
 
 // Pump moves bytes from the pipes of many containers into memory, with one
@@ -32,7 +42,7 @@ type Pump struct {
 
 // log is what a process has of one container's log.
 type log struct {
-	spool *spool
+	spool *spool.Spool
 	carry *carrying // nil: there are no files
 	users int
 }
@@ -100,8 +110,8 @@ func (p *Pump) serve(fd int32) {
 	if s == nil {
 		return
 	}
-	s.spool.mu.Lock()
-	defer s.spool.mu.Unlock()
+	s.spool.Lock()
+	defer s.spool.Unlock()
 	if s.fifo != int(fd) {
 		return // It was closed meanwhile.
 	}
@@ -200,7 +210,8 @@ func (p *Pump) report(s *stream, what string) {
 	}
 	p.mu.Unlock()
 	if !quiet {
-		p.log.Warn(what, "log", s.name(), "bytes", s.spool.lost[s.id], "cause", s.spool.cause)
+		n, cause := s.spool.Losses(s.id)
+		p.log.Warn(what, "log", s.name(), "bytes", n, "cause", cause)
 	}
 }
 
@@ -209,9 +220,9 @@ func (p *Pump) report(s *stream, what string) {
 func (p *Pump) enter(plan plan, o Options) (*log, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := p.logs[plan.at.name]
+	l := p.logs[plan.at.Name]
 	if l == nil {
-		spool, err := openSpool(plan.at, plan.carried, o.Now)
+		spool, err := spool.Open(plan.at, plan.carried, o.Now)
 		if err != nil {
 			return nil, err
 		}
@@ -223,26 +234,22 @@ func (p *Pump) enter(plan plan, o Options) (*log, error) {
 		}
 	}
 	l.users++
-	p.logs[plan.at.name] = l
+	p.logs[plan.at.Name] = l
 	return l, nil
 }
 
 func (p *Pump) addCarrier(l *log, plan plan, o Options) error {
-	ix, err := openIndexReader(plan.at.spoolIndex())
+	r, err := l.spool.Reader()
 	if err != nil {
 		return err
 	}
-	r := &spoolReader{at: plan.at, ix: ix}
-	for _, s := range streamsOf {
-		r.file[s] = l.spool.out[s].file
-	}
-	lane := p.lanes[plan.at.dir]
+	lane := p.lanes[plan.at.Dir]
 	if lane == nil {
-		lane = newLane(plan.at.dir, p.log)
-		p.lanes[plan.at.dir] = lane
+		lane = newLane(plan.at.Dir, p.log)
+		p.lanes[plan.at.Dir] = lane
 	}
 	l.carry = &carrying{lane: lane, carrier: &carrier{
-		at: plan.at, max: plan.max, keep: plan.keep, now: o.Now, spool: r, id: l.spool.ix.id, took: l.spool.took,
+		at: plan.at, max: plan.max, keep: plan.keep, now: o.Now, spool: r, id: l.spool.Number(), took: l.spool.Took,
 	}}
 	return nil
 }
@@ -252,10 +259,10 @@ func (p *Pump) addCarrier(l *log, plan plan, o Options) error {
 func (p *Pump) leave(l *log, users int) {
 	p.mu.Lock()
 	l.users -= users
-	over := l.users == 0 && p.logs[l.spool.at.name] == l &&
+	over := l.users == 0 && p.logs[l.spool.At.Name] == l &&
 		(l.carry == nil || l.carry.lane.retire(l.carry, func() { p.leave(l, 0) }))
 	if over {
-		delete(p.logs, l.spool.at.name)
+		delete(p.logs, l.spool.At.Name)
 	}
 	p.mu.Unlock()
 	if !over {
@@ -265,10 +272,10 @@ func (p *Pump) leave(l *log, users int) {
 	if l.carry != nil {
 		err = l.carry.close()
 	}
-	l.spool.mu.Lock()
-	defer l.spool.mu.Unlock()
-	if err := errors.Join(err, l.spool.close()); err != nil {
-		p.log.Warn("close log", "log", l.spool.at.name, "err", err)
+	l.spool.Lock()
+	defer l.spool.Unlock()
+	if err := errors.Join(err, l.spool.Close()); err != nil {
+		p.log.Warn("close log", "log", l.spool.At.Name, "err", err)
 	}
 }
 
@@ -277,7 +284,7 @@ func (p *Pump) leave(l *log, users int) {
 func (p *Pump) Resume(b *bundle.Bundle, o Options) error {
 	o = o.orDefault()
 	plan := planFor(b, o)
-	if plan.direct || !plan.carried || !exists(plan.at.spoolIndex()) {
+	if plan.direct || !plan.carried || !rotate.Exists(plan.at.SpoolIndex()) {
 		return nil
 	}
 	l, err := p.enter(plan, o)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"slipway/pkg/log/journal"
-	"slipway/pkg/log/store"
+	"slipway/pkg/log/line"
 )
 
 // showJournal shows what the machine's own programs said in this boot, or in
@@ -61,7 +61,7 @@ func (c *call) showJournalLine(l journal.Line) error {
 	if !l.Time.IsZero() {
 		stamp = l.Time.Local().Format("15:04:05.000")
 	}
-	_, err := fmt.Fprintf(c.out, "%s %s\n", stamp, store.Escape(nil, []byte(l.Text)))
+	_, err := fmt.Fprintf(c.out, "%s %s\n", stamp, line.Escape(nil, []byte(l.Text)))
 	return err
 }
 

@@ -1,4 +1,4 @@
-package store
+package read
 
 import (
 	"errors"
@@ -10,19 +10,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/log/index"
 	"slipway/pkg/log/rotate"
+	"slipway/pkg/log/spool"
 )
 
 // source finds the bytes of a stream: in the files that hold it, by inode
 // number, as their names change with every rotation, or in memory.
 type source struct {
-	known // of the files
-	at    places
-	snap  *snapshot   // nil: memory has nothing
-	file  [3]*os.File // of the segment read last
-	ino   [3]uint32
-	buf   []byte
-	guard *guard
+	index.Known // of the files
+	at          index.Places
+	snap        *spool.Snapshot // nil: memory has nothing
+	file        [3]*os.File     // of the segment read last
+	ino         [3]uint32
+	buf         []byte
+	guard       *guard
 }
 
 // piece is a part of a stream: bytes, or a gap.
@@ -33,10 +35,10 @@ type piece struct {
 	hole   bool  // and should be
 }
 
-func newSource(at places) *source { return &source{at: at, guard: newGuard()} }
+func newSource(at index.Places) *source { return &source{at: at, guard: newGuard()} }
 
 func (s *source) close() {
-	s.guard.end()
+	s.guard.End()
 	for i, f := range s.file {
 		if f != nil {
 			f.Close() // Only read from: nothing can be lost.
@@ -48,26 +50,26 @@ func (s *source) close() {
 // match finds where the spool begins among what the files have. One that they do
 // not know comes behind them.
 func (s *source) match() {
-	if s.snap != nil && s.snap.id != s.id {
-		s.id, s.origin = s.snap.id, [3]int64{s.run, s.end[Stdout], s.end[Stderr]}
+	if s.snap != nil && s.snap.ID != s.ID {
+		s.ID, s.Origin = s.snap.ID, [3]int64{s.Run, s.End[index.Stdout], s.End[index.Stderr]}
 	}
 }
 
 // beyond finds what the last files have and the index does not know: a power cut
 // has left it so, and nobody has begun a run since. What the spool brings there
 // is known from the spool.
-func (s *source) beyond() ([]record, error) {
-	if s.snap != nil && s.snap.id == s.id {
+func (s *source) beyond() ([]index.Record, error) {
+	if s.snap != nil && s.snap.ID == s.ID {
 		return nil, nil
 	}
-	s.guard.begin()
-	defer s.guard.end()
-	var all []record
-	for _, id := range streamsOf {
-		if len(s.segs[id]) == 0 {
+	s.guard.Begin()
+	defer s.guard.End()
+	var all []index.Record
+	for _, id := range index.Streams {
+		if len(s.Segs[id]) == 0 {
 			continue
 		}
-		seg := s.segs[id][len(s.segs[id])-1]
+		seg := s.Segs[id][len(s.Segs[id])-1]
 		f, err := s.open(id, seg)
 		if err != nil {
 			return nil, err
@@ -79,36 +81,36 @@ func (s *source) beyond() ([]record, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read log: %w", err)
 		}
-		if n := min(seg.base+info.Size()-s.end[id], 1<<31); n > 0 {
-			all = append(all, record{Kind: kindData, Stream: id, Offset: s.end[id], Length: uint32(n), Time: info.ModTime()})
-			s.end[id] += n
+		if n := min(seg.Base+info.Size()-s.End[id], 1<<31); n > 0 {
+			all = append(all, index.Record{Kind: index.KindData, Stream: id, Offset: s.End[id], Length: uint32(n), Time: info.ModTime()})
+			s.End[id] += n
 		}
 	}
 	return all, nil
 }
 
 // placed is a record of the spool as the files would have it.
-func (s *source) placed(r record) record {
+func (s *source) placed(r index.Record) index.Record {
 	switch r.Kind {
-	case kindRun:
-		r.Offset += s.origin[0]
-	case kindData, kindLost:
-		r.Offset += s.origin[r.Stream]
+	case index.KindRun:
+		r.Offset += s.Origin[0]
+	case index.KindData, index.KindLost:
+		r.Offset += s.Origin[r.Stream]
 	}
 	return r
 }
 
 // read gives the bytes [from, to) of a stream piece by piece, without those
 // whose file was rotated away.
-func (s *source) read(id Stream, from, to int64, give func(piece) error) error {
+func (s *source) read(id index.Stream, from, to int64, give func(piece) error) error {
 	for from < to {
 		var p piece
 		var next int64
 		var err error
-		if from >= s.end[id] {
+		if from >= s.End[id] {
 			p, next = s.fromMemory(id, from, to)
 		} else {
-			p, next, err = s.fromFile(id, from, min(to, s.end[id]))
+			p, next, err = s.fromFile(id, from, min(to, s.End[id]))
 		}
 		if err == nil && (p.data != nil || p.gone > 0) {
 			err = give(p)
@@ -122,15 +124,15 @@ func (s *source) read(id Stream, from, to int64, give func(piece) error) error {
 }
 
 // fromMemory gives what the snapshot has from an offset on.
-func (s *source) fromMemory(id Stream, from, to int64) (piece, int64) {
+func (s *source) fromMemory(id index.Stream, from, to int64) (piece, int64) {
 	if s.snap == nil {
 		return piece{}, to
 	}
-	origin := s.origin[id]
-	data, begin := s.snap.bytes(id, from-origin, to-origin)
+	origin := s.Origin[id]
+	data, begin := s.snap.Bytes(id, from-origin, to-origin)
 	if begin += origin; begin > from && (len(data) > 0 || begin == to) {
 		p := piece{}
-		if s.snap.carried {
+		if s.snap.Carried {
 			p.gone = begin - from
 		}
 		return p, begin
@@ -142,25 +144,25 @@ func (s *source) fromMemory(id Stream, from, to int64) (piece, int64) {
 }
 
 // fromFile gives what the files have from an offset on.
-func (s *source) fromFile(id Stream, from, to int64) (piece, int64, error) {
+func (s *source) fromFile(id index.Stream, from, to int64) (piece, int64, error) {
 	if s.buf == nil {
 		s.buf = make([]byte, 16<<10)
 	}
 	seg, end, ok := s.segment(id, from, to)
 	if !ok {
 		p := piece{}
-		if seg.ino != 0 {
+		if seg.Ino != 0 {
 			p = piece{gone: end - from, hole: true}
 		}
 		return p, end, nil
 	}
-	s.guard.begin()
-	defer s.guard.end()
+	s.guard.Begin()
+	defer s.guard.End()
 	f, err := s.open(id, seg)
 	if err != nil || f == nil {
 		return piece{}, end, err
 	}
-	n, err := f.ReadAt(s.buf[:min(end-from, int64(len(s.buf)))], from-seg.base)
+	n, err := f.ReadAt(s.buf[:min(end-from, int64(len(s.buf)))], from-seg.Base)
 	if n > 0 {
 		return piece{data: s.buf[:n], former: s.isFormer(id, from)}, from + int64(n), nil
 	}
@@ -176,43 +178,43 @@ func (s *source) fromFile(id Stream, from, to int64) (piece, int64, error) {
 
 // isFormer tells whether a byte was there before the spool began that is there
 // now: memory does not outlast a power cut.
-func (s *source) isFormer(id Stream, at int64) bool {
-	return s.snap == nil || s.snap.id != s.id || at < s.origin[id]
+func (s *source) isFormer(id index.Stream, at int64) bool {
+	return s.snap == nil || s.snap.ID != s.ID || at < s.Origin[id]
 }
 
 // segment finds the one that holds offset from, and where it ends. If there is
 // none, end is where the next begins; it is given all the same if the gap is
 // within a file.
-func (s *source) segment(id Stream, from, to int64) (seg segment, end int64, ok bool) {
-	for _, c := range s.segs[id] {
-		if c.start > from {
-			if seg.ino != c.ino {
-				seg = segment{}
+func (s *source) segment(id index.Stream, from, to int64) (seg index.Segment, end int64, ok bool) {
+	for _, c := range s.Segs[id] {
+		if c.Start > from {
+			if seg.Ino != c.Ino {
+				seg = index.Segment{}
 			}
-			return seg, min(to, c.start), false
+			return seg, min(to, c.Start), false
 		}
-		if from < c.stop {
-			return c, min(to, c.stop), true
+		if from < c.Stop {
+			return c, min(to, c.Stop), true
 		}
 		seg = c
 	}
-	return segment{}, to, false
+	return index.Segment{}, to, false
 }
 
 // open finds the file of a segment; nil if it is not there any more. Rotation
 // moves files to higher numbers, so looking in this order misses none, but for
 // gaps of one that a rotation makes while it works.
-func (s *source) open(id Stream, seg segment) (*os.File, error) {
-	if s.file[id] != nil && s.ino[id] == seg.ino {
+func (s *source) open(id index.Stream, seg index.Segment) (*os.File, error) {
+	if s.file[id] != nil && s.ino[id] == seg.Ino {
 		return s.file[id], nil
 	}
-	path := s.at.file(id)
+	path := s.at.File(id)
 	for n, missing := -1, 0; missing < 3; n++ {
 		name := path
 		if n >= 0 {
 			name = rotate.Old(path, n)
 		}
-		f, err := openIfInode(name, seg.ino)
+		f, err := openIfInode(name, seg.Ino)
 		if errors.Is(err, fs.ErrNotExist) {
 			missing++
 			continue
@@ -226,7 +228,7 @@ func (s *source) open(id Stream, seg segment) (*os.File, error) {
 		if s.file[id] != nil {
 			s.file[id].Close() // Only read from.
 		}
-		s.file[id], s.ino[id] = f, seg.ino
+		s.file[id], s.ino[id] = f, seg.Ino
 		return f, nil
 	}
 	return nil, nil
@@ -255,13 +257,13 @@ func openIfInode(path string, ino uint32) (*os.File, error) {
 // plain reads a log that has no index, such as one that LinuxKit wrote: its
 // standard output, then its standard error, without times.
 func (r *reader) plain() error {
-	for _, s := range streamsOf {
-		path, n := r.at.file(s), 0
-		r.src.guard.begin()
-		for exists(rotate.Old(path, n)) {
+	for _, s := range index.Streams {
+		path, n := r.at.File(s), 0
+		r.src.guard.Begin()
+		for rotate.Exists(rotate.Old(path, n)) {
 			n++
 		}
-		r.src.guard.end()
+		r.src.guard.End()
 		for ; n >= 0; n-- {
 			name := path
 			if n > 0 {
@@ -275,19 +277,19 @@ func (r *reader) plain() error {
 	return r.endLines()
 }
 
-func (r *reader) plainFile(s Stream, name string) error {
-	r.src.guard.begin()
-	f, err := openRegular(name, os.O_RDONLY, 0)
-	r.src.guard.end()
+func (r *reader) plainFile(s index.Stream, name string) error {
+	r.src.guard.Begin()
+	f, err := index.OpenRegular(name, os.O_RDONLY, 0)
+	r.src.guard.End()
 	if err != nil {
 		return nil //nolint:nilerr // There is none, or it is no log.
 	}
 	defer f.Close() // Only read from.
 	buf := make([]byte, 16<<10)
 	for {
-		r.src.guard.begin()
+		r.src.guard.Begin()
 		n, err := f.Read(buf)
-		r.src.guard.end()
+		r.src.guard.End()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

@@ -1,28 +1,32 @@
-package store
+// Package spool keeps the output of containers in memory: until files have it, or
+// the last of it where there are none. Nothing that is done with a spool waits
+// for a disk.
+package spool
 
 import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/log/index"
 )
 
-// chunk is the most that is taken from one pipe before the others have their
+// Chunk is the most that is taken from one pipe before the others have their
 // turn; also the size of a pipe.
-const chunk = 64 << 10
+const Chunk = 64 << 10
 
 // What of a stream lies in memory.
 const (
-	// spoolMax is kept for files that do not take it.
-	spoolMax = 192 << 10
-	// spoolCrowd is where a container waits for files that take something: what
+	// Max is kept for files that do not take it.
+	Max = 192 << 10
+	// Crowd is where a container waits for files that take something: what
 	// is in its pipe when it ends fits in as well.
-	spoolCrowd = spoolMax - 2*chunk
+	Crowd = Max - 2*Chunk
 	// spoolTail is kept of what the files have taken: the last lines of a run
 	// that failed are shown without a look at a disk.
 	spoolTail = 4 << 10
@@ -38,17 +42,18 @@ const (
 	memoryIndex  = 64 << 10
 )
 
-// spool is where output goes first: memory, in the form of sparse files below
+// Spool is where output goes first: memory, in the form of sparse files below
 // /run in which a byte lies at its offset in the stream. What is old is given
 // back by making it a hole. Nothing that is done with a spool waits for a disk.
 //
 // It outlives the process, and a successor goes on with it: splice(2) takes out
 // of a pipe exactly what it has put into the file, and the file's length says
 // how far that is.
-type spool struct {
-	mu      sync.Mutex // of all that follows; also of the pipes and sinks of its Writer
-	at      places
-	ix      *index
+type Spool struct {
+	sync.Mutex // of all that follows; also of the pipes and sinks of its Writer
+
+	At      index.Places
+	ix      *index.Index
 	out     [3]spooled
 	carried bool // it goes on to files, and is kept until it is there
 	now     func() time.Time
@@ -64,36 +69,36 @@ type spooled struct {
 	gap        bool  // there is a loss that the index does not have yet
 }
 
-// openSpool opens what an earlier process has left, or makes it.
-func openSpool(at places, carried bool, now func() time.Time) (*spool, error) {
-	p := &spool{at: at, carried: carried, now: now}
+// Open opens what an earlier process has left, or makes it.
+func Open(at index.Places, carried bool, now func() time.Time) (*Spool, error) {
+	p := &Spool{At: at, carried: carried, now: now}
 	limit := int64(memoryIndex)
 	if carried {
 		limit = carriedIndex
 	}
 	var err error
-	if p.ix, err = openIndex(at.spoolIndex(), limit); err != nil {
+	if p.ix, err = index.Open(at.SpoolIndex(), limit); err != nil {
 		return nil, err
 	}
-	if p.ix.id == 0 || p.ix.known.carried != carried {
-		for p.ix.id == 0 {
-			p.ix.id = rand.Uint32()
+	if p.ix.ID == 0 || p.ix.Known.Carried != carried {
+		for p.ix.ID == 0 {
+			p.ix.ID = rand.Uint32()
 		}
-		p.ix.spool, p.ix.known.carried = true, carried
+		p.ix.IsSpool, p.ix.Known.Carried = true, carried
 		// On a full machine the container's start matters more.
-		_ = p.ix.put(p.ix.source(now())...)
+		_ = p.ix.Put(p.ix.Source(now())...)
 	}
-	for _, s := range streamsOf {
+	for _, s := range index.Streams {
 		err = errors.Join(err, p.openStream(s))
 	}
 	if err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
 
-func (p *spool) openStream(s Stream) error {
-	f, err := openRegular(p.at.spool(s), os.O_RDWR|os.O_CREATE, 0o600)
+func (p *Spool) openStream(s index.Stream) error {
+	f, err := index.OpenRegular(p.At.Spool(s), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
@@ -105,13 +110,13 @@ func (p *spool) openStream(s Stream) error {
 	}
 	// The process before this one may have been killed between a move and its
 	// record, or have had no memory for one of the two.
-	st.end = max(info.Size(), p.ix.end[s])
+	st.end = max(info.Size(), p.ix.End[s])
 	if err := f.Truncate(st.end); err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
 	st.begin = dataFrom(f, 0, st.end)
 	st.done = st.begin
-	if err := p.ix.data(s, st.end, info.ModTime()); err != nil {
+	if err := p.ix.Extend(s, st.end, info.ModTime()); err != nil {
 		p.cause = err // a later record covers it
 	}
 	return nil
@@ -126,11 +131,11 @@ func dataFrom(f *os.File, at, end int64) int64 {
 	return min(next, end)
 }
 
-// take moves at most one chunk out of a pipe, and gives its size.
-func (p *spool) take(s Stream, fifo int) (int, error) {
+// Take moves at most one chunk out of a pipe, and gives its size.
+func (p *Spool) Take(s index.Stream, fifo int) (int, error) {
 	st := &p.out[s]
 	off := st.end
-	n, err := unix.Splice(fifo, nil, int(st.file.Fd()), &off, chunk, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+	n, err := unix.Splice(fifo, nil, int(st.file.Fd()), &off, Chunk, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 	if n <= 0 {
 		return 0, notAgain(err)
 	}
@@ -149,18 +154,18 @@ func notAgain(err error) error {
 
 // note brings the index up to what came. If there is no memory for a record of
 // a loss, what comes meanwhile counts as lost too; else a later record covers it.
-func (p *spool) note(s Stream) {
+func (p *Spool) note(s index.Stream) {
 	st := &p.out[s]
-	if st.gap && p.ix.lose(s, st.end-p.ix.end[s], p.now()) == nil {
+	if st.gap && p.ix.Lose(s, st.end-p.ix.End[s], p.now()) == nil {
 		st.gap = false
 	}
 	if !st.gap {
-		_ = p.ix.data(s, st.end, p.now())
+		_ = p.ix.Extend(s, st.end, p.now())
 	}
 }
 
-// discard counts n bytes that were taken out of the pipe and found no place.
-func (p *spool) discard(s Stream, n int, cause error) {
+// Discard counts n bytes that were taken out of the pipe and found no place.
+func (p *Spool) Discard(s index.Stream, n int, cause error) {
 	st := &p.out[s]
 	st.end += int64(n)
 	p.lost[s] += int64(n)
@@ -169,18 +174,18 @@ func (p *spool) discard(s Stream, n int, cause error) {
 	if err := st.file.Truncate(st.end); err != nil {
 		p.cause = err
 	}
-	if err := p.ix.lose(s, int64(n), p.now()); err != nil {
+	if err := p.ix.Lose(s, int64(n), p.now()); err != nil {
 		st.gap = true
 	}
 	p.trim(s)
 }
 
 // trim gives back the memory of what is old.
-func (p *spool) trim(s Stream) {
+func (p *Spool) trim(s index.Stream) {
 	st := &p.out[s]
 	from := st.end - memoryMax
 	if p.carried {
-		from = max(min(st.done, st.end-spoolTail), st.end-spoolMax)
+		from = max(min(st.done, st.end-spoolTail), st.end-Max)
 	}
 	page := int64(os.Getpagesize())
 	from -= max(from, 0) % page
@@ -193,46 +198,54 @@ func (p *spool) trim(s Stream) {
 	}
 }
 
-// took notes that files have everything up to an offset.
-func (p *spool) took(s Stream, upto int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// Took notes that files have everything up to an offset.
+func (p *Spool) Took(s index.Stream, upto int64) {
+	p.Lock()
+	defer p.Unlock()
 	p.out[s].done = max(p.out[s].done, upto)
 	if p.out[s].file != nil {
 		p.trim(s)
 	}
 }
 
-// behind is how many bytes of a stream files do not have yet.
-func (p *spool) behind(s Stream) int64 { return p.out[s].end - p.out[s].done }
+// Number tells this spool from others, of other boots.
+func (p *Spool) Number() uint32 { return p.ix.ID }
 
-// run begins a new run and gives its number.
-func (p *spool) run() error {
+// Kept is what memory has of a stream.
+func (p *Spool) Kept(s index.Stream) (begin, end int64) { return p.out[s].begin, p.out[s].end }
+
+// Done is up to where files have a stream.
+func (p *Spool) Done(s index.Stream) int64 { return p.out[s].done }
+
+// Losses are the bytes of this run that found no place, and why.
+func (p *Spool) Losses(s index.Stream) (int64, error) { return p.lost[s], p.cause }
+
+// Behind is how many bytes of a stream files do not have yet.
+func (p *Spool) Behind(s index.Stream) int64 { return p.out[s].end - p.out[s].done }
+
+// Run begins a new run.
+func (p *Spool) Run() error {
 	p.lost = [3]int64{}
-	return p.ix.put(record{Kind: kindRun, Stream: Stdout, Offset: p.ix.run + 1, Time: p.now()})
+	return p.ix.Put(index.Record{Kind: index.KindRun, Stream: index.Stdout, Offset: p.ix.Run + 1, Time: p.now()})
 }
 
-// read gives what is kept of a stream from an offset on, at most len(buf).
-func (p *spool) read(s Stream, at int64, buf []byte) int {
+// Read gives what is kept of a stream from an offset on, at most len(buf).
+func (p *Spool) Read(s index.Stream, at int64, buf []byte) int {
 	n, _ := p.out[s].file.ReadAt(buf[:min(int64(len(buf)), p.out[s].end-at)], at)
 	return n
 }
 
-func (p *spool) close() error {
+func (p *Spool) Close() error {
 	var errs []error
-	for _, s := range streamsOf {
+	for _, s := range index.Streams {
 		if f := p.out[s].file; f != nil {
 			errs = append(errs, f.Close())
 		}
 		p.out[s].file = nil
 	}
 	if p.ix != nil {
-		errs = append(errs, p.ix.close())
+		errs = append(errs, p.ix.Close())
 		p.ix = nil
 	}
 	return errors.Join(errs...)
 }
-
-// spoolPath and the like are the files of a spool.
-func (at places) spool(s Stream) string { return filepath.Join(at.pipe, at.base(s)+".spool") }
-func (at places) spoolIndex() string    { return filepath.Join(at.pipe, at.name+".idx") }

@@ -1,4 +1,7 @@
-package store
+// Package read gives the lines of a container's log, with time and stream: those
+// in the files, then those that memory alone has. It needs no other process, and
+// gives up a disk that does not answer.
+package read
 
 import (
 	"context"
@@ -8,6 +11,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/index"
 )
 
 // Runs says of which runs of a container lines are wanted.
@@ -33,8 +37,8 @@ type Query struct {
 // needs no other process. folder is the bundle's name, such as "000-dhcp" or
 // "sshd". If a disk does not answer, that is an error in the sequence, after
 // which come the lines that memory has.
-func Read(ctx context.Context, p Paths, s bundle.Section, folder string, q Query) iter.Seq2[Line, error] {
-	at := p.orDefault().section(s, folder)
+func Read(ctx context.Context, p index.Paths, s bundle.Section, folder string, q Query) iter.Seq2[Line, error] {
+	at := p.OrDefault().Section(s, folder)
 	return func(yield func(Line, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -42,7 +46,7 @@ func Read(ctx context.Context, p Paths, s bundle.Section, folder string, q Query
 		if first.deliver(yield) {
 			return
 		}
-		if !yield(Line{}, fmt.Errorf("read log: the disk of %s does not answer; what follows is from memory", at.dir)) {
+		if !yield(Line{}, fmt.Errorf("read log: the disk of %s does not answer; what follows is from memory", at.Dir)) {
 			return
 		}
 		again := newReader(ctx, at, q)
@@ -68,12 +72,12 @@ func newGuard() *guard {
 		default:
 		}
 	})
-	g.end()
+	g.End()
 	return g
 }
 
-func (g *guard) begin() { g.timer.Reset(diskPatience) }
-func (g *guard) end()   { g.timer.Stop() }
+func (g *guard) Begin() { g.timer.Reset(diskPatience) }
+func (g *guard) End()   { g.timer.Stop() }
 
 // item is what goes from the goroutine that reads to whoever asked.
 type item struct {

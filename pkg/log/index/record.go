@@ -1,4 +1,11 @@
-package store
+// Package index is what is written down beside the plain bytes of a log: when
+// which range of a stream came, where a run of the container began, what was
+// lost, and which file holds what. It also says where all that lies.
+//
+// A spool has one, in memory, and so have the files that its bytes are carried
+// to. Records have a checksum each, so what a power cut has left of one is known
+// for what it is.
+package index
 
 import (
 	"encoding/binary"
@@ -9,35 +16,35 @@ import (
 // recordSize is the size of one record of the index on disk.
 const recordSize = 24
 
-type kind uint8
+type Kind uint8
 
 // The kinds of record.
 const (
-	// kindData: the bytes [Offset, Offset+Length) of a stream came at Time.
-	kindData kind = 1
-	// kindRun: run number Offset of the container began. Records before it are
+	// KindData: the bytes [Offset, Offset+Length) of a stream came at Time.
+	KindData Kind = 1
+	// KindRun: run number Offset of the container began. Records before it are
 	// of earlier runs.
-	kindRun kind = 3
-	// kindSegment: the file whose inode number ends in the 32 bits of Length
+	KindRun Kind = 3
+	// KindSegment: the file whose inode number ends in the 32 bits of Length
 	// holds the stream from Offset on.
-	kindSegment kind = 4
-	// kindLost: the bytes [Offset, Offset+Length) could not be kept. The file
+	KindSegment Kind = 4
+	// KindLost: the bytes [Offset, Offset+Length) could not be kept. The file
 	// goes on behind them without a hole.
-	kindLost kind = 5
-	// kindSpool, in a spool: it has the number Length, and Offset is 1 if what
+	KindLost Kind = 5
+	// KindSpool, in a spool: it has the number Length, and Offset is 1 if what
 	// comes into it goes on to files.
-	kindSpool kind = 6
-	// kindOrigin, with the files: what follows came from the spool with the
+	KindSpool Kind = 6
+	// KindOrigin, with the files: what follows came from the spool with the
 	// number Length, whose offset 0 of the stream is Offset here. For the stream
 	// 0 it is the same of the numbers of runs.
-	kindOrigin kind = 7
+	KindOrigin Kind = 7
 )
 
-// record is one entry of an index. Offsets count the bytes of a stream from its
+// Record is one entry of an index. Offsets count the bytes of a stream from its
 // very first, over all runs and files and the lost ones as well, so that they
 // stay right when files are renamed and removed.
-type record struct {
-	Kind   kind
+type Record struct {
+	Kind   Kind
 	Stream Stream
 	Length uint32
 	Offset int64
@@ -46,7 +53,7 @@ type record struct {
 
 // append encodes r: kind, stream, 16 bits of checksum, length, offset, and
 // nanoseconds since 1970, little endian.
-func (r record) append(to []byte) []byte {
+func (r Record) append(to []byte) []byte {
 	var b [recordSize]byte
 	b[0], b[1] = byte(r.Kind), byte(r.Stream)
 	binary.LittleEndian.PutUint32(b[4:], r.Length)
@@ -58,21 +65,21 @@ func (r record) append(to []byte) []byte {
 
 // parseRecord is false for what append did not write, such as the zeros that a
 // power cut leaves behind.
-func parseRecord(data []byte) (record, bool) {
+func parseRecord(data []byte) (Record, bool) {
 	if len(data) < recordSize {
-		return record{}, false
+		return Record{}, false
 	}
 	b := [recordSize]byte(data)
-	r := record{
-		Kind:   kind(b[0]),
+	r := Record{
+		Kind:   Kind(b[0]),
 		Stream: Stream(b[1]),
 		Length: binary.LittleEndian.Uint32(b[4:]),
 		Offset: int64(binary.LittleEndian.Uint64(b[8:])),
 		Time:   time.Unix(0, int64(binary.LittleEndian.Uint64(b[16:]))),
 	}
 	streamed := r.Stream == Stdout || r.Stream == Stderr
-	ok := r.Kind >= kindData && r.Kind <= kindOrigin && r.Stream <= Stderr && r.Offset >= 0 &&
-		(streamed || r.Kind == kindSpool || r.Kind == kindOrigin) &&
+	ok := r.Kind >= KindData && r.Kind <= KindOrigin && r.Stream <= Stderr && r.Offset >= 0 &&
+		(streamed || r.Kind == KindSpool || r.Kind == KindOrigin) &&
 		binary.LittleEndian.Uint16(b[2:]) == checksum(b)
 	return r, ok
 }

@@ -1,4 +1,4 @@
-package store
+package index
 
 import (
 	"errors"
@@ -11,24 +11,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// indexReader gives the records of an index in order, first those of the
+// Guard is told when something begins that may wait for a disk, and when it ends.
+type Guard interface {
+	Begin()
+	End()
+}
+
+// Reader gives the records of an index in order, first those of the
 // rotated one, and goes on where it ended when it is asked again.
-type indexReader struct {
+type Reader struct {
 	path string
 	file *os.File // nil if there is none yet
 	off  int64
 	buf  []byte
 	lost bool // the last record was of a loss, and may have grown
-	err  error
-	// guard minds the reading; nil: nobody does.
-	guard *guard
+	Err  error
+	// Guard minds the reading; nil: nobody does.
+	Guard Guard
 }
 
-// openIndexReader opens the older index if there is one, else the current.
-func openIndexReader(path string) (*indexReader, error) {
-	ix := &indexReader{path: path}
+// OpenReader opens the older index if there is one, else the current.
+func OpenReader(path string) (*Reader, error) {
+	ix := &Reader{path: path}
 	for _, name := range []string{path + ".0", path} {
-		f, err := openRegular(name, os.O_RDONLY, 0)
+		f, err := OpenRegular(name, os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -41,10 +47,10 @@ func openIndexReader(path string) (*indexReader, error) {
 	return ix, nil
 }
 
-// all gives the records up to the end of the current index, and a loss that was
+// All gives the records up to the end of the current index, and a loss that was
 // at the end before once more.
-func (ix *indexReader) all() iter.Seq[record] {
-	return func(yield func(record) bool) {
+func (ix *Reader) All() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
 		if ix.lost {
 			ix.off -= recordSize
 		}
@@ -54,7 +60,7 @@ func (ix *indexReader) all() iter.Seq[record] {
 					return
 				}
 			}
-			if ix.err != nil || !ix.next() {
+			if ix.Err != nil || !ix.next() {
 				return
 			}
 		}
@@ -62,8 +68,8 @@ func (ix *indexReader) all() iter.Seq[record] {
 }
 
 // rest gives the records that are left in the open file.
-func (ix *indexReader) rest() iter.Seq[record] {
-	return func(yield func(record) bool) {
+func (ix *Reader) rest() iter.Seq[Record] {
+	return func(yield func(Record) bool) {
 		if ix.file == nil {
 			return
 		}
@@ -73,7 +79,7 @@ func (ix *indexReader) rest() iter.Seq[record] {
 		for {
 			n, err := ix.read()
 			if err != nil && !errors.Is(err, io.EOF) {
-				ix.err = fmt.Errorf("read index: %w", err)
+				ix.Err = fmt.Errorf("read index: %w", err)
 			}
 			if n < recordSize {
 				return
@@ -81,7 +87,7 @@ func (ix *indexReader) rest() iter.Seq[record] {
 			for data := ix.buf[:n]; len(data) >= recordSize; data = data[recordSize:] {
 				ix.off += recordSize
 				r, ok := parseRecord(data)
-				ix.lost = ok && r.Kind == kindLost
+				ix.lost = ok && r.Kind == KindLost
 				if ok && !yield(r) {
 					return
 				}
@@ -91,10 +97,10 @@ func (ix *indexReader) rest() iter.Seq[record] {
 }
 
 // read reads as many records as there are, and as the buffer holds.
-func (ix *indexReader) read() (int, error) {
-	if ix.guard != nil {
-		ix.guard.begin()
-		defer ix.guard.end()
+func (ix *Reader) read() (int, error) {
+	if ix.Guard != nil {
+		ix.Guard.Begin()
+		defer ix.Guard.End()
 	}
 	return ix.file.ReadAt(ix.buf, ix.off)
 }
@@ -102,13 +108,13 @@ func (ix *indexReader) read() (int, error) {
 // next goes on to the current index if the open one is not it any more. It is
 // called when the open one is read to its end; a record that was put there in
 // between is found, because the file is looked at once more after the change.
-func (ix *indexReader) next() bool {
-	f, err := openRegular(ix.path, os.O_RDONLY, 0)
+func (ix *Reader) next() bool {
+	f, err := OpenRegular(ix.path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
 	if err != nil {
-		ix.err = fmt.Errorf("read index: %w", err)
+		ix.Err = fmt.Errorf("read index: %w", err)
 		return false
 	}
 	if ix.file != nil && sameFile(ix.file, f) {
@@ -119,25 +125,25 @@ func (ix *indexReader) next() bool {
 		f.Close() // Only read from.
 		return true
 	}
-	ix.close()
+	ix.Close()
 	ix.file, ix.off, ix.lost = f, 0, false
 	return true
 }
 
-// rewind begins again with the oldest record.
-func (ix *indexReader) rewind() {
-	ix.close()
-	again, err := openIndexReader(ix.path)
+// Rewind begins again with the oldest record.
+func (ix *Reader) Rewind() {
+	ix.Close()
+	again, err := OpenReader(ix.path)
 	if err != nil {
-		*ix = indexReader{path: ix.path, err: err}
+		*ix = Reader{path: ix.path, Err: err}
 		return
 	}
-	again.buf, again.guard = ix.buf, ix.guard
+	again.buf, again.Guard = ix.buf, ix.Guard
 	*ix = *again
 }
 
 // more tells whether the open file has grown.
-func (ix *indexReader) more() bool {
+func (ix *Reader) more() bool {
 	info, err := ix.file.Stat()
 	return err == nil && info.Size() >= ix.off+recordSize
 }
@@ -147,7 +153,7 @@ func sameFile(a, b *os.File) bool {
 	return unix.Fstat(int(a.Fd()), &x) == nil && unix.Fstat(int(b.Fd()), &y) == nil && x.Ino == y.Ino && x.Dev == y.Dev
 }
 
-func (ix *indexReader) close() {
+func (ix *Reader) Close() {
 	if ix.file != nil {
 		ix.file.Close() // Only read from.
 	}

@@ -1,4 +1,4 @@
-package store
+package index
 
 import (
 	"errors"
@@ -15,43 +15,43 @@ import (
 // counted on a full disk.
 const indexAhead = 4 << 10
 
-// indexLimit is where an index is rotated; two are kept. It is half of what a
+// Limit is where an index is rotated; two are kept. It is half of what a
 // log may be that comes in lines of a hundred bytes. What lies before the first
 // record is still in the files, and read without its time.
-func indexLimit(logMax int64, keep int) int64 {
+func Limit(logMax int64, keep int) int64 {
 	return min(max(logMax/4*int64(keep+1), 64<<10), 4<<20)
 }
 
-// index is the writing side of an index.
-type index struct {
-	known
+// Index is the writing side of an index.
+type Index struct {
+	Known
 	path  string
 	file  *os.File
 	size  int64
 	limit int64
-	last  record // the record at the end
+	last  Record // the record at the end
 }
 
-// openIndex reads what an earlier process recorded and goes on behind it.
-func openIndex(path string, limit int64) (*index, error) {
+// Open reads what an earlier process recorded and goes on behind it.
+func Open(path string, limit int64) (*Index, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	if err := finishIndexRotation(path); err != nil {
 		return nil, err
 	}
-	f, err := openRegular(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := OpenRegular(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
-	ix := &index{path: path, file: f, limit: limit}
-	old := &indexReader{path: path, file: f}
+	ix := &Index{path: path, file: f, limit: limit}
+	old := &Reader{path: path, file: f}
 	for r := range old.rest() {
-		ix.note(r)
+		ix.Note(r)
 		ix.last = r
 	}
-	if old.err != nil {
-		return nil, errors.Join(old.err, f.Close())
+	if old.Err != nil {
+		return nil, errors.Join(old.Err, f.Close())
 	}
 	ix.size = old.off
 	ix.reserve()
@@ -70,8 +70,8 @@ func finishIndexRotation(path string) error {
 	return nil
 }
 
-// put appends records with one write. If there is no space nothing is written.
-func (ix *index) put(records ...record) error {
+// Put appends records with one write. If there is no space nothing is written.
+func (ix *Index) Put(records ...Record) error {
 	data := make([]byte, 0, 4*recordSize)
 	for _, r := range records {
 		data = r.append(data)
@@ -86,38 +86,38 @@ func (ix *index) put(records ...record) error {
 	}
 	ix.size += int64(len(data))
 	for _, r := range records {
-		ix.note(r)
+		ix.Note(r)
 		ix.last = r
 	}
 	return nil
 }
 
-// data records that what was not recorded yet up to an offset came now.
-func (ix *index) data(s Stream, upto int64, now time.Time) error {
-	for upto > ix.end[s] {
-		n := min(upto-ix.end[s], 1<<31)
-		r := record{Kind: kindData, Stream: s, Offset: ix.end[s], Length: uint32(n), Time: now}
-		if err := ix.put(r); err != nil {
+// Extend records that what was not recorded yet up to an offset came now.
+func (ix *Index) Extend(s Stream, upto int64, now time.Time) error {
+	for upto > ix.End[s] {
+		n := min(upto-ix.End[s], 1<<31)
+		r := Record{Kind: KindData, Stream: s, Offset: ix.End[s], Length: uint32(n), Time: now}
+		if err := ix.Put(r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// lose records that the next n bytes of a stream are lost: in the last record
+// Lose records that the next n bytes of a stream are lost: in the last record
 // if that tells of those before, which takes no space, else in a new one.
-func (ix *index) lose(s Stream, n int64, now time.Time) error {
+func (ix *Index) Lose(s Stream, n int64, now time.Time) error {
 	for n > 0 {
 		part := min(n, 1<<31)
-		more := record{Kind: kindLost, Stream: s, Offset: ix.end[s], Length: uint32(part), Time: now}
-		if l := ix.last; l.Kind == kindLost && l.Stream == s && l.Offset+int64(l.Length) == ix.end[s] && int64(l.Length)+part < 1<<32 {
+		more := Record{Kind: KindLost, Stream: s, Offset: ix.End[s], Length: uint32(part), Time: now}
+		if l := ix.last; l.Kind == KindLost && l.Stream == s && l.Offset+int64(l.Length) == ix.End[s] && int64(l.Length)+part < 1<<32 {
 			l.Length += uint32(part)
 			if _, err := ix.file.WriteAt(l.append(nil), ix.size-recordSize); err != nil {
 				return fmt.Errorf("write index: %w", err)
 			}
-			ix.note(more)
+			ix.Note(more)
 			ix.last = l
-		} else if err := ix.put(more); err != nil {
+		} else if err := ix.Put(more); err != nil {
 			return err
 		}
 		n -= part
@@ -128,16 +128,16 @@ func (ix *index) lose(s Stream, n int64, now time.Time) error {
 
 // reserve asks for space ahead of need. A file system that cannot do it, or is
 // full, costs the exactness of the count after a kill, nothing else.
-func (ix *index) reserve() {
+func (ix *Index) reserve() {
 	_ = unix.Fallocate(int(ix.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, ix.size, indexAhead)
 }
 
 // rotate begins a new index with what has to be known of the old one. The old
 // one is in its new place before the new one is, so a reader that finds no
 // index looks again.
-func (ix *index) rotate(now time.Time) error {
+func (ix *Index) rotate(now time.Time) error {
 	next := ix.path + ".new"
-	f, err := openRegular(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := OpenRegular(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("rotate index: %w", err)
 	}
@@ -157,16 +157,16 @@ func (ix *index) rotate(now time.Time) error {
 	}
 	old := ix.file
 	ix.file, ix.size = f, int64(len(data))
-	ix.last = record{}
+	ix.last = Record{}
 	ix.reserve()
 	return old.Close()
 }
 
-func (ix *index) close() error { return ix.file.Close() }
+func (ix *Index) Close() error { return ix.file.Close() }
 
-// openRegular opens a file that is one: whoever can write to the directory may
+// OpenRegular opens a file that is one: whoever can write to the directory may
 // have put a pipe, a device, a link or a lease in its place.
-func openRegular(path string, flags int, mode os.FileMode) (*os.File, error) {
+func OpenRegular(path string, flags int, mode os.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
 	if err != nil {
 		return nil, err

@@ -1,10 +1,14 @@
-package store
+package read
 
 import (
 	"context"
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"slipway/pkg/log/index"
+	"slipway/pkg/log/line"
+	"slipway/pkg/log/spool"
 )
 
 // errDone ends the walk because nobody wants more lines.
@@ -13,7 +17,7 @@ var errDone = errors.New("no more lines wanted")
 // reader walks the records of the index and cuts the bytes they stand for.
 type reader struct {
 	ctx    context.Context
-	at     places
+	at     index.Places
 	q      Query
 	yield  func(Line) bool
 	src    *source
@@ -29,23 +33,23 @@ type reader struct {
 
 // assembler makes lines of the bytes of one stream.
 type assembler struct {
-	split splitter
+	split line.Splitter
 	began time.Time // of the unfinished line
 	next  int64     // offset expected; -1: any
 	zeros int64     // bytes of a run of zeros that may be a hole
 }
 
-func newReader(ctx context.Context, at places, q Query) *reader {
+func newReader(ctx context.Context, at index.Places, q Query) *reader {
 	r := &reader{ctx: ctx, at: at, q: q, src: newSource(at)}
-	for _, s := range streamsOf {
-		r.text[s] = assembler{split: splitter{max: MaxLine}, next: -1}
+	for _, s := range index.Streams {
+		r.text[s] = assembler{split: line.Splitter{Max: maxLine}, next: -1}
 	}
 	return r
 }
 
 // reached is how far of the spool the lines were read; nil if that is not known.
 func (r *reader) reached() *[3]int64 {
-	to := [3]int64{0, r.spooled[Stdout].Load(), r.spooled[Stderr].Load()}
+	to := [3]int64{0, r.spooled[index.Stdout].Load(), r.spooled[index.Stderr].Load()}
 	if to == [3]int64{} {
 		return nil
 	}
@@ -59,12 +63,12 @@ func (r *reader) walk() error {
 		return err
 	}
 	r.hold = r.q.Tail > 0
-	var ix *indexReader
+	var ix *index.Reader
 	var fault error // of the disk; what memory has comes all the same
 	if r.noDisk {
 		r.choose(0)
 	} else if ix, fault = r.openIndex(); fault == nil {
-		defer ix.close()
+		defer ix.Close()
 		fault = r.disk(ix)
 	}
 	if errors.Is(fault, errDone) || fault != nil && r.src.snap == nil {
@@ -72,7 +76,7 @@ func (r *reader) walk() error {
 	}
 	if fault != nil {
 		ix = nil
-		r.choose(r.src.run)
+		r.choose(r.src.Run)
 	}
 	if err := r.memory(); err != nil {
 		return err
@@ -91,35 +95,35 @@ func (r *reader) walk() error {
 
 // look takes the snapshot.
 func (r *reader) look() (err error) {
-	r.src.snap, err = takeSnapshot(r.at)
+	r.src.snap, err = spool.Take(r.at)
 	return err
 }
 
 // disk reads what the files have. It goes over the index twice: first for what
 // is known at its end, such as the number of the last run, then for the lines.
-func (r *reader) disk(ix *indexReader) error {
+func (r *reader) disk(ix *index.Reader) error {
 	found := false
-	for rec := range ix.all() {
+	for rec := range ix.All() {
 		found = true
-		r.src.note(rec)
+		r.src.Note(rec)
 	}
-	if ix.err != nil {
-		return ix.err
+	if ix.Err != nil {
+		return ix.Err
 	}
 	behind, err := r.src.beyond()
 	if err != nil {
 		return err
 	}
-	r.choose(r.src.run)
+	r.choose(r.src.Run)
 	if !found && !r.q.Follow {
 		return r.plain()
 	}
-	for _, s := range streamsOf {
-		if segs := r.src.segs[s]; len(segs) > 0 && r.want == 0 {
-			r.text[s].next = segs[0].start
+	for _, s := range index.Streams {
+		if segs := r.src.Segs[s]; len(segs) > 0 && r.want == 0 {
+			r.text[s].next = segs[0].Start
 		}
 	}
-	ix.rewind()
+	ix.Rewind()
 	if err := r.records(ix); err != nil {
 		return err
 	}
@@ -131,12 +135,12 @@ func (r *reader) disk(ix *indexReader) error {
 	return nil
 }
 
-func (r *reader) openIndex() (*indexReader, error) {
-	r.src.guard.begin()
-	defer r.src.guard.end()
-	ix, err := openIndexReader(r.at.index())
+func (r *reader) openIndex() (*index.Reader, error) {
+	r.src.guard.Begin()
+	defer r.src.guard.End()
+	ix, err := index.OpenReader(r.at.Index())
 	if err == nil {
-		ix.guard = r.src.guard
+		ix.Guard = r.src.guard
 	}
 	return ix, err
 }
@@ -147,7 +151,7 @@ func (r *reader) choose(onDisk int64) {
 	r.src.match()
 	last := onDisk
 	if r.src.snap != nil {
-		last = max(last, r.src.origin[0]+r.src.snap.run)
+		last = max(last, r.src.Origin[0]+r.src.snap.Run)
 	}
 	switch r.q.Runs {
 	case CurrentRun:
@@ -157,9 +161,9 @@ func (r *reader) choose(onDisk int64) {
 			r.want = -1
 		}
 	}
-	for _, s := range streamsOf {
+	for _, s := range index.Streams {
 		if r.after != nil {
-			r.text[s].next = r.src.origin[s] + r.after[s]
+			r.text[s].next = r.src.Origin[s] + r.after[s]
 		}
 	}
 }
@@ -169,7 +173,7 @@ func (r *reader) memory() error {
 	if r.src.snap == nil {
 		return nil
 	}
-	for _, rec := range r.src.snap.records {
+	for _, rec := range r.src.snap.Records {
 		if err := r.record(r.src.placed(rec)); err != nil {
 			return err
 		}
@@ -177,29 +181,29 @@ func (r *reader) memory() error {
 	return nil
 }
 
-func (r *reader) records(ix *indexReader) error {
-	for rec := range ix.all() {
+func (r *reader) records(ix *index.Reader) error {
+	for rec := range ix.All() {
 		if err := r.record(rec); err != nil {
 			return err
 		}
 	}
-	return ix.err
+	return ix.Err
 }
 
 // record reads what a record tells of and was not read yet.
-func (r *reader) record(rec record) error {
+func (r *reader) record(rec index.Record) error {
 	if r.ctx.Err() != nil {
 		return errDone
 	}
 	switch rec.Kind {
-	case kindRun:
+	case index.KindRun:
 		if rec.Offset <= r.run {
 			return nil
 		}
 		err := r.endLines()
 		r.run = rec.Offset
 		return err
-	case kindLost, kindData:
+	case index.KindLost, index.KindData:
 	default:
 		return nil
 	}
@@ -225,16 +229,16 @@ func (r *reader) record(rec record) error {
 		from = rec.Offset
 	}
 	var err error
-	if rec.Kind == kindLost {
+	if rec.Kind == index.KindLost {
 		err = r.gap(rec.Stream, end-from, rec.Time, false)
 	} else {
 		err = r.bytes(rec.Stream, from, end, rec.Time)
 	}
-	r.spooled[rec.Stream].Store(end - r.src.origin[rec.Stream])
+	r.spooled[rec.Stream].Store(end - r.src.Origin[rec.Stream])
 	return err
 }
 
-func (r *reader) bytes(s Stream, from, to int64, at time.Time) error {
+func (r *reader) bytes(s index.Stream, from, to int64, at time.Time) error {
 	return r.src.read(s, from, to, func(p piece) error {
 		if p.data == nil {
 			return r.gap(s, p.gone, at, p.hole)
@@ -244,7 +248,7 @@ func (r *reader) bytes(s Stream, from, to int64, at time.Time) error {
 }
 
 // gap tells of bytes that are not there.
-func (r *reader) gap(s Stream, n int64, at time.Time, hole bool) error {
+func (r *reader) gap(s index.Stream, n int64, at time.Time, hole bool) error {
 	if err := r.endZeros(s); err != nil {
 		return err
 	}
@@ -253,7 +257,7 @@ func (r *reader) gap(s Stream, n int64, at time.Time, hole bool) error {
 
 // endLines yields lines that have no newline yet, because a run is over.
 func (r *reader) endLines() error {
-	for _, s := range streamsOf {
+	for _, s := range index.Streams {
 		if err := r.endZeros(s); err != nil {
 			return err
 		}

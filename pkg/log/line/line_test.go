@@ -1,29 +1,17 @@
-package store
+package line
 
 import (
 	"bytes"
 	"testing"
-	"time"
 )
-
-func FuzzRecord(f *testing.F) {
-	f.Add(record{Kind: kindData, Stream: Stdout, Length: 5, Offset: 7, Time: time.Unix(1, 2)}.append(nil))
-	f.Add(make([]byte, recordSize))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r, ok := parseRecord(data)
-		if ok && !bytes.Equal(r.append(nil), data[:recordSize]) {
-			t.Errorf("%x is read as %+v", data, r)
-		}
-	})
-}
 
 func FuzzSplitter(f *testing.F) {
 	f.Add([]byte("a\n\nlonger than it may be\nb"), uint8(4), uint8(3))
 	f.Fuzz(func(t *testing.T, data []byte, limit, cut uint8) {
-		p := splitter{max: int(limit)%16 + 1}
+		p := Splitter{Max: int(limit)%16 + 1}
 		var got []byte
 		line := func(text []byte, part bool) {
-			if len(text) > p.max {
+			if len(text) > p.Max {
 				t.Fatalf("%d bytes", len(text))
 			}
 			got = append(got, text...)
@@ -32,9 +20,9 @@ func FuzzSplitter(f *testing.F) {
 			}
 		}
 		at := min(int(cut), len(data))
-		p.write(data[:at], line)
-		p.write(data[at:], line)
-		p.finish(line)
+		p.Write(data[:at], line)
+		p.Write(data[at:], line)
+		p.Finish(line)
 		want := data
 		if len(want) > 0 && want[len(want)-1] != '\n' {
 			want = append(bytes.Clone(want), '\n')

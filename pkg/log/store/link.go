@@ -1,44 +1,22 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/index"
 )
-
-// Tail gives the last n lines of a container's present or last run, oldest
-// first, as far as memory has them, which waits for no disk.
-func Tail(p Paths, s bundle.Section, folder string, n int) ([]Line, error) {
-	at := p.orDefault().section(s, folder)
-	snap, err := takeSnapshot(at)
-	if err != nil || snap == nil {
-		return nil, err
-	}
-	var all []Line
-	r := newReader(context.Background(), at, Query{Runs: CurrentRun, Tail: n})
-	defer r.src.close()
-	r.noDisk, r.hold = true, true
-	r.yield = func(l Line) bool {
-		all = append(all, l)
-		return true
-	}
-	r.src.snap = snap
-	r.choose(0)
-	err = errors.Join(r.memory(), r.endLines(), r.release())
-	return all, err
-}
 
 // Link makes /var/log/onboot, or shutdown, point to where the logs of the
 // section are. It is made when all of them have run, because one of them may
 // have mounted the /var that stays. A folder of that
 // name that holds anything stays, and is an error.
-func Link(s bundle.Section, p Paths) error {
-	p = p.orDefault()
-	target := p.section(s, "").dir
+func Link(s bundle.Section, p index.Paths) error {
+	p = p.OrDefault()
+	target := p.Section(s, "").Dir
 	if target == p.Log {
 		return nil
 	}

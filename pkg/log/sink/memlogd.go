@@ -1,4 +1,4 @@
-package store
+package sink
 
 import (
 	"errors"
@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memlogdSink passes a stream on to LinuxKit's memlogd. It gets the reading end
+// Memlogd passes a stream on to LinuxKit's memlogd. It gets the reading end
 // of a pipe in one datagram whose payload is the name of the log, and reads
 // lines from it until the end of file. One that died gets a new pipe when it is
 // there again.
-type memlogdSink struct {
+type Memlogd struct {
 	socket, name string
 
 	fd    int // -1 while there is no memlogd
@@ -23,15 +23,18 @@ type memlogdSink struct {
 	lost  int64
 }
 
+// memlogdWait bounds what waits for it.
+const memlogdWait = 64 << 10
+
 // redialTime is how often a memlogd that is gone is looked for, at most.
 const redialTime = time.Second
 
-func dialMemlogd(socket, name string) (*memlogdSink, error) {
-	m := &memlogdSink{socket: socket, name: name, fd: -1}
+func DialMemlogd(socket, name string) (*Memlogd, error) {
+	m := &Memlogd{socket: socket, name: name, fd: -1}
 	return m, m.dial()
 }
 
-func (m *memlogdSink) dial() error {
+func (m *Memlogd) dial() error {
 	m.tried = time.Now()
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
@@ -59,29 +62,29 @@ func sendFd(socket, payload string, fd int) error {
 	return errors.Join(err, unix.Close(sock))
 }
 
-func (m *memlogdSink) String() string { return "memlogd" }
+func (m *Memlogd) String() string { return "memlogd" }
 
-func (m *memlogdSink) write(data []byte, _ int64) {
+func (m *Memlogd) Write(data []byte, _ int64) {
 	m.redial()
 	m.flush()
 	if len(m.wait) == 0 {
 		n := m.push(data)
 		data = data[n:]
 	}
-	room := max(chunk-len(m.wait), 0)
+	room := max(memlogdWait-len(m.wait), 0)
 	keep := min(room, len(data))
 	m.wait = append(m.wait, data[:keep]...)
 	m.lost += int64(len(data) - keep)
 }
 
 // redial looks for a memlogd that is gone. Until it is there what fits waits.
-func (m *memlogdSink) redial() {
+func (m *Memlogd) redial() {
 	if m.fd < 0 && time.Since(m.tried) >= redialTime && m.dial() != nil {
 		return
 	}
 }
 
-func (m *memlogdSink) flush() {
+func (m *Memlogd) flush() {
 	n := m.push(m.wait)
 	m.wait = append(m.wait[:0], m.wait[n:]...)
 	if len(m.wait) == 0 {
@@ -90,7 +93,7 @@ func (m *memlogdSink) flush() {
 }
 
 // push writes what the pipe takes at once.
-func (m *memlogdSink) push(data []byte) int {
+func (m *Memlogd) push(data []byte) int {
 	done := 0
 	for done < len(data) && m.fd >= 0 {
 		n, err := unix.Write(m.fd, data[done:])
@@ -108,18 +111,18 @@ func (m *memlogdSink) push(data []byte) int {
 }
 
 // hangUp gives up a memlogd that is gone.
-func (m *memlogdSink) hangUp() {
+func (m *Memlogd) hangUp() {
 	if err := unix.Close(m.fd); err != nil {
 		return
 	}
 	m.fd, m.tried = -1, time.Now()
 }
 
-func (m *memlogdSink) pending() bool  { return len(m.wait) > 0 && !m.stuck && m.fd >= 0 }
-func (m *memlogdSink) giveUp()        { m.stuck = len(m.wait) > 0 }
-func (m *memlogdSink) dropped() int64 { return m.lost }
+func (m *Memlogd) Pending() bool  { return len(m.wait) > 0 && !m.stuck && m.fd >= 0 }
+func (m *Memlogd) GiveUp()        { m.stuck = len(m.wait) > 0 }
+func (m *Memlogd) Dropped() int64 { return m.lost }
 
-func (m *memlogdSink) close() error {
+func (m *Memlogd) Close() error {
 	m.flush()
 	m.lost += int64(len(m.wait))
 	m.wait = nil

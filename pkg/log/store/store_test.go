@@ -12,15 +12,17 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/index"
+	"slipway/pkg/log/read"
 )
 
 // patienceInTests is for what takes milliseconds on an idle machine.
 const patienceInTests = 30 * time.Second
 
-func testPaths(t *testing.T) Paths {
+func testPaths(t *testing.T) index.Paths {
 	t.Helper()
 	dir := t.TempDir()
-	p := Paths{
+	p := index.Paths{
 		Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log"),
 		Memlogd: filepath.Join(dir, "memlogd.sock"), Kmsg: filepath.Join(dir, "kmsg"),
 	}
@@ -32,7 +34,7 @@ func testPaths(t *testing.T) Paths {
 	return p
 }
 
-func testOptions(t *testing.T, p Paths) Options {
+func testOptions(t *testing.T, p index.Paths) Options {
 	return Options{Paths: p, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
 }
 
@@ -94,10 +96,10 @@ func contents(t *testing.T, path string) string {
 	return string(data)
 }
 
-func texts(t *testing.T, p Paths, b *bundle.Bundle, q Query) []string {
+func texts(t *testing.T, p index.Paths, b *bundle.Bundle, q read.Query) []string {
 	t.Helper()
 	var all []string
-	for l, err := range Read(context.Background(), p, b.Section, b.Name, q) {
+	for l, err := range read.Read(context.Background(), p, b.Section, b.Name, q) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +108,7 @@ func texts(t *testing.T, p Paths, b *bundle.Bundle, q Query) []string {
 	return all
 }
 
-func show(l Line) string {
+func show(l read.Line) string {
 	switch {
 	case l.Hole:
 		return fmt.Sprintf("%s hole %d", l.Stream, l.Lost)
@@ -168,15 +170,15 @@ func TestRunsAreKeptApart(t *testing.T) {
 	if got := contents(t, filepath.Join(p.Log, "foo.out.log")); got != "third\n" {
 		t.Errorf("the file has %q, not this run's output alone", got)
 	}
-	equal(t, "current", texts(t, p, b, Query{Runs: CurrentRun}), []string{"stdout third"})
-	previous := texts(t, p, b, Query{Runs: PreviousRun})
+	equal(t, "current", texts(t, p, b, read.Query{Runs: read.CurrentRun}), []string{"stdout third"})
+	previous := texts(t, p, b, read.Query{Runs: read.PreviousRun})
 	if len(previous) != 3 || !strings.Contains(strings.Join(previous, "|"), "stdout unfinished") {
 		t.Errorf("previous run is %q", previous)
 	}
-	if all := texts(t, p, b, Query{}); len(all) != 5 || all[0] != "stdout first" || all[4] != "stdout third" {
+	if all := texts(t, p, b, read.Query{}); len(all) != 5 || all[0] != "stdout first" || all[4] != "stdout third" {
 		t.Errorf("all runs are %q", all)
 	}
-	equal(t, "tail", texts(t, p, b, Query{Tail: 1}), []string{"stdout third"})
+	equal(t, "tail", texts(t, p, b, read.Query{Tail: 1}), []string{"stdout third"})
 }
 
 func TestLinesHaveTheirTime(t *testing.T) {
@@ -188,7 +190,7 @@ func TestLinesHaveTheirTime(t *testing.T) {
 	now = now.Add(time.Hour)
 	run(t, b, o, "late\n", "")
 	var got []string
-	for l, err := range Read(context.Background(), p, b.Section, b.Name, Query{Since: time.Unix(2000, 0)}) {
+	for l, err := range read.Read(context.Background(), p, b.Section, b.Name, read.Query{Since: time.Unix(2000, 0)}) {
 		if err != nil {
 			t.Fatal(err)
 		}

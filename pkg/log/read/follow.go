@@ -1,4 +1,4 @@
-package store
+package read
 
 import (
 	"errors"
@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/log/index"
 )
 
 // follow yields what comes, until the context ends. It sleeps until the folder
 // of the spools changes.
-func (r *reader) follow(ix *indexReader) error {
-	w, err := watch(r.at.pipe)
+func (r *reader) follow(ix *index.Reader) error {
+	w, err := watch(r.at.Memory)
 	if err != nil {
 		return err
 	}
@@ -44,19 +46,19 @@ func (r *reader) follow(ix *indexReader) error {
 }
 
 // more reads what has come since.
-func (r *reader) more(ix *indexReader) error {
+func (r *reader) more(ix *index.Reader) error {
 	if err := r.look(); err != nil {
 		return err
 	}
 	if ix != nil {
-		for rec := range ix.all() {
+		for rec := range ix.All() {
 			r.src.noteNew(rec)
 			if err := r.record(rec); err != nil {
 				return err
 			}
 		}
-		if ix.err != nil {
-			return ix.err
+		if ix.Err != nil {
+			return ix.Err
 		}
 	}
 	r.src.match()
@@ -65,20 +67,20 @@ func (r *reader) more(ix *indexReader) error {
 
 // noteNew notes a record unless it only says again what is known, as those at
 // the beginning of an index do.
-func (s *source) noteNew(r record) {
-	segs := s.segs[r.Stream]
+func (s *source) noteNew(r index.Record) {
+	segs := s.Segs[r.Stream]
 	switch r.Kind {
-	case kindSegment:
-		if len(segs) > 0 && segs[len(segs)-1].start >= r.Offset {
+	case index.KindSegment:
+		if len(segs) > 0 && segs[len(segs)-1].Start >= r.Offset {
 			return
 		}
-	case kindLost:
+	case index.KindLost:
 		end := r.Offset + int64(r.Length)
-		if len(segs) > 0 && segs[len(segs)-1].start >= end {
+		if len(segs) > 0 && segs[len(segs)-1].Start >= end {
 			return
 		}
 	}
-	s.note(r)
+	s.Note(r)
 }
 
 // watch gives a file that can be read when something in dir is written or named.

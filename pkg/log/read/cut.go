@@ -1,8 +1,10 @@
-package store
+package read
 
 import (
 	"bytes"
 	"time"
+
+	"slipway/pkg/log/index"
 )
 
 // holeMin is the shortest run of zeros that is taken for what a power cut has
@@ -10,7 +12,7 @@ import (
 const holeMin = 16
 
 // cut makes lines of bytes of a stream. Those of former boots may have holes.
-func (r *reader) cut(s Stream, data []byte, at time.Time, former bool) error {
+func (r *reader) cut(s index.Stream, data []byte, at time.Time, former bool) error {
 	a := &r.text[s]
 	if !former {
 		if err := r.endZeros(s); err != nil {
@@ -40,7 +42,7 @@ func (r *reader) cut(s Stream, data []byte, at time.Time, former bool) error {
 }
 
 // endZeros says what a run of zeros was.
-func (r *reader) endZeros(s Stream) error {
+func (r *reader) endZeros(s index.Stream) error {
 	a := &r.text[s]
 	n := a.zeros
 	a.zeros = 0
@@ -57,13 +59,13 @@ func (r *reader) endZeros(s Stream) error {
 	return r.emit(Line{Time: at, Stream: s, Lost: n, Hole: true})
 }
 
-func (r *reader) lines(s Stream, data []byte, at time.Time) error {
+func (r *reader) lines(s index.Stream, data []byte, at time.Time) error {
 	a := &r.text[s]
-	if len(a.split.rest) == 0 {
+	if len(a.split.Rest) == 0 {
 		a.began = at
 	}
 	var failed error
-	a.split.write(data, func(text []byte, part bool) {
+	a.split.Write(data, func(text []byte, part bool) {
 		if failed == nil {
 			failed = r.emit(Line{Time: a.began, Stream: s, Text: append([]byte(nil), text...), Part: part})
 		}
@@ -73,10 +75,10 @@ func (r *reader) lines(s Stream, data []byte, at time.Time) error {
 }
 
 // endLine yields a line that has no newline.
-func (r *reader) endLine(s Stream) error {
+func (r *reader) endLine(s index.Stream) error {
 	a := &r.text[s]
 	var failed error
-	a.split.finish(func(text []byte, _ bool) {
+	a.split.Finish(func(text []byte, _ bool) {
 		failed = r.emit(Line{Time: a.began, Stream: s, Text: append([]byte(nil), text...)})
 	})
 	return failed

@@ -1,10 +1,13 @@
-package store
+package sink
 
 import (
 	"fmt"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/log/index"
+	"slipway/pkg/log/line"
 )
 
 // kmsgMax keeps a record below what the kernel takes in one write, with the
@@ -14,14 +17,14 @@ const kmsgMax = 224
 // kmsgQueue bounds the records that wait for the kernel's log.
 const kmsgQueue = 256
 
-// kmsgSink writes lines into the kernel's log. The kernel limits how many it
+// Kmsg writes lines into the kernel's log. The kernel limits how many it
 // takes of one writer unless the command line has printk.devkmsg=on, and it may
 // have the writer print them on a slow console: so a goroutine writes, which
 // exists only while there is something to write.
-type kmsgSink struct {
+type Kmsg struct {
 	fd     int
 	prefix string
-	split  splitter
+	split  line.Splitter
 	stuck  bool
 
 	mu      sync.Mutex
@@ -31,33 +34,33 @@ type kmsgSink struct {
 	closed  bool
 }
 
-func openKmsg(path, name string, s Stream) (*kmsgSink, error) {
+func OpenKmsg(path, name string, s index.Stream) (*Kmsg, error) {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	level := "<14>" // facility user, severity info
-	if s == Stderr {
+	if s == index.Stderr {
 		level = "<12>" // severity warning
 	}
-	return &kmsgSink{fd: fd, prefix: level + name + ": ", split: splitter{max: kmsgMax}}, nil
+	return &Kmsg{fd: fd, prefix: level + name + ": ", split: line.Splitter{Max: kmsgMax}}, nil
 }
 
-func (k *kmsgSink) String() string { return "kmsg" }
+func (k *Kmsg) String() string { return "kmsg" }
 
-func (k *kmsgSink) write(data []byte, _ int64) {
-	k.split.write(data, k.line)
+func (k *Kmsg) Write(data []byte, _ int64) {
+	k.split.Write(data, k.line)
 	k.stuck = k.stuck && k.crowded()
 }
 
-func (k *kmsgSink) line(text []byte, _ bool) {
+func (k *Kmsg) line(text []byte, _ bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.waiting) >= kmsgQueue {
 		k.lost += int64(len(text) + 1)
 		return
 	}
-	k.waiting = append(k.waiting, append(Escape([]byte(k.prefix), text), '\n'))
+	k.waiting = append(k.waiting, append(line.Escape([]byte(k.prefix), text), '\n'))
 	if !k.busy {
 		k.busy = true
 		go k.work()
@@ -65,7 +68,7 @@ func (k *kmsgSink) line(text []byte, _ bool) {
 }
 
 // work writes what waits.
-func (k *kmsgSink) work() {
+func (k *Kmsg) work() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for len(k.waiting) > 0 {
@@ -84,24 +87,24 @@ func (k *kmsgSink) work() {
 	}
 }
 
-func (k *kmsgSink) crowded() bool {
+func (k *Kmsg) crowded() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return len(k.waiting) > kmsgQueue/2
 }
 
-func (k *kmsgSink) pending() bool { return !k.stuck && k.crowded() }
-func (k *kmsgSink) giveUp()       { k.stuck = k.pending() }
+func (k *Kmsg) Pending() bool { return !k.stuck && k.crowded() }
+func (k *Kmsg) GiveUp()       { k.stuck = k.Pending() }
 
-func (k *kmsgSink) dropped() int64 {
+func (k *Kmsg) Dropped() int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.lost
 }
 
-// close leaves what still waits to the goroutine.
-func (k *kmsgSink) close() error {
-	k.split.finish(k.line)
+// Close leaves what still waits to the goroutine.
+func (k *Kmsg) Close() error {
+	k.split.Finish(k.line)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.closed = true
