@@ -9,14 +9,16 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/log/layout"
 )
 
 // indexAhead is reserved behind the end of an index, so that losses can be
 // counted on a full disk.
 const indexAhead = 4 << 10
 
-// Limit is where an index is rotated; two are kept. It is half of what a
-// log may be that comes in lines of a hundred bytes. What lies before the first
+// Limit is where an index is rotated, in bytes; two are kept. It is half of what
+// a log may be that comes in lines of a hundred bytes. What lies before the first
 // record is still in the files, and read without its time.
 func Limit(logMax int64, keep int) int64 {
 	return min(max(logMax/4*int64(keep+1), 64<<10), 4<<20)
@@ -40,7 +42,7 @@ func Open(path string, limit int64) (*Index, error) {
 	if err := finishIndexRotation(path); err != nil {
 		return nil, err
 	}
-	f, err := OpenRegular(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := layout.OpenRegular(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
@@ -93,7 +95,7 @@ func (ix *Index) Put(records ...Record) error {
 }
 
 // Extend records that what was not recorded yet up to an offset came now.
-func (ix *Index) Extend(s Stream, upto int64, now time.Time) error {
+func (ix *Index) Extend(s layout.Stream, upto int64, now time.Time) error {
 	for upto > ix.End[s] {
 		n := min(upto-ix.End[s], 1<<31)
 		r := Record{Kind: KindData, Stream: s, Offset: ix.End[s], Length: uint32(n), Time: now}
@@ -106,7 +108,7 @@ func (ix *Index) Extend(s Stream, upto int64, now time.Time) error {
 
 // Lose records that the next n bytes of a stream are lost: in the last record
 // if that tells of those before, which takes no space, else in a new one.
-func (ix *Index) Lose(s Stream, n int64, now time.Time) error {
+func (ix *Index) Lose(s layout.Stream, n int64, now time.Time) error {
 	for n > 0 {
 		part := min(n, 1<<31)
 		more := Record{Kind: KindLost, Stream: s, Offset: ix.End[s], Length: uint32(part), Time: now}
@@ -137,7 +139,7 @@ func (ix *Index) reserve() {
 // index looks again.
 func (ix *Index) rotate(now time.Time) error {
 	next := ix.path + ".new"
-	f, err := OpenRegular(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := layout.OpenRegular(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("rotate index: %w", err)
 	}
@@ -162,21 +164,5 @@ func (ix *Index) rotate(now time.Time) error {
 	return old.Close()
 }
 
+// Close leaves the index as it is.
 func (ix *Index) Close() error { return ix.file.Close() }
-
-// OpenRegular opens a file that is one: whoever can write to the directory may
-// have put a pipe, a device, a link or a lease in its place.
-func OpenRegular(path string, flags int, mode os.FileMode) (*os.File, error) {
-	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", path)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}

@@ -1,9 +1,13 @@
 package index
 
-import "time"
+import (
+	"time"
 
-// Segment says where the bytes [start, stop) of a stream lie: in the file with
-// the inode number, from byte start-base on.
+	"slipway/pkg/log/layout"
+)
+
+// Segment says where the bytes [Start, Stop) of a stream lie: in the file with
+// the inode number, from byte Start-Base on.
 type Segment struct {
 	Base, Start, Stop int64
 	Ino               uint32
@@ -17,7 +21,7 @@ const segmentsMax = 1024
 
 // Known is what the records of an index say together.
 type Known struct {
-	Run     int64
+	Run     int64        // number of the last run
 	Segs    [3][]Segment // by Stream, oldest first
 	End     [3]int64     // by Stream: where the recorded bytes end
 	ID      uint32       // of the spool that they came from last
@@ -47,7 +51,7 @@ func (k *Known) Note(r Record) {
 
 // begin adds the file that holds a stream from now on. A file system gives the
 // number of a removed file to a new one.
-func (k *Known) begin(s Stream, seg Segment) {
+func (k *Known) begin(s layout.Stream, seg Segment) {
 	kept := k.Segs[s][:0]
 	for _, old := range k.Segs[s] {
 		if old.Ino != seg.Ino && old.Start <= seg.Start {
@@ -63,7 +67,7 @@ func (k *Known) begin(s Stream, seg Segment) {
 }
 
 // lose leaves a gap: behind it the file goes on where it was before it.
-func (k *Known) lose(s Stream, from, to int64) {
+func (k *Known) lose(s layout.Stream, from, to int64) {
 	segs := k.Segs[s]
 	k.End[s] = max(k.End[s], to)
 	if len(segs) == 0 || to <= segs[len(segs)-1].Start {
@@ -82,11 +86,11 @@ func (k *Known) lose(s Stream, from, to int64) {
 
 // checkpoint is what has to be known of the past where an index begins anew.
 func (k *Known) checkpoint(now time.Time) []Record {
-	all := []Record{{Kind: KindRun, Stream: Stdout, Offset: k.Run, Time: now}}
+	all := []Record{{Kind: KindRun, Stream: layout.Stdout, Offset: k.Run, Time: now}}
 	if k.ID != 0 {
 		all = append(all, k.Source(now)...)
 	}
-	for _, s := range Streams {
+	for _, s := range layout.Streams {
 		var before Segment
 		for _, seg := range k.Segs[s] {
 			if seg.Base == seg.Start || seg.Ino != before.Ino {
@@ -115,7 +119,7 @@ func (k *Known) Source(now time.Time) []Record {
 	}
 	var all []Record
 	for s := range k.Origin {
-		all = append(all, Record{Kind: KindOrigin, Stream: Stream(s), Offset: k.Origin[s], Length: k.ID, Time: now})
+		all = append(all, Record{Kind: KindOrigin, Stream: layout.Stream(s), Offset: k.Origin[s], Length: k.ID, Time: now})
 	}
 	return all
 }

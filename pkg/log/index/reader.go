@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/log/layout"
 )
 
 // Guard is told when something begins that may wait for a disk, and when it ends.
@@ -25,7 +27,8 @@ type Reader struct {
 	off  int64
 	buf  []byte
 	lost bool // the last record was of a loss, and may have grown
-	Err  error
+	// Err is why All has ended before the end; nil: it has not.
+	Err error
 	// Guard minds the reading; nil: nobody does.
 	Guard Guard
 }
@@ -34,7 +37,7 @@ type Reader struct {
 func OpenReader(path string) (*Reader, error) {
 	ix := &Reader{path: path}
 	for _, name := range []string{path + ".0", path} {
-		f, err := OpenRegular(name, os.O_RDONLY, 0)
+		f, err := layout.OpenRegular(name, os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -109,7 +112,7 @@ func (ix *Reader) read() (int, error) {
 // called when the open one is read to its end; a record that was put there in
 // between is found, because the file is looked at once more after the change.
 func (ix *Reader) next() bool {
-	f, err := OpenRegular(ix.path, os.O_RDONLY, 0)
+	f, err := layout.OpenRegular(ix.path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
@@ -153,6 +156,7 @@ func sameFile(a, b *os.File) bool {
 	return unix.Fstat(int(a.Fd()), &x) == nil && unix.Fstat(int(b.Fd()), &y) == nil && x.Ino == y.Ino && x.Dev == y.Dev
 }
 
+// Close makes All give nothing more until Rewind.
 func (ix *Reader) Close() {
 	if ix.file != nil {
 		ix.file.Close() // Only read from.

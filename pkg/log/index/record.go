@@ -1,6 +1,6 @@
 // Package index is what is written down beside the plain bytes of a log: when
 // which range of a stream came, where a run of the container began, what was
-// lost, and which file holds what. It also says where all that lies.
+// lost, and which file holds what.
 //
 // A spool has one, in memory, and so have the files that its bytes are carried
 // to. Records have a checksum each, so what a power cut has left of one is known
@@ -11,11 +11,14 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"time"
+
+	"slipway/pkg/log/layout"
 )
 
 // recordSize is the size of one record of the index on disk.
 const recordSize = 24
 
+// Kind is what a record tells of.
 type Kind uint8
 
 // The kinds of record.
@@ -45,7 +48,7 @@ const (
 // stay right when files are renamed and removed.
 type Record struct {
 	Kind   Kind
-	Stream Stream
+	Stream layout.Stream
 	Length uint32
 	Offset int64
 	Time   time.Time
@@ -72,13 +75,13 @@ func parseRecord(data []byte) (Record, bool) {
 	b := [recordSize]byte(data)
 	r := Record{
 		Kind:   Kind(b[0]),
-		Stream: Stream(b[1]),
+		Stream: layout.Stream(b[1]),
 		Length: binary.LittleEndian.Uint32(b[4:]),
 		Offset: int64(binary.LittleEndian.Uint64(b[8:])),
 		Time:   time.Unix(0, int64(binary.LittleEndian.Uint64(b[16:]))),
 	}
-	streamed := r.Stream == Stdout || r.Stream == Stderr
-	ok := r.Kind >= KindData && r.Kind <= KindOrigin && r.Stream <= Stderr && r.Offset >= 0 &&
+	streamed := r.Stream == layout.Stdout || r.Stream == layout.Stderr
+	ok := r.Kind >= KindData && r.Kind <= KindOrigin && r.Stream <= layout.Stderr && r.Offset >= 0 &&
 		(streamed || r.Kind == KindSpool || r.Kind == KindOrigin) &&
 		binary.LittleEndian.Uint16(b[2:]) == checksum(b)
 	return r, ok

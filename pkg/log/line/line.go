@@ -1,21 +1,17 @@
-// Package line cuts streams of bytes into lines and shows them on terminals.
+// Package line cuts streams of bytes into lines.
 package line
 
-import (
-	"bytes"
-
-	"slipway/pkg/escape"
-)
+import "bytes"
 
 // Splitter cuts a stream of bytes into lines of bounded length.
 type Splitter struct {
-	Max  int
-	Rest []byte
-	End  int64 // how many bytes were emitted, newlines included
+	Max  int    // bytes of a line
+	Rest []byte // of a line that has no end yet
+	End  int64  // how many bytes were emitted, newlines included
 }
 
 // Write calls emit for every line that data ends, without its newline, and for
-// every piece of a line that is longer than max. emit must not keep the slice.
+// every piece of a line that is longer than Max. emit must not keep the slice.
 func (p *Splitter) Write(data []byte, emit func(line []byte, part bool)) {
 	for len(data) > 0 {
 		end := bytes.IndexByte(data, '\n')
@@ -58,6 +54,3 @@ func (p *Splitter) Finish(emit func(line []byte, part bool)) {
 	}
 	p.Rest = nil
 }
-
-// Escape appends text as it can be shown on a terminal.
-func Escape(to, text []byte) []byte { return escape.Append(to, text) }

@@ -32,14 +32,3 @@ func FuzzSplitter(f *testing.F) {
 		}
 	})
 }
-
-func FuzzEscape(f *testing.F) {
-	f.Add([]byte("a\x00\x1b[2J\xff\u202e\r\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, c := range Escape(nil, data) {
-			if c < ' ' && c != '\t' || c == 0x7f {
-				t.Errorf("%q shows %q", data, c)
-			}
-		}
-	})
-}

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"time"
 
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 )
 
 // holeMin is the shortest run of zeros that is taken for what a power cut has
@@ -12,7 +12,7 @@ import (
 const holeMin = 16
 
 // cut makes lines of bytes of a stream. Those of former boots may have holes.
-func (r *reader) cut(s index.Stream, data []byte, at time.Time, former bool) error {
+func (r *reader) cut(s layout.Stream, data []byte, at time.Time, former bool) error {
 	a := &r.text[s]
 	if !former {
 		if err := r.endZeros(s); err != nil {
@@ -42,7 +42,7 @@ func (r *reader) cut(s index.Stream, data []byte, at time.Time, former bool) err
 }
 
 // endZeros says what a run of zeros was.
-func (r *reader) endZeros(s index.Stream) error {
+func (r *reader) endZeros(s layout.Stream) error {
 	a := &r.text[s]
 	n := a.zeros
 	a.zeros = 0
@@ -59,7 +59,7 @@ func (r *reader) endZeros(s index.Stream) error {
 	return r.emit(Line{Time: at, Stream: s, Lost: n, Hole: true})
 }
 
-func (r *reader) lines(s index.Stream, data []byte, at time.Time) error {
+func (r *reader) lines(s layout.Stream, data []byte, at time.Time) error {
 	a := &r.text[s]
 	if len(a.split.Rest) == 0 {
 		a.began = at
@@ -75,7 +75,7 @@ func (r *reader) lines(s index.Stream, data []byte, at time.Time) error {
 }
 
 // endLine yields a line that has no newline.
-func (r *reader) endLine(s index.Stream) error {
+func (r *reader) endLine(s layout.Stream) error {
 	a := &r.text[s]
 	var failed error
 	a.split.Finish(func(text []byte, _ bool) {

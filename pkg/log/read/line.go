@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"time"
 
-	"slipway/pkg/log/index"
-	"slipway/pkg/log/line"
+	"slipway/pkg/escape"
+	"slipway/pkg/log/layout"
 )
 
 // Line is one line of output, without its newline.
 type Line struct {
 	Time   time.Time // when it was taken from the pipe; zero if not known
-	Stream index.Stream
+	Stream layout.Stream
 	Text   []byte
-	// Part is set on every piece but the last of a line longer than MaxLine.
+	// Part is set on every piece but the last of a line longer than 16 KB.
 	Part bool
 	// Lost, if above zero, says that this is no line but a gap of that many
 	// bytes that could not be kept.
@@ -30,8 +30,8 @@ func (l Line) Show() string {
 	case l.Lost > 0:
 		return fmt.Sprintf("-- %d bytes lost --", l.Lost)
 	}
-	return string(line.Escape(nil, l.Text))
+	return escape.Text(string(l.Text))
 }
 
-// MaxLine is the longest piece of a line that Read yields.
+// maxLine is the longest piece of a line that Read yields.
 const maxLine = 16 << 10

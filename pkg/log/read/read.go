@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 )
 
 // Runs says of which runs of a container lines are wanted.
@@ -37,7 +37,7 @@ type Query struct {
 // needs no other process. folder is the bundle's name, such as "000-dhcp" or
 // "sshd". If a disk does not answer, that is an error in the sequence, after
 // which come the lines that memory has.
-func Read(ctx context.Context, p index.Paths, s bundle.Section, folder string, q Query) iter.Seq2[Line, error] {
+func Read(ctx context.Context, p layout.Paths, s bundle.Section, folder string, q Query) iter.Seq2[Line, error] {
 	at := p.OrDefault().Section(s, folder)
 	return func(yield func(Line, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)

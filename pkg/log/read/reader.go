@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/line"
 	"slipway/pkg/log/spool"
 )
@@ -17,7 +18,7 @@ var errDone = errors.New("no more lines wanted")
 // reader walks the records of the index and cuts the bytes they stand for.
 type reader struct {
 	ctx    context.Context
-	at     index.Places
+	at     layout.Places
 	q      Query
 	yield  func(Line) bool
 	src    *source
@@ -39,9 +40,9 @@ type assembler struct {
 	zeros int64     // bytes of a run of zeros that may be a hole
 }
 
-func newReader(ctx context.Context, at index.Places, q Query) *reader {
+func newReader(ctx context.Context, at layout.Places, q Query) *reader {
 	r := &reader{ctx: ctx, at: at, q: q, src: newSource(at)}
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		r.text[s] = assembler{split: line.Splitter{Max: maxLine}, next: -1}
 	}
 	return r
@@ -49,7 +50,7 @@ func newReader(ctx context.Context, at index.Places, q Query) *reader {
 
 // reached is how far of the spool the lines were read; nil if that is not known.
 func (r *reader) reached() *[3]int64 {
-	to := [3]int64{0, r.spooled[index.Stdout].Load(), r.spooled[index.Stderr].Load()}
+	to := [3]int64{0, r.spooled[layout.Stdout].Load(), r.spooled[layout.Stderr].Load()}
 	if to == [3]int64{} {
 		return nil
 	}
@@ -118,7 +119,7 @@ func (r *reader) disk(ix *index.Reader) error {
 	if !found && !r.q.Follow {
 		return r.plain()
 	}
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		if segs := r.src.Segs[s]; len(segs) > 0 && r.want == 0 {
 			r.text[s].next = segs[0].Start
 		}
@@ -161,7 +162,7 @@ func (r *reader) choose(onDisk int64) {
 			r.want = -1
 		}
 	}
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		if r.after != nil {
 			r.text[s].next = r.src.Origin[s] + r.after[s]
 		}
@@ -238,7 +239,7 @@ func (r *reader) record(rec index.Record) error {
 	return err
 }
 
-func (r *reader) bytes(s index.Stream, from, to int64, at time.Time) error {
+func (r *reader) bytes(s layout.Stream, from, to int64, at time.Time) error {
 	return r.src.read(s, from, to, func(p piece) error {
 		if p.data == nil {
 			return r.gap(s, p.gone, at, p.hole)
@@ -248,7 +249,7 @@ func (r *reader) bytes(s index.Stream, from, to int64, at time.Time) error {
 }
 
 // gap tells of bytes that are not there.
-func (r *reader) gap(s index.Stream, n int64, at time.Time, hole bool) error {
+func (r *reader) gap(s layout.Stream, n int64, at time.Time, hole bool) error {
 	if err := r.endZeros(s); err != nil {
 		return err
 	}
@@ -257,7 +258,7 @@ func (r *reader) gap(s index.Stream, n int64, at time.Time, hole bool) error {
 
 // endLines yields lines that have no newline yet, because a run is over.
 func (r *reader) endLines() error {
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		if err := r.endZeros(s); err != nil {
 			return err
 		}

@@ -6,11 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/rotate"
 	"slipway/pkg/log/spool"
 )
@@ -19,7 +19,7 @@ import (
 // number, as their names change with every rotation, or in memory.
 type source struct {
 	index.Known // of the files
-	at          index.Places
+	at          layout.Places
 	snap        *spool.Snapshot // nil: memory has nothing
 	file        [3]*os.File     // of the segment read last
 	ino         [3]uint32
@@ -35,7 +35,7 @@ type piece struct {
 	hole   bool  // and should be
 }
 
-func newSource(at index.Places) *source { return &source{at: at, guard: newGuard()} }
+func newSource(at layout.Places) *source { return &source{at: at, guard: newGuard()} }
 
 func (s *source) close() {
 	s.guard.End()
@@ -51,7 +51,7 @@ func (s *source) close() {
 // not know comes behind them.
 func (s *source) match() {
 	if s.snap != nil && s.snap.ID != s.ID {
-		s.ID, s.Origin = s.snap.ID, [3]int64{s.Run, s.End[index.Stdout], s.End[index.Stderr]}
+		s.ID, s.Origin = s.snap.ID, [3]int64{s.Run, s.End[layout.Stdout], s.End[layout.Stderr]}
 	}
 }
 
@@ -65,7 +65,7 @@ func (s *source) beyond() ([]index.Record, error) {
 	s.guard.Begin()
 	defer s.guard.End()
 	var all []index.Record
-	for _, id := range index.Streams {
+	for _, id := range layout.Streams {
 		if len(s.Segs[id]) == 0 {
 			continue
 		}
@@ -102,7 +102,7 @@ func (s *source) placed(r index.Record) index.Record {
 
 // read gives the bytes [from, to) of a stream piece by piece, without those
 // whose file was rotated away.
-func (s *source) read(id index.Stream, from, to int64, give func(piece) error) error {
+func (s *source) read(id layout.Stream, from, to int64, give func(piece) error) error {
 	for from < to {
 		var p piece
 		var next int64
@@ -124,7 +124,7 @@ func (s *source) read(id index.Stream, from, to int64, give func(piece) error) e
 }
 
 // fromMemory gives what the snapshot has from an offset on.
-func (s *source) fromMemory(id index.Stream, from, to int64) (piece, int64) {
+func (s *source) fromMemory(id layout.Stream, from, to int64) (piece, int64) {
 	if s.snap == nil {
 		return piece{}, to
 	}
@@ -144,7 +144,7 @@ func (s *source) fromMemory(id index.Stream, from, to int64) (piece, int64) {
 }
 
 // fromFile gives what the files have from an offset on.
-func (s *source) fromFile(id index.Stream, from, to int64) (piece, int64, error) {
+func (s *source) fromFile(id layout.Stream, from, to int64) (piece, int64, error) {
 	if s.buf == nil {
 		s.buf = make([]byte, 16<<10)
 	}
@@ -178,14 +178,14 @@ func (s *source) fromFile(id index.Stream, from, to int64) (piece, int64, error)
 
 // isFormer tells whether a byte was there before the spool began that is there
 // now: memory does not outlast a power cut.
-func (s *source) isFormer(id index.Stream, at int64) bool {
+func (s *source) isFormer(id layout.Stream, at int64) bool {
 	return s.snap == nil || s.snap.ID != s.ID || at < s.Origin[id]
 }
 
 // segment finds the one that holds offset from, and where it ends. If there is
 // none, end is where the next begins; it is given all the same if the gap is
 // within a file.
-func (s *source) segment(id index.Stream, from, to int64) (seg index.Segment, end int64, ok bool) {
+func (s *source) segment(id layout.Stream, from, to int64) (seg index.Segment, end int64, ok bool) {
 	for _, c := range s.Segs[id] {
 		if c.Start > from {
 			if seg.Ino != c.Ino {
@@ -204,7 +204,7 @@ func (s *source) segment(id index.Stream, from, to int64) (seg index.Segment, en
 // open finds the file of a segment; nil if it is not there any more. Rotation
 // moves files to higher numbers, so looking in this order misses none, but for
 // gaps of one that a rotation makes while it works.
-func (s *source) open(id index.Stream, seg index.Segment) (*os.File, error) {
+func (s *source) open(id layout.Stream, seg index.Segment) (*os.File, error) {
 	if s.file[id] != nil && s.ino[id] == seg.Ino {
 		return s.file[id], nil
 	}
@@ -237,8 +237,8 @@ func (s *source) open(id index.Stream, seg index.Segment) (*os.File, error) {
 // openIfInode opens a file if its inode number ends in ino. What is no file is
 // not one of ours, whatever it is.
 func openIfInode(path string, ino uint32) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
+	f, err := layout.OpenRegular(path, os.O_RDONLY, 0)
+	if errors.Is(err, layout.ErrNotRegular) {
 		return nil, nil
 	}
 	if err != nil {
@@ -248,56 +248,8 @@ func openIfInode(path string, ino uint32) (*os.File, error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return nil, errors.Join(fmt.Errorf("stat %s: %w", path, err), f.Close())
 	}
-	if uint32(st.Ino) != ino || st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if uint32(st.Ino) != ino {
 		return nil, f.Close()
 	}
 	return f, nil
-}
-
-// plain reads a log that has no index, such as one that LinuxKit wrote: its
-// standard output, then its standard error, without times.
-func (r *reader) plain() error {
-	for _, s := range index.Streams {
-		path, n := r.at.File(s), 0
-		r.src.guard.Begin()
-		for rotate.Exists(rotate.Old(path, n)) {
-			n++
-		}
-		r.src.guard.End()
-		for ; n >= 0; n-- {
-			name := path
-			if n > 0 {
-				name = rotate.Old(path, n-1)
-			}
-			if err := r.plainFile(s, name); err != nil {
-				return err
-			}
-		}
-	}
-	return r.endLines()
-}
-
-func (r *reader) plainFile(s index.Stream, name string) error {
-	r.src.guard.Begin()
-	f, err := index.OpenRegular(name, os.O_RDONLY, 0)
-	r.src.guard.End()
-	if err != nil {
-		return nil //nolint:nilerr // There is none, or it is no log.
-	}
-	defer f.Close() // Only read from.
-	buf := make([]byte, 16<<10)
-	for {
-		r.src.guard.Begin()
-		n, err := f.Read(buf)
-		r.src.guard.End()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read log: %w", err)
-		}
-		if err := r.cut(s, buf[:n], time.Time{}, true); err != nil {
-			return err
-		}
-	}
 }

@@ -5,13 +5,13 @@ import (
 	"errors"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/spool"
 )
 
 // Tail gives the last n lines of a container's present or last run, oldest
 // first, as far as memory has them, which waits for no disk.
-func Tail(p index.Paths, s bundle.Section, folder string, n int) ([]Line, error) {
+func Tail(p layout.Paths, s bundle.Section, folder string, n int) ([]Line, error) {
 	at := p.OrDefault().Section(s, folder)
 	snap, err := spool.Take(at)
 	if err != nil || snap == nil {

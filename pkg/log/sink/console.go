@@ -3,6 +3,7 @@ package sink
 import (
 	"errors"
 
+	"slipway/pkg/escape"
 	"slipway/pkg/log/console"
 	"slipway/pkg/log/line"
 )
@@ -35,7 +36,7 @@ func NewConsole(c *console.Console, name, file string, begin, end int64) (k *Con
 		c.Drop(begin - from)
 		from = begin
 	}
-	k = &Console{console: c, prefix: line.Escape(nil, []byte(name+": ")), shown: p}
+	k = &Console{console: c, prefix: escape.Append(nil, []byte(name+": ")), shown: p}
 	k.split = line.Splitter{Max: consoleMax, End: from}
 	return k, from, nil
 }
@@ -50,7 +51,7 @@ func (k *Console) Write(data []byte, _ int64) {
 
 func (k *Console) line(text []byte, _ bool) {
 	before := len(k.batch)
-	k.batch = append(line.Escape(append(k.batch, k.prefix...), text), '\n')
+	k.batch = append(escape.Append(append(k.batch, k.prefix...), text), '\n')
 	if len(k.batch) > console.MaxFeed {
 		line := k.batch[before:]
 		k.batch = k.batch[:before]

@@ -6,7 +6,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/log/index"
+	"slipway/pkg/escape"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/line"
 )
 
@@ -34,13 +35,13 @@ type Kmsg struct {
 	closed  bool
 }
 
-func OpenKmsg(path, name string, s index.Stream) (*Kmsg, error) {
+func OpenKmsg(path, name string, s layout.Stream) (*Kmsg, error) {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	level := "<14>" // facility user, severity info
-	if s == index.Stderr {
+	if s == layout.Stderr {
 		level = "<12>" // severity warning
 	}
 	return &Kmsg{fd: fd, prefix: level + name + ": ", split: line.Splitter{Max: kmsgMax}}, nil
@@ -60,7 +61,7 @@ func (k *Kmsg) line(text []byte, _ bool) {
 		k.lost += int64(len(text) + 1)
 		return
 	}
-	k.waiting = append(k.waiting, append(line.Escape([]byte(k.prefix), text), '\n'))
+	k.waiting = append(k.waiting, append(escape.Append([]byte(k.prefix), text), '\n'))
 	if !k.busy {
 		k.busy = true
 		go k.work()

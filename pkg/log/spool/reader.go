@@ -8,24 +8,25 @@ import (
 	"os"
 
 	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 )
 
 // Reader reads what another process, or another thread, puts into a spool.
 // Nothing of it waits for a disk.
 type Reader struct {
-	At    index.Places
+	At    layout.Places
 	Index *index.Reader
 	file  [3]*os.File
 }
 
-func openReader(at index.Places) (*Reader, error) {
+func openReader(at layout.Places) (*Reader, error) {
 	r := &Reader{At: at}
 	var err error
 	if r.Index, err = index.OpenReader(at.SpoolIndex()); err != nil {
 		return nil, err
 	}
-	for _, s := range index.Streams {
-		f, err := index.OpenRegular(at.Spool(s), os.O_RDONLY, 0)
+	for _, s := range layout.Streams {
+		f, err := layout.OpenRegular(at.Spool(s), os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -44,7 +45,7 @@ func (p *Spool) Reader() (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{At: p.At, Index: ix}
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		r.file[s] = p.out[s].file
 	}
 	return r, nil
@@ -52,7 +53,7 @@ func (p *Spool) Reader() (*Reader, error) {
 
 // Read fills buf with what is kept of [at, at+len(buf)), and says where that
 // begins: what is before has been given back.
-func (r *Reader) Read(s index.Stream, at int64, buf []byte) (data []byte, begin int64, err error) {
+func (r *Reader) Read(s layout.Stream, at int64, buf []byte) (data []byte, begin int64, err error) {
 	end := at + int64(len(buf))
 	f := r.file[s]
 	if f == nil {
@@ -71,7 +72,7 @@ func (r *Reader) Read(s index.Stream, at int64, buf []byte) (data []byte, begin 
 }
 
 // Size is the offset behind all that came.
-func (r *Reader) Size(s index.Stream) (int64, error) {
+func (r *Reader) Size(s layout.Stream) (int64, error) {
 	if r.file[s] == nil {
 		return 0, nil
 	}
@@ -102,7 +103,7 @@ type Snapshot struct {
 }
 
 // Take gives nil if there is no spool.
-func Take(at index.Places) (*Snapshot, error) {
+func Take(at layout.Places) (*Snapshot, error) {
 	r, err := openReader(at)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func Take(at index.Places) (*Snapshot, error) {
 		snap.Records = append(snap.Records, rec)
 	}
 	err = r.Index.Err
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		if r.file[s] == nil || err != nil {
 			continue
 		}
@@ -130,7 +131,7 @@ func Take(at index.Places) (*Snapshot, error) {
 }
 
 // Bytes are those that are kept of [from, to).
-func (s *Snapshot) Bytes(id index.Stream, from, to int64) (data []byte, begin int64) {
+func (s *Snapshot) Bytes(id layout.Stream, from, to int64) (data []byte, begin int64) {
 	end := s.begin[id] + int64(len(s.data[id]))
 	from, to = max(from, s.begin[id]), min(to, end)
 	if from >= to {

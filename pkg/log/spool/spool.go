@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 )
 
 // Chunk is the most that is taken from one pipe before the others have their
@@ -52,7 +53,7 @@ const (
 type Spool struct {
 	sync.Mutex // of all that follows; also of the pipes and sinks of its Writer
 
-	At      index.Places
+	At      layout.Places
 	ix      *index.Index
 	out     [3]spooled
 	carried bool // it goes on to files, and is kept until it is there
@@ -70,7 +71,7 @@ type spooled struct {
 }
 
 // Open opens what an earlier process has left, or makes it.
-func Open(at index.Places, carried bool, now func() time.Time) (*Spool, error) {
+func Open(at layout.Places, carried bool, now func() time.Time) (*Spool, error) {
 	p := &Spool{At: at, carried: carried, now: now}
 	limit := int64(memoryIndex)
 	if carried {
@@ -88,7 +89,7 @@ func Open(at index.Places, carried bool, now func() time.Time) (*Spool, error) {
 		// On a full machine the container's start matters more.
 		_ = p.ix.Put(p.ix.Source(now())...)
 	}
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		err = errors.Join(err, p.openStream(s))
 	}
 	if err != nil {
@@ -97,8 +98,8 @@ func Open(at index.Places, carried bool, now func() time.Time) (*Spool, error) {
 	return p, nil
 }
 
-func (p *Spool) openStream(s index.Stream) error {
-	f, err := index.OpenRegular(p.At.Spool(s), os.O_RDWR|os.O_CREATE, 0o600)
+func (p *Spool) openStream(s layout.Stream) error {
+	f, err := layout.OpenRegular(p.At.Spool(s), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
@@ -132,7 +133,7 @@ func dataFrom(f *os.File, at, end int64) int64 {
 }
 
 // Take moves at most one chunk out of a pipe, and gives its size.
-func (p *Spool) Take(s index.Stream, fifo int) (int, error) {
+func (p *Spool) Take(s layout.Stream, fifo int) (int, error) {
 	st := &p.out[s]
 	off := st.end
 	n, err := unix.Splice(fifo, nil, int(st.file.Fd()), &off, Chunk, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
@@ -154,7 +155,7 @@ func notAgain(err error) error {
 
 // note brings the index up to what came. If there is no memory for a record of
 // a loss, what comes meanwhile counts as lost too; else a later record covers it.
-func (p *Spool) note(s index.Stream) {
+func (p *Spool) note(s layout.Stream) {
 	st := &p.out[s]
 	if st.gap && p.ix.Lose(s, st.end-p.ix.End[s], p.now()) == nil {
 		st.gap = false
@@ -165,7 +166,7 @@ func (p *Spool) note(s index.Stream) {
 }
 
 // Discard counts n bytes that were taken out of the pipe and found no place.
-func (p *Spool) Discard(s index.Stream, n int, cause error) {
+func (p *Spool) Discard(s layout.Stream, n int, cause error) {
 	st := &p.out[s]
 	st.end += int64(n)
 	p.lost[s] += int64(n)
@@ -181,7 +182,7 @@ func (p *Spool) Discard(s index.Stream, n int, cause error) {
 }
 
 // trim gives back the memory of what is old.
-func (p *Spool) trim(s index.Stream) {
+func (p *Spool) trim(s layout.Stream) {
 	st := &p.out[s]
 	from := st.end - memoryMax
 	if p.carried {
@@ -199,7 +200,7 @@ func (p *Spool) trim(s index.Stream) {
 }
 
 // Took notes that files have everything up to an offset.
-func (p *Spool) Took(s index.Stream, upto int64) {
+func (p *Spool) Took(s layout.Stream, upto int64) {
 	p.Lock()
 	defer p.Unlock()
 	p.out[s].done = max(p.out[s].done, upto)
@@ -212,32 +213,32 @@ func (p *Spool) Took(s index.Stream, upto int64) {
 func (p *Spool) Number() uint32 { return p.ix.ID }
 
 // Kept is what memory has of a stream.
-func (p *Spool) Kept(s index.Stream) (begin, end int64) { return p.out[s].begin, p.out[s].end }
+func (p *Spool) Kept(s layout.Stream) (begin, end int64) { return p.out[s].begin, p.out[s].end }
 
 // Done is up to where files have a stream.
-func (p *Spool) Done(s index.Stream) int64 { return p.out[s].done }
+func (p *Spool) Done(s layout.Stream) int64 { return p.out[s].done }
 
 // Losses are the bytes of this run that found no place, and why.
-func (p *Spool) Losses(s index.Stream) (int64, error) { return p.lost[s], p.cause }
+func (p *Spool) Losses(s layout.Stream) (int64, error) { return p.lost[s], p.cause }
 
 // Behind is how many bytes of a stream files do not have yet.
-func (p *Spool) Behind(s index.Stream) int64 { return p.out[s].end - p.out[s].done }
+func (p *Spool) Behind(s layout.Stream) int64 { return p.out[s].end - p.out[s].done }
 
 // Run begins a new run.
 func (p *Spool) Run() error {
 	p.lost = [3]int64{}
-	return p.ix.Put(index.Record{Kind: index.KindRun, Stream: index.Stdout, Offset: p.ix.Run + 1, Time: p.now()})
+	return p.ix.Put(index.Record{Kind: index.KindRun, Stream: layout.Stdout, Offset: p.ix.Run + 1, Time: p.now()})
 }
 
 // Read gives what is kept of a stream from an offset on, at most len(buf).
-func (p *Spool) Read(s index.Stream, at int64, buf []byte) int {
+func (p *Spool) Read(s layout.Stream, at int64, buf []byte) int {
 	n, _ := p.out[s].file.ReadAt(buf[:min(int64(len(buf)), p.out[s].end-at)], at)
 	return n
 }
 
 func (p *Spool) Close() error {
 	var errs []error
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		if f := p.out[s].file; f != nil {
 			errs = append(errs, f.Close())
 		}

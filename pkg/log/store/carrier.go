@@ -8,13 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/spool"
 )
 
 // carrier brings one container's spool to its files. One goroutine at a time
 // uses it; see lane.
 type carrier struct {
-	at    index.Places
+	at    layout.Places
 	max   int64
 	keep  int
 	now   func() time.Time
@@ -22,7 +23,7 @@ type carrier struct {
 	id    uint32
 	files *files
 	next  [3]int64 // how far of each stream the files have all
-	took  func(s index.Stream, upto int64)
+	took  func(s layout.Stream, upto int64)
 }
 
 // carry brings all there is. After an error it can be called again: it goes on
@@ -57,7 +58,7 @@ func (c *carrier) open() error {
 	if err != nil {
 		return err
 	}
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		end, err := c.spool.Size(s)
 		if err == nil && f.ix.End[s]-f.ix.Origin[s] > end {
 			err = f.shift(s, f.ix.End[s]-end)
@@ -68,7 +69,7 @@ func (c *carrier) open() error {
 	}
 	c.files = f
 	c.spool.Index.Rewind()
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		// What the files have is not read again.
 		c.done(s, max(f.ix.End[s]-f.ix.Origin[s], 0))
 	}
@@ -102,7 +103,7 @@ func (c *carrier) record(r index.Record) error {
 }
 
 // data brings a stream up to an offset.
-func (c *carrier) data(s index.Stream, upto int64, at time.Time) error {
+func (c *carrier) data(s layout.Stream, upto int64, at time.Time) error {
 	buf := buffers.Get().(*[spool.Chunk]byte)
 	defer buffers.Put(buf)
 	for c.next[s] < upto {
@@ -132,7 +133,7 @@ func (c *carrier) data(s index.Stream, upto int64, at time.Time) error {
 	return nil
 }
 
-func (c *carrier) done(s index.Stream, upto int64) {
+func (c *carrier) done(s layout.Stream, upto int64) {
 	c.next[s] = max(c.next[s], upto)
 	c.took(s, c.next[s])
 }

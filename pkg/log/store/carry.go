@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/rotate"
 )
 
@@ -22,7 +22,7 @@ const carriedMax = 10
 // Link would put a link: for a machine whose /var/log stays. What an earlier
 // boot left there is rotated away. It can be called again, and after it was
 // killed: a file that is there is known by its size and time.
-func Carry(s bundle.Section, p index.Paths) error {
+func Carry(s bundle.Section, p layout.Paths) error {
 	p = p.OrDefault()
 	from := p.Section(s, "").Dir
 	to := filepath.Join(p.Log, filepath.Base(from))

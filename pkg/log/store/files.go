@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/rotate"
 	"slipway/pkg/log/spool"
 )
@@ -21,7 +22,7 @@ import (
 // What is put into them has its place in the stream, so putting it again changes
 // nothing, and how long the files are says how far they are.
 type files struct {
-	at   index.Places
+	at   layout.Places
 	max  int64 // bytes of a file
 	keep int   // rotated files
 	now  func() time.Time
@@ -37,7 +38,7 @@ type outFile struct {
 }
 
 // openFiles opens what there is, and notes that what comes is of a spool.
-func openFiles(at index.Places, max int64, keep int, spool uint32, now func() time.Time) (*files, error) {
+func openFiles(at layout.Places, max int64, keep int, spool uint32, now func() time.Time) (*files, error) {
 	f := &files{at: at, max: max, keep: keep, now: now}
 	if err := os.MkdirAll(at.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
@@ -46,7 +47,7 @@ func openFiles(at index.Places, max int64, keep int, spool uint32, now func() ti
 	if f.ix, err = index.Open(at.Index(), index.Limit(max, keep)); err != nil {
 		return nil, err
 	}
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		if err := f.open(s); err != nil {
 			return nil, errors.Join(err, f.close())
 		}
@@ -54,7 +55,7 @@ func openFiles(at index.Places, max int64, keep int, spool uint32, now func() ti
 	if f.ix.ID == spool {
 		return f, nil
 	}
-	f.ix.ID, f.ix.Origin = spool, [3]int64{f.ix.Run, f.ix.End[index.Stdout], f.ix.End[index.Stderr]}
+	f.ix.ID, f.ix.Origin = spool, [3]int64{f.ix.Run, f.ix.End[layout.Stdout], f.ix.End[layout.Stderr]}
 	if err := f.ix.Put(f.ix.Source(now())...); err != nil {
 		return nil, errors.Join(err, f.close())
 	}
@@ -62,9 +63,9 @@ func openFiles(at index.Places, max int64, keep int, spool uint32, now func() ti
 }
 
 // open opens the file that a stream goes to, and brings the index up to it.
-func (f *files) open(s index.Stream) error {
+func (f *files) open(s layout.Stream) error {
 	path := f.at.File(s)
-	file, err := index.OpenRegular(path, os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := layout.OpenRegular(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
@@ -84,14 +85,14 @@ func (f *files) open(s index.Stream) error {
 }
 
 // segment notes that a file holds the stream from now on.
-func (f *files) segment(s index.Stream, ino uint32) error {
+func (f *files) segment(s layout.Stream, ino uint32) error {
 	return f.ix.Put(index.Record{Kind: index.KindSegment, Stream: s, Offset: f.ix.End[s], Length: ino, Time: f.now()})
 }
 
 // adopt accepts the file's size as it is. More than was known: a carrier was
 // killed before it could note what it had written, or somebody else wrote.
 // Less: somebody emptied it, or the power was cut before all was on the disk.
-func (f *files) adopt(s index.Stream, st *unix.Stat_t) error {
+func (f *files) adopt(s layout.Stream, st *unix.Stat_t) error {
 	o := &f.out[s]
 	o.size = st.Size
 	base := f.base(s)
@@ -115,7 +116,7 @@ func (f *files) adopt(s index.Stream, st *unix.Stat_t) error {
 }
 
 // base is the offset in the stream that byte 0 of the file would have.
-func (f *files) base(s index.Stream) int64 { return f.ix.Segs[s][len(f.ix.Segs[s])-1].Base }
+func (f *files) base(s layout.Stream) int64 { return f.ix.Segs[s][len(f.ix.Segs[s])-1].Base }
 
 // put brings one record of the spool into the files; data are its bytes.
 func (f *files) put(r index.Record, data []byte) error {
@@ -142,7 +143,7 @@ func (f *files) run(n int64, at time.Time) error {
 	if n <= f.ix.Run {
 		return nil
 	}
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		if f.out[s].size == 0 {
 			continue
 		}
@@ -150,10 +151,10 @@ func (f *files) run(n int64, at time.Time) error {
 			return err
 		}
 	}
-	return f.ix.Put(index.Record{Kind: index.KindRun, Stream: index.Stdout, Offset: n, Time: at})
+	return f.ix.Put(index.Record{Kind: index.KindRun, Stream: layout.Stdout, Offset: n, Time: at})
 }
 
-func (f *files) write(s index.Stream, data []byte, at time.Time) error {
+func (f *files) write(s layout.Stream, data []byte, at time.Time) error {
 	o := &f.out[s]
 	for len(data) > 0 {
 		n := f.room(o, data)
@@ -180,7 +181,7 @@ func (f *files) write(s index.Stream, data []byte, at time.Time) error {
 
 // look sees whether somebody else has changed the file. What others write has a
 // place in the stream too, and moves what comes from the spool.
-func (f *files) look(s index.Stream) error {
+func (f *files) look(s layout.Stream) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.out[s].file.Fd()), &st); err != nil {
 		return fmt.Errorf("stat log: %w", err)
@@ -196,7 +197,7 @@ func (f *files) look(s index.Stream) error {
 }
 
 // shift notes where the spool's offset 0 of a stream is now.
-func (f *files) shift(s index.Stream, origin int64) error {
+func (f *files) shift(s layout.Stream, origin int64) error {
 	f.ix.Origin[s] = origin
 	return f.ix.Put(f.ix.Source(f.now())...)
 }
@@ -222,7 +223,7 @@ func (f *files) room(o *outFile, data []byte) int {
 }
 
 // rotate begins a new file.
-func (f *files) rotate(s index.Stream) error {
+func (f *files) rotate(s layout.Stream) error {
 	if err := f.out[s].file.Close(); err != nil {
 		return fmt.Errorf("rotate log: %w", err)
 	}
@@ -235,7 +236,7 @@ func (f *files) rotate(s index.Stream) error {
 
 func (f *files) close() error {
 	var errs []error
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		if file := f.out[s].file; file != nil {
 			errs = append(errs, file.Close())
 		}

@@ -1,14 +1,14 @@
 package store
 
 import (
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/spool"
 )
 
 // fileSink has files carried.
 type fileSink struct {
 	log   *log
-	id    index.Stream
+	id    layout.Stream
 	stuck bool
 	had   int64 // what the files had when it was given up
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 )
 
@@ -73,7 +73,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-func lines(t *testing.T, p index.Paths, b *bundle.Bundle) []read.Line {
+func lines(t *testing.T, p layout.Paths, b *bundle.Bundle) []read.Line {
 	t.Helper()
 	var all []read.Line
 	for l, err := range read.Read(t.Context(), p, b.Section, b.Name, read.Query{}) {

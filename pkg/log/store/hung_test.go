@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 )
 
@@ -169,7 +169,7 @@ func TestHungDisk(t *testing.T) {
 	}
 }
 
-func tail(t *testing.T, p index.Paths, b *bundle.Bundle) (all []string) {
+func tail(t *testing.T, p layout.Paths, b *bundle.Bundle) (all []string) {
 	lines, err := read.Tail(p, b.Section, b.Name, 10)
 	if err != nil {
 		t.Error(err)

@@ -19,7 +19,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/hold"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/rotate"
 )
@@ -60,7 +60,7 @@ func killBundle() *bundle.Bundle {
 }
 
 func supervise(dir string) {
-	p := index.Paths{Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log")}
+	p := layout.Paths{Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log")}
 	if _, err := Attach(killBundle(), Options{Paths: p}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -103,7 +103,7 @@ func TestKilledSupervisor(t *testing.T) {
 	}
 	stop, done := make(chan struct{}), make(chan int)
 	out := w.Stdout()
-	w.ends[index.Stdout] = nil // The container's, not to be closed here.
+	w.ends[layout.Stdout] = nil // The container's, not to be closed here.
 	go writeNumbers(out, stop, done)
 	abandonWith(t, w, func() {})
 	for range kills {
@@ -237,7 +237,7 @@ func TestKilledInTheMiddleOfTheEnd(t *testing.T) {
 	abandonWith(t, w, func() {
 		write(t, w.Stderr(), "last words\n")
 		at := w.log.spool.At
-		if err := errors.Join(os.Remove(at.Fifo(index.Stdout)), o.Holder.Release(at.Base(index.Stdout))); err != nil {
+		if err := errors.Join(os.Remove(at.Fifo(layout.Stdout)), o.Holder.Release(at.Base(layout.Stdout))); err != nil {
 			t.Error(err)
 		}
 	})

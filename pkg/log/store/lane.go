@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/container/mount"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 )
 
 // retryTime is how often a log is tried again that could not be written.
@@ -134,7 +134,7 @@ func (l *lane) tell(c *carrying) {
 	if l.told && !c.told {
 		c.told = true
 		l.log.Warn("disk takes nothing; output is kept in memory, and counted where that is full",
-			"container", c.at.Name, "file", c.at.File(index.Stdout), "disk", l.disk())
+			"container", c.at.Name, "file", c.at.File(layout.Stdout), "disk", l.disk())
 	}
 }
 

@@ -7,14 +7,14 @@ import (
 	"path/filepath"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 )
 
 // Link makes /var/log/onboot, or shutdown, point to where the logs of the
 // section are. It is made when all of them have run, because one of them may
 // have mounted the /var that stays. A folder of that
 // name that holds anything stays, and is an error.
-func Link(s bundle.Section, p index.Paths) error {
+func Link(s bundle.Section, p layout.Paths) error {
 	p = p.OrDefault()
 	target := p.Section(s, "").Dir
 	if target == p.Log {

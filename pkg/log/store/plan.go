@@ -2,14 +2,14 @@ package store
 
 import (
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/rotate"
 	"slipway/pkg/log/sink"
 )
 
 // plan says where the output of a container goes.
 type plan struct {
-	at      index.Places
+	at      layout.Places
 	max     int64
 	keep    int
 	direct  bool // a file as it is, or /dev/null: nothing passes through us

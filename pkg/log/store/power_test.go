@@ -7,12 +7,12 @@ import (
 	"testing"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 )
 
 // cutPower takes away what memory has, and changes what the disk has.
-func cutPower(t *testing.T, p index.Paths, change ...func() error) {
+func cutPower(t *testing.T, p layout.Paths, change ...func() error) {
 	t.Helper()
 	errs := []error{os.RemoveAll(p.Run), os.Mkdir(p.Run, 0o755)}
 	for _, f := range change {

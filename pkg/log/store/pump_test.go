@@ -17,6 +17,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/console"
 	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/spool"
 )
@@ -133,9 +134,9 @@ func TestEndlessLine(t *testing.T) {
 			if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 1<<20 {
 				t.Errorf("memory grew by %d bytes", grown)
 			}
-			kept := allocated(t, w.plan.at.Spool(index.Stdout))
+			kept := allocated(t, w.plan.at.Spool(layout.Stdout))
 			if to == bundle.LogFile {
-				for _, name := range segmentFiles(w.plan.at.File(index.Stdout)) {
+				for _, name := range segmentFiles(w.plan.at.File(layout.Stdout)) {
 					kept += allocated(t, name)
 				}
 			}
@@ -343,7 +344,7 @@ func TestDaemonLeftBehindDoesNotHoldUpTheEnd(t *testing.T) {
 	b := testBundle(bundle.Services, "foo")
 	w := mustOpen(t, b, testOptions(t, p))
 	daemon := w.Stdout()
-	w.ends[index.Stdout] = nil
+	w.ends[layout.Stdout] = nil
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)

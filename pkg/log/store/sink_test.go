@@ -10,7 +10,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/console"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/rotate"
 	"slipway/pkg/log/spool"
@@ -22,7 +22,7 @@ type memlogd struct {
 	sock int
 }
 
-func startMemlogd(t *testing.T, p index.Paths) memlogd {
+func startMemlogd(t *testing.T, p layout.Paths) memlogd {
 	t.Helper()
 	sock, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -109,7 +109,7 @@ func TestMemlogdThatDoesNotRead(t *testing.T) {
 	if all.Len() < spool.Chunk || !strings.HasPrefix(text, all.String()) && all.Len() > len(text) {
 		t.Errorf("memlogd got %d bytes", all.Len())
 	}
-	if n, _ := w.log.spool.Losses(index.Stdout); n != 0 {
+	if n, _ := w.log.spool.Losses(layout.Stdout); n != 0 {
 		t.Errorf("%d bytes count as lost, although they are in memory", n)
 	}
 }

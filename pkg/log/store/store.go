@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"slipway/pkg/log/console"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 )
 
 // Holder is a process that lives longer than this one and keeps a copy of a
@@ -34,7 +34,7 @@ type Holder interface {
 
 // Options are what Open needs beside the bundle.
 type Options struct {
-	Paths index.Paths
+	Paths layout.Paths
 	// Pump serves the pipes; nil gives the Writer one of its own. A process
 	// with many containers shares one.
 	Pump *Pump

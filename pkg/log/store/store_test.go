@@ -12,17 +12,17 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 )
 
 // patienceInTests is for what takes milliseconds on an idle machine.
 const patienceInTests = 30 * time.Second
 
-func testPaths(t *testing.T) index.Paths {
+func testPaths(t *testing.T) layout.Paths {
 	t.Helper()
 	dir := t.TempDir()
-	p := index.Paths{
+	p := layout.Paths{
 		Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log"),
 		Memlogd: filepath.Join(dir, "memlogd.sock"), Kmsg: filepath.Join(dir, "kmsg"),
 	}
@@ -34,7 +34,7 @@ func testPaths(t *testing.T) index.Paths {
 	return p
 }
 
-func testOptions(t *testing.T, p index.Paths) Options {
+func testOptions(t *testing.T, p layout.Paths) Options {
 	return Options{Paths: p, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil))}
 }
 
@@ -96,7 +96,7 @@ func contents(t *testing.T, path string) string {
 	return string(data)
 }
 
-func texts(t *testing.T, p index.Paths, b *bundle.Bundle, q read.Query) []string {
+func texts(t *testing.T, p layout.Paths, b *bundle.Bundle, q read.Query) []string {
 	t.Helper()
 	var all []string
 	for l, err := range read.Read(context.Background(), p, b.Section, b.Name, q) {

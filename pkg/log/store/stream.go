@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/sink"
 	"slipway/pkg/log/spool"
 )
@@ -14,7 +14,7 @@ import (
 // stream is one pipe of a container and who gets what comes out of it. The lock
 // of the spool guards it.
 type stream struct {
-	id    index.Stream
+	id    layout.Stream
 	spool *spool.Spool
 	fifo  int // read end, non-blocking; -1: closed
 	sinks []sink.Sink

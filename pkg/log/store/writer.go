@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/spool"
 )
 
@@ -87,7 +87,7 @@ func prepare(b *bundle.Bundle, o Options) (w *Writer, err error) {
 	if w.log, err = w.pump.enter(w.plan, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.Name, err), w.closePump())
 	}
-	for _, id := range index.Streams {
+	for _, id := range layout.Streams {
 		w.streams = append(w.streams, &stream{id: id, spool: w.log.spool, fifo: -1})
 	}
 	return w, nil
@@ -95,7 +95,7 @@ func prepare(b *bundle.Bundle, o Options) (w *Writer, err error) {
 
 // openDirect gives the container a file as it is.
 func (w *Writer) openDirect() error {
-	for _, s := range index.Streams {
+	for _, s := range layout.Streams {
 		f, err := w.directFile()
 		if err != nil {
 			return errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.Name, err), w.Started())
@@ -210,10 +210,10 @@ func (w *Writer) openSinks(s *stream) {
 }
 
 // Stdout is what the container gets as its standard output.
-func (w *Writer) Stdout() *os.File { return w.ends[index.Stdout] }
+func (w *Writer) Stdout() *os.File { return w.ends[layout.Stdout] }
 
 // Stderr is what the container gets as its standard error.
-func (w *Writer) Stderr() *os.File { return w.ends[index.Stderr] }
+func (w *Writer) Stderr() *os.File { return w.ends[layout.Stderr] }
 
 // Started closes the ends that now are the container's. Close does it as well.
 func (w *Writer) Started() error {
@@ -258,7 +258,7 @@ func (w *Writer) Close() error {
 func (w *Writer) crowded() bool {
 	w.log.spool.Lock()
 	defer w.log.spool.Unlock()
-	return w.log.carry != nil && max(w.log.spool.Behind(index.Stdout), w.log.spool.Behind(index.Stderr)) > spool.Crowd
+	return w.log.carry != nil && max(w.log.spool.Behind(layout.Stdout), w.log.spool.Behind(layout.Stderr)) > spool.Crowd
 }
 
 // settle gives the disk time to take what is left, if it takes anything.

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/state"
@@ -90,7 +90,7 @@ func checkSteady(t *testing.T, dir, name string) {
 
 func logOf(t *testing.T, dir, name string) (lines []string) {
 	t.Helper()
-	for line, err := range read.Read(t.Context(), index.Paths{Run: dir + "/run", Log: dir + "/log"}, bundle.Services, name, read.Query{}) {
+	for line, err := range read.Read(t.Context(), layout.Paths{Run: dir + "/run", Log: dir + "/log"}, bundle.Services, name, read.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

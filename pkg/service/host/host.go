@@ -15,8 +15,8 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/escape"
 	"slipway/pkg/log/console"
-	"slipway/pkg/log/index"
 	"slipway/pkg/log/journal"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/port"
 	"slipway/pkg/timeline"
 )
@@ -78,7 +78,7 @@ func (p Paths) Find(name string) (section bundle.Section, folder string, names [
 }
 
 // Logs are the paths that package logs needs.
-func (p Paths) Logs() index.Paths { return index.Paths{Run: p.Run, Log: p.Log} }
+func (p Paths) Logs() layout.Paths { return layout.Paths{Run: p.Run, Log: p.Log} }
 
 // Host is the machine.
 type Host struct {

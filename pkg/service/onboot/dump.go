@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/store"
 )
@@ -36,13 +36,13 @@ func (q *Sequence) dump(b *bundle.Bundle) {
 	if b.Policy.Log != bundle.LogFile || q.Host.Options.RuncConsole {
 		return
 	}
-	for _, s := range []index.Stream{index.Stdout, index.Stderr} {
+	for _, s := range []layout.Stream{layout.Stdout, layout.Stderr} {
 		q.dumpStream(b, s)
 	}
 	q.Host.Terminal.Flush(dumpStall)
 }
 
-func (q *Sequence) dumpStream(b *bundle.Bundle, s index.Stream) {
+func (q *Sequence) dumpStream(b *bundle.Bundle, s layout.Stream) {
 	written := 0
 	lines := read.Read(context.Background(), q.Host.Paths.Logs(), q.Section, b.Name, read.Query{Runs: read.CurrentRun})
 	for line, err := range lines {

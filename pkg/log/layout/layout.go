@@ -1,4 +1,6 @@
-package index
+// Package layout says what the log of a container consists of and where that lies:
+// LinuxKit's files, the index beside them, and what of both is in memory.
+package layout
 
 import (
 	"path/filepath"
@@ -6,7 +8,7 @@ import (
 	"slipway/pkg/bundle"
 )
 
-// Stream is one of the two outputs of a container.
+// Stream is one of the two outputs of a container. 0 is none.
 type Stream uint8
 
 // The two streams.
@@ -33,6 +35,7 @@ type Paths struct {
 	Kmsg    string // default /dev/kmsg
 }
 
+// OrDefault has the defaults in place of what is empty.
 func (p Paths) OrDefault() Paths {
 	set := func(v *string, def string) {
 		if *v == "" {
@@ -46,7 +49,7 @@ func (p Paths) OrDefault() Paths {
 	return p
 }
 
-// Name is what LinuxKit calls the log of a container: "onboot.000-dhcp",
+// nameOf is what LinuxKit calls the log of a container: "onboot.000-dhcp",
 // "shutdown.000-bye", "sshd". With ".out" behind it, it is the log of the
 // standard output; bare, that of the standard error.
 func nameOf(s bundle.Section, folder string) string {
@@ -67,7 +70,7 @@ type Places struct {
 	Memory string // of what lies in memory: the pipes, and what came out of them
 }
 
-// own is the folder of what is ours alone and gone with the power.
+// own is the directory of what is ours alone and gone with the power.
 func (p Paths) own() string { return filepath.Join(p.Run, "slipway", "logs") }
 
 // Section is where output goes that is to be kept as files.
@@ -84,6 +87,7 @@ func (p Paths) Section(s bundle.Section, folder string) Places {
 	return at
 }
 
+// Base is LinuxKit's name of a stream: NAME.out, or NAME for the standard error.
 func (at Places) Base(s Stream) string {
 	if s == Stdout {
 		return at.Name + ".out"
@@ -91,12 +95,20 @@ func (at Places) Base(s Stream) string {
 	return at.Name
 }
 
+// File is the one that a stream goes to now; rotate.Old has the older ones.
 func (at Places) File(s Stream) string { return filepath.Join(at.Dir, at.Base(s)+".log") }
+
+// Index is that of the files.
+func (at Places) Index() string { return filepath.Join(at.Meta, at.Name+".idx") }
+
+// Fifo is the pipe that the container writes to.
 func (at Places) Fifo(s Stream) string { return filepath.Join(at.Memory, at.Base(s)+".fifo") }
-func (at Places) Index() string        { return filepath.Join(at.Meta, at.Name+".idx") }
 
-// The files of a spool, and how far of a stream a console has been shown.
-
+// Spool is what of a stream is in memory.
 func (at Places) Spool(s Stream) string { return filepath.Join(at.Memory, at.Base(s)+".spool") }
+
+// SpoolIndex is the index of what is in memory.
+func (at Places) SpoolIndex() string { return filepath.Join(at.Memory, at.Name+".idx") }
+
+// Shown says how far of a stream the consoles have been shown.
 func (at Places) Shown(s Stream) string { return filepath.Join(at.Memory, at.Base(s)+".shown") }
-func (at Places) SpoolIndex() string    { return filepath.Join(at.Memory, at.Name+".idx") }
