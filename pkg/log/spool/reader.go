@@ -14,13 +14,13 @@ import (
 // Reader reads what another process, or another thread, puts into a spool.
 // Nothing of it waits for a disk.
 type Reader struct {
-	At    layout.Places
+	// Index gives the records of what is there.
 	Index *index.Reader
 	file  [3]*os.File
 }
 
 func openReader(at layout.Places) (*Reader, error) {
-	r := &Reader{At: at}
+	r := &Reader{}
 	var err error
 	if r.Index, err = index.OpenReader(at.SpoolIndex()); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (p *Spool) Reader() (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{At: p.At, Index: ix}
+	r := &Reader{Index: ix}
 	for _, s := range layout.Streams {
 		r.file[s] = p.out[s].file
 	}
@@ -102,7 +102,7 @@ type Snapshot struct {
 	data    [3][]byte
 }
 
-// Take gives nil if there is no spool.
+// Take makes one; nil if there is no spool.
 func Take(at layout.Places) (*Snapshot, error) {
 	r, err := openReader(at)
 	if err != nil {
@@ -130,7 +130,7 @@ func Take(at layout.Places) (*Snapshot, error) {
 	return snap, nil
 }
 
-// Bytes are those that are kept of [from, to).
+// Bytes are those that are kept of [from, to), and where they begin.
 func (s *Snapshot) Bytes(id layout.Stream, from, to int64) (data []byte, begin int64) {
 	end := s.begin[id] + int64(len(s.data[id]))
 	from, to = max(from, s.begin[id]), min(to, end)

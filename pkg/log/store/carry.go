@@ -66,13 +66,16 @@ func carryLog(from, to string) error {
 
 // carryFile makes a copy the youngest file of a log, unless it is one already.
 func carryFile(from, to string) error {
-	in, err := os.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	in, err := layout.OpenRegular(from, os.O_RDONLY, 0)
+	if errors.Is(err, layout.ErrNotRegular) {
+		return nil // somebody else's, whatever it is
+	}
 	if err != nil {
 		return err
 	}
 	defer in.Close() // only read from
 	info, err := in.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 || isCarried(info, to) {
+	if err != nil || info.Size() == 0 || isCarried(info, to) {
 		return err
 	}
 	temp := to + ".new"

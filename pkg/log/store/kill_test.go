@@ -138,16 +138,18 @@ func TestKilledSupervisor(t *testing.T) {
 // before it gets to read.
 func abandonWith(t *testing.T, w *Writer, do func()) {
 	t.Helper()
-	w.log.spool.Lock()
+	for _, s := range w.streams {
+		s.spool.Lock()
+	}
 	do()
 	errs := []error{w.Started()}
 	for _, s := range w.streams {
 		w.pump.remove(s)
 		errs = append(errs, unix.Close(s.fifo))
 		s.fifo = -1
+		s.spool.Unlock()
 	}
 	w.closed = true
-	w.log.spool.Unlock()
 	w.settle()
 	w.pump.leave(w.log, 1)
 	if err := errors.Join(append(errs, w.closePump())...); err != nil {

@@ -55,12 +55,12 @@ func (p plan) sink(s *stream, o Options) (sink.Sink, error) {
 
 // consoleSink is shown first what an earlier process has not shown.
 func (p plan) consoleSink(s *stream, o Options) (sink.Sink, error) {
-	begin, end := s.spool.Kept(s.id)
+	begin, end := s.spool.Kept()
 	k, from, err := sink.NewConsole(o.Console, p.at.Name, p.at.Shown(s.id), begin, end)
 	if err != nil {
 		return nil, err
 	}
-	behind := &stream{id: s.id, spool: s.spool, sinks: []sink.Sink{k}}
+	behind := &stream{spool: s.spool, sinks: []sink.Sink{k}}
 	behind.feedFrom(from, end)
 	return k, nil
 }

@@ -109,7 +109,7 @@ func TestMemlogdThatDoesNotRead(t *testing.T) {
 	if all.Len() < spool.Chunk || !strings.HasPrefix(text, all.String()) && all.Len() > len(text) {
 		t.Errorf("memlogd got %d bytes", all.Len())
 	}
-	if n, _ := w.log.spool.Losses(layout.Stdout); n != 0 {
+	if n, _ := w.log.spool.Stream(layout.Stdout).Losses(); n != 0 {
 		t.Errorf("%d bytes count as lost, although they are in memory", n)
 	}
 }

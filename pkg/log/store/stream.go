@@ -12,15 +12,16 @@ import (
 )
 
 // stream is one pipe of a container and who gets what comes out of it. The lock
-// of the spool guards it.
+// of the spool's stream guards it.
 type stream struct {
 	id    layout.Stream
-	spool *spool.Spool
+	at    layout.Places
+	spool *spool.Stream
 	fifo  int // read end, non-blocking; -1: closed
 	sinks []sink.Sink
 }
 
-func (s *stream) name() string { return s.spool.At.Base(s.id) }
+func (s *stream) name() string { return s.at.Base(s.id) }
 
 // buffers are chunks to copy with.
 var buffers = sync.Pool{New: func() any { return new([spool.Chunk]byte) }}
@@ -29,14 +30,14 @@ var buffers = sync.Pool{New: func() any { return new([spool.Chunk]byte) }}
 // gives the number of bytes that left the pipe. What finds no place leaves the
 // pipe as well, because a container is not to hang on a full machine.
 func (s *stream) take(p *Pump) int {
-	n, err := s.spool.Take(s.id, s.fifo)
+	n, err := s.spool.Take(s.fifo)
 	if n == 0 && err != nil {
 		return s.discard(p, err)
 	}
 	if n == 0 || len(s.sinks) == 0 {
 		return n
 	}
-	_, end := s.spool.Kept(s.id)
+	_, end := s.spool.Kept()
 	s.feedFrom(end-int64(n), end)
 	return n
 }
@@ -46,7 +47,7 @@ func (s *stream) feedFrom(at, end int64) {
 	buf := buffers.Get().(*[spool.Chunk]byte)
 	defer buffers.Put(buf)
 	for at < end {
-		n := s.spool.Read(s.id, at, buf[:min(spool.Chunk, end-at)])
+		n := s.spool.Read(at, buf[:min(spool.Chunk, end-at)])
 		if n == 0 {
 			return
 		}
@@ -66,9 +67,9 @@ func (s *stream) discard(p *Pump, cause error) int {
 	if n <= 0 || err != nil {
 		return 0
 	}
-	s.spool.Discard(s.id, n, cause)
+	s.spool.Discard(n, cause)
 	p.report(s, "output is being lost")
-	_, end := s.spool.Kept(s.id)
+	_, end := s.spool.Kept()
 	for _, k := range s.sinks {
 		k.Write(buf[:n], end)
 	}
@@ -88,7 +89,7 @@ func (s *stream) stalled() bool {
 func (s *stream) tryAgain(since time.Time) bool {
 	s.spool.Lock()
 	defer s.spool.Unlock()
-	_, end := s.spool.Kept(s.id)
+	_, end := s.spool.Kept()
 	for _, k := range s.sinks {
 		k.Write(nil, end)
 	}

@@ -6,9 +6,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/layout"
@@ -88,41 +87,15 @@ func prepare(b *bundle.Bundle, o Options) (w *Writer, err error) {
 		return nil, errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.Name, err), w.closePump())
 	}
 	for _, id := range layout.Streams {
-		w.streams = append(w.streams, &stream{id: id, spool: w.log.spool, fifo: -1})
+		w.streams = append(w.streams, &stream{id: id, at: w.plan.at, spool: w.log.spool.Stream(id), fifo: -1})
 	}
 	return w, nil
-}
-
-// openDirect gives the container a file as it is.
-func (w *Writer) openDirect() error {
-	for _, s := range layout.Streams {
-		f, err := w.directFile()
-		if err != nil {
-			return errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.Name, err), w.Started())
-		}
-		w.ends[s] = f
-	}
-	return nil
-}
-
-func (w *Writer) directFile() (*os.File, error) {
-	if w.opts.Direct == nil {
-		return os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	}
-	fd, err := unix.FcntlInt(w.opts.Direct.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return nil, fmt.Errorf("duplicate %s: %w", w.opts.Direct.Name(), err)
-	}
-	return os.NewFile(uintptr(fd), w.opts.Direct.Name()), nil
 }
 
 // begin takes what the run before has left in its pipes, if nobody has yet, and
 // makes new ones.
 func (w *Writer) begin() error {
-	w.log.spool.Lock()
-	defer w.log.spool.Unlock()
 	for _, s := range w.streams {
-		w.openSinks(s)
 		if err := w.salvage(s); err != nil {
 			return err
 		}
@@ -148,6 +121,9 @@ func (w *Writer) carry() {
 
 // salvage takes what a dead run left in a pipe, which a Holder has kept.
 func (w *Writer) salvage(s *stream) error {
+	s.spool.Lock()
+	defer s.spool.Unlock()
+	w.openSinks(s)
 	err := s.openFifo(false)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -160,10 +136,12 @@ func (w *Writer) salvage(s *stream) error {
 }
 
 func (w *Writer) makePipe(s *stream) error {
+	s.spool.Lock()
+	defer s.spool.Unlock()
 	if err := s.openFifo(true); err != nil {
 		return err
 	}
-	end, err := openEnd(s.spool.At.Fifo(s.id))
+	end, err := openEnd(s.at.Fifo(s.id))
 	if err != nil {
 		return err
 	}
@@ -176,18 +154,8 @@ func (w *Writer) makePipe(s *stream) error {
 
 // goOn takes over what a process that is gone has left.
 func (w *Writer) goOn() error {
-	w.log.spool.Lock()
-	defer w.log.spool.Unlock()
 	for _, s := range w.streams {
-		w.openSinks(s)
-		err := s.openFifo(false)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // Not made yet, or dropped by a clean-up that was cut short.
-		}
-		if err == nil {
-			err = w.pump.add(s)
-		}
-		if err != nil {
+		if err := w.takeOver(s); err != nil {
 			return err
 		}
 	}
@@ -195,10 +163,24 @@ func (w *Writer) goOn() error {
 	return nil
 }
 
+func (w *Writer) takeOver(s *stream) error {
+	s.spool.Lock()
+	defer s.spool.Unlock()
+	w.openSinks(s)
+	err := s.openFifo(false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // Not made yet, or dropped by a clean-up that was cut short.
+	}
+	if err != nil {
+		return err
+	}
+	return w.pump.add(s)
+}
+
 // openSinks opens the places that output goes to from memory.
 func (w *Writer) openSinks(s *stream) {
 	if w.log.carry != nil && w.plan.carried {
-		s.sinks = append(s.sinks, &fileSink{log: w.log, id: s.id})
+		s.sinks = append(s.sinks, &fileSink{carry: w.log.carry, spool: s.spool})
 	}
 	k, err := w.plan.sink(s, w.opts)
 	if err != nil {
@@ -242,11 +224,9 @@ func (w *Writer) Close() error {
 	if w.crowded() {
 		w.settle()
 	}
-	w.log.spool.Lock()
 	for _, s := range w.streams {
 		err = errors.Join(err, w.closeStream(s))
 	}
-	w.log.spool.Unlock()
 	if w.log.carry != nil {
 		w.settle()
 	}
@@ -256,9 +236,11 @@ func (w *Writer) Close() error {
 
 // crowded tells whether there may be no place for what is left in the pipes.
 func (w *Writer) crowded() bool {
-	w.log.spool.Lock()
-	defer w.log.spool.Unlock()
-	return w.log.carry != nil && max(w.log.spool.Behind(layout.Stdout), w.log.spool.Behind(layout.Stderr)) > spool.Crowd
+	return w.log.carry != nil && slices.ContainsFunc(w.streams, func(s *stream) bool {
+		s.spool.Lock()
+		defer s.spool.Unlock()
+		return s.spool.Behind() > spool.Crowd
+	})
 }
 
 // settle gives the disk time to take what is left, if it takes anything.
@@ -284,13 +266,15 @@ func (w *Writer) closePump() error {
 }
 
 func (w *Writer) closeStream(s *stream) error {
+	s.spool.Lock()
+	defer s.spool.Unlock()
 	var errs []error
 	if s.fifo >= 0 {
 		s.drain(w.pump)
 		w.pump.remove(s)
 		errs = append(errs, s.dropFifo(w.opts.Holder))
 	}
-	if n, cause := s.spool.Losses(s.id); n > 0 {
+	if n, cause := s.spool.Losses(); n > 0 {
 		w.opts.Log.Warn("output was lost", "log", s.name(), "bytes", n, "cause", cause)
 	}
 	for _, k := range s.sinks {
