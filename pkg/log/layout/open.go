@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotRegular: what has the name is no file of ours.
+// ErrNotRegular is the error about something that is no file of ours.
 var ErrNotRegular = errors.New("not a regular file")
 
 // OpenRegular opens a file that is one: whoever can write to the directory may

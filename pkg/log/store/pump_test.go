@@ -295,10 +295,12 @@ func TestIndexRotation(t *testing.T) {
 // settle waits until what was written is in the files.
 func settle(t *testing.T, w *Writer) {
 	t.Helper()
-	until(t, "all is taken", func() bool { return queued(t, w.streams[0]) == 0 && queued(t, w.streams[1]) == 0 })
 	for _, s := range w.streams {
-		s.spool.Lock() // what left the pipe is in memory once the pump gives it back
-		s.spool.Unlock()
+		until(t, "all is taken", func() bool {
+			s.spool.Lock() // so what has left the pipe is in memory
+			defer s.spool.Unlock()
+			return queued(t, s) == 0
+		})
 	}
 	settled := w.log.carry.lane.settled(w.log.carry)
 	select {
