@@ -19,11 +19,11 @@ import (
 	"slipway/pkg/service/state"
 )
 
-// TestSupervisorKilled kills the supervisor fifty times, or $SLIPWAY_KILLS, while services
+// TestSupervisorKilled kills the supervisor 250 times, or $SLIPWAY_KILLS, while services
 // run, start, crash, and are stopped and started. Those that run run on; each
 // exit status is known; no line of output is lost or doubled; nothing runs twice.
 func TestSupervisorKilled(t *testing.T) {
-	kills := 50
+	kills := 250
 	if n, err := strconv.Atoi(os.Getenv("SLIPWAY_KILLS")); err == nil {
 		kills = n
 	}

@@ -100,8 +100,16 @@ func (e *fakeEngine) Attach(b *bundle.Bundle, id reap.Ident) (run.Container, err
 	return &fakeContainer{engine: e, name: b.Name, id: id, ended: make(chan struct{})}, nil
 }
 
-func (e *fakeEngine) Find(*bundle.Bundle) (reap.Ident, bool, error) { panic("not here") }
-func (e *fakeEngine) Clean(b *bundle.Bundle) error                  { e.note("clean", b.Name); return nil }
+// Find finds nothing, and for "stuck" a start that goes on until it is ended.
+func (e *fakeEngine) Find(ctx context.Context, b *bundle.Bundle) (reap.Ident, bool, error) {
+	if b.Spec.Process.Args[0] == "stuck" {
+		<-ctx.Done()
+		e.note("end start", b.Name)
+	}
+	return reap.Ident{}, false, nil
+}
+
+func (e *fakeEngine) Clean(b *bundle.Bundle) error { e.note("clean", b.Name); return nil }
 func (e *fakeEngine) Begin(*bundle.Bundle, run.Program) (run.Session, error) {
 	return nil, errors.New("not here")
 }
