@@ -15,7 +15,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/store"
-	"slipway/pkg/service/host"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/state"
 )
 
@@ -236,7 +236,7 @@ func readEvents(t *testing.T, dir string) []state.Transition {
 func record(t *testing.T, dir, name string) state.Record {
 	t.Helper()
 	var r state.Record
-	if err := host.ReadJSON(filepath.Join(dir, "run/slipway/services", name+".json"), &r); err != nil {
+	if err := machine.ReadJSON(filepath.Join(dir, "run/slipway/services", name+".json"), &r); err != nil {
 		t.Fatal(err)
 	}
 	return r

@@ -19,7 +19,7 @@ import (
 )
 
 // keep writes what an earlier supervisor knew.
-func (m *machine) keep(name, record string) {
+func (m *testbed) keep(name, record string) {
 	m.t.Helper()
 	dir := m.host.Paths.Own("services")
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, name+".json"), []byte(record), 0o600)); err != nil {
