@@ -131,13 +131,6 @@ func TestLies(t *testing.T) {
 	}
 }
 
-func TestProgramRanges(t *testing.T) {
-	got := programRanges("00400000-004a2000 r-xp 00000000 08:01 12 /init\n00500000-00501000 rw-p 00000000 00:00 0\n7f00-8f00 r--p 0 08:01 13 /other\n", "/init")
-	if len(got) != 1 || got[0] != [2]uintptr{0x400000, 0x4a2000} {
-		t.Errorf("got %x", got)
-	}
-}
-
 func TestPanicWhileLeavingIsCaught(t *testing.T) {
 	m := testMachine(t)
 	l := m.newLeaver()

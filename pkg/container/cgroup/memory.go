@@ -76,6 +76,23 @@ func top(root string) Group {
 	return Group{dirs: []string{path.Join(root, "memory", Parent)}}
 }
 
+// Outer is the outermost group of those that g lies in, or g, and its name: a limit
+// for several is there.
+func (g Group) Outer() (Group, string) { return g.outer(Root) }
+
+func (g Group) outer(root string) (Group, string) {
+	if !g.v2 {
+		root = path.Join(root, "memory")
+	}
+	for _, dir := range g.dirs {
+		if below, in := strings.CutPrefix(dir, root+"/"); in {
+			name, _, _ := strings.Cut(below, "/")
+			return Group{v2: g.v2, dirs: []string{path.Join(root, name)}}, "/" + name
+		}
+	}
+	return g, ""
+}
+
 // File is the path of a file of the group.
 func (g Group) File(name string) string { return g.file(name) }
 
