@@ -11,6 +11,7 @@ import (
 	"slipway/pkg/container/mount"
 	"slipway/pkg/machine"
 	"slipway/test/hung"
+	"slipway/test/skip"
 )
 
 // What hangs has its time, of the slack and what the policies give it, and is
@@ -59,9 +60,7 @@ func TestBoundedWaitsForWhatGetsOn(t *testing.T) {
 // A filesystem that hangs is named with what it hangs in, and the others are left
 // meanwhile.
 func TestOneHangsAndTheOthersDoNot(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: mounts a file system that hangs")
-	}
+	skip.UnlessRoot(t, "mounts a file system that hangs")
 	dir := t.TempDir()
 	release, err := hung.Mount(dir)
 	if err != nil {

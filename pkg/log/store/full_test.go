@@ -1,22 +1,20 @@
 package store
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/test/skip"
 )
 
 // needRoot is for tests that mount; TestMain has given the process a mount
 // namespace of its own.
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("mounting takes root")
-	}
+	skip.UnlessRoot(t, "mounts")
 }
 
 func mountTmpfs(t *testing.T, dir string, flags uintptr, data string) {

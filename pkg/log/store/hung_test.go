@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/test/skip"
 )
 
 // FIFREEZE and FITHAW of linux/fs.h.
@@ -37,7 +38,7 @@ func mountDisk(t *testing.T, dir string) *slowDisk {
 		}
 	}
 	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
-		t.Skipf("a disk to freeze takes a loop device: %v: %s", err, out)
+		skip.Test(t, skip.LoopDevice, "a disk to freeze: ", err, ": ", string(out))
 	}
 	f, err := os.Open(dir)
 	if err != nil {
