@@ -117,6 +117,24 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// What a group keeps can be had back no more than what it has taken, whatever it is.
+func TestHeld(t *testing.T) {
+	for _, tt := range []struct {
+		memory      Memory
+		held, cache uint64
+	}{
+		{Memory{Current: 10, Cache: 4}, 6, 0},
+		{Memory{Current: 10, Cache: 4, Kept: 5}, 6, 0},
+		{Memory{Current: 10, Cache: 4, Kept: 8}, 8, 2},
+		{Memory{Current: 10, Cache: 4, Kept: 80}, 10, 4},
+		{Memory{Current: 10, Cache: 12}, 0, 0}, // read a moment later
+	} {
+		if held, cache := tt.memory.Held(), tt.memory.KeptCache(); held != tt.held || cache != tt.cache {
+			t.Errorf("%+v: held %d, of it cache %d; want %d, %d", tt.memory, held, cache, tt.held, tt.cache)
+		}
+	}
+}
+
 func TestOuter(t *testing.T) {
 	for _, tt := range []struct {
 		group Group

@@ -49,6 +49,7 @@ func Look() (u Use, err error) {
 		}
 		u.Holders = append(u.Holders, Holder{name, one.Held(), one.Files})
 		left -= min(left, one.Files)
+		u.Held += one.KeptCache()
 	}
 	u.Left = left
 	slices.SortFunc(u.Holders, func(a, b Holder) int {
