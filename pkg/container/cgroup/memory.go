@@ -20,7 +20,7 @@ type Memory struct {
 	// Kept is how much of all this the kernel leaves to the group when others want
 	// it (memory.min); version 1 has no such thing.
 	Kept uint64
-	Peak  uint64 // the most that was ever held; 0: the kernel does not say
+	Peak uint64 // the most that was ever held; 0: the kernel does not say
 }
 
 // Held is what cannot be had back as long as the group's processes and files
