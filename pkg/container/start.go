@@ -152,7 +152,7 @@ func (s *starting) makePlan() error {
 		ledger = nil
 	}
 	facts, err := rootfs.Look(s.b)
-	facts.Layer = s.e.Limits.Layer
+	facts.Layer = s.e.Limits.of(s.b.Section).Layer
 	s.plan = NewPlan(s.b, facts, ledger)
 	return err
 }
@@ -181,9 +181,6 @@ func (s *starting) claim() error {
 	if err != nil {
 		return err
 	}
-	if err := s.e.boundTop(name); err != nil {
-		s.e.logger(s.b).Warn("cgroup", "err", err)
-	}
 	s.group = group
 	existed := group.Exists()
 	if existed {
@@ -199,7 +196,7 @@ func (s *starting) claim() error {
 		}
 		return s.e.release(s.b, group, id, existed)
 	}})
-	return nil
+	return s.e.nest(s.b, name, group)
 }
 
 // share notes that the cgroup was there before, and refuses one that is in use.

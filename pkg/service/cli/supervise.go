@@ -15,6 +15,7 @@ import (
 	"slipway/pkg/log/hold"
 	"slipway/pkg/log/store"
 	"slipway/pkg/machine"
+	"slipway/pkg/pin"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/emergency"
 	"slipway/pkg/service/host"
@@ -33,6 +34,7 @@ func runSupervise(c *call) error {
 	defer cancel()
 	signal.Ignore(unix.SIGPIPE, unix.SIGHUP)
 	protect()
+	keepProgram(h)
 	reaper := reap.New()
 	if err := keepSelf(c.paths, reaper, h); err != nil {
 		return err
@@ -77,6 +79,15 @@ const lastWords = 5 * time.Second
 func protect() {
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-999"), 0); err != nil {
 		return
+	}
+}
+
+// keepProgram keeps in memory the program that this is, and that the service
+// command is as well: when containers take all they can get it would be read again
+// and again. One that somebody tries out may lack the right to; it works without.
+func keepProgram(h *host.Host) {
+	if err := pin.Program(); err != nil {
+		h.Journal.Add(time.Now(), err.Error())
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
+	"slipway/test/skip"
 )
 
 func self(t *testing.T) Target {
@@ -83,9 +84,7 @@ func TestTCPAndHTTP(t *testing.T) {
 
 // A port in another network namespace is found there and not here.
 func TestTCPInNetworkNamespace(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root, for a network namespace")
-	}
+	skip.UnlessRoot(t, "makes a network namespace")
 	ready, done := make(chan error, 1), make(chan struct{})
 	var tid, port int
 	go func() {
