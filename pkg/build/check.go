@@ -29,6 +29,7 @@ func (k *checker) all() yml.Faults {
 		k.checkNamespaces(c)
 		k.checkProgram(c)
 		k.checkConfig(c)
+		k.checkMounts(c)
 		k.checkTargets(c)
 		k.checkSources(c)
 		k.checkSysctl(c)
@@ -56,6 +57,15 @@ func (k *checker) warnIn(c *container, key, name string, format string, args ...
 	at := c.At.Child("image")
 	if c.At.Has(key) {
 		at = c.At.Child(key).Key(name)
+	}
+	return at.At(format, args...).Warns()
+}
+
+// warnItem is warn for an entry of a list.
+func (k *checker) warnItem(c *container, key string, i int, format string, args ...any) yml.Fault {
+	at := c.At.Child("image")
+	if c.At.Has(key) {
+		at = c.At.Child(key).Item(i)
 	}
 	return at.At(format, args...).Warns()
 }

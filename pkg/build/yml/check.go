@@ -36,7 +36,11 @@ func checkImageNames(c *Config) Faults {
 			faults.Add(at.At("%q names a package of LinuxKit's source tree, which needs LinuxKit's own tool to find its tag", name).
 				Wants("the image's name, as `linuxkit pkg show-tag` prints it"))
 		case !IsImageName(name):
-			faults.Add(at.At("%q is not the name of an image", name).Wants("a name such as alpine:3.20"))
+			fault := at.At("%q is not the name of an image", name).Wants(imageNameWords)
+			if lower := strings.ToLower(name); IsImageName(lower) {
+				fault.Nearest = lower
+			}
+			faults.Add(fault)
 		}
 	}
 	if c.Kernel.Image != "" {
@@ -56,11 +60,6 @@ func checkImageNames(c *Config) Faults {
 		}
 	}
 	return faults
-}
-
-// IsImageName tells whether a text can name an image at all.
-func IsImageName(name string) bool {
-	return name != "" && !strings.ContainsAny(name, " \t\n") && !strings.HasPrefix(name, "@pkg:")
 }
 
 func (c *Config) checkVolumes() Faults {
