@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -184,5 +185,48 @@ func TestImageNames(t *testing.T) {
 	faults := check(t, nil, "init: [Test/init:1]\nkernel: {image: \"a b\"}\nservices:\n  - {name: x, image: \"a:b:c\"}\nvolumes:\n  - {name: v, image: \"/a\"}\n")
 	if len(faults.Only(yml.Error)) != 4 || !said(faults, `did you mean "test/init:1"?`) {
 		t.Error(faults)
+	}
+}
+
+// TestNothingToStart wants the same of a look at the text, of one at the images
+// and of a build.
+func TestNothingToStart(t *testing.T) {
+	store := fixtures(t)
+	const kernel = "kernel: {image: \"test/kernel:1\"}\n"
+	for _, c := range []struct {
+		text, want string
+		severity   yml.Severity
+	}{
+		{"", "nothing in it", yml.Error},
+		{"# a comment\n\n# another\n", "nothing in it", yml.Error},
+		{"\n---\n", "nothing in it", yml.Error},
+		{"~\n", "nothing in it", yml.Error},
+		{kernel, "init: no image", yml.Error},
+		{kernel + "init: []\n", "init: no image", yml.Error},
+		{kernel + "services:\n  - {name: a, image: \"test/app:1\"}\n", "init: no image", yml.Error},
+		{kernel + "init:\n", "want a list", yml.Error},
+		{"services:\n  - {name: a, image: \"test/app:1\"}\n", "init: no image", yml.Warning},
+		{kernel + "init: [\"test/init:1\"]\n", "", ""},
+		{kernel + "files: [{path: /init, contents: x, mode: \"0755\"}]\n", "", ""},
+		{"kernel: {image: \"test/kernel:1\", cmdline: \"rdinit=/opt/start\"}\n", "", ""},
+	} {
+		alone := check(t, nil, c.text)
+		all := check(t, only{store}, c.text)
+		file := filepath.Join(t.TempDir(), "m.yml")
+		writeText(t, file, c.text)
+		_, built, err := buildWarned(t, store, HardeningDefault, file)
+		if (err != nil) != (c.severity == yml.Error) {
+			t.Errorf("%q: build says %v", c.text, err)
+		}
+		if err != nil {
+			errors.As(err, &built)
+		}
+		for _, faults := range []yml.Faults{alone, all, built} {
+			switch {
+			case c.want == "" && len(faults) == 0:
+			case len(faults) == 0 || faults[0].Severity != c.severity || !said(faults[:1], c.want):
+				t.Errorf("%q: want %q, got\n%v", c.text, c.want, faults)
+			}
+		}
 	}
 }
