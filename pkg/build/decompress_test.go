@@ -91,7 +91,7 @@ func TestDecompressedKernelInTree(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Error(err)
 	}
-	_, err = b.BuildFiles(t.Context(), []string{"-"}, strings.NewReader("kernel: {image: \"test/kernel:1\"}"))
+	_, err = b.BuildFiles(t.Context(), []string{"-"}, strings.NewReader("kernel: {image: \"test/kernel:1\"}\ninit: [\"test/init:1\"]"))
 	if err == nil || !strings.Contains(err.Error(), "decompress kernel of test/kernel:1: neither") {
 		t.Errorf("got %v", err)
 	}

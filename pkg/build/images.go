@@ -131,7 +131,7 @@ func (s *images) search(ctx context.Context, all []mention, finder Finder) map[w
 		group.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			img, err := finder.Get(ctx, w.name, m.platform)
+			img, err := finder.Get(ctx, m.name, m.platform)
 			lock.Lock()
 			defer lock.Unlock()
 			if err != nil {
