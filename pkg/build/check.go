@@ -20,6 +20,7 @@ type checker struct {
 }
 
 func (k *checker) all() yml.Faults {
+	k.checkCmdline()
 	k.checkImages()
 	k.checkPlatforms()
 	k.checkFiles()

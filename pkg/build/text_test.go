@@ -230,3 +230,34 @@ func TestNothingToStart(t *testing.T) {
 		}
 	}
 }
+
+// TestLongCmdline wants no kernel command line that is longer than the kernel
+// takes; of other machines' kernels nothing is known.
+func TestLongCmdline(t *testing.T) {
+	store := fixtures(t)
+	for _, c := range []struct {
+		arch string
+		size int
+		ok   bool
+	}{
+		{"amd64", 2047, true}, {"amd64", 2048, false}, {"arm64", 2047, true}, {"arm64", 2048, false}, {"riscv64", 2048, true},
+	} {
+		text := "kernel:\n  image: test/kernel:1\n  cmdline: \"" + strings.Repeat("x", c.size) + " \"\ninit: [\"test/init:1\"]\n"
+		file := filepath.Join(t.TempDir(), "m.yml")
+		writeText(t, file, text)
+		for _, finder := range []Finder{nil, only{store}} {
+			b := &Builder{Finder: finder, Platform: v1.Platform{OS: "linux", Architecture: c.arch}}
+			faults, err := b.CheckFiles(t.Context(), []string{file}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if said(faults.Only(yml.Error), "kernel.cmdline: a kernel command line of 2048 bytes") == c.ok {
+				t.Errorf("%s, %d bytes: %v", c.arch, c.size, faults)
+			}
+		}
+		_, _, err := buildWarned(t, store, HardeningDefault, file)
+		if (err == nil) != (c.size == 2047) {
+			t.Errorf("build of %d bytes: %v", c.size, err)
+		}
+	}
+}
