@@ -28,6 +28,7 @@ func (k *checker) all() yml.Faults {
 		k.checkPolicy(c)
 		k.checkProcess(c)
 		k.checkNamespaces(c)
+		k.checkPath(c)
 		k.checkProgram(c)
 		k.checkConfig(c)
 		k.checkMounts(c)

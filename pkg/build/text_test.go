@@ -73,6 +73,10 @@ var textFaults = []struct{ service, want string }{
 	{`cgroupsPath: /a/../../x`, `leads upwards`},
 	{`env: [PATH]`, `want NAME=VALUE`},
 	{`env: [A=b, =c]`, `want NAME=VALUE`},
+	{`env: [A=b], command: [app]`, `services[0].env: no PATH in env, so program "app"`},
+	{`env: [PATH=], command: [app, -x]`, `no PATH in env, so program "app"`},
+	{`env: [], command: [app]`, `services[0].env: no PATH in env`},
+	{`env: [], command: [/bin/app], annotations: {slipway.health: "exec:app --check"}`, `program "app" of slipway.health`},
 	{`oomScoreAdj: 2000`, `want -1000 to 1000`},
 	{`cwd: srv`, `an absolute path`},
 	{`hostname: h, uts: host`, `want uts: new beside it`},
@@ -258,6 +262,35 @@ func TestLongCmdline(t *testing.T) {
 		_, _, err := buildWarned(t, store, HardeningDefault, file)
 		if (err == nil) != (c.size == 2047) {
 			t.Errorf("build of %d bytes: %v", c.size, err)
+		}
+	}
+}
+
+// TestPath wants a PATH only where something is looked for in it, and leaves to
+// the images what only they can tell.
+func TestPath(t *testing.T) {
+	store := fixtures(t)
+	put(t, store, "test/nopath:1", v1.Config{Cmd: []string{"app"}}, archive(t, "bin/app=app"))
+	for _, c := range []struct {
+		service     string
+		alone, full bool
+	}{
+		{`image: "test/app:1", env: [A=b], command: [/bin/app]`, false, false},
+		{`image: "test/app:1", env: [A=b], command: [./bin/app]`, false, false},
+		{`image: "test/app:1", env: [A=b]`, false, false}, // the image's command is /bin/app
+		{`image: "test/app:1", command: [app]`, false, false},
+		{`image: "test/app:1", env: ["PATH=", "PATH=/bin"], command: [app]`, false, false},
+		{`image: "test/nopath:1"`, false, true},
+		{`image: "test/nopath:1", command: [app]`, false, true},
+		{`image: "test/nopath:1", env: ["PATH=/bin"]`, false, false},
+		{`image: "test/app:1", env: [A=b], command: [app]`, true, true},
+	} {
+		text := "init: [\"test/init:1\"]\nservices:\n  - {name: x, " + c.service + "}\n"
+		if faults := check(t, nil, text); said(faults, "no PATH") != c.alone {
+			t.Errorf("%s: without images: %v", c.service, faults)
+		}
+		if faults := check(t, only{store}, text); said(faults, "no PATH") != c.full || said(faults, "has no program") {
+			t.Errorf("%s: with images: %v", c.service, faults)
 		}
 	}
 }
