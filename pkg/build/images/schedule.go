@@ -18,6 +18,9 @@ import (
 
 // Open reads the recipes and prepares for building.
 func (b *Builder) Open() error {
+	if oci.StoreDir() == "" {
+		return oci.ErrNoStore
+	}
 	recipes, err := LoadRecipes(filepath.Join(b.Root, "images"))
 	if err != nil {
 		return err
