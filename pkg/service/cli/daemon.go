@@ -103,7 +103,7 @@ func keeperPid(p host.Paths) string { return p.Own("keeper.pid") }
 func runKeep(c *call) (err error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer cancel()
-	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
+	outlive(unix.SIGHUP, unix.SIGPIPE)
 	protect()
 	h, err := openHost(c)
 	if err != nil {
