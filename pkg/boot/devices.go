@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"slipway/pkg/boot/device"
-	"slipway/pkg/boot/power"
 	"slipway/pkg/container/mount"
+	"slipway/pkg/machine"
 )
 
 // startDevices begins to find devices and to load their modules, beside the steps
@@ -18,7 +18,7 @@ func (m *Machine) startDevices() error {
 		Cmdline: m.Options.Cmdline,
 		Wanted:  m.filesystemModules(),
 		Warn:    m.warn,
-		Button:  func() { m.request(power.Poweroff) },
+		Button:  func() { m.request(machine.Poweroff) },
 	}
 	return m.devices.Start(func(cause any) { m.caught("devices", cause) })
 }

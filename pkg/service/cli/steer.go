@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/state"
@@ -23,7 +24,7 @@ func (c *call) client() control.Client {
 	if c.control != "" {
 		return control.Client{Path: c.control}
 	}
-	return control.Client{Path: c.paths.Own("control.sock")}
+	return control.Client{Path: c.paths.Own(machine.Control)}
 }
 
 // onlyName is the one argument of most commands.
@@ -192,7 +193,7 @@ func offline(p host.Paths) (status.List, error) {
 	}
 	for _, file := range files {
 		var r state.Record
-		if err := host.ReadJSON(file, &r); err != nil {
+		if err := machine.ReadJSON(file, &r); err != nil {
 			return l, err
 		}
 		r.Rebase(supervisor.Clock())

@@ -17,6 +17,7 @@ import (
 	"slipway/pkg/log/console"
 	"slipway/pkg/log/journal"
 	"slipway/pkg/log/store"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 	"slipway/pkg/timeline"
 )
@@ -154,7 +155,7 @@ func Open(p Paths) (*Host, error) {
 	if err := os.MkdirAll(p.Own(), 0o755); err != nil {
 		return nil, fmt.Errorf("make %s: %w", p.Own(), err)
 	}
-	h.Timeline = timeline.Open(p.Own("timeline.jsonl"))
+	h.Timeline = timeline.Open(p.Own(machine.Timeline))
 	h.Journal = &journal.Journal{}
 	journalErr := h.Journal.Open(p.Journal())
 	cmdline, err := os.ReadFile(p.Cmdline)

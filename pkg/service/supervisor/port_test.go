@@ -18,7 +18,7 @@ type hostOf struct {
 	port *port.Port
 }
 
-func withHost(t *testing.T, services ...string) (*machine, *hostOf) {
+func withHost(t *testing.T, services ...string) (*testbed, *hostOf) {
 	t.Helper()
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {

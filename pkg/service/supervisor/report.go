@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/onboot"
 	"slipway/pkg/service/state"
@@ -45,7 +46,7 @@ func (s *Supervisor) settle() {
 // are not well.
 func (s *Supervisor) noteFailed() {
 	failed := strconv.Itoa(len(s.faults())) + "\n"
-	s.check("boot", "note", os.WriteFile(s.Host.Paths.Own(bootOver), []byte(failed), 0o600))
+	s.check("boot", "note", machine.WriteFile(s.Host.Paths.Own(machine.Failed), []byte(failed)))
 }
 
 // goOn lets the boot go on.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/pkg/machine"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/state"
 	"slipway/pkg/timeline"
@@ -28,7 +29,7 @@ type stateFiles struct {
 const eventsMax = 512 << 10
 
 // EventsPath is the file of events: a line of JSON for each transition.
-func EventsPath(p host.Paths) string { return p.Own("events.jsonl") }
+func EventsPath(p host.Paths) string { return p.Own(machine.Events) }
 
 func openStore(p host.Paths) (*stateFiles, error) {
 	s := &stateFiles{dir: p.Own("services"), events: EventsPath(p)}
@@ -55,7 +56,7 @@ func (s *stateFiles) path(name string) string { return filepath.Join(s.dir, name
 
 func (s *stateFiles) save(r state.Record) error {
 	r.Stamp(Clock())
-	return host.WriteJSON(s.path(r.Name), r)
+	return machine.WriteJSON(s.path(r.Name), r)
 }
 
 // Clock reads both of the machine's clocks.
@@ -72,7 +73,7 @@ func (s *stateFiles) load() (map[string]state.Record, error) {
 	var faults []error
 	for _, name := range names {
 		var r state.Record
-		if err := host.ReadJSON(name, &r); err != nil {
+		if err := machine.ReadJSON(name, &r); err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				faults = append(faults, err)
 			}
