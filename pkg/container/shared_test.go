@@ -83,7 +83,7 @@ func TestSharedMountsThatOthersNeedStay(t *testing.T) {
 	run := func(meanwhile func()) {
 		c, err := e.Start(testContext(t), b, IO{})
 		must(t, err)
-		waitFor(t, "the mounts", func() bool { return exists(dir + "/b/here") && exists(dir + "/a/here") })
+		waitFor(t, "the mounts", func() bool { return exists(dir+"/b/here") && exists(dir+"/a/here") })
 		meanwhile()
 		must(t, c.Kill())
 		must(t, c.Cleanup())

@@ -26,6 +26,8 @@ func init() {
 		{name: "services", machine: true, about: "start the services and leave a supervisor behind", do: runServices},
 		{name: "system-init", machine: true, about: "the same, as LinuxKit calls it", do: runServices},
 		{name: "supervise", machine: true, about: "be the supervisor, in the foreground", do: runSupervise},
+		{name: "get", args: "PATH", about: "show what the control socket has at a path: get /v1/services", do: runGet},
+		{name: "metrics", about: "show the metrics, as OpenMetrics text", do: runMetrics},
 		{name: "upgrade", args: "[FILE]", about: "have a new supervisor take over", options: upgradeFlags, do: runUpgrade},
 		{name: "version", about: "show which programs these are", options: jsonFlag, do: runVersion},
 		{name: "completion", args: "[bash]", about: "print the completion for bash", do: runCompletion},
