@@ -67,5 +67,12 @@ if [ -z "$present" ]; then
 	echo "getty: no console" >&2
 	exit 1
 fi
+# The prompt is to stand below the lines of the boot, but not to wait for a service
+# that never gets ready.
+tries=0
+while [ -e /run/slipway/booting ] && [ $tries -lt 50 ]; do
+	usleep 200000
+	tries=$((tries + 1))
+done
 # shellcheck disable=SC2086 # a list of words
 keep_all $present

@@ -132,7 +132,7 @@ func runKeep(c *call) (err error) {
 		return err
 	}
 	k := &keeper.Keeper{
-		Reaper: reaper, Program: selfPath(), Say: h.Say, Ready: sync.OnceFunc(tellParent),
+		Reaper: reaper, Program: selfPath(), Say: h.Say, Ready: sync.OnceFunc(tellParent), Dir: c.paths.Own(),
 		Command: func(program string) *exec.Cmd {
 			cmd := selfCommand("supervise", c.pathFlags())
 			cmd.Path = program

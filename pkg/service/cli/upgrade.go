@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/host"
 )
@@ -136,6 +137,9 @@ func firstLine(text string) string {
 func (u *upgrade) takeOver() (program, error) {
 	want, err := host.BuildOf(u.place.target)
 	if err != nil {
+		return program{}, err
+	}
+	if err := machine.WriteFile(u.paths.Own(machine.Upgrade), nil); err != nil {
 		return program{}, err
 	}
 	if err := unix.Kill(u.old.Pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
