@@ -140,7 +140,10 @@ func (s *starting) record() error {
 		ID: s.b.Name, Bundle: s.b.Dir, PidFile: dir + "/pid", Log: dir + "/runc.log",
 		Stdout: s.io.Stdout, Stderr: s.io.Stderr, Hooks: hooksOf(s.b),
 	}
-	return s.mutate(dir)
+	if err := s.mutate(dir); err != nil {
+		return err
+	}
+	return s.e.noteShared(s.b, s.spec)
 }
 
 func (s *starting) makePlan() error {
