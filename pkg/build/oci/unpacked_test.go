@@ -3,6 +3,7 @@ package oci
 import (
 	"bytes"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,6 +49,8 @@ func hello(t *testing.T, l *Layout) string {
 // TestUnpacked keeps a layer, uses it, and does without it when it is damaged
 // or cannot be kept.
 func TestUnpacked(t *testing.T) {
+	defer func(was uint64) { keepFree = was }(keepFree)
+	keepFree = math.MaxUint64
 	l := OpenLayout(t.TempDir(), true)
 	content := tarOf(t, map[string]string{"hello": "world"})
 	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
