@@ -23,6 +23,9 @@ func oneOf[T ~string](field func(*Policy) *T, allowed ...T) func(*Policy, string
 func duration(field func(*Policy) *time.Duration) func(*Policy, string) error {
 	return func(p *Policy, v string) error {
 		d, err := time.ParseDuration(v)
+		if n, bad := strconv.ParseFloat(v, 64); err != nil && bad == nil && n > 0 {
+			return fmt.Errorf("want a duration with its unit, such as %ss", v)
+		}
 		if err != nil || d <= 0 {
 			return errors.New(`want a duration above zero, such as "1m30s"`)
 		}

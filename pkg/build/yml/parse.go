@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -129,45 +127,15 @@ func document(name string, data []byte) (Place, Faults) {
 	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 		return Place{src: src}, nil
 	} else if err != nil {
-		return Place{src: src}, syntaxFaults(src, err)
+		return Place{src: src}, syntaxFaults(src, string(data), err)
 	}
 	at := Place{src: src, node: doc.Content[0]}
 	if err := decoder.Decode(&next); err == nil {
 		return at, Faults{Place{src, &next, ""}.At("a second YAML document, which is left out").Wants("one").Warns()}
 	} else if !errors.Is(err, io.EOF) {
-		return at, syntaxFaults(src, err)
+		return at, syntaxFaults(src, string(data), err)
 	}
 	return at, nil
-}
-
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-
-// fromZero are messages of yaml.v3's parser, as opposed to its scanner. It
-// counts the lines of these from zero.
-var fromZero = regexp.MustCompile(`^did not find expected (key|'-' indicator|node content|',' or '[]}]'|<document start>)`)
-
-// syntaxFaults gives yaml's message the place it names: the line where what is
-// broken begins. It knows no column.
-func syntaxFaults(src *source, err error) Faults {
-	message := err.Error()
-	line := len(src.lines)
-	if m := yamlLine.FindStringSubmatch(message); m != nil {
-		message = strings.TrimPrefix(message, m[0])
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			line = n
-		}
-		if fromZero.MatchString(message) {
-			line++
-		}
-	}
-	line = max(1, min(line, len(src.lines)))
-	for line > 1 && strings.TrimSpace(src.lines[line-1]) == "" {
-		line--
-	}
-	text := src.lines[line-1]
-	column := len(text) - len(strings.TrimLeft(text, " \t")) + 1
-	node := &yaml.Node{Line: line, Column: column}
-	return Faults{Place{src, node, ""}.At("not YAML: %s", message)}
 }
 
 // place notes where every part of the configuration stands.

@@ -36,6 +36,8 @@ type schema struct {
 	// known are the keys of a map that mean something to us, and what for: keys
 	// that look like them have to be of them.
 	known map[string]string
+	// unit is what a number counts, if people write others.
+	unit string
 	// lenient values are not faults but warnings: LinuxKit's tool takes any.
 	lenient bool
 }
@@ -54,6 +56,8 @@ type key struct {
 var (
 	str     = &schema{kind: isString}
 	num     = &schema{kind: isInt}
+	octets  = &schema{kind: isInt, unit: bytesUnit}
+	micros  = &schema{kind: isInt, unit: microsUnit}
 	boolean = &schema{kind: isBool}
 	id      = &schema{kind: isID}
 	strs    = list(str)
@@ -172,13 +176,13 @@ var (
 			k("minor", num, ""), k("access", str, ""),
 		)), "device rules"),
 		k("memory", object(
-			k("limit", num, "bytes"), k("reservation", num, "bytes"), k("swap", num, "bytes"),
-			k("kernel", num, "bytes"), k("kernelTCP", num, "bytes"),
+			k("limit", octets, "bytes"), k("reservation", octets, "bytes"), k("swap", octets, "bytes"),
+			k("kernel", octets, "bytes"), k("kernelTCP", octets, "bytes"),
 			k("swappiness", num, ""), k("disableOOMKiller", boolean, ""),
 		), "memory limits"),
 		k("cpu", object(
-			k("shares", num, ""), k("quota", num, "µs"), k("period", num, "µs"),
-			k("realtimeRuntime", num, "µs"), k("realtimePeriod", num, "µs"),
+			k("shares", num, ""), k("quota", micros, "µs"), k("period", micros, "µs"),
+			k("realtimeRuntime", micros, "µs"), k("realtimePeriod", micros, "µs"),
 			k("cpus", str, `such as "0-1"`), k("mems", str, `such as "0"`),
 		), "CPU limits"),
 		k("pids", object(k("limit", num, "number of processes")), "process limits"),
@@ -188,7 +192,7 @@ var (
 			k("throttleReadBpsDevice", throttle, ""), k("throttleWriteBpsDevice", throttle, ""),
 			k("throttleReadIOPSDevice", throttle, ""), k("throttleWriteIOPSDevice", throttle, ""),
 		), "block device limits"),
-		k("hugepageLimits", list(object(k("pageSize", num, "bytes"), k("limit", num, "bytes"))), "huge page limits"),
+		k("hugepageLimits", list(object(k("pageSize", octets, "bytes"), k("limit", octets, "bytes"))), "huge page limits"),
 		k("network", object(
 			k("classID", num, ""),
 			k("priorities", list(object(k("name", str, ""), k("priority", num, ""))), ""),

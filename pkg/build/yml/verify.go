@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"go.yaml.in/yaml/v3"
+
+	"slipway/pkg/bundle"
 )
 
 // maxDepth bounds nesting, maxNodes what aliases may blow a text up to.
@@ -42,7 +44,7 @@ func (c *checker) check(p Place, s *schema, depth int) {
 	case isObject:
 		c.checkObject(p, n, s, depth)
 	case isMap:
-		c.checkMap(p, n)
+		c.checkMap(p, n, s)
 	default:
 		c.checkScalar(p, n, s)
 	}
@@ -50,7 +52,7 @@ func (c *checker) check(p Place, s *schema, depth int) {
 
 func (c *checker) checkList(p Place, n *yaml.Node, s *schema, depth int) {
 	if n.Kind != yaml.SequenceNode {
-		c.faults.Add(p.At("%s", found(n)).Wants("a list"))
+		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.wantList(p, n)))
 		return
 	}
 	for i := range n.Content {
@@ -60,19 +62,14 @@ func (c *checker) checkList(p Place, n *yaml.Node, s *schema, depth int) {
 
 func (c *checker) checkObject(p Place, n *yaml.Node, s *schema, depth int) {
 	if n.Kind != yaml.MappingNode {
-		c.faults.Add(p.At("%s", found(n)).Wants("a mapping with the keys %s", strings.Join(s.names(), ", ")))
+		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.wantObject(n)))
 		return
 	}
 	c.checkKeys(p, n)
 	for _, f := range fields(n) {
 		k := s.key(f.key.Value)
 		if k == nil {
-			at := Place{p.src, f.key, p.path}
-			fault := at.At("unknown key %q", f.key.Value).Near(f.key.Value, s.names())
-			if fault.Nearest == "" {
-				fault = fault.Wants("one of %s", strings.Join(s.names(), ", "))
-			}
-			c.faults.Add(fault)
+			c.unknownKey(Place{p.src, f.key, p.path}, f, s)
 			continue
 		}
 		c.check(Place{p.src, f.value, join(p.path, k.name)}, k.schema, depth+1)
@@ -88,15 +85,54 @@ func (c *checker) checkObject(p Place, n *yaml.Node, s *schema, depth int) {
 	}
 }
 
-func (c *checker) checkMap(p Place, n *yaml.Node) {
+func (c *checker) unknownKey(at Place, f field, s *schema) {
+	fault := at.At("unknown key %q", f.key.Value)
+	value := ""
+	if v := follow(f.value); v.Kind == yaml.ScalarNode {
+		value = v.Value
+	}
+	if hint := foreignKey(at, s, f.key.Value, value); hint != "" {
+		c.faults.Add(fault.Wants("%s", hint))
+		return
+	}
+	if fault = fault.Near(f.key.Value, s.names()); fault.Nearest == "" {
+		fault = fault.Wants("one of %s", strings.Join(s.names(), ", "))
+	}
+	c.faults.Add(fault)
+}
+
+func (c *checker) checkMap(p Place, n *yaml.Node, s *schema) {
 	if n.Kind != yaml.MappingNode {
 		c.faults.Add(p.At("%s", found(n)).Wants("a mapping of names to text"))
 		return
 	}
 	c.checkKeys(p, n)
 	for _, f := range fields(n) {
-		c.checkScalar(Place{p.src, f.value, join(p.path, f.key.Value)}, follow(f.value), str)
+		at, value := Place{p.src, f.value, join(p.path, f.key.Value)}, follow(f.value)
+		if s.known != nil && !c.checkAnnotation(at, f.key, value) {
+			continue
+		}
+		c.checkScalar(at, value, str)
 	}
+}
+
+// checkAnnotation finds our own annotations without their prefix, and those whose
+// value is no text with how to write it; false if it has told all.
+func (c *checker) checkAnnotation(at Place, key, value *yaml.Node) bool {
+	if own := bundle.Prefix + key.Value; policyKeys()[own] != "" {
+		fault := Place{at.src, key, at.path}.At("annotation %q is not one of ours", key.Value).Warns()
+		fault.Nearest = own
+		c.faults.Add(fault)
+	}
+	if value.Kind != yaml.ScalarNode || value.Tag == "!!str" {
+		return true
+	}
+	v := annotationValue(key.Value, value.Value)
+	if !strings.HasPrefix(key.Value, bundle.Prefix) || v == "" {
+		return true
+	}
+	c.faults.Add(at.At("%s", found(value)).Wants("text: %s", v))
+	return false
 }
 
 // checkKeys finds keys given twice; YAML forbids them and the second would
@@ -139,7 +175,7 @@ func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
 	case !ok && s.kind == isString:
 		c.faults.Add(p.At("%s", found(n)).Wants("text; write it in quotes: %s", strconv.Quote(n.Value)))
 	case !ok:
-		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.kind))
+		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.wantNumber(n.Value)))
 	case s.want != "" && !matches(s.pattern, n.Value):
 		c.faults.Add(p.At("%q", n.Value).Wants("%s", s.want))
 	case len(s.values) > 0 && !contains(s.values, n.Value):
