@@ -110,7 +110,7 @@ func TestContainersLiveInOneGroup(t *testing.T) {
 				t.Errorf("it lives in %s, %v", own, err)
 			}
 			// The next supervisor finds the same.
-			attached, err := e.Attach(b, c.Pid())
+			attached, err := e.Attach(b, c.Ident())
 			must(t, err)
 			must(t, attached.Kill())
 			if populated, err := c.Group().Populated(); err != nil || populated {
@@ -136,7 +136,7 @@ func TestContainersOfAnotherEnginesGroup(t *testing.T) {
 	for name, pair := range map[string][2]*Engine{"into one group": {&old, e}, "and back": {e, &old}} {
 		first, err := pair[0].Start(testContext(t), b, IO{})
 		must(t, err)
-		attached, err := pair[1].Attach(b, first.Pid())
+		attached, err := pair[1].Attach(b, first.Ident())
 		must(t, err)
 		if attached.Group().String() != first.Group().String() {
 			t.Errorf("%s: attached to %s, want %s", name, attached.Group(), first.Group())

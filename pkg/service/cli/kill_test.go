@@ -14,7 +14,8 @@ import (
 	"testing"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/store"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/read"
 	"slipway/pkg/machine"
 	"slipway/pkg/service/state"
 )
@@ -89,7 +90,7 @@ func checkSteady(t *testing.T, dir, name string) {
 
 func logOf(t *testing.T, dir, name string) (lines []string) {
 	t.Helper()
-	for line, err := range store.Read(t.Context(), store.Paths{Run: dir + "/run", Log: dir + "/log"}, bundle.Services, name, store.Query{}) {
+	for line, err := range read.Read(t.Context(), layout.Paths{Run: dir + "/run", Log: dir + "/log"}, bundle.Services, name, read.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func runSupervise(c *call) error {
 	debug.SetGCPercent(50) // a small heap is worth more here than a fast one
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer cancel()
-	signal.Ignore(unix.SIGPIPE, unix.SIGHUP)
+	outlive(unix.SIGPIPE, unix.SIGHUP)
 	protect()
 	keepProgram(h)
 	reaper := reap.New()
@@ -73,6 +73,12 @@ func runSupervise(c *call) error {
 
 // lastWords is how long the end waits for them to reach the disk.
 const lastWords = 5 * time.Second
+
+// outlive goes on through signals that would end this process. They are not ignored,
+// because containers would inherit that.
+func outlive(signals ...os.Signal) {
+	signal.Notify(make(chan os.Signal, 1), signals...) // nobody reads it
+}
 
 // protect makes the supervisor one of the last that the kernel kills for want
 // of memory. It takes a capability that containers have not.

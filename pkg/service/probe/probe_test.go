@@ -208,7 +208,7 @@ func TestNotify(t *testing.T) {
 		}
 	}
 	select {
-	case <-n.Ready():
+	case <-n.ready:
 		t.Fatal("ready too early")
 	case <-time.After(50 * time.Millisecond):
 	}
@@ -216,7 +216,7 @@ func TestNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-n.Ready():
+	case <-n.ready:
 	case <-time.After(30 * time.Second):
 		t.Fatal("READY=1 was not heard")
 	}
@@ -265,7 +265,7 @@ func TestNotifyBarrier(t *testing.T) {
 		t.Errorf("the descriptor is kept open: %d %v", n, err)
 	}
 	select {
-	case <-n.Ready():
+	case <-n.ready:
 	default:
 		t.Error("READY=1 came before, and was not heard")
 	}
