@@ -36,6 +36,7 @@ type call struct {
 	command string
 	args    []string
 	out     io.Writer
+	shown   bool // something was shown
 }
 
 // command is a part of the program.

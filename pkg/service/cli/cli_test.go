@@ -62,8 +62,9 @@ func TestMisuse(t *testing.T) {
 	}{
 		"list x":                 {2, "list takes no arguments"},
 		"status wbe":             {1, `no container "wbe"; did you mean "web"?`},
-		"start":                  {2, "start wants the name of one container"},
-		"stop a b":               {2, "stop wants the name of one container"},
+		"start":                  {2, "start wants the names of services"},
+		"stop a b":               {1, "the supervisor does not answer"},
+		"start -dump-spec x a b": {2, "-dump-spec wants one service"},
 		"restart web":            {1, "the supervisor does not answer"},
 		"logs databse":           {1, `no container "databse"; did you mean "database"?`},
 		"logs web --since never": {2, `"never" is neither a duration nor a time`},
@@ -100,11 +101,52 @@ func runProgram(t *testing.T, args ...string) (int, string, string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
+// Help fits a terminal, and of flags has a command's own.
+func TestHelpFits(t *testing.T) {
+	calls := [][]string{{"help"}, {"help", "flags"}}
+	for _, c := range commands {
+		if !c.hidden {
+			calls = append(calls, []string{"help", c.name}, []string{c.name, "-h"})
+		}
+	}
+	for _, args := range calls {
+		status, out, errs := runProgram(t, args...)
+		if status != 0 || out == "" || errs != "" {
+			t.Errorf("service %q: %d %q %q", args, status, out, errs)
+		}
+		for line := range strings.Lines(out) {
+			if len(strings.ReplaceAll(line, "\t", "        ")) > 81 {
+				t.Errorf("service %q: wider than 80: %s", args, line)
+			}
+		}
+		if args[0] != "help" && strings.Contains(out, "runc-root") {
+			t.Errorf("service %q lists the flags of all commands:\n%s", args, out)
+		}
+	}
+	if status, _, errs := runProgram(t, "help", "lst"); status != 2 || !strings.Contains(errs, `did you mean "list"`) {
+		t.Errorf("%d %q", status, errs)
+	}
+}
+
+// An empty answer says to people that it is one.
+func TestNothingToShow(t *testing.T) {
+	dir := leftBehind(t)
+	if err := os.Remove(filepath.Join(dir, "run/slipway/events.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{"events": "no events", "logs web": "no output of web", "logs": "nothing was said", "events --json": ""} {
+		status, out, errs := service(t, dir, strings.Fields(args)...)
+		if status != 0 || out != "" || !strings.Contains(errs, want) || want == "" && errs != "" {
+			t.Errorf("service %s: %d %q %q, want %q", args, status, out, errs, want)
+		}
+	}
+}
+
 // Everything that shows something shows it as JSON as well.
 func TestJSON(t *testing.T) {
 	dir := leftBehind(t)
 	for args, want := range map[string]string{
-		"list --json": `"state": "failed"`, "status --json web": `"name": "web"`, "events --json": `"to":"ready"`,
+		"list --json": `"state": "failed"`, "status --json web": `"name": "web"`, "events --json": `"duration_seconds":0`,
 		"analyze --json": `"phase": "pid1"`, "analyze blame --json": `"name": "mount"`, "blame --json": `"ready": 2000000000`,
 		"critical-chain --json": `"name": "mount"`, "plot --json": `"begin": 1000000000`,
 	} {
@@ -148,7 +190,7 @@ func TestCompletion(t *testing.T) {
 		"service events web d":         "database",
 		"service logs --pre":           "--previous",
 		"service list --":              "--json",
-		"service start web ":           "",
+		"service start web ":           "database web",
 		"service analyze ":             "blame critical-chain plot",
 		"service critical-chain --jso": "--json",
 		"service exec -t w":            "web",

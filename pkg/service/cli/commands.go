@@ -1,7 +1,5 @@
 package cli
 
-import "os"
-
 // commands are all parts of the program, in the order in which help lists them.
 var commands []command
 
@@ -10,13 +8,13 @@ func init() {
 	commands = []command{
 		{name: "list", about: "show all containers", options: jsonFlag, do: runList},
 		{name: "status", args: "[NAME]", about: "show one container in full", options: jsonFlag, do: runStatus},
-		{name: "start", args: "NAME", about: "start a service, with what it requires", options: startFlags, do: runStart},
-		{name: "stop", args: "NAME", about: "stop a service, after what requires it", options: startFlags, do: runStop},
-		{name: "restart", args: "NAME", about: "stop and start a service", options: startFlags, do: runRestart},
-		{name: "logs", args: "[NAME]", about: "show a container's output, or what the machine itself said", options: logsFlags, do: runLogs},
+		{name: "start", args: "NAME...", about: "start services, with what they require", options: startFlags, do: runStart},
+		{name: "stop", args: "NAME...", about: "stop services, after what requires them", options: startFlags, do: runStop},
+		{name: "restart", args: "NAME...", about: "stop and start services", options: startFlags, do: runRestart},
+		{name: "logs", args: "[NAME]", about: "show a container's output, or what the machine said", options: logsFlags, do: runLogs},
 		{name: "events", args: "[NAME...]", about: "show what happened to services", options: eventsFlags, do: runEvents},
 		{name: "exec", args: "NAME -- COMMAND", about: "run a program in a container", own: 1, options: execFlags, do: runExec},
-		{name: "analyze", args: "[blame|critical-chain|plot]", about: "show what the boot took, by phase, or in another view", options: analyzeFlags, do: runView},
+		{name: "analyze", args: "[blame|critical-chain|plot]", about: "show what the boot took, by phase or in a view", options: analyzeFlags, do: runView},
 		{name: "blame", about: "show what the boot took, by container", options: analyzeFlags, do: runView},
 		{name: "critical-chain", about: "show what the end of the boot waited for", options: analyzeFlags, do: runView},
 		{name: "plot", about: "draw the boot as SVG", options: analyzeFlags, do: runView},
@@ -26,7 +24,7 @@ func init() {
 		{name: "services", machine: true, about: "start the services and leave a supervisor behind", do: runServices},
 		{name: "system-init", machine: true, about: "the same, as LinuxKit calls it", do: runServices},
 		{name: "supervise", machine: true, about: "be the supervisor, in the foreground", do: runSupervise},
-		{name: "get", args: "PATH", about: "show what the control socket has at a path: get /v1/services", do: runGet},
+		{name: "get", args: "PATH", about: "show what the control socket has, as at /v1/services", do: runGet},
 		{name: "metrics", about: "show the metrics, as OpenMetrics text", do: runMetrics},
 		{name: "upgrade", args: "[FILE]", about: "have a new supervisor take over", options: upgradeFlags, do: runUpgrade},
 		{name: "version", about: "show which programs these are", options: jsonFlag, do: runVersion},
@@ -36,7 +34,7 @@ func init() {
 		{name: "keep", hidden: true, machine: true, do: runKeep},
 		{name: "carry", args: "SECTION", machine: true, hidden: true, do: runCarry},
 		{name: "ctr", hidden: true, do: runCtr},
-		{name: "help", about: "show this", do: func(*call) error { printUsage(os.Stdout); return nil }},
+		{name: "help", args: "[COMMAND|flags]", about: "show this, or the flags of a command", do: runHelp},
 	}
 }
 

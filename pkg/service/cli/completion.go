@@ -25,7 +25,7 @@ _service() {
 	"") words="COMMANDS" ;;
 FLAGS	esac
 	case $cmd in
-	start | stop | restart) ((args == 0)) && words=$(service names -services 2>/dev/null) ;;
+	start | stop | restart) words=$(service names -services 2>/dev/null) ;;
 	status | logs | exec) ((args == 0)) && words=$(service names 2>/dev/null) ;;
 	events) words=$(service names -services 2>/dev/null) ;;
 	analyze) ((args == 0)) && words="VIEWS" ;;

@@ -37,6 +37,7 @@ func runEvents(c *call) error {
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) && !c.follow {
+		c.nothing("no events")
 		return nil
 	}
 	if err != nil {
@@ -46,6 +47,9 @@ func runEvents(c *call) error {
 	in := bufio.NewReader(f)
 	for {
 		if err := c.showEvents(in); err != nil || !c.follow {
+			if err == nil && !c.shown {
+				c.nothing("no events")
+			}
 			return err
 		}
 		time.Sleep(followPause)
@@ -113,11 +117,12 @@ func (c *call) showEvents(in *bufio.Reader) error {
 		if json.Unmarshal(line, &t) != nil || !c.wants(t.Name) {
 			continue
 		}
+		c.shown = true
 		if c.json {
 			say(c.out, "%s", line)
 			continue
 		}
-		say(c.out, "%s %-16s %s -> %s", t.Time.Local().Format("15:04:05.000"), t.Name, t.From, t.To)
+		say(c.out, "%s %-16s %s -> %s", when(t.Time), t.Name, t.From, t.To)
 		if t.Cause != "" {
 			say(c.out, " (%s)", t.Cause)
 		}

@@ -49,6 +49,10 @@ func (c *call) showJournal(ctx context.Context, since time.Time) error {
 		if err := c.showJournalLine(l); err != nil {
 			return err
 		}
+		c.shown = true
+	}
+	if fault == nil && !c.shown && ctx.Err() == nil {
+		c.nothing("nothing was said")
 	}
 	return fault
 }
@@ -59,7 +63,7 @@ func (c *call) showJournalLine(l journal.Line) error {
 	}
 	stamp := "-"
 	if !l.Time.IsZero() {
-		stamp = l.Time.Local().Format("15:04:05.000")
+		stamp = when(l.Time)
 	}
 	_, err := fmt.Fprintf(c.out, "%s %s\n", stamp, escape.Text(l.Text))
 	return err

@@ -71,6 +71,10 @@ func runLogs(c *call) error {
 		if err := c.showLine(line); err != nil {
 			return err
 		}
+		c.shown = true
+	}
+	if fault == nil && !c.shown && ctx.Err() == nil {
+		c.nothing("no output of " + name)
 	}
 	return fault
 }
@@ -86,7 +90,7 @@ func (c *call) showLine(l read.Line) error {
 	text := l.Show()
 	stamp := "-"
 	if !l.Time.IsZero() {
-		stamp = l.Time.Local().Format("15:04:05.000")
+		stamp = when(l.Time)
 	}
 	_, err := fmt.Fprintf(c.out, "%s %s %s\n", stamp, l.Stream, text)
 	return err

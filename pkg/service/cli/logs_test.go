@@ -68,7 +68,7 @@ func newLogs(t *testing.T) host.Paths {
 
 func TestLogsCommand(t *testing.T) {
 	p := newLogs(t)
-	const clock = `\d\d:\d\d:\d\d\.\d\d\d `
+	const clock = `\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d\d\d `
 	for args, want := range map[string]string{
 		"web":                          clock + "stdout old 1\n" + clock + "stdout old 2\n" + clock + "stdout new 1\n" + clock + `stderr new\\x1bfault` + "\n",
 		"-previous web":                clock + "stdout old 1\n" + clock + "stdout old 2\n",

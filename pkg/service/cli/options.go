@@ -97,7 +97,7 @@ func (o *options) flagError(f *flag.FlagSet, c *command, err error) error {
 	if c == nil {
 		printUsage(os.Stdout)
 	} else {
-		printCommand(os.Stdout, c, f)
+		printCommand(os.Stdout, c)
 	}
 	return err
 }

@@ -27,6 +27,9 @@ func runList(c *call) error {
 	if c.json {
 		return writeJSON(c, l)
 	}
+	if len(l.Steps)+len(l.Services) == 0 {
+		c.nothing("this machine has no containers")
+	}
 	say(c.out, "%s", status.Table(l, terminalWidth()))
 	return nil
 }
@@ -88,9 +91,11 @@ func showService(c *call, s status.Service) error {
 	if s.Pid != 0 {
 		pairs(c, "memory", status.Size(s.Memory)+", "+status.Size(s.Files)+" of it in files in memory", "cpu", seconds(s.CPU), "tasks", fmt.Sprint(s.Tasks))
 	}
+	c.showBundle(s.Name)
 	for _, e := range slices.Backward(s.History) {
 		pairs(c, "exit", fmt.Sprintf("%s  run %d: %s", when(e.Time), e.Run, e.Cause))
 	}
+	c.showLast(s.Name)
 	return nil
 }
 
@@ -132,7 +137,7 @@ func ago(t time.Time) string {
 	if t.IsZero() {
 		return "the boot"
 	}
-	return fmt.Sprintf("%s (%s)", t.Local().Format("15:04:05"), status.Duration(time.Since(t)))
+	return fmt.Sprintf("%s (%s)", when(t), status.Duration(time.Since(t)))
 }
 
 // terminalWidth is 0 when nothing is known of a terminal.

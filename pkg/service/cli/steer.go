@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"slipway/pkg/bundle"
@@ -43,12 +45,29 @@ func runStart(c *call) error   { return steer(c, "start") }
 func runStop(c *call) error    { return steer(c, "stop") }
 func runRestart(c *call) error { return steer(c, "restart") }
 
-// steer makes a wish and waits until it has come true, or cannot.
+// steer makes a wish for each service and waits until it has come true, or cannot.
 func steer(c *call, verb string) error {
-	name, err := c.onlyName()
-	if err != nil {
+	if len(c.args) == 0 || slices.Contains(c.args, "") {
+		return usageError{verb + " wants the names of services"}
+	}
+	if c.dumpSpec != "" && len(c.args) > 1 {
+		return usageError{verb + " -dump-spec wants one service"}
+	}
+	var before status.List
+	if err := c.client().Services(&before); err != nil {
 		return err
 	}
+	var faults error
+	for _, name := range c.args {
+		faults = errors.Join(faults, c.steerOne(verb, name, before))
+	}
+	if verb == "stop" && !c.json && !c.quiet {
+		faults = errors.Join(faults, c.tellDependents(before))
+	}
+	return faults
+}
+
+func (c *call) steerOne(verb, name string, all status.List) error {
 	if c.dumpSpec != "" {
 		if err := dumpSpec(c, name); err != nil {
 			return err
@@ -59,9 +78,8 @@ func steer(c *call, verb string) error {
 		return err
 	}
 	var before, now status.Service
-	var refused *control.Refused
-	if err := c.client().Service(name, &before); err != nil && !errors.As(err, &refused) {
-		return err
+	if i := slices.IndexFunc(all.Services, func(s status.Service) bool { return s.Name == name }); i >= 0 {
+		before = all.Services[i]
 	}
 	if err := c.client().Ask(verb, name, wish, &now); err != nil {
 		return err
@@ -73,6 +91,23 @@ func steer(c *call, verb string) error {
 		}
 	}
 	return conclude(c, verb, now)
+}
+
+// tellDependents names what was stopped because it requires what was to be stopped.
+func (c *call) tellDependents(before status.List) error {
+	for _, was := range before.Services {
+		if !was.State.Up() || slices.Contains(c.args, was.Name) || len(was.Requires) == 0 {
+			continue
+		}
+		now, err := c.look(was.Name)
+		if err != nil {
+			return err
+		}
+		if now.State == state.Stopped {
+			say(c.out, "%s: stopped too, it requires %s\n", was.Name, strings.Join(was.Requires, ", "))
+		}
+	}
+	return nil
 }
 
 // wish says where the service is to be looked for, if -path was given.

@@ -180,6 +180,7 @@ func (s *Set) move(svc *service, to State, cause string) {
 	t := Transition{Name: svc.Name, From: svc.State, To: to, Time: s.now, Cause: cause}
 	if !svc.Since.IsZero() {
 		t.Duration = max(0, s.now.Sub(svc.Since)) // a clock can be set back
+		t.Seconds = t.Duration.Seconds()
 	}
 	if !s.moved[svc.Name] {
 		s.moved[svc.Name] = true

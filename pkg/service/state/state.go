@@ -83,5 +83,6 @@ type Transition struct {
 	To       State         `json:"to"`
 	Time     time.Time     `json:"time"`
 	Cause    string        `json:"cause,omitempty"`
-	Duration time.Duration `json:"duration_ns"` // how long it was in From
+	Seconds  float64       `json:"duration_seconds"` // how long it was in From
+	Duration time.Duration `json:"duration_ns"`      // as programs of the last version read it
 }

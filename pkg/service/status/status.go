@@ -45,7 +45,8 @@ type Step struct {
 	Name    string        `json:"name"`
 	State   string        `json:"state"`
 	Result  string        `json:"result,omitempty"`
-	Took    time.Duration `json:"took_ns,omitempty"`
+	Seconds float64       `json:"took_seconds,omitempty"`
+	Took    time.Duration `json:"took_ns,omitempty"` // as programs of the last version read it
 }
 
 // List is all containers.

@@ -36,7 +36,7 @@ func Steps(p host.Paths) []status.Step {
 				result = step.Status.String()
 			}
 			all = append(all, status.Step{Section: string(section), Name: step.Name,
-				State: step.State, Result: result, Took: step.Took})
+				State: step.State, Result: result, Took: step.Took, Seconds: step.Took.Seconds()})
 		}
 	}
 	return all
