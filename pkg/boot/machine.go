@@ -15,6 +15,7 @@ import (
 	"slipway/pkg/log/journal"
 	"slipway/pkg/port"
 	"slipway/pkg/reap"
+	"slipway/pkg/scripts"
 	"slipway/pkg/timeline"
 )
 
@@ -41,6 +42,7 @@ type Machine struct {
 	verbs    chan power.Verb
 	asked    atomic.Bool // for a verb
 	down     sync.Once
+	scripts  scripts.Note // of /etc/init.d; its goroutine's
 	foreign  atomic.Int32 // scripts of /etc/shutdown.d that are not ours, so far
 	leaving  atomic.Pointer[leaver]
 	// diskCalls has a place for each call that may hang at a time.
@@ -73,7 +75,10 @@ func Main() int {
 		m.Console.Printf("boot stops here: %v", err)
 		m.shutdown(<-m.verbs)
 	}
+	m.noteScripts()
 	m.runScripts(m.boot, initDir)
+	m.scripts.Over = m.boot.Err() == nil
+	m.noteScripts()
 	m.tellBoot(timeline.Now())
 	debug.SetGCPercent(30)
 	debug.FreeOSMemory()

@@ -16,6 +16,7 @@ import (
 
 	"slipway/pkg/keeper"
 	"slipway/pkg/reap"
+	"slipway/pkg/scripts"
 )
 
 // guest is a folder that the real program runs in as PID 1 of namespaces of its
@@ -133,7 +134,8 @@ func TestPID1RunsTheFoldersInOrder(t *testing.T) {
 	g.script("etc/init.d/002-fails", "echo two; exit 3")
 	g.file("etc/init.d/003-broken", "\x7fnot a program")
 	g.script("etc/init.d/030-last", "echo three; busybox kill -USR2 1; busybox sleep 1000")
-	g.script("etc/shutdown.d/010-x", "echo down")
+	g.file("etc/init.d/004-interpreter", "#!/usr/bin/perl\n")
+	g.script("etc/shutdown.d/010-x", "echo down; exit 4")
 	for _, name := range []string{"init.d/010-onboot", "init.d/020-containerd", "init.d/021-services", "shutdown.d/020-onshutdown"} {
 		if err := os.Symlink("/usr/bin/service", filepath.Join(g.root, "etc", name)); err != nil {
 			t.Fatal(err)
@@ -141,10 +143,14 @@ func TestPID1RunsTheFoldersInOrder(t *testing.T) {
 	}
 	out, status := g.run()
 	inOrder(t, out, "one", "two", "slipway: /etc/init.d/002-fails: failed: exit status 3",
-		"slipway: /etc/init.d/003-broken: failed: start", "script /etc/init.d/010-onboot", "supervisor starts", "three", "down",
+		"slipway: /etc/init.d/003-broken: failed: start", `it needs "/usr/bin/perl", which the image does not have`, "script /etc/init.d/010-onboot", "supervisor starts", "three", "down", "slipway: /etc/shutdown.d/010-x: failed: exit status 4",
 		"script /etc/shutdown.d/020-onshutdown", "supervisor stops")
 	if n := strings.Count(out, "supervisor starts"); n != 1 {
 		t.Errorf("the supervisor was started %d times\n%s", n, out)
+	}
+	note, err := scripts.Read(filepath.Join(g.root, "run/slipway"))
+	if err != nil || note.Over || len(note.Failed) != 3 || note.Failed[0] != "/etc/init.d/002-fails: exit status 3" || note.Running != "/etc/init.d/030-last" {
+		t.Errorf("PID 1 has left the note %+v, %v", note, err)
 	}
 	if !status.Signaled() || status.Signal() != unix.SIGINT {
 		t.Errorf("ended with %#x, not by reboot(2) for a power-off\n%s", status, out)

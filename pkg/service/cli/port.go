@@ -6,6 +6,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/port"
+	"slipway/pkg/scripts"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/onboot"
 	"slipway/pkg/service/status"
@@ -33,11 +34,15 @@ func wished(h *host.Host, w port.Wishes) {
 }
 
 func stepFaults(h *host.Host) []string {
+	note, err := scripts.Read(h.Paths.Own())
+	if err != nil {
+		h.Say("%s", err)
+	}
+	faults := note.Faults()
 	steps, err := onboot.Load(h.Paths, bundle.Onboot)
 	if err != nil {
-		return []string{"onboot: " + err.Error()}
+		return append(faults, "onboot: "+err.Error())
 	}
-	var faults []string
 	for _, step := range steps {
 		if why := step.Trouble(); why != "" {
 			faults = append(faults, step.Name+": "+why)
