@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"slipway/pkg/boot/power"
 	"slipway/pkg/container/mount"
 	"slipway/pkg/log/console"
+	"slipway/pkg/machine"
 )
 
 func TestParseOptions(t *testing.T) {
@@ -262,9 +262,9 @@ func TestCallRefuses(t *testing.T) {
 func TestRequestOnce(t *testing.T) {
 	m := testMachine(t)
 	m.Console = &Console{Console: console.New()}
-	m.request(power.Halt)
-	m.request(power.Reboot)
-	if v := <-m.verbs; v != power.Halt {
+	m.request(machine.Halt)
+	m.request(machine.Reboot)
+	if v := <-m.verbs; v != machine.Halt {
 		t.Errorf("verb is %s, want the first that was asked for", v)
 	}
 	if m.boot.Err() == nil {

@@ -10,6 +10,7 @@ import (
 
 	"slipway/pkg/boot/module"
 	"slipway/pkg/boot/power"
+	"slipway/pkg/machine"
 )
 
 // Call is the program, by the name it was called by. The kernels of LinuxKit have
@@ -35,7 +36,7 @@ func Call(args []string) int {
 	case "mdev":
 		// PID 1 hears of devices itself.
 	case "poweroff", "reboot", "halt":
-		status, err = power.Command(power.Verb(name), args[1:])
+		status, err = power.Command(machine.Verb(name), args[1:])
 	case "rc.shutdown":
 		status, err = rcShutdown(args[1:])
 	default:
@@ -50,14 +51,14 @@ func Call(args []string) int {
 
 // rcShutdown is the script that LinuxKit's inittab names, for those who call it.
 func rcShutdown(args []string) (int, error) {
-	verb := power.Poweroff
+	verb := machine.Poweroff
 	if len(args) > 0 {
-		verb = power.Verb(args[0])
+		verb = machine.Verb(args[0])
 	}
 	switch verb {
 	case "noop":
 		return 0, nil
-	case power.Poweroff, power.Reboot, power.Halt:
+	case machine.Poweroff, machine.Reboot, machine.Halt:
 		return power.Command(verb, nil)
 	}
 	return 2, fmt.Errorf("usage: rc.shutdown [poweroff|reboot|noop]")

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/boot/device"
-	"slipway/pkg/boot/power"
 	"slipway/pkg/container/mount"
+	"slipway/pkg/machine"
 )
 
 // startDevices begins to find devices and to load their modules, beside the steps
@@ -21,7 +21,7 @@ func (m *Machine) startDevices() error {
 		Cmdline: m.Options.Cmdline,
 		Wanted:  append(m.filesystemModules(), "loop"),
 		Warn:    m.warn,
-		Button:  func() { m.request(power.Poweroff) },
+		Button:  func() { m.request(machine.Poweroff) },
 	}
 	return m.devices.Start(func(cause any) { m.caught("devices", cause) })
 }

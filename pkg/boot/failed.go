@@ -6,11 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// bootOverFile is where the supervisor says how many containers were not well
-// when the first start of all was over.
-const bootOverFile = "boot-over"
+	"slipway/pkg/machine"
+)
 
 // countTime is longer than the supervisor's: a service that fails at once has
 // started before, and is to be counted.
@@ -39,7 +37,7 @@ func (m *Machine) countFailed() string {
 			failed++
 		}
 	}
-	data, err := os.ReadFile(path.Join(path.Dir(timelineFile), bootOverFile))
+	data, err := os.ReadFile(path.Join(machine.Run, machine.Failed))
 	if n, nerr := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && nerr == nil {
 		failed += n
 	}

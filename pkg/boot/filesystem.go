@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/container/mount"
+	"slipway/pkg/machine"
 )
 
 // filesystem is one that is being left, wherever it is mounted. Its way:
@@ -181,7 +182,7 @@ func isTaken(node string) (bool, error) {
 
 // privateDir is where a filesystem is mounted again that nobody can reach by a
 // path: while it is in use, another mount of its disk is the same filesystem.
-const privateDir = "/run/slipway/leave"
+const privateDir = machine.Run + "/" + machine.Leave
 
 func withMount(node string, types []string, do func(dir string) error) error {
 	if err := os.MkdirAll(privateDir, 0o700); err != nil {

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"slipway/pkg/boot/power"
 	"slipway/pkg/container/mount"
+	"slipway/pkg/machine"
 	"slipway/test/hung"
 )
 
@@ -24,7 +24,7 @@ func TestDescend(t *testing.T) {
 	}
 	var ended bool
 	start := time.Now()
-	m.descend(power.Poweroff, []rung{
+	m.descend(machine.Poweroff, []rung{
 		{name: "hangs", do: func(*Machine, context.Context) { select {} }, most: 5 * time.Millisecond},
 		{name: "a", do: note("a")},
 		{name: "listens", do: func(_ *Machine, ctx context.Context) { <-ctx.Done(); ended = true }, most: time.Hour, least: time.Millisecond},

@@ -10,12 +10,11 @@ import (
 	"time"
 
 	"slipway/pkg/boot/device"
-	"slipway/pkg/boot/power"
 	"slipway/pkg/log/console"
 	"slipway/pkg/log/journal"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 	"slipway/pkg/reap"
-	"slipway/pkg/scripts"
 	"slipway/pkg/timeline"
 )
 
@@ -39,11 +38,11 @@ type Machine struct {
 
 	boot     context.Context // ends when a shutdown is asked for
 	stopBoot context.CancelFunc
-	verbs    chan power.Verb
+	verbs    chan machine.Verb
 	asked    atomic.Bool // for a verb
 	down     sync.Once
-	scripts  scripts.Note // of /etc/init.d; its goroutine's
-	foreign  atomic.Int32 // scripts of /etc/shutdown.d that are not ours, so far
+	scripts  machine.Scripts // of /etc/init.d; its goroutine's
+	foreign  atomic.Int32    // scripts of /etc/shutdown.d that are not ours, so far
 	leaving  atomic.Pointer[leaver]
 	// diskCalls has a place for each call that may hang at a time.
 	diskCalls chan struct{}
@@ -93,7 +92,7 @@ func newMachine() *Machine {
 	m := &Machine{
 		Console:   &Console{Console: console.New()},
 		children:  children{reaper: reap.New()},
-		verbs:     make(chan power.Verb, 1),
+		verbs:     make(chan machine.Verb, 1),
 		diskCalls: make(chan struct{}, diskThreads),
 		// A panic before the command line is read waits like any other.
 		Options: ParseOptions(""),

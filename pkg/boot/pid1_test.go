@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/keeper"
+	"slipway/pkg/machine"
 	"slipway/pkg/reap"
-	"slipway/pkg/scripts"
 )
 
 // guest is a folder that the real program runs in as PID 1 of namespaces of its
@@ -148,7 +148,7 @@ func TestPID1RunsTheFoldersInOrder(t *testing.T) {
 	if n := strings.Count(out, "supervisor starts"); n != 1 {
 		t.Errorf("the supervisor was started %d times\n%s", n, out)
 	}
-	note, err := scripts.Read(filepath.Join(g.root, "run/slipway"))
+	note, err := machine.ReadScripts(filepath.Join(g.root, "run/slipway"))
 	if err != nil || note.Over || len(note.Failed) != 3 || note.Failed[0] != "/etc/init.d/002-fails: exit status 3" || note.Running != "/etc/init.d/030-last" {
 		t.Errorf("PID 1 has left the note %+v, %v", note, err)
 	}

@@ -5,7 +5,7 @@ import (
 	"os"
 	"time"
 
-	"slipway/pkg/boot/power"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 )
 
@@ -38,7 +38,7 @@ func (m *Machine) openPort() error {
 
 // tellEnd tells the host that the machine goes down, and whether the kernel has
 // killed anything for want of memory.
-func (m *Machine) tellEnd(verb power.Verb) {
+func (m *Machine) tellEnd(verb machine.Verb) {
 	if m.port != nil {
 		m.warn("tell the host", m.port.Send(port.Message{End: &port.End{Verb: string(verb), OOM: port.OOM()}}, portEnd))
 	}

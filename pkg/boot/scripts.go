@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 )
 
@@ -132,7 +132,7 @@ func (m *Machine) ended(dir string, s Script, err error) {
 
 // noteScripts leaves word of how far /etc/init.d has come.
 func (m *Machine) noteScripts() {
-	m.warn("scripts", m.scripts.Write(path.Dir(timelineFile)))
+	m.warn("scripts", m.scripts.Write(machine.Run))
 }
 
 // scriptPatience is how long a script may take before the console says that it is

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/boot/power"
+	"slipway/pkg/machine"
 )
 
 // slack is what the way down may take, beyond the timeouts that containers have
@@ -44,7 +45,7 @@ var ladder = []rung{
 }
 
 // shutdown goes down the ladder, once, and calls reboot(2). It never returns.
-func (m *Machine) shutdown(verb power.Verb) {
+func (m *Machine) shutdown(verb machine.Verb) {
 	m.down.Do(func() {
 		m.stopBoot()
 		m.Console.Printf("%s: going down", verb)
@@ -58,7 +59,7 @@ func (m *Machine) shutdown(verb power.Verb) {
 }
 
 // descend goes down a ladder within its bound.
-func (m *Machine) descend(verb power.Verb, ladder []rung, left time.Duration) {
+func (m *Machine) descend(verb machine.Verb, ladder []rung, left time.Duration) {
 	for i, r := range ladder {
 		if m.Contained && r.machine {
 			continue
@@ -125,20 +126,20 @@ const lastWords = 500 * time.Millisecond
 
 // noteVerb tells the supervisor why it is stopped, which keeps it for the next
 // boot.
-func (m *Machine) noteVerb(verb power.Verb) {
+func (m *Machine) noteVerb(verb machine.Verb) {
 	if m.timeline == nil {
 		return // the boot did not come to where /run is
 	}
-	name := path.Join(path.Dir(timelineFile), "verb")
-	m.warn("note what was asked for", os.WriteFile(name, []byte(verb), 0o600))
+	name := path.Join(machine.Run, machine.VerbFile)
+	m.warn("note what was asked for", machine.WriteFile(name, []byte(verb)))
 }
 
 // finish calls reboot(2), after everything written has left through the consoles.
-func (m *Machine) finish(verb power.Verb) {
+func (m *Machine) finish(verb machine.Verb) {
 	m.Console.Printf("%s", verb)
 	m.Console.Drain(flushLimit)
 	if m.Contained {
-		err := verb.Now()
+		err := power.Now(verb)
 		if errors.Is(err, unix.EPERM) {
 			// A container without CAP_SYS_BOOT ends with its PID 1.
 			os.Exit(0)
@@ -146,9 +147,9 @@ func (m *Machine) finish(verb power.Verb) {
 		m.warn("end", err)
 		return
 	}
-	m.warn("end", verb.End(m.Console.Printf))
-	if verb != power.Halt {
-		m.warn("end", power.Reboot.End(m.Console.Printf))
+	m.warn("end", power.End(verb, m.Console.Printf))
+	if verb != machine.Halt {
+		m.warn("end", power.End(machine.Reboot, m.Console.Printf))
 	}
 }
 

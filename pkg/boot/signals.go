@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/boot/power"
+	"slipway/pkg/machine"
 )
 
 // patience is how long a signal waits for the boot to come to a point where it
@@ -25,11 +26,11 @@ func (m *Machine) listen() {
 	// Nobody reads this one; what does not fit is dropped.
 	signal.Notify(make(chan os.Signal, 1))
 	verbs := make(chan os.Signal, 16)
-	signal.Notify(verbs, power.Signals()...)
+	signal.Notify(verbs, machine.Signals()...)
 	go func() {
 		defer m.guard("signals")
 		for s := range verbs {
-			if verb, ok := power.OfSignal(s); ok {
+			if verb, ok := machine.OfSignal(s); ok {
 				m.request(verb)
 			}
 		}
@@ -38,7 +39,7 @@ func (m *Machine) listen() {
 
 // request asks for the end of the machine. The first one counts: the button is
 // pressed again, and a host asks in more than one way.
-func (m *Machine) request(verb power.Verb) {
+func (m *Machine) request(verb machine.Verb) {
 	m.stopBoot()
 	if m.asked.Swap(true) {
 		return
@@ -82,6 +83,6 @@ func (m *Machine) caught(what string, cause any) {
 	// sync(2) can hang on a broken disk.
 	go unix.Sync()
 	time.Sleep(m.Options.PanicDelay)
-	m.warn("reboot after panic", power.Reboot.End(m.Console.Printf))
+	m.warn("reboot after panic", power.End(machine.Reboot, m.Console.Printf))
 	select {}
 }

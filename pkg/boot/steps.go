@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/boot/root"
+	"slipway/pkg/machine"
 	"slipway/pkg/timeline"
 )
 
@@ -26,10 +27,10 @@ type step struct {
 
 // timelineFile is where PID 1, onboot and the supervisor write down what takes
 // how long.
-const timelineFile = "/run/slipway/timeline.jsonl"
+const timelineFile = machine.Run + "/" + machine.Timeline
 
 // journalFile is where they write down what they say.
-const journalFile = "/run/slipway/journal"
+const journalFile = machine.Run + "/" + machine.Journal
 
 // steps is the boot. The root comes before any mount, because it moves; devices
 // are found while the steps after that go on, and are there when the list ends.

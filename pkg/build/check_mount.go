@@ -9,6 +9,7 @@ import (
 
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 )
 
 // mountPlace is the entry of the YAML that asks for a mount; the image if its
@@ -76,7 +77,7 @@ var atBoot = []string{
 }
 
 // below are folders of whose content the builder knows nothing.
-var below = []string{"/dev", "/proc", "/sys", "/containers", "/boot", "/lib/modules", "/lib/firmware", "/run/containerd", "/run/log", "/run/runc", "/run/slipway"}
+var below = []string{"/dev", "/proc", "/sys", "/containers", "/boot", "/lib/modules", "/lib/firmware", "/run/containerd", "/run/log", "/run/runc", machine.Run}
 
 // inRoot tells whether a path is there when the first container starts.
 func (k *checker) inRoot(p string) bool {

@@ -50,6 +50,9 @@ func (k *checker) checkInterfaces(c *container) {
 		if i.Add == "veth" && i.Peer == "" {
 			k.faults.Add(k.warn(c, "runtime", "interface %s: a veth without its other end", i.Name).Wants("peer: and a name"))
 		}
+		if i.Add != "" && i.Add != "veth" && i.Peer != "" {
+			k.faults.Add(k.warn(c, "runtime", "interface %s: a %s has no peer, and %s is passed over", i.Name, i.Add, i.Peer).Wants("add: veth, or no peer:"))
+		}
 	}
 	if _, own := namespace(c.spec, specs.NetworkNamespace); len(c.runtime.Interfaces) > 0 && !own {
 		k.faults.Add(k.warn(c, "runtime", "interfaces in the machine's own network").Wants("net: new beside them"))

@@ -18,6 +18,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/runc"
+	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -39,7 +40,7 @@ const (
 
 // DefaultRunDir is where an Engine keeps what it has to know of its containers
 // when the process that started them is gone.
-const DefaultRunDir = "/run/slipway"
+const DefaultRunDir = machine.Run
 
 // Engine starts containers. All fields are set before its first use.
 type Engine struct {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 )
 
@@ -30,9 +31,9 @@ type Ledger struct {
 	reserved uint64
 }
 
-func ledgerPath(dir string) string { return filepath.Join(dir, "exits") }
+func ledgerPath(dir string) string { return filepath.Join(dir, machine.Exits) }
 
-// Open opens the ledger in dir, usually /run/slipway, for writing, and goes on
+// Open opens the ledger in dir, usually machine.Run, for writing, and goes on
 // where an earlier one ended. ErrKept: somebody else writes.
 func Open(dir string) (*Ledger, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {

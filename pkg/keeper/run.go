@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 )
 
@@ -40,11 +41,9 @@ type Keeper struct {
 	// moment of a start is what is started: that is how a new one takes over.
 	Program string
 	// Command makes the command that runs a program as the supervisor. Its
-	// descriptor 3 will be the pipe on which the supervisor speaks: a line "up"
-	// when it has taken over, "ready" when all services had their first start,
-	// "down" when it has stopped them.
+	// descriptor machine.WordsFD will be the pipe on which the supervisor speaks.
 	Command func(program string) *exec.Cmd
-	// Ready is called when a supervisor says "ready", and when the first one
+	// Ready is called when a supervisor says machine.Ready, and when the first one
 	// ends without: nobody is to wait for restarts.
 	Ready func()
 	// Say tells people something.
@@ -178,9 +177,9 @@ func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (s
 				k.choice.good()
 			}
 			switch {
-			case line == "ready":
+			case line == machine.Ready:
 				k.Ready()
-			case line == "down" && ctx.Err() != nil:
+			case line == machine.Down && ctx.Err() != nil:
 				stays = time.After(exitTime)
 			}
 		case <-stays:

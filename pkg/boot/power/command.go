@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/machine"
 )
 
 // Options are what poweroff, reboot and halt take, as in busybox.
@@ -19,7 +21,7 @@ type Options struct {
 
 // Command is poweroff, reboot or halt; it returns the exit status and what to
 // say. Only CAP_SYS_BOOT is needed for -f, so that it works in a container.
-func Command(v Verb, args []string) (int, error) {
+func Command(v machine.Verb, args []string) (int, error) {
 	o, err := parse(args)
 	if err != nil {
 		return 2, fmt.Errorf("%s: %w\nusage: %s [-f] [-n] [-d SECONDS]", v, err, v)
@@ -29,7 +31,7 @@ func Command(v Verb, args []string) (int, error) {
 		fmt.Fprintf(os.Stderr, "%s: a disk takes nothing, going on without\n", v)
 	}
 	if o.Force {
-		err = v.End(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
+		err = End(v, func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
 	} else if err = unix.Kill(1, v.Signal()); err != nil {
 		err = fmt.Errorf("%s: signal PID 1: %w", v, err)
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/machine"
 )
 
 // Patience with the kernel's own way down, which ends drivers and may wait for a
@@ -23,10 +25,10 @@ const sysrqTrigger = "/proc/sysrq-trigger"
 // driver, because a machine that boots again is better than one that hangs. It
 // returns if all of that failed, or at once if reboot(2) did. Say hears of each
 // step.
-func (v Verb) End(say func(format string, args ...any)) error {
+func End(v machine.Verb, say func(format string, args ...any)) error {
 	failed := make(chan error, 1)
-	go func() { failed <- v.Now() }()
-	for _, key := range v.sysrq() {
+	go func() { failed <- Now(v) }()
+	for _, key := range sysrq(v) {
 		select {
 		case err := <-failed:
 			return err
@@ -44,11 +46,11 @@ func (v Verb) End(say func(format string, args ...any)) error {
 }
 
 // sysrq lists the letters that do what the verb says, and then the last resort.
-func (v Verb) sysrq() []string {
+func sysrq(v machine.Verb) []string {
 	switch v {
-	case Halt: // there is none, and a machine that has halted does not return
+	case machine.Halt: // there is none, and a machine that has halted does not return
 		return nil
-	case Poweroff:
+	case machine.Poweroff:
 		return []string{"o", "b"}
 	}
 	return []string{"b"}

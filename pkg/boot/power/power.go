@@ -1,6 +1,6 @@
-// Package power ends the machine: the verbs that reboot(2) knows, the signals
-// that ask PID 1 for them, and the commands poweroff, reboot and halt that send
-// these. cmd/init is all three commands by the name it is called by.
+// Package power ends the machine: the commands poweroff, reboot and halt, which
+// ask PID 1 for it, and reboot(2) itself. cmd/init is all three commands by the
+// name it is called by.
 package power
 
 import (
@@ -9,72 +9,18 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/machine"
 )
-
-// Verb says what becomes of the machine.
-type Verb string
-
-// The verbs.
-const (
-	Poweroff Verb = "poweroff"
-	Reboot   Verb = "reboot"
-	Halt     Verb = "halt"
-	Kexec    Verb = "kexec"
-)
-
-// signals are what PID 1 understands: first busybox init's meanings, on which
-// LinuxKit images lean, then those of real-time signals, as systemd has them and
-// container managers send them. The kernel's real-time signals start at 32, but
-// the C library keeps two for itself, so that SIGRTMIN is 34.
-var signals = map[unix.Signal]Verb{
-	unix.SIGTERM: Reboot,
-	unix.SIGINT:  Reboot, // Ctrl-Alt-Del
-	unix.SIGUSR1: Halt,
-	unix.SIGUSR2: Poweroff,
-	unix.SIGPWR:  Poweroff,
-	34 + 3:       Halt,
-	34 + 4:       Poweroff,
-	34 + 5:       Reboot,
-	34 + 6:       Kexec,
-}
-
-// Signals lists all that ask for a verb.
-func Signals() []os.Signal {
-	var list []os.Signal
-	for s := range signals {
-		list = append(list, s)
-	}
-	return list
-}
-
-// OfSignal returns the verb that a signal to PID 1 asks for.
-func OfSignal(s os.Signal) (Verb, bool) {
-	n, ok := s.(unix.Signal)
-	v, known := signals[n]
-	return v, ok && known
-}
-
-// Signal is what asks PID 1 for the verb.
-func (v Verb) Signal() unix.Signal {
-	switch v {
-	case Halt:
-		return unix.SIGUSR1
-	case Poweroff:
-		return unix.SIGUSR2
-	case Kexec:
-		return 34 + 6
-	}
-	return unix.SIGTERM
-}
 
 // command is reboot(2)'s name of the verb.
-func (v Verb) command() int {
+func command(v machine.Verb) int {
 	switch v {
-	case Halt:
+	case machine.Halt:
 		return unix.LINUX_REBOOT_CMD_HALT
-	case Poweroff:
+	case machine.Poweroff:
 		return unix.LINUX_REBOOT_CMD_POWER_OFF
-	case Kexec:
+	case machine.Kexec:
 		return unix.LINUX_REBOOT_CMD_KEXEC
 	}
 	return unix.LINUX_REBOOT_CMD_RESTART
@@ -82,11 +28,11 @@ func (v Verb) command() int {
 
 // Now calls reboot(2). It returns only if that failed, or halted in a kernel
 // that returns from halting.
-func (v Verb) Now() error {
-	if v == Kexec && !kexecLoaded() {
-		v = Reboot
+func Now(v machine.Verb) error {
+	if v == machine.Kexec && !kexecLoaded() {
+		v = machine.Reboot
 	}
-	if err := unix.Reboot(v.command()); err != nil {
+	if err := unix.Reboot(command(v)); err != nil {
 		return fmt.Errorf("reboot(2) for %s: %w", v, err)
 	}
 	return nil

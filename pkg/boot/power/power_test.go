@@ -5,44 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"slipway/pkg/machine"
 )
 
-// busybox init's meanings first, for images lean on them.
-func TestOfSignal(t *testing.T) {
-	for s, want := range map[unix.Signal]Verb{
-		unix.SIGTERM: Reboot, unix.SIGUSR1: Halt, unix.SIGUSR2: Poweroff, unix.SIGINT: Reboot, unix.SIGPWR: Poweroff,
-		37: Halt, 38: Poweroff, 39: Reboot, 40: Kexec,
-	} {
-		if got, ok := OfSignal(s); !ok || got != want {
-			t.Errorf("%s: %q, %v; want %s", s, got, ok, want)
-		}
-	}
-	for s := unix.Signal(1); s <= 64; s++ {
-		if _, ok := signals[s]; ok {
-			continue
-		}
-		if v, ok := OfSignal(s); ok {
-			t.Errorf("%s means %s", s, v)
-		}
-	}
-	if len(Signals()) != len(signals) {
-		t.Errorf("Signals() lists %d of %d", len(Signals()), len(signals))
-	}
-}
-
-// What the commands send is what PID 1 understands.
-func TestSignalRoundTrip(t *testing.T) {
-	for _, v := range []Verb{Poweroff, Reboot, Halt, Kexec} {
-		if got, ok := OfSignal(v.Signal()); !ok || got != v {
-			t.Errorf("%s sends %s, which means %s", v, v.Signal(), got)
-		}
-	}
-}
-
 func TestCommandNumbers(t *testing.T) {
-	for v, want := range map[Verb]int{Poweroff: 0x4321fedc, Reboot: 0x1234567, Halt: 0xcdef0123, Kexec: 0x45584543} {
-		if got := v.command(); got != want {
+	for v, want := range map[machine.Verb]int{machine.Poweroff: 0x4321fedc, machine.Reboot: 0x1234567, machine.Halt: 0xcdef0123, machine.Kexec: 0x45584543} {
+		if got := command(v); got != want {
 			t.Errorf("%s: %#x, want %#x", v, got, want)
 		}
 	}
@@ -73,8 +41,8 @@ func TestParse(t *testing.T) {
 // What follows a reboot(2) that hangs is never less than what was asked for, and
 // ends in what no driver can hold up. A machine that has halted stays as it is.
 func TestLastResorts(t *testing.T) {
-	for v, want := range map[Verb]string{Poweroff: "ob", Reboot: "b", Kexec: "b", Halt: ""} {
-		if got := strings.Join(v.sysrq(), ""); got != want {
+	for v, want := range map[machine.Verb]string{machine.Poweroff: "ob", machine.Reboot: "b", machine.Kexec: "b", machine.Halt: ""} {
+		if got := strings.Join(sysrq(v), ""); got != want {
 			t.Errorf("%s: %q, want %q", v, got, want)
 		}
 	}

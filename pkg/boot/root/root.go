@@ -22,6 +22,8 @@ import (
 	"io/fs"
 	"os"
 
+	"slipway/pkg/machine"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -39,9 +41,9 @@ const (
 
 // payloadDir holds the squashfs and the modules that it takes to mount it.
 const (
-	payloadDir  = "/payload"
-	payloadFile = payloadDir + "/root.sqfs"
-	modulesList = payloadDir + "/modules"
+	payloadDir  = "/" + machine.PayloadDir
+	payloadFile = "/" + machine.PayloadRoot
+	modulesList = "/" + machine.PayloadModules
 )
 
 // Facts is what the choice depends on.

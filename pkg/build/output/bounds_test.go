@@ -24,7 +24,7 @@ var times = map[int64]int64{
 // TestTimes writes files of all times. A tar keeps them.
 func TestTimes(t *testing.T) {
 	needSquashfs(t)
-	tr := machine(t)
+	tr := demo(t)
 	for at := range times {
 		if err := tr.Put(fmt.Sprint("t/", at), tree.Entry{Type: tar.TypeReg, Mode: 0o644, Inode: tree.Text(""), ModTime: time.Unix(at, 0)}); err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func TestTimes(t *testing.T) {
 func TestCheck(t *testing.T) {
 	origin := &tree.Origin{Image: "test/app:1", Location: "onboot[0]", Layer: "layer 2 (sha256:abc)"}
 	with := func(e tree.Entry) *tree.Tree {
-		tr := machine(t)
+		tr := demo(t)
 		e.Origin, e.Type = origin, tar.TypeReg
 		if e.Inode == nil {
 			e.Inode = tree.Text("x")
@@ -94,7 +94,7 @@ func TestCheck(t *testing.T) {
 	caps := with(tree.Entry{Xattrs: map[string]string{"security.capability": "x"}})
 	acl := with(tree.Entry{Xattrs: map[string]string{"system.posix_acl_access": "x"}})
 	user := with(tree.Entry{Xattrs: map[string]string{"user.x": "x"}})
-	owners := machine(t)
+	owners := demo(t)
 	for i := range maxOwners + 1 {
 		if err := owners.Put(fmt.Sprint("o/", i), tree.Entry{Type: tar.TypeReg, UID: i, GID: i, Inode: tree.Text(""), Origin: origin}); err != nil {
 			t.Fatal(err)
@@ -143,7 +143,7 @@ func TestCheck(t *testing.T) {
 // TestMountPointsBehindLinks makes what links in the place of mount points lead to,
 // and leaves the tree as it is for the formats that follow.
 func TestMountPointsBehindLinks(t *testing.T) {
-	tr := machine(t)
+	tr := demo(t)
 	for name, to := range map[string]string{"tmp": "var/tmp", "mnt": "/media/mnt", "run": "../run2", "proc": "proc"} {
 		if err := tr.Put(name, tree.Entry{Type: tar.TypeSymlink, Mode: 0o777, Link: to, ModTime: tree.Epoch}); err != nil {
 			t.Fatal(err)

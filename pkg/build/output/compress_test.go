@@ -41,7 +41,7 @@ func TestPlainCompressions(t *testing.T) {
 	}
 	for _, name := range []string{"xz", "lz4hc"} {
 		to := &Target{Dir: t.TempDir(), Name: "m"}
-		err := Write(context.Background(), "kernel+initrd", machine(t), to, Options{Initrd: "cpio", Compression: name})
+		err := Write(context.Background(), "kernel+initrd", demo(t), to, Options{Initrd: "cpio", Compression: name})
 		if err == nil || !strings.Contains(err.Error(), "a cpio initrd takes zstd, lz4, gzip or none") {
 			t.Errorf("%s: %v", name, err)
 		}

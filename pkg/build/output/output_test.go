@@ -17,10 +17,11 @@ import (
 	"time"
 
 	"slipway/pkg/build/tree"
+	"slipway/pkg/machine"
 )
 
-// machine is a small root tree with a kernel and modules.
-func machine(t *testing.T, extra ...string) *tree.Tree {
+// demo is a small root tree with a kernel and modules.
+func demo(t *testing.T, extra ...string) *tree.Tree {
 	t.Helper()
 	tr := tree.New()
 	put := func(path string, e tree.Entry) {
@@ -109,7 +110,7 @@ func find(list []member, name string) *member {
 func TestCpio(t *testing.T) {
 	var b bytes.Buffer
 	c := &cpioWriter{w: &b}
-	if err := c.writeTree(rootNodes(machine(t))); err != nil {
+	if err := c.writeTree(rootNodes(demo(t))); err != nil {
 		t.Fatal(err)
 	}
 	list := readCpio(t, bytes.NewReader(b.Bytes()))
@@ -146,7 +147,7 @@ func TestRelative(t *testing.T) {
 }
 
 func TestNeededModules(t *testing.T) {
-	nodes, err := neededModules(machine(t), payloadSet)
+	nodes, err := neededModules(demo(t), payloadSet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,14 +158,14 @@ func TestNeededModules(t *testing.T) {
 	if got, want := strings.Join(names, " "), "loop.ko a.ko b.ko squashfs.ko"; got != want {
 		t.Errorf("load order %s, want %s", got, want)
 	}
-	missing := machine(t, "lib/modules/6.1/modules.builtin=")
+	missing := demo(t, "lib/modules/6.1/modules.builtin=")
 	if _, err := neededModules(missing, payloadSet); err == nil || !strings.Contains(err.Error(), "no module overlay") {
 		t.Errorf("got %v", err)
 	}
 	if nodes, err := neededModules(tree.New(), payloadSet); err != nil || nodes != nil {
 		t.Errorf("a kernel without modules: %v, %v", nodes, err)
 	}
-	two := machine(t, "lib/modules/6.2/modules.dep=")
+	two := demo(t, "lib/modules/6.2/modules.dep=")
 	if _, err := neededModules(two, payloadSet); err == nil || !strings.Contains(err.Error(), "several kernels") {
 		t.Errorf("got %v", err)
 	}
@@ -183,7 +184,7 @@ func build(t *testing.T, format string, o Options) string {
 	t.Helper()
 	dir := t.TempDir()
 	to := &Target{Dir: dir, Name: "m"}
-	if err := Write(context.Background(), format, machine(t), to, o); err != nil {
+	if err := Write(context.Background(), format, demo(t), to, o); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := to.Commit(); err != nil {
@@ -214,7 +215,7 @@ func TestPayload(t *testing.T) {
 	if m := find(list, "init"); m == nil || m.text != "#!init" || m.mode != 0o100755 {
 		t.Errorf("init: %+v", m)
 	}
-	modules := find(list, payloadModules).text
+	modules := find(list, machine.PayloadModules).text
 	if want := "/payload/lib/modules/6.1/kernel/loop.ko\n"; !strings.HasPrefix(modules, want) {
 		t.Errorf("modules %q", modules)
 	}
@@ -224,7 +225,7 @@ func TestPayload(t *testing.T) {
 		}
 	}
 	root := filepath.Join(dir, "root")
-	if err := os.WriteFile(root, []byte(find(list, payloadRoot).text), 0o644); err != nil {
+	if err := os.WriteFile(root, []byte(find(list, machine.PayloadRoot).text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("unsquashfs", "-lls", "-d", "", root).Output()
@@ -261,7 +262,7 @@ func TestReproducible(t *testing.T) {
 }
 
 func TestMicrocodeComesFirst(t *testing.T) {
-	tr := machine(t, "boot/ucode.cpio=microcode!")
+	tr := demo(t, "boot/ucode.cpio=microcode!")
 	to := &Target{Dir: t.TempDir(), Name: "m"}
 	if err := Write(context.Background(), "kernel+initrd", tr, to, Options{Initrd: "cpio"}); err != nil {
 		t.Fatal(err)
@@ -282,16 +283,16 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	noKernel := tree.New()
 	for name, run := range map[string]func(*Target) error{
 		"interrupted": func(to *Target) error {
-			return Write(stopped, "kernel+initrd", machine(t), to, Options{})
+			return Write(stopped, "kernel+initrd", demo(t), to, Options{})
 		},
-		"interrupted tar": func(to *Target) error { return Write(stopped, "tar", machine(t), to, Options{}) },
+		"interrupted tar": func(to *Target) error { return Write(stopped, "tar", demo(t), to, Options{}) },
 		"no kernel":       func(to *Target) error { return Write(context.Background(), "kernel+initrd", noKernel, to, Options{}) },
-		"unknown format":  func(to *Target) error { return Write(context.Background(), "floppy", machine(t), to, Options{}) },
+		"unknown format":  func(to *Target) error { return Write(context.Background(), "floppy", demo(t), to, Options{}) },
 		"unknown initrd": func(to *Target) error {
-			return Write(context.Background(), "kernel+initrd", machine(t), to, Options{Initrd: "x"})
+			return Write(context.Background(), "kernel+initrd", demo(t), to, Options{Initrd: "x"})
 		},
 		"wrong compression": func(to *Target) error {
-			return Write(context.Background(), "kernel+initrd", machine(t), to, Options{Compression: "x"})
+			return Write(context.Background(), "kernel+initrd", demo(t), to, Options{Compression: "x"})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -313,7 +314,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 func TestTarToStandardOutput(t *testing.T) {
 	var out bytes.Buffer
 	to := &Target{Dir: t.TempDir(), File: "-", Stdout: &out}
-	if err := Write(context.Background(), "tar", machine(t), to, Options{}); err != nil {
+	if err := Write(context.Background(), "tar", demo(t), to, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := to.Commit(); err != nil {

@@ -12,13 +12,7 @@ import (
 	"strings"
 
 	"slipway/pkg/build/tree"
-)
-
-// Names inside a payload initrd, which /init knows.
-const (
-	payloadDir     = "payload"
-	payloadModules = "payload/modules"
-	payloadRoot    = "payload/root.sqfs"
+	"slipway/pkg/machine"
 )
 
 // writePayload writes an uncompressed cpio with /init, the modules it needs
@@ -92,13 +86,13 @@ func writePayloadFiles(f io.Writer, init *tree.Node, modules []*tree.Node, squas
 	}
 	var list strings.Builder
 	for _, m := range modules {
-		fmt.Fprintf(&list, "/%s/%s\n", payloadDir, m.Path())
+		fmt.Fprintf(&list, "/%s/%s\n", machine.PayloadDir, m.Path())
 	}
-	if err := c.file(payloadModules, 0o644, int64(list.Len()), strings.NewReader(list.String())); err != nil {
+	if err := c.file(machine.PayloadModules, 0o644, int64(list.Len()), strings.NewReader(list.String())); err != nil {
 		return err
 	}
 	for _, m := range modules {
-		if err := c.file(payloadDir+"/"+m.Path(), 0o644, m.Inode.Size, m.Inode.Open()); err != nil {
+		if err := c.file(machine.PayloadDir+"/"+m.Path(), 0o644, m.Inode.Size, m.Inode.Open()); err != nil {
 			return err
 		}
 	}
@@ -107,7 +101,7 @@ func writePayloadFiles(f io.Writer, init *tree.Node, modules []*tree.Node, squas
 		if err != nil {
 			return err
 		}
-		if err := c.file(payloadRoot, 0o644, info.Size(), squashfs); err != nil {
+		if err := c.file(machine.PayloadRoot, 0o644, info.Size(), squashfs); err != nil {
 			return err
 		}
 	}

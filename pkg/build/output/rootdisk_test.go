@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"slipway/pkg/build/tree"
+	"slipway/pkg/machine"
 )
 
 // modular has the modules that a root on a disk takes, and one that helps.
@@ -37,30 +38,30 @@ func TestBootstrap(t *testing.T) {
 	for _, name := range []string{"virtio_pci", "virtio_blk", "squashfs", "sd_mod", "scsi"} {
 		files = append(files, "lib/modules/6.1/kernel/"+name+".ko="+name)
 	}
-	if err := writeTo(t, dir, machine(t, files...)); err != nil {
+	if err := writeTo(t, dir, demo(t, files...)); err != nil {
 		t.Fatal(err)
 	}
 	list := readCpio(t, bytes.NewReader(read(t, dir, "m"+bootstrapSuffix)))
 	var names []string
-	for _, line := range strings.Fields(find(list, payloadModules).text) {
+	for _, line := range strings.Fields(find(list, machine.PayloadModules).text) {
 		names = append(names, filepath.Base(line))
 	}
 	if got, want := strings.Join(names, " "), "virtio_pci.ko virtio_blk.ko squashfs.ko scsi.ko sd_mod.ko"; got != want {
 		t.Errorf("modules %s, want %s", got, want)
 	}
-	if find(list, "init") == nil || find(list, payloadRoot) != nil {
+	if find(list, "init") == nil || find(list, machine.PayloadRoot) != nil {
 		t.Error("want /init and no root in the initrd")
 	}
 
 	builtin := "lib/modules/6.1/modules.builtin=kernel/virtio_pci.ko\nkernel/virtio_blk.ko\nkernel/squashfs.ko\n"
-	if err := writeTo(t, dir, machine(t, "lib/modules/6.1/modules.dep=", builtin)); err != nil {
+	if err := writeTo(t, dir, demo(t, "lib/modules/6.1/modules.dep=", builtin)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "m"+bootstrapSuffix)); !os.IsNotExist(err) {
 		t.Errorf("the initrd of the build before is still there: %v", err)
 	}
 
-	foreign := machine(t, files...)
+	foreign := demo(t, files...)
 	foreign.Remove(payloadMarker)
 	if err := writeTo(t, t.TempDir(), foreign); err == nil || !strings.Contains(err.Error(), "no /init that loads them") {
 		t.Errorf("an init image that cannot load modules: %v", err)
@@ -74,7 +75,7 @@ func TestNoFileTwice(t *testing.T) {
 	if _, err := rand.NewChaCha8([32]byte{}).Read(library); err != nil {
 		t.Fatal(err)
 	}
-	tr := machine(t)
+	tr := demo(t)
 	for _, name := range []string{"containers/onboot/000-a/lower/lib/so", "containers/services/b/lower/lib/so"} {
 		if err := tr.MkdirAll(filepath.Dir(name), nil); err != nil {
 			t.Fatal(err)

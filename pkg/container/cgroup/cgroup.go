@@ -20,9 +20,7 @@ import (
 // Root is where the hierarchies are mounted.
 const Root = "/sys/fs/cgroup"
 
-// Unified tells whether this machine runs on cgroup v2.
-func Unified() bool { return unified(Root) }
-
+// unified tells whether this machine runs on cgroup v2.
 func unified(root string) bool {
 	_, err := os.Stat(path.Join(root, "cgroup.controllers"))
 	return err == nil

@@ -3,6 +3,7 @@ package mount
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,19 +42,25 @@ func closing(c io.Closer, err error) error {
 	return err
 }
 
-// ReadTable parses the format of /proc/PID/mountinfo.
+// ReadTable parses the format of /proc/PID/mountinfo. A line has no bound of ours:
+// an overlay of 500 layers, which a container may be allowed to mount where we see
+// it, has one of 2 MB.
 func ReadTable(r io.Reader) ([]Entry, error) {
 	var all []Entry
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20) // an overlay with many lowers makes a long line
-	for lines.Scan() {
-		e, err := parseEntry(lines.Text())
+	for lines := bufio.NewReader(r); ; {
+		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) && line == "" {
+			return all, nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("read mountinfo: %w", err)
+		}
+		e, err := parseEntry(strings.TrimSuffix(line, "\n"))
 		if err != nil {
 			return nil, fmt.Errorf("mountinfo: %w", err)
 		}
 		all = append(all, e)
 	}
-	return all, lines.Err()
 }
 
 func parseEntry(line string) (Entry, error) {

@@ -67,3 +67,13 @@ func FuzzTable(f *testing.F) {
 		}
 	})
 }
+
+// A long line, as one overlay with all the layers that the kernel allows has, hides
+// no other mount.
+func TestLongLine(t *testing.T) {
+	table := "36 35 0:98 / /a rw - overlay o rw,lowerdir=" + strings.Repeat("x", 3<<20) + "\n37 35 0:99 / /b rw - tmpfs t rw\n"
+	got, err := ReadTable(strings.NewReader(table))
+	if err != nil || len(got) != 2 || got[1].Target != "/b" {
+		t.Errorf("%d entries, %v", len(got), err)
+	}
+}

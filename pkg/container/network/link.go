@@ -13,6 +13,7 @@ import (
 
 	"slipway/pkg/bundle"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,8 +38,11 @@ func Plan(r bundle.Runtime) []Step {
 		}
 	}
 	for _, i := range r.Interfaces {
-		if i.Add == "" && i.Peer != "" {
+		switch {
+		case i.Add == "" && i.Peer != "":
 			i.Add = "veth"
+		case i.Add != "veth":
+			i.Peer = "" // only a veth has one; LinuxKit passes it over as well
 		}
 		plan = append(plan, Link{i})
 	}
@@ -110,50 +114,54 @@ func (l Link) Apply(ctx context.Context, pid int) (func() error, error) {
 	}
 }
 
-func (l Link) try(pid int) (err error) {
-	inside := l.Add != "" && l.Peer == "" && !l.CreateInRoot
-	open := dial
-	if inside {
-		open = func() (*conn, error) { return dialIn(pid) }
+func (l Link) try(pid int) error {
+	if l.Add != "" && l.Peer == "" && !l.CreateInRoot {
+		c, err := dialIn(pid)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return c.add(l.Name, l.Add, "", netns.None())
 	}
-	c, err := open()
+	c, err := dial(netns.None())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	if inside {
-		return c.add(l.Name, l.Add, "", nil)
-	}
-	ns, err := openNS(pid)
+	defer c.Close()
+	ns, err := netns.GetFromPid(pid)
 	if err != nil {
-		return err
+		return fmt.Errorf("network namespace of process %d: %w", pid, err)
 	}
-	defer func() { err = errors.Join(err, ns.Close()) }()
 	if l.Add == "" {
-		return c.move(l.Name, ns)
+		err = c.move(l.Name, ns)
+	} else {
+		err = c.add(l.Name, l.Add, l.Peer, ns)
 	}
-	return c.add(l.Name, l.Add, l.Peer, ns)
+	return errors.Join(err, ns.Close())
 }
 
 // there tells whether the container's namespace has the interface and is not
 // our own.
 func (l Link) there(pid int) (bool, error) {
-	var own, its unix.Stat_t
-	if err := unix.Stat("/proc/thread-self/ns/net", &own); err != nil {
+	own, err := netns.Get()
+	if err != nil {
 		return false, err
 	}
-	if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/net", pid), &its); err != nil {
-		return false, err
+	its, err := netns.GetFromPid(pid)
+	if err != nil {
+		return false, errors.Join(err, own.Close())
 	}
-	if own.Ino == its.Ino {
-		return false, nil
+	same := own.Equal(its)
+	if err := errors.Join(own.Close(), its.Close()); err != nil || same {
+		return false, err
 	}
 	c, err := dialIn(pid)
 	if err != nil {
 		return false, err
 	}
-	_, err = c.index(l.Name)
-	return err == nil, c.close()
+	defer c.Close()
+	_, err = c.find(l.Name)
+	return err == nil, nil
 }
 
 // undo moves the interface back, or deletes it, as long as the container's
@@ -166,19 +174,22 @@ func (l Link) undo(pid int) error {
 	if err != nil {
 		return err
 	}
-	if l.Add == "" {
-		own, openErr := os.Open("/proc/thread-self/ns/net")
-		if openErr != nil {
-			return errors.Join(openErr, c.close())
-		}
-		err = errors.Join(c.move(l.Name, own), own.Close())
-	} else {
-		err = c.remove(l.Name)
+	defer c.Close()
+	if err := l.giveBack(c); err != nil {
+		return fmt.Errorf("give interface %s back: %w", l.Name, err)
 	}
+	return nil
+}
+
+func (l Link) giveBack(c conn) error {
+	if l.Add != "" {
+		return c.remove(l.Name)
+	}
+	own, err := netns.Get()
 	if err != nil {
-		err = fmt.Errorf("give interface %s back: %w", l.Name, err)
+		return err
 	}
-	return errors.Join(err, c.close())
+	return errors.Join(c.move(l.Name, own), own.Close())
 }
 
 func (l Link) explain(err error) error {

@@ -132,13 +132,6 @@ func (s *Store) handle(msg []byte, fd int) error {
 	return nil
 }
 
-// Len is the number of descriptors held.
-func (s *Store) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.held)
-}
-
 func (s *Store) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,6 +28,12 @@ func serve(t *testing.T) (*Store, *Client) {
 	return s, NewClient(s.Child)
 }
 
+func (s *Store) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.held)
+}
+
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
@@ -65,11 +71,11 @@ func TestHeldPipeKeepsItsContent(t *testing.T) {
 	if n, err := g.Read(buf); err != nil || string(buf[:n]) != "last words" {
 		t.Errorf("the pipe has %q, %v", buf[:n], err)
 	}
-	until(t, "held", func() bool { return s.Len() == 1 })
+	until(t, "held", func() bool { return s.count() == 1 })
 	if err := c.Release("x"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "released", func() bool { return s.Len() == 0 })
+	until(t, "released", func() bool { return s.count() == 0 })
 }
 
 func TestNumberIsBounded(t *testing.T) {
@@ -80,7 +86,7 @@ func TestNumberIsBounded(t *testing.T) {
 			time.Sleep(time.Millisecond) // the queue is full
 		}
 	}
-	until(t, "bounded", func() bool { return s.Len() == maxHeld })
+	until(t, "bounded", func() bool { return s.count() == maxHeld })
 }
 
 func TestFaultyMessages(t *testing.T) {
@@ -93,7 +99,7 @@ func TestFaultyMessages(t *testing.T) {
 	if err := c.Hold("", os.Stdin); err == nil {
 		t.Error("an empty name is taken")
 	}
-	if n := s.Len(); n != 0 {
+	if n := s.count(); n != 0 {
 		t.Errorf("%d are held", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/rotate"
 )
 
@@ -21,9 +22,9 @@ const carriedMax = 10
 // Link would put a link: for a machine whose /var/log stays. What an earlier
 // boot left there is rotated away. It can be called again, and after it was
 // killed: a file that is there is known by its size and time.
-func Carry(s bundle.Section, p Paths) error {
-	p = p.orDefault()
-	from := p.section(s, "").dir
+func Carry(s bundle.Section, p layout.Paths) error {
+	p = p.OrDefault()
+	from := p.Section(s, "").Dir
 	to := filepath.Join(p.Log, filepath.Base(from))
 	names, err := filepath.Glob(filepath.Join(from, "*.log"))
 	if err != nil || len(names) == 0 || from == p.Log {
@@ -65,13 +66,16 @@ func carryLog(from, to string) error {
 
 // carryFile makes a copy the youngest file of a log, unless it is one already.
 func carryFile(from, to string) error {
-	in, err := os.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	in, err := layout.OpenRegular(from, os.O_RDONLY, 0)
+	if errors.Is(err, layout.ErrNotRegular) {
+		return nil // somebody else's, whatever it is
+	}
 	if err != nil {
 		return err
 	}
 	defer in.Close() // only read from
 	info, err := in.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 || isCarried(info, to) {
+	if err != nil || info.Size() == 0 || isCarried(info, to) {
 		return err
 	}
 	temp := to + ".new"

@@ -39,7 +39,7 @@ func openEnd(path string) (*os.File, error) {
 // openFifo opens the reading side, also for writing, so that there is no end of
 // file to handle: the container's death says when it is over.
 func (s *stream) openFifo(fresh bool) error {
-	path := s.spool.at.fifo(s.id)
+	path := s.at.Fifo(s.id)
 	if fresh {
 		if err := makeFifo(path); err != nil {
 			return err
@@ -74,7 +74,7 @@ func (s *stream) drain(p *Pump) {
 // full, if the container left somebody behind, but with nobody else reading
 // there would be no one to take it.
 func (s *stream) dropFifo(h Holder) error {
-	errs := []error{unix.Close(s.fifo), os.Remove(s.spool.at.fifo(s.id))}
+	errs := []error{unix.Close(s.fifo), os.Remove(s.at.Fifo(s.id))}
 	s.fifo = -1
 	if h != nil {
 		errs = append(errs, h.Release(s.name()))
@@ -90,6 +90,6 @@ func (s *stream) hold(h Holder) error {
 	if err != nil {
 		return fmt.Errorf("duplicate pipe: %w", err)
 	}
-	f := os.NewFile(uintptr(fd), s.spool.at.fifo(s.id))
+	f := os.NewFile(uintptr(fd), s.at.Fifo(s.id))
 	return errors.Join(h.Hold(s.name(), f), f.Close())
 }

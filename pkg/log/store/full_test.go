@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/read"
 )
 
 // needRoot is for tests that mount; TestMain has given the process a mount
@@ -42,7 +44,7 @@ func TestFullDisk(t *testing.T) {
 	text := strings.Repeat("0123456789abcde\n", 64<<10) // 1 MiB
 	write(t, w.Stdout(), text+"last words\n")
 	settle(t, w)
-	last, err := Tail(p, b.Section, b.Name, 1)
+	last, err := read.Tail(p, b.Section, b.Name, 1)
 	if err != nil || len(last) != 1 || string(last[0].Text) != "last words" {
 		t.Errorf("last lines are %v, %v", last, err)
 	}
@@ -71,10 +73,10 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-func lines(t *testing.T, p Paths, b *bundle.Bundle) []Line {
+func lines(t *testing.T, p layout.Paths, b *bundle.Bundle) []read.Line {
 	t.Helper()
-	var all []Line
-	for l, err := range Read(t.Context(), p, b.Section, b.Name, Query{}) {
+	var all []read.Line
+	for l, err := range read.Read(t.Context(), p, b.Section, b.Name, read.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,5 +101,5 @@ func TestReadOnlyLog(t *testing.T) {
 	mountTmpfs(t, p.Log, unix.MS_RDONLY, "")
 	b := testBundle(bundle.Services, "foo")
 	run(t, b, testOptions(t, p), "a line\n", "")
-	equal(t, "lines", texts(t, p, b, Query{}), []string{"stdout a line"})
+	equal(t, "lines", texts(t, p, b, read.Query{}), []string{"stdout a line"})
 }

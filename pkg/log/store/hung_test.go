@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/read"
 )
 
 // FIFREEZE and FITHAW of linux/fs.h.
@@ -126,7 +128,7 @@ func TestHungDisk(t *testing.T) {
 	write(t, w.Stdout(), "to a disk that hangs\n")
 	write(t, other.Stdout(), "flows\n")
 	until(t, "output of others is taken", func() bool {
-		return strings.Join(texts(t, p, inMemory, Query{}), "") == "stdout flows"
+		return strings.Join(texts(t, p, inMemory, read.Query{}), "") == "stdout flows"
 	})
 	until(t, "people are told", func() bool {
 		return told.count("container=disk file="+p.Log+"/disk.out.log disk=\"/dev/loop") == 1
@@ -148,14 +150,14 @@ func TestHungDisk(t *testing.T) {
 	for i := range 1000 {
 		want = append(want, fmt.Sprintf("stdout line %d", i))
 	}
-	equal(t, "log", texts(t, p, onDisk, Query{}), want)
+	equal(t, "log", texts(t, p, onDisk, read.Query{}), want)
 	if n := strings.Count(contents(t, p.Log+"/disk.out.log"), "\n"); n != 1000 {
 		t.Errorf("the file of the run has %d lines", n)
 	}
 	if n := strings.Count(contents(t, p.Log+"/disk.out.log.0"), "\n"); n != 2 {
 		t.Errorf("the file of the run before has %d lines", n)
 	}
-	equal(t, "third", texts(t, p, testBundle(bundle.Services, "third"), Query{}), []string{"stdout third"})
+	equal(t, "third", texts(t, p, testBundle(bundle.Services, "third"), read.Query{}), []string{"stdout third"})
 	if n := told.count("disk takes nothing"); n != 2 { // disk and third
 		t.Errorf("people are told %d times", n)
 	}
@@ -167,8 +169,8 @@ func TestHungDisk(t *testing.T) {
 	}
 }
 
-func tail(t *testing.T, p Paths, b *bundle.Bundle) (all []string) {
-	lines, err := Tail(p, b.Section, b.Name, 10)
+func tail(t *testing.T, p layout.Paths, b *bundle.Bundle) (all []string) {
+	lines, err := read.Tail(p, b.Section, b.Name, 10)
 	if err != nil {
 		t.Error(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/hold"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/read"
 	"slipway/pkg/log/rotate"
 )
 
@@ -57,7 +60,7 @@ func killBundle() *bundle.Bundle {
 }
 
 func supervise(dir string) {
-	p := Paths{Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log")}
+	p := layout.Paths{Run: filepath.Join(dir, "run"), Log: filepath.Join(dir, "log")}
 	if _, err := Attach(killBundle(), Options{Paths: p}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -100,7 +103,7 @@ func TestKilledSupervisor(t *testing.T) {
 	}
 	stop, done := make(chan struct{}), make(chan int)
 	out := w.Stdout()
-	w.ends[Stdout] = nil // The container's, not to be closed here.
+	w.ends[layout.Stdout] = nil // The container's, not to be closed here.
 	go writeNumbers(out, stop, done)
 	abandonWith(t, w, func() {})
 	for range kills {
@@ -120,7 +123,7 @@ func TestKilledSupervisor(t *testing.T) {
 	t.Logf("%d kills, %d lines, %d files", kills, lines, len(segmentFiles(p.Log+"/victim.out.log")))
 	checkNumbers(t, segmentFiles(p.Log+"/victim.out.log"), lines)
 	n := 0
-	for _, line := range texts(t, p, killBundle(), Query{}) {
+	for _, line := range texts(t, p, killBundle(), read.Query{}) {
 		if line != fmt.Sprintf("stdout line %d", n) {
 			t.Fatalf("line %d is read as %q", n, line)
 		}
@@ -135,16 +138,18 @@ func TestKilledSupervisor(t *testing.T) {
 // before it gets to read.
 func abandonWith(t *testing.T, w *Writer, do func()) {
 	t.Helper()
-	w.log.spool.mu.Lock()
+	for _, s := range w.streams {
+		s.spool.Lock()
+	}
 	do()
 	errs := []error{w.Started()}
 	for _, s := range w.streams {
 		w.pump.remove(s)
 		errs = append(errs, unix.Close(s.fifo))
 		s.fifo = -1
+		s.spool.Unlock()
 	}
 	w.closed = true
-	w.log.spool.mu.Unlock()
 	w.settle()
 	w.pump.leave(w.log, 1)
 	if err := errors.Join(append(errs, w.closePump())...); err != nil {
@@ -214,11 +219,11 @@ func TestDeadSupervisorAndDeadContainer(t *testing.T) {
 	}
 	abandonWith(t, w, func() { write(t, w.Stdout(), "last words\n") })
 	run(t, b, o, "next run\n", "")
-	got := texts(t, p, b, Query{Runs: PreviousRun})
+	got := texts(t, p, b, read.Query{Runs: read.PreviousRun})
 	if strings.Join(got, "|") != "stdout last words" {
 		t.Errorf("the run before has %q", got)
 	}
-	equal(t, "all", texts(t, p, b, Query{}), []string{"stdout last words", "stdout next run"})
+	equal(t, "all", texts(t, p, b, read.Query{}), []string{"stdout last words", "stdout next run"})
 }
 
 // TestKilledInTheMiddleOfTheEnd: one of the two pipes is dropped already.
@@ -233,8 +238,8 @@ func TestKilledInTheMiddleOfTheEnd(t *testing.T) {
 	}
 	abandonWith(t, w, func() {
 		write(t, w.Stderr(), "last words\n")
-		at := w.log.spool.at
-		if err := errors.Join(os.Remove(at.fifo(Stdout)), o.Holder.Release(at.base(Stdout))); err != nil {
+		at := w.log.spool.At
+		if err := errors.Join(os.Remove(at.Fifo(layout.Stdout)), o.Holder.Release(at.Base(layout.Stdout))); err != nil {
 			t.Error(err)
 		}
 	})
@@ -242,11 +247,32 @@ func TestKilledInTheMiddleOfTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, w)
-	equal(t, "log", texts(t, p, b, Query{}), []string{"stderr last words"})
+	equal(t, "log", texts(t, p, b, read.Query{}), []string{"stderr last words"})
 	if w, err = Attach(b, o); err != nil { // nothing is left
 		t.Fatal(err)
 	}
 	mustClose(t, w)
+}
+
+// countingHolder knows what is held.
+type countingHolder struct {
+	Holder
+	mu   sync.Mutex
+	held map[string]bool
+}
+
+func (h *countingHolder) Hold(name string, f *os.File) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.held[name] = true
+	return h.Holder.Hold(name, f)
+}
+
+func (h *countingHolder) Release(name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.held, name)
+	return h.Holder.Release(name)
 }
 
 // testHolder keeps pipes until the test ends, and sees that all are released.
@@ -258,8 +284,11 @@ func testHolder(t *testing.T) Holder {
 	}
 	served := make(chan error, 1)
 	go func() { served <- store.Serve() }()
+	h := &countingHolder{Holder: hold.NewClient(store.Child), held: map[string]bool{}}
 	t.Cleanup(func() {
-		until(t, "all pipes are released", func() bool { return store.Len() == 0 })
+		if len(h.held) > 0 {
+			t.Errorf("still held: %v", h.held)
+		}
 		if err := store.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
@@ -267,5 +296,5 @@ func testHolder(t *testing.T) Holder {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return hold.NewClient(store.Child)
+	return h
 }

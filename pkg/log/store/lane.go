@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/container/mount"
+	"slipway/pkg/log/layout"
 )
 
 // retryTime is how often a log is tried again that could not be written.
@@ -133,7 +134,7 @@ func (l *lane) tell(c *carrying) {
 	if l.told && !c.told {
 		c.told = true
 		l.log.Warn("disk takes nothing; output is kept in memory, and counted where that is full",
-			"container", c.at.name, "file", c.at.file(Stdout), "disk", l.disk())
+			"container", c.at.Name, "file", c.at.File(layout.Stdout), "disk", l.disk())
 	}
 }
 
@@ -179,7 +180,7 @@ func (l *lane) over(c *carrying, err error) *carrying {
 // enter keeps how it went; people hear of the first failure of a kind.
 func (l *lane) enter(c *carrying, err error) {
 	if err != nil && (c.fault == nil || c.fault.Error() != err.Error()) {
-		l.log.Warn("log is kept in memory only", "container", c.at.name, "err", err)
+		l.log.Warn("log is kept in memory only", "container", c.at.Name, "err", err)
 	}
 	c.fault = err
 	if err == nil {

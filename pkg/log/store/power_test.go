@@ -7,10 +7,12 @@ import (
 	"testing"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/read"
 )
 
 // cutPower takes away what memory has, and changes what the disk has.
-func cutPower(t *testing.T, p Paths, change ...func() error) {
+func cutPower(t *testing.T, p layout.Paths, change ...func() error) {
 	t.Helper()
 	errs := []error{os.RemoveAll(p.Run), os.Mkdir(p.Run, 0o755)}
 	for _, f := range change {
@@ -80,7 +82,7 @@ func TestAfterAPowerCut(t *testing.T) {
 			cutPower(t, p, c.cut(p.Log+"/foo.out.log", p.Log+"/slipway/foo.idx")...)
 			check := func(when, want string) {
 				t.Helper()
-				got := strings.ReplaceAll(strings.Join(texts(t, p, b, Query{}), "|"), "stdout ", "")
+				got := strings.ReplaceAll(strings.Join(texts(t, p, b, read.Query{}), "|"), "stdout ", "")
 				// Where in the line a hole begins, its text shows.
 				if got != want && !(strings.Contains(c.want, "hole 3") && got == strings.Replace(want, "hole 3|t", "hole 3", 1)) {
 					t.Errorf("%s: %q, want %q", when, got, want)
@@ -101,7 +103,7 @@ func TestZerosOfThisBoot(t *testing.T) {
 	b := testBundle(bundle.Services, "foo")
 	text := "a" + strings.Repeat("\x00", 100) + "b"
 	run(t, b, testOptions(t, p), text+"\n", "")
-	equal(t, "lines", texts(t, p, b, Query{}), []string{"stdout " + text})
+	equal(t, "lines", texts(t, p, b, read.Query{}), []string{"stdout " + text})
 }
 
 // TestSomethingElseInPlaceOfAFile: the container runs, what it says is in
@@ -130,7 +132,7 @@ func TestSomethingElseInPlaceOfAFile(t *testing.T) {
 				}
 				var got []string
 				var fault error
-				for l, err := range Read(t.Context(), p, b.Section, b.Name, Query{}) {
+				for l, err := range read.Read(t.Context(), p, b.Section, b.Name, read.Query{}) {
 					if fault = errors.Join(fault, err); err == nil {
 						got = append(got, show(l))
 					}

@@ -8,8 +8,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+)
 
-	"slipway/pkg/bundle"
+const (
+	// patience is how long somebody who takes nothing holds up a container, and
+	// only that one, before its output is dropped for him.
+	patience = time.Second
+	// retry is how often one who took nothing is tried again.
+	retry = 20 * time.Millisecond
 )
 
 // Pump moves bytes from the pipes of many containers into memory, with one
@@ -28,13 +34,6 @@ type Pump struct {
 	said    map[string]time.Time  // when a loss was last reported
 	logs    map[string]*log
 	lanes   map[string]*lane
-}
-
-// log is what a process has of one container's log.
-type log struct {
-	spool *spool
-	carry *carrying // nil: there are no files
-	users int
 }
 
 // NewPump starts a pump. Its thread sleeps until somebody writes.
@@ -100,8 +99,8 @@ func (p *Pump) serve(fd int32) {
 	if s == nil {
 		return
 	}
-	s.spool.mu.Lock()
-	defer s.spool.mu.Unlock()
+	s.spool.Lock()
+	defer s.spool.Unlock()
 	if s.fifo != int(fd) {
 		return // It was closed meanwhile.
 	}
@@ -200,91 +199,7 @@ func (p *Pump) report(s *stream, what string) {
 	}
 	p.mu.Unlock()
 	if !quiet {
-		p.log.Warn(what, "log", s.name(), "bytes", s.spool.lost[s.id], "cause", s.spool.cause)
+		n, cause := s.spool.Losses()
+		p.log.Warn(what, "log", s.name(), "bytes", n, "cause", cause)
 	}
-}
-
-// enter gives the log of a container, which an earlier run may have left here
-// because its disk takes nothing.
-func (p *Pump) enter(plan plan, o Options) (*log, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l := p.logs[plan.at.name]
-	if l == nil {
-		spool, err := openSpool(plan.at, plan.carried, o.Now)
-		if err != nil {
-			return nil, err
-		}
-		l = &log{spool: spool}
-	}
-	if plan.carried && l.carry == nil {
-		if err := p.addCarrier(l, plan, o); err != nil {
-			return nil, err
-		}
-	}
-	l.users++
-	p.logs[plan.at.name] = l
-	return l, nil
-}
-
-func (p *Pump) addCarrier(l *log, plan plan, o Options) error {
-	ix, err := openIndexReader(plan.at.spoolIndex())
-	if err != nil {
-		return err
-	}
-	r := &spoolReader{at: plan.at, ix: ix}
-	for _, s := range streamsOf {
-		r.file[s] = l.spool.out[s].file
-	}
-	lane := p.lanes[plan.at.dir]
-	if lane == nil {
-		lane = newLane(plan.at.dir, p.log)
-		p.lanes[plan.at.dir] = lane
-	}
-	l.carry = &carrying{lane: lane, carrier: &carrier{
-		at: plan.at, max: plan.max, keep: plan.keep, now: o.Now, spool: r, id: l.spool.ix.id, took: l.spool.took,
-	}}
-	return nil
-}
-
-// leave gives a log back, for that many users, and closes one that nobody uses
-// once its files have all of it.
-func (p *Pump) leave(l *log, users int) {
-	p.mu.Lock()
-	l.users -= users
-	over := l.users == 0 && p.logs[l.spool.at.name] == l &&
-		(l.carry == nil || l.carry.lane.retire(l.carry, func() { p.leave(l, 0) }))
-	if over {
-		delete(p.logs, l.spool.at.name)
-	}
-	p.mu.Unlock()
-	if !over {
-		return
-	}
-	var err error
-	if l.carry != nil {
-		err = l.carry.close()
-	}
-	l.spool.mu.Lock()
-	defer l.spool.mu.Unlock()
-	if err := errors.Join(err, l.spool.close()); err != nil {
-		p.log.Warn("close log", "log", l.spool.at.name, "err", err)
-	}
-}
-
-// Resume goes on with what an earlier process could not bring to the files of a
-// container that does not run now.
-func (p *Pump) Resume(b *bundle.Bundle, o Options) error {
-	o = o.orDefault()
-	plan := planFor(b, o)
-	if plan.direct || !plan.carried || !exists(plan.at.spoolIndex()) {
-		return nil
-	}
-	l, err := p.enter(plan, o)
-	if err != nil {
-		return err
-	}
-	l.carry.lane.add(l.carry)
-	p.leave(l, 1)
-	return nil
 }

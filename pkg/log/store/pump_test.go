@@ -16,7 +16,10 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/console"
-	"slipway/pkg/log/rotate"
+	"slipway/pkg/log/index"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/read"
+	"slipway/pkg/log/spool"
 )
 
 func TestRotationCutsBetweenLines(t *testing.T) {
@@ -48,7 +51,7 @@ func TestRotationCutsBetweenLines(t *testing.T) {
 	if n != 40 {
 		t.Errorf("the last line is %d", n-1)
 	}
-	if got := texts(t, p, b, Query{}); len(got) != 22 || got[0] != "stdout this is line 18" {
+	if got := texts(t, p, b, read.Query{}); len(got) != 22 || got[0] != "stdout this is line 18" {
 		t.Errorf("%d lines are read from %q on", len(got), got[0])
 	}
 }
@@ -61,27 +64,6 @@ func TestNoRotatedFiles(t *testing.T) {
 	equal(t, "files", segmentFiles(p.Log+"/foo.out.log"), []string{p.Log + "/foo.out.log"})
 	if got := contents(t, p.Log+"/foo.out.log"); got != "abc\n" {
 		t.Errorf("file has %q", got)
-	}
-}
-
-func TestShiftGoesOnAfterAKill(t *testing.T) {
-	dir := t.TempDir()
-	put := func(name string) {
-		if err := os.WriteFile(dir+"/"+name, []byte(name), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// Killed after log.1 went to log.2: log.1 is the gap.
-	for _, name := range []string{"log", "log.0", "log.2"} {
-		put(name)
-	}
-	if err := rotate.Shift(dir+"/log", 3); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{"log.0": "log", "log.1": "log.0", "log.2": "log.2"} {
-		if got := contents(t, dir+"/"+name); got != want {
-			t.Errorf("%s is what was %s, want %s", name, got, want)
-		}
 	}
 }
 
@@ -118,7 +100,7 @@ func TestWhateverAContainerWrites(t *testing.T) {
 			if got := contents(t, p.Log+"/foo.out.log"); got != c.text {
 				t.Errorf("the file has %d bytes that differ", len(got))
 			}
-			if err := c.want(texts(t, p, b, Query{})); err != nil {
+			if err := c.want(texts(t, p, b, read.Query{})); err != nil {
 				t.Error(err)
 			}
 		})
@@ -152,17 +134,17 @@ func TestEndlessLine(t *testing.T) {
 			if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 1<<20 {
 				t.Errorf("memory grew by %d bytes", grown)
 			}
-			kept := allocated(t, w.plan.at.spool(Stdout))
+			kept := allocated(t, w.plan.at.Spool(layout.Stdout))
 			if to == bundle.LogFile {
-				for _, name := range segmentFiles(w.plan.at.file(Stdout)) {
+				for _, name := range segmentFiles(w.plan.at.File(layout.Stdout)) {
 					kept += allocated(t, name)
 				}
 			}
-			if kept == 0 || kept > 12<<20 || to != bundle.LogFile && kept > 3*memoryMax {
+			if kept == 0 || kept > 12<<20 || to != bundle.LogFile && kept > 3*64<<10 {
 				t.Errorf("%d bytes are kept", kept)
 			}
-			last, err := Tail(p, b.Section, b.Name, 1)
-			if err != nil || len(last) != 1 || len(last[0].Text) == 0 || len(last[0].Text) > MaxLine {
+			last, err := read.Tail(p, b.Section, b.Name, 1)
+			if err != nil || len(last) != 1 || len(last[0].Text) == 0 || len(last[0].Text) > 16<<10 {
 				t.Errorf("%d last lines, %v", len(last), err)
 			}
 		})
@@ -246,7 +228,7 @@ func TestFollow(t *testing.T) {
 	var got []string
 	ended := make(chan error, 1)
 	go func() {
-		for l, err := range Read(ctx, p, b.Section, b.Name, Query{Follow: true, Tail: 1}) {
+		for l, err := range read.Read(ctx, p, b.Section, b.Name, read.Query{Follow: true, Tail: 1}) {
 			if err != nil {
 				ended <- err
 				return
@@ -289,30 +271,38 @@ func TestIndexRotation(t *testing.T) {
 	b := testBundle(bundle.Services, "foo")
 	w := mustOpen(t, b, testOptions(t, p))
 	settle(t, w)
-	w.log.carry.files.ix.limit = 40 * recordSize
+	small, err := index.Open(w.plan.at.Index(), 40*24)
+	if err := errors.Join(err, w.log.carry.files.ix.Close()); err != nil {
+		t.Fatal(err)
+	}
+	w.log.carry.files.ix = small
 	var want []string
 	for i := range 200 {
 		write(t, w.Stdout(), fmt.Sprintf("%d\n", i))
 		settle(t, w)
 		want = append(want, fmt.Sprintf("stdout %d", i))
 	}
-	equal(t, "lines", texts(t, p, b, Query{}), want)
+	equal(t, "lines", texts(t, p, b, read.Query{}), want)
 	mustClose(t, w)
 	run(t, b, testOptions(t, p), "next\n", "")
-	equal(t, "lines", texts(t, p, b, Query{}), append(want, "stdout next"))
+	equal(t, "lines", texts(t, p, b, read.Query{}), append(want, "stdout next"))
 	if err := os.Remove(p.Log + "/slipway/foo.idx.0"); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	equal(t, "lines", texts(t, p, b, Query{}), append(want, "stdout next"))
+	equal(t, "lines", texts(t, p, b, read.Query{}), append(want, "stdout next"))
 }
 
 // settle waits until what was written is in the files.
 func settle(t *testing.T, w *Writer) {
 	t.Helper()
-	until(t, "all is taken", func() bool { return queued(t, w.streams[0]) == 0 && queued(t, w.streams[1]) == 0 })
-	w.log.spool.mu.Lock()
+	for _, s := range w.streams {
+		until(t, "all is taken", func() bool {
+			s.spool.Lock() // so what has left the pipe is in memory
+			defer s.spool.Unlock()
+			return queued(t, s) == 0
+		})
+	}
 	settled := w.log.carry.lane.settled(w.log.carry)
-	w.log.spool.mu.Unlock()
 	select {
 	case <-settled:
 	case <-time.After(patienceInTests):
@@ -328,9 +318,9 @@ func TestLogWithoutIndex(t *testing.T) {
 		}
 	}
 	b := testBundle(bundle.Services, "foo")
-	equal(t, "lines", texts(t, p, b, Query{}), []string{"stdout old", "stdout new", "stderr err"})
+	equal(t, "lines", texts(t, p, b, read.Query{}), []string{"stdout old", "stdout new", "stderr err"})
 	run(t, b, testOptions(t, p), "ours\n", "")
-	got := texts(t, p, b, Query{})
+	got := texts(t, p, b, read.Query{})
 	if got[len(got)-1] != "stdout ours" || !strings.Contains(strings.Join(got, "|"), "stdout new") {
 		t.Errorf("lines are %q", got)
 	}
@@ -350,7 +340,7 @@ func TestSomebodyEmptiesTheFile(t *testing.T) {
 	if got := contents(t, p.Log+"/foo.out.log"); got != "three\n" {
 		t.Errorf("file has %q", got)
 	}
-	equal(t, "lines", texts(t, p, b, Query{}), []string{"stdout three"})
+	equal(t, "lines", texts(t, p, b, read.Query{}), []string{"stdout three"})
 }
 
 func TestDaemonLeftBehindDoesNotHoldUpTheEnd(t *testing.T) {
@@ -358,7 +348,7 @@ func TestDaemonLeftBehindDoesNotHoldUpTheEnd(t *testing.T) {
 	b := testBundle(bundle.Services, "foo")
 	w := mustOpen(t, b, testOptions(t, p))
 	daemon := w.Stdout()
-	w.ends[Stdout] = nil
+	w.ends[layout.Stdout] = nil
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -390,7 +380,7 @@ func TestDaemonLeftBehindDoesNotHoldUpTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(other)
-	buf := make([]byte, chunk)
+	buf := make([]byte, spool.Chunk)
 	until(t, "the writer ends", func() bool {
 		if _, err := unix.Read(other, buf); err != nil && !errors.Is(err, unix.EAGAIN) {
 			t.Fatal(err)

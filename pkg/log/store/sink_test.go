@@ -5,13 +5,15 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/console"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/read"
 	"slipway/pkg/log/rotate"
+	"slipway/pkg/log/spool"
 )
 
 // memlogd is LinuxKit's side of the protocol: it takes names and descriptors.
@@ -20,7 +22,7 @@ type memlogd struct {
 	sock int
 }
 
-func startMemlogd(t *testing.T, p Paths) memlogd {
+func startMemlogd(t *testing.T, p layout.Paths) memlogd {
 	t.Helper()
 	sock, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -31,6 +33,14 @@ func startMemlogd(t *testing.T, p Paths) memlogd {
 	}
 	t.Cleanup(func() { unix.Close(sock) })
 	return memlogd{t, sock}
+}
+
+// called tells whether somebody has sent a descriptor.
+func (m memlogd) called() bool {
+	m.t.Helper()
+	fds := []unix.PollFd{{Fd: int32(m.sock), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 10)
+	return n > 0 && err == nil
 }
 
 func (m memlogd) accept() (string, *os.File) {
@@ -73,11 +83,11 @@ func TestMemlogd(t *testing.T) {
 	if rotate.Exists(p.Run + "/log/onboot/onboot.002-x.log") {
 		t.Error("it is kept in a file as well")
 	}
-	last, err := Tail(p, b.Section, b.Name, 2)
+	last, err := read.Tail(p, b.Section, b.Name, 2)
 	if err != nil || len(last) != 2 {
 		t.Errorf("last lines are %v, %v", last, err)
 	}
-	if got := texts(t, p, b, Query{}); len(got) != 3 {
+	if got := texts(t, p, b, read.Query{}); len(got) != 3 {
 		t.Errorf("what is kept in memory reads %q", got)
 	}
 }
@@ -96,10 +106,10 @@ func TestMemlogdThatDoesNotRead(t *testing.T) {
 	if _, err := all.ReadFrom(f); err != nil {
 		t.Fatal(err)
 	}
-	if all.Len() < chunk || !strings.HasPrefix(text, all.String()) && all.Len() > len(text) {
+	if all.Len() < spool.Chunk || !strings.HasPrefix(text, all.String()) && all.Len() > len(text) {
 		t.Errorf("memlogd got %d bytes", all.Len())
 	}
-	if n := w.log.spool.lost[Stdout]; n != 0 {
+	if n, _ := w.log.spool.Stream(layout.Stdout).Losses(); n != 0 {
 		t.Errorf("%d bytes count as lost, although they are in memory", n)
 	}
 }
@@ -118,7 +128,7 @@ func TestMemlogdThatDied(t *testing.T) {
 	}
 	write(t, w.Stdout(), "the end\n")
 	mustClose(t, w)
-	equal(t, "tail", texts(t, p, b, Query{Tail: 1}), []string{"stdout the end"})
+	equal(t, "tail", texts(t, p, b, read.Query{Tail: 1}), []string{"stdout the end"})
 }
 
 // TestMemlogdThatComesBack gets a new descriptor for each log that says something.
@@ -136,24 +146,23 @@ func TestMemlogdThatComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, w.Stdout(), "nobody\n")
-	until(t, "it is noticed", func() bool { return w.Gone() })
+	until(t, "it is taken", func() bool { return queued(t, w.streams[0]) == 0 })
 	again := startMemlogd(t, p)
-	time.Sleep(redialTime)
-	write(t, w.Stdout(), "somebody\n")
+	want := "nobody\n"
+	until(t, "it is looked for", func() bool {
+		write(t, w.Stdout(), "somebody\n")
+		want += "somebody\n"
+		return again.called()
+	})
 	name, f := again.accept()
 	mustClose(t, w)
 	var all bytes.Buffer
-	if _, err := all.ReadFrom(f); err != nil || name != "foo.out" || all.String() != "nobody\nsomebody\n" {
+	if _, err := all.ReadFrom(f); err != nil || name != "foo.out" || all.String() != want {
 		t.Errorf("%s got %q, %v", name, all.String(), err)
 	}
-	equal(t, "kept", texts(t, p, b, Query{}), []string{"stdout nobody", "stdout somebody"})
-}
-
-// Gone: the memlogd of the standard output is.
-func (w *Writer) Gone() bool {
-	w.log.spool.mu.Lock()
-	defer w.log.spool.mu.Unlock()
-	return w.streams[0].sinks[0].(*memlogdSink).fd < 0
+	if got := texts(t, p, b, read.Query{}); got[0] != "stdout nobody" || len(got) != strings.Count(want, "\n") {
+		t.Errorf("kept are %q", got)
+	}
 }
 
 func TestPolicyKmsg(t *testing.T) {
@@ -175,7 +184,7 @@ func TestPolicyNone(t *testing.T) {
 	b := testBundle(bundle.Services, "foo")
 	b.Policy.Log = bundle.LogNone
 	run(t, b, testOptions(t, p), "a line\n", "")
-	if got, err := Tail(p, b.Section, b.Name, 5); err != nil || len(got) != 0 {
+	if got, err := read.Tail(p, b.Section, b.Name, 5); err != nil || len(got) != 0 {
 		t.Errorf("tail %v, %v", got, err)
 	}
 	if rotate.Exists(p.Log + "/foo.out.log") {
@@ -229,7 +238,7 @@ func TestPolicyConsole(t *testing.T) {
 	if want := "foo: a line\nfoo: slipway\\rforged\nfoo: end\n"; got.String() != want {
 		t.Errorf("console has %q, want %q", got.String(), want)
 	}
-	equal(t, "log", texts(t, p, b, Query{Tail: 1}), []string{"stdout end"})
+	equal(t, "log", texts(t, p, b, read.Query{Tail: 1}), []string{"stdout end"})
 }
 
 func TestLink(t *testing.T) {

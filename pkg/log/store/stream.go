@@ -5,50 +5,55 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/sink"
+	"slipway/pkg/log/spool"
 )
 
 // stream is one pipe of a container and who gets what comes out of it. The lock
-// of the spool guards it.
+// of the spool's stream guards it.
 type stream struct {
-	id    Stream
-	spool *spool
+	id    layout.Stream
+	at    layout.Places
+	spool *spool.Stream
 	fifo  int // read end, non-blocking; -1: closed
-	sinks []sink
+	sinks []sink.Sink
 }
 
-func (s *stream) name() string { return s.spool.at.base(s.id) }
+func (s *stream) name() string { return s.at.Base(s.id) }
 
 // buffers are chunks to copy with.
-var buffers = sync.Pool{New: func() any { return new([chunk]byte) }}
+var buffers = sync.Pool{New: func() any { return new([spool.Chunk]byte) }}
 
 // take moves at most one chunk from the pipe to memory and to the sinks. It
 // gives the number of bytes that left the pipe. What finds no place leaves the
 // pipe as well, because a container is not to hang on a full machine.
 func (s *stream) take(p *Pump) int {
-	n, err := s.spool.take(s.id, s.fifo)
+	n, err := s.spool.Take(s.fifo)
 	if n == 0 && err != nil {
 		return s.discard(p, err)
 	}
 	if n == 0 || len(s.sinks) == 0 {
 		return n
 	}
-	end := s.spool.out[s.id].end
+	_, end := s.spool.Kept()
 	s.feedFrom(end-int64(n), end)
 	return n
 }
 
 // feedFrom gives the sinks what is in the spool.
 func (s *stream) feedFrom(at, end int64) {
-	buf := buffers.Get().(*[chunk]byte)
+	buf := buffers.Get().(*[spool.Chunk]byte)
 	defer buffers.Put(buf)
 	for at < end {
-		n := s.spool.read(s.id, at, buf[:min(chunk, end-at)])
+		n := s.spool.Read(at, buf[:min(spool.Chunk, end-at)])
 		if n == 0 {
 			return
 		}
 		at += int64(n)
 		for _, k := range s.sinks {
-			k.write(buf[:n], at)
+			k.Write(buf[:n], at)
 		}
 	}
 }
@@ -56,23 +61,24 @@ func (s *stream) feedFrom(at, end int64) {
 // discard takes a chunk out of the pipe that finds no place because of cause: it
 // is counted and shown to the sinks.
 func (s *stream) discard(p *Pump, cause error) int {
-	buf := buffers.Get().(*[chunk]byte)
+	buf := buffers.Get().(*[spool.Chunk]byte)
 	defer buffers.Put(buf)
 	n, err := unix.Read(s.fifo, buf[:])
 	if n <= 0 || err != nil {
 		return 0
 	}
-	s.spool.discard(s.id, n, cause)
+	s.spool.Discard(n, cause)
 	p.report(s, "output is being lost")
+	_, end := s.spool.Kept()
 	for _, k := range s.sinks {
-		k.write(buf[:n], s.spool.out[s.id].end)
+		k.Write(buf[:n], end)
 	}
 	return n
 }
 
 func (s *stream) stalled() bool {
 	for _, k := range s.sinks {
-		if k.pending() {
+		if k.Pending() {
 			return true
 		}
 	}
@@ -81,16 +87,17 @@ func (s *stream) stalled() bool {
 
 // tryAgain says whether a pipe that was paused is to go on.
 func (s *stream) tryAgain(since time.Time) bool {
-	s.spool.mu.Lock()
-	defer s.spool.mu.Unlock()
+	s.spool.Lock()
+	defer s.spool.Unlock()
+	_, end := s.spool.Kept()
 	for _, k := range s.sinks {
-		k.write(nil, s.spool.out[s.id].end)
+		k.Write(nil, end)
 	}
 	if s.stalled() && time.Since(since) < patience {
 		return false
 	}
 	for _, k := range s.sinks {
-		k.giveUp()
+		k.GiveUp()
 	}
 	return true
 }

@@ -6,11 +6,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/spool"
 )
 
 // Writer takes the output of one container, from before its creation until
@@ -40,7 +41,7 @@ func Open(b *bundle.Bundle, o Options) (*Writer, error) {
 		return w, err
 	}
 	if err := w.begin(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.name, err), w.Close())
+		return nil, errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.Name, err), w.Close())
 	}
 	return w, nil
 }
@@ -54,13 +55,13 @@ func Attach(b *bundle.Bundle, o Options) (*Writer, error) {
 		return w, err
 	}
 	if err := w.goOn(); err != nil {
-		return nil, errors.Join(fmt.Errorf("take over log of %s: %w", w.plan.at.name, err), w.Close())
+		return nil, errors.Join(fmt.Errorf("take over log of %s: %w", w.plan.at.Name, err), w.Close())
 	}
 	return w, nil
 }
 
 func (o Options) orDefault() Options {
-	o.Paths = o.Paths.orDefault()
+	o.Paths = o.Paths.OrDefault()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -83,50 +84,24 @@ func prepare(b *bundle.Bundle, o Options) (w *Writer, err error) {
 		w.own = true
 	}
 	if w.log, err = w.pump.enter(w.plan, o); err != nil {
-		return nil, errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.name, err), w.closePump())
+		return nil, errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.Name, err), w.closePump())
 	}
-	for _, id := range streamsOf {
-		w.streams = append(w.streams, &stream{id: id, spool: w.log.spool, fifo: -1})
+	for _, id := range layout.Streams {
+		w.streams = append(w.streams, &stream{id: id, at: w.plan.at, spool: w.log.spool.Stream(id), fifo: -1})
 	}
 	return w, nil
-}
-
-// openDirect gives the container a file as it is.
-func (w *Writer) openDirect() error {
-	for _, s := range streamsOf {
-		f, err := w.directFile()
-		if err != nil {
-			return errors.Join(fmt.Errorf("open log of %s: %w", w.plan.at.name, err), w.Started())
-		}
-		w.ends[s] = f
-	}
-	return nil
-}
-
-func (w *Writer) directFile() (*os.File, error) {
-	if w.opts.Direct == nil {
-		return os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	}
-	fd, err := unix.FcntlInt(w.opts.Direct.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return nil, fmt.Errorf("duplicate %s: %w", w.opts.Direct.Name(), err)
-	}
-	return os.NewFile(uintptr(fd), w.opts.Direct.Name()), nil
 }
 
 // begin takes what the run before has left in its pipes, if nobody has yet, and
 // makes new ones.
 func (w *Writer) begin() error {
-	w.log.spool.mu.Lock()
-	defer w.log.spool.mu.Unlock()
 	for _, s := range w.streams {
-		w.openSinks(s)
 		if err := w.salvage(s); err != nil {
 			return err
 		}
 	}
-	if err := w.log.spool.run(); err != nil {
-		w.opts.Log.Warn("note run of container", "container", w.plan.at.name, "err", err)
+	if err := w.log.spool.Run(); err != nil {
+		w.opts.Log.Warn("note run of container", "container", w.plan.at.Name, "err", err)
 	}
 	for _, s := range w.streams {
 		if err := w.makePipe(s); err != nil {
@@ -146,6 +121,9 @@ func (w *Writer) carry() {
 
 // salvage takes what a dead run left in a pipe, which a Holder has kept.
 func (w *Writer) salvage(s *stream) error {
+	s.spool.Lock()
+	defer s.spool.Unlock()
+	w.openSinks(s)
 	err := s.openFifo(false)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -158,34 +136,26 @@ func (w *Writer) salvage(s *stream) error {
 }
 
 func (w *Writer) makePipe(s *stream) error {
+	s.spool.Lock()
+	defer s.spool.Unlock()
 	if err := s.openFifo(true); err != nil {
 		return err
 	}
-	end, err := openEnd(s.spool.at.fifo(s.id))
+	end, err := openEnd(s.at.Fifo(s.id))
 	if err != nil {
 		return err
 	}
 	w.ends[s.id] = end
 	if err := s.hold(w.opts.Holder); err != nil {
-		w.opts.Log.Warn("hold pipe", "container", w.plan.at.name, "err", err)
+		w.opts.Log.Warn("hold pipe", "container", w.plan.at.Name, "err", err)
 	}
 	return w.pump.add(s)
 }
 
 // goOn takes over what a process that is gone has left.
 func (w *Writer) goOn() error {
-	w.log.spool.mu.Lock()
-	defer w.log.spool.mu.Unlock()
 	for _, s := range w.streams {
-		w.openSinks(s)
-		err := s.openFifo(false)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // Not made yet, or dropped by a clean-up that was cut short.
-		}
-		if err == nil {
-			err = w.pump.add(s)
-		}
-		if err != nil {
+		if err := w.takeOver(s); err != nil {
 			return err
 		}
 	}
@@ -193,14 +163,28 @@ func (w *Writer) goOn() error {
 	return nil
 }
 
+func (w *Writer) takeOver(s *stream) error {
+	s.spool.Lock()
+	defer s.spool.Unlock()
+	w.openSinks(s)
+	err := s.openFifo(false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // Not made yet, or dropped by a clean-up that was cut short.
+	}
+	if err != nil {
+		return err
+	}
+	return w.pump.add(s)
+}
+
 // openSinks opens the places that output goes to from memory.
 func (w *Writer) openSinks(s *stream) {
 	if w.log.carry != nil && w.plan.carried {
-		s.sinks = append(s.sinks, &fileSink{log: w.log, id: s.id})
+		s.sinks = append(s.sinks, &fileSink{carry: w.log.carry, spool: s.spool})
 	}
 	k, err := w.plan.sink(s, w.opts)
 	if err != nil {
-		w.opts.Log.Warn("log goes to memory only", "container", w.plan.at.name, "err", err)
+		w.opts.Log.Warn("log goes to memory only", "container", w.plan.at.Name, "err", err)
 	}
 	if k != nil {
 		s.sinks = append(s.sinks, k)
@@ -208,10 +192,10 @@ func (w *Writer) openSinks(s *stream) {
 }
 
 // Stdout is what the container gets as its standard output.
-func (w *Writer) Stdout() *os.File { return w.ends[Stdout] }
+func (w *Writer) Stdout() *os.File { return w.ends[layout.Stdout] }
 
 // Stderr is what the container gets as its standard error.
-func (w *Writer) Stderr() *os.File { return w.ends[Stderr] }
+func (w *Writer) Stderr() *os.File { return w.ends[layout.Stderr] }
 
 // Started closes the ends that now are the container's. Close does it as well.
 func (w *Writer) Started() error {
@@ -240,11 +224,9 @@ func (w *Writer) Close() error {
 	if w.crowded() {
 		w.settle()
 	}
-	w.log.spool.mu.Lock()
 	for _, s := range w.streams {
 		err = errors.Join(err, w.closeStream(s))
 	}
-	w.log.spool.mu.Unlock()
 	if w.log.carry != nil {
 		w.settle()
 	}
@@ -254,9 +236,11 @@ func (w *Writer) Close() error {
 
 // crowded tells whether there may be no place for what is left in the pipes.
 func (w *Writer) crowded() bool {
-	w.log.spool.mu.Lock()
-	defer w.log.spool.mu.Unlock()
-	return w.log.carry != nil && max(w.log.spool.behind(Stdout), w.log.spool.behind(Stderr)) > spoolCrowd
+	return w.log.carry != nil && slices.ContainsFunc(w.streams, func(s *stream) bool {
+		s.spool.Lock()
+		defer s.spool.Unlock()
+		return s.spool.Behind() > spool.Crowd
+	})
 }
 
 // settle gives the disk time to take what is left, if it takes anything.
@@ -282,18 +266,20 @@ func (w *Writer) closePump() error {
 }
 
 func (w *Writer) closeStream(s *stream) error {
+	s.spool.Lock()
+	defer s.spool.Unlock()
 	var errs []error
 	if s.fifo >= 0 {
 		s.drain(w.pump)
 		w.pump.remove(s)
 		errs = append(errs, s.dropFifo(w.opts.Holder))
 	}
-	if n := s.spool.lost[s.id]; n > 0 {
-		w.opts.Log.Warn("output was lost", "log", s.name(), "bytes", n, "cause", s.spool.cause)
+	if n, cause := s.spool.Losses(); n > 0 {
+		w.opts.Log.Warn("output was lost", "log", s.name(), "bytes", n, "cause", cause)
 	}
 	for _, k := range s.sinks {
-		errs = append(errs, k.close())
-		if n := k.dropped(); n > 0 {
+		errs = append(errs, k.Close())
+		if n := k.Dropped(); n > 0 {
 			w.opts.Log.Warn("output did not get through", "log", s.name(), "to", k, "bytes", n)
 		}
 	}

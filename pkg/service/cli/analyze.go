@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/timeline"
 )
 
@@ -61,7 +62,7 @@ func runView(c *call) error {
 	if err != nil {
 		return err
 	}
-	spans, err := timeline.ReadFile(c.paths.Own("timeline.jsonl"))
+	spans, err := timeline.ReadFile(c.paths.Own(machine.Timeline))
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/keeper"
 	"slipway/pkg/log/hold"
+	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
 )
@@ -119,7 +120,7 @@ func runKeep(c *call) (err error) {
 			h.Say("keeper: %s", err)
 		}
 	}()
-	if err := host.WriteFile(keeperPid(c.paths), []byte(strconv.Itoa(os.Getpid()))); err != nil {
+	if err := machine.WriteFile(keeperPid(c.paths), []byte(strconv.Itoa(os.Getpid()))); err != nil {
 		return err
 	}
 	if err := reap.SetSubreaper(); err != nil {
@@ -146,7 +147,7 @@ func runKeep(c *call) (err error) {
 
 // tellParent lets 020-services go on. It may have been killed meanwhile.
 func tellParent() {
-	ready := os.NewFile(wordsFD, "ready")
+	ready := os.NewFile(machine.WordsFD, "ready")
 	_, err := ready.WriteString("ready\n")
 	if err := errors.Join(err, ready.Close()); err != nil {
 		return
@@ -169,7 +170,7 @@ func stopKeeper(p host.Paths) error {
 	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
 		return fmt.Errorf("stop services: %w", err)
 	}
-	limit := host.ReadLimit(p, bundle.Services) + keeperTime
+	limit := machine.ReadLimit(p.Own(), string(bundle.Services)) + keeperTime
 	for begin := time.Now(); unix.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
 		if time.Since(begin) > limit {
 			return fmt.Errorf("stop services: still there after %s, going on without", limit.Round(time.Second))

@@ -8,8 +8,8 @@ import (
 	"iter"
 	"time"
 
+	"slipway/pkg/escape"
 	"slipway/pkg/log/journal"
-	"slipway/pkg/log/store"
 )
 
 // showJournal shows what the machine's own programs said in this boot, or in
@@ -61,7 +61,7 @@ func (c *call) showJournalLine(l journal.Line) error {
 	if !l.Time.IsZero() {
 		stamp = l.Time.Local().Format("15:04:05.000")
 	}
-	_, err := fmt.Fprintf(c.out, "%s %s\n", stamp, store.Escape(nil, []byte(l.Text)))
+	_, err := fmt.Fprintf(c.out, "%s %s\n", stamp, escape.Text(l.Text))
 	return err
 }
 

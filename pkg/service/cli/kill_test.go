@@ -14,16 +14,17 @@ import (
 	"testing"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/store"
-	"slipway/pkg/service/host"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/read"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/state"
 )
 
-// TestSupervisorKilled kills the supervisor fifty times, or $SLIPWAY_KILLS, while services
+// TestSupervisorKilled kills the supervisor 250 times, or $SLIPWAY_KILLS, while services
 // run, start, crash, and are stopped and started. Those that run run on; each
 // exit status is known; no line of output is lost or doubled; nothing runs twice.
 func TestSupervisorKilled(t *testing.T) {
-	kills := 50
+	kills := 250
 	if n, err := strconv.Atoi(os.Getenv("SLIPWAY_KILLS")); err == nil {
 		kills = n
 	}
@@ -89,7 +90,7 @@ func checkSteady(t *testing.T, dir, name string) {
 
 func logOf(t *testing.T, dir, name string) (lines []string) {
 	t.Helper()
-	for line, err := range store.Read(t.Context(), store.Paths{Run: dir + "/run", Log: dir + "/log"}, bundle.Services, name, store.Query{}) {
+	for line, err := range read.Read(t.Context(), layout.Paths{Run: dir + "/run", Log: dir + "/log"}, bundle.Services, name, read.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +237,7 @@ func readEvents(t *testing.T, dir string) []state.Transition {
 func record(t *testing.T, dir, name string) state.Record {
 	t.Helper()
 	var r state.Record
-	if err := host.ReadJSON(filepath.Join(dir, "run/slipway/services", name+".json"), &r); err != nil {
+	if err := machine.ReadJSON(filepath.Join(dir, "run/slipway/services", name+".json"), &r); err != nil {
 		t.Fatal(err)
 	}
 	return r

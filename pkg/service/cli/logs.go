@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/store"
+	"slipway/pkg/log/read"
 )
 
 func logsFlags(f *flag.FlagSet, o *options) {
@@ -55,12 +55,12 @@ func runLogs(c *call) error {
 	if err != nil {
 		return err
 	}
-	q := store.Query{Follow: c.follow, Tail: c.tail, Since: since}
+	q := read.Query{Follow: c.follow, Tail: c.tail, Since: since}
 	if c.previous {
-		q.Runs = store.PreviousRun
+		q.Runs = read.PreviousRun
 	}
 	var fault error
-	for line, err := range store.Read(ctx, c.paths.Logs(), section, folder, q) {
+	for line, err := range read.Read(ctx, c.paths.Logs(), section, folder, q) {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -75,7 +75,7 @@ func runLogs(c *call) error {
 	return fault
 }
 
-func (c *call) showLine(l store.Line) error {
+func (c *call) showLine(l read.Line) error {
 	if c.json {
 		j := logLine{Time: l.Time, Stream: l.Stream.String(), Line: string(l.Text), Part: l.Part, Lost: l.Lost}
 		if l.Hole {

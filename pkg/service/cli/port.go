@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
-	"slipway/pkg/scripts"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/onboot"
 	"slipway/pkg/service/status"
@@ -34,7 +34,7 @@ func wished(h *host.Host, w port.Wishes) {
 }
 
 func stepFaults(h *host.Host) []string {
-	note, err := scripts.Read(h.Paths.Own())
+	note, err := machine.ReadScripts(h.Paths.Own())
 	if err != nil {
 		h.Say("%s", err)
 	}

@@ -241,8 +241,10 @@ func killMany(n int, enough func() bool) (killed, held int) {
 	return killed, held
 }
 
-// supervisorPid finds the child of the keeper, which is PID 1 here. A child that
-// the supervisor has forked goes by the same name until it is another program.
+// supervisorPid finds the child of the keeper, which is PID 1 here. What a
+// supervisor has forked goes by the same name until it is another program, and is
+// a child of the keeper once that supervisor is dead: it has one thread then, and
+// must not be held, since it would be a runtime that nobody lets go on.
 func supervisorPid() int {
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -255,7 +257,8 @@ func supervisorPid() int {
 		}
 		stat, err := os.ReadFile(filepath.Join(filepath.Dir(f), "stat"))
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		if err != nil || len(fields) < 2 || fields[1] != "1" {
+		const parent, threads = 4 - 3, 20 - 3 // proc(5); the first here is field 3
+		if err != nil || len(fields) <= threads || fields[parent] != "1" || fields[threads] == "1" {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {

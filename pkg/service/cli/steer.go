@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/state"
@@ -22,7 +23,7 @@ func (c *call) client() control.Client {
 	if c.control != "" {
 		return control.Client{Path: c.control}
 	}
-	return control.Client{Path: c.paths.Own("control.sock")}
+	return control.Client{Path: c.paths.Own(machine.Control)}
 }
 
 // onlyName is the one argument of most commands.
@@ -191,7 +192,7 @@ func offline(p host.Paths) (status.List, error) {
 	}
 	for _, file := range files {
 		var r state.Record
-		if err := host.ReadJSON(file, &r); err != nil {
+		if err := machine.ReadJSON(file, &r); err != nil {
 			return l, err
 		}
 		l.Services = append(l.Services, status.Service{Name: r.Name, State: r.State, Cause: r.Cause,

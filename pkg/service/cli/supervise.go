@@ -14,16 +14,13 @@ import (
 	"slipway/pkg/keeper"
 	"slipway/pkg/log/hold"
 	"slipway/pkg/log/store"
+	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/emergency"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/supervisor"
 )
-
-// wordsFD is the pipe on which the keeper hears from the supervisor: see
-// keeper.Keeper.
-const wordsFD = 3
 
 // runSupervise is the supervisor, in the foreground.
 func runSupervise(c *call) error {
@@ -41,7 +38,7 @@ func runSupervise(c *call) error {
 		return err
 	}
 	pipes := holder()
-	if err := h.Terminal.Keep(c.paths.Own("console"), pipes); err != nil {
+	if err := h.Terminal.Keep(c.paths.Own(machine.Console), pipes); err != nil {
 		h.Say("%s", err) // what waits for a console is lost if this process is killed
 	}
 	words := openWords(h)
@@ -96,17 +93,14 @@ func keepSelf(p host.Paths, reaper *reap.Reaper, h *host.Host) error {
 	return reap.SetSubreaper()
 }
 
-// holdFD is the socket of the keeper's hold.Store.
-const holdFD = 4
-
 // holder speaks with the keeper, if that holds pipes for us.
 func holder() store.Holder {
-	kind, err := unix.GetsockoptInt(holdFD, unix.SOL_SOCKET, unix.SO_TYPE)
+	kind, err := unix.GetsockoptInt(machine.PipesFD, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || kind != unix.SOCK_SEQPACKET {
 		return nil
 	}
-	unix.CloseOnExec(holdFD)
-	return hold.NewClient(os.NewFile(holdFD, "hold"))
+	unix.CloseOnExec(machine.PipesFD)
+	return hold.NewClient(os.NewFile(machine.PipesFD, "hold"))
 }
 
 // words are said to the keeper. One that is not listened to has no file.
@@ -117,21 +111,21 @@ type words struct {
 
 func openWords(h *host.Host) *words {
 	var info unix.Stat_t
-	if unix.Fstat(wordsFD, &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFIFO {
+	if unix.Fstat(machine.WordsFD, &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFIFO {
 		return &words{host: h}
 	}
-	unix.CloseOnExec(wordsFD)
-	return &words{h, os.NewFile(wordsFD, "words")}
+	unix.CloseOnExec(machine.WordsFD)
+	return &words{h, os.NewFile(machine.WordsFD, "words")}
 }
 
 // up: the services of an earlier supervisor are taken over.
-func (w *words) up() { w.say("up") }
+func (w *words) up() { w.say(machine.Up) }
 
 // ready: the first start of all services is over.
-func (w *words) ready() { w.say("ready") }
+func (w *words) ready() { w.say(machine.Ready) }
 
 // down: all services are stopped.
-func (w *words) down() { w.say("down") }
+func (w *words) down() { w.say(machine.Down) }
 
 func (w *words) say(word string) {
 	if w.file != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"slipway/pkg/container/mount"
-	"slipway/pkg/service/host"
+	"slipway/pkg/machine"
 )
 
 // Note is what is kept of one boot.
@@ -68,7 +68,7 @@ func Open(varDir string) (*Book, *Note, error) {
 
 func open(path, id string, now time.Time) (*Book, *Note, error) {
 	b := &Book{path: path}
-	err := host.ReadJSON(path, &b.note)
+	err := machine.ReadJSON(path, &b.note)
 	if err == nil && b.note.BootID == id {
 		return b, nil, nil
 	}
@@ -90,7 +90,7 @@ func open(path, id string, now time.Time) (*Book, *Note, error) {
 // write reaches the disk before it returns: a note in the page cache knows
 // nothing of a power cut.
 func (b *Book) write() error {
-	if err := host.WriteJSON(b.path, b.note); err != nil {
+	if err := machine.WriteJSON(b.path, b.note); err != nil {
 		return err
 	}
 	f, err := os.Open(b.path)

@@ -16,7 +16,8 @@ import (
 	"slipway/pkg/escape"
 	"slipway/pkg/log/console"
 	"slipway/pkg/log/journal"
-	"slipway/pkg/log/store"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 	"slipway/pkg/timeline"
 )
@@ -78,7 +79,7 @@ func (p Paths) Find(name string) (section bundle.Section, folder string, names [
 }
 
 // Logs are the paths that package logs needs.
-func (p Paths) Logs() store.Paths { return store.Paths{Run: p.Run, Log: p.Log} }
+func (p Paths) Logs() layout.Paths { return layout.Paths{Run: p.Run, Log: p.Log} }
 
 // Host is the machine.
 type Host struct {
@@ -154,7 +155,7 @@ func Open(p Paths) (*Host, error) {
 	if err := os.MkdirAll(p.Own(), 0o755); err != nil {
 		return nil, fmt.Errorf("make %s: %w", p.Own(), err)
 	}
-	h.Timeline = timeline.Open(p.Own("timeline.jsonl"))
+	h.Timeline = timeline.Open(p.Own(machine.Timeline))
 	h.Journal = &journal.Journal{}
 	journalErr := h.Journal.Open(p.Journal())
 	cmdline, err := os.ReadFile(p.Cmdline)

@@ -6,10 +6,11 @@ import (
 
 	"slipway/pkg/container/mount"
 	"slipway/pkg/log/journal"
+	"slipway/pkg/machine"
 )
 
 // Journal is where all parts of the system write down what they say.
-func (p Paths) Journal() string { return p.Own("journal") }
+func (p Paths) Journal() string { return p.Own(machine.Journal) }
 
 // Carrier brings the journal to the folder of the logs.
 func (p Paths) Carrier() (journal.Carrier, error) {

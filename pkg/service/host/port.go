@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 )
 
@@ -66,7 +67,7 @@ func (h *Host) Tell(m port.Message) {
 
 // TellTimeline hands the timeline of this boot to the host.
 func (h *Host) TellTimeline() {
-	data, err := os.ReadFile(h.Paths.Own("timeline.jsonl"))
+	data, err := os.ReadFile(h.Paths.Own(machine.Timeline))
 	if err != nil {
 		h.Say("tell the host: %s", err)
 		return

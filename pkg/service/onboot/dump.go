@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/layout"
+	"slipway/pkg/log/read"
 	"slipway/pkg/log/store"
 )
 
@@ -34,15 +36,15 @@ func (q *Sequence) dump(b *bundle.Bundle) {
 	if b.Policy.Log != bundle.LogFile || q.Host.Options.RuncConsole {
 		return
 	}
-	for _, s := range []store.Stream{store.Stdout, store.Stderr} {
+	for _, s := range []layout.Stream{layout.Stdout, layout.Stderr} {
 		q.dumpStream(b, s)
 	}
 	q.Host.Terminal.Flush(dumpStall)
 }
 
-func (q *Sequence) dumpStream(b *bundle.Bundle, s store.Stream) {
+func (q *Sequence) dumpStream(b *bundle.Bundle, s layout.Stream) {
 	written := 0
-	lines := store.Read(context.Background(), q.Host.Paths.Logs(), q.Section, b.Name, store.Query{Runs: store.CurrentRun})
+	lines := read.Read(context.Background(), q.Host.Paths.Logs(), q.Section, b.Name, read.Query{Runs: read.CurrentRun})
 	for line, err := range lines {
 		if err != nil {
 			q.Host.Say("%s %s: %s", q.Section, b.Name, err)

@@ -14,6 +14,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/store"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
 	"slipway/pkg/timeline"
@@ -79,7 +80,7 @@ func (q *Sequence) tellLimit(names []string) {
 			sum += b.Policy.Timeout + deathTime
 		}
 	}
-	if err := host.WriteLimit(q.Host.Paths, q.Section, sum); err != nil {
+	if err := machine.WriteLimit(q.Host.Paths.Own(), string(q.Section), sum); err != nil {
 		q.Host.Say("%s: %s", q.Section, err)
 	}
 }

@@ -70,8 +70,10 @@ func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.
 }
 
 func (e *fakeEngine) Attach(*bundle.Bundle, reap.Ident) (run.Container, error) { panic("not here") }
-func (e *fakeEngine) Find(*bundle.Bundle) (reap.Ident, bool, error)            { panic("not here") }
-func (e *fakeEngine) Clean(*bundle.Bundle) error                               { panic("not here") }
+func (e *fakeEngine) Find(context.Context, *bundle.Bundle) (reap.Ident, bool, error) {
+	panic("not here")
+}
+func (e *fakeEngine) Clean(*bundle.Bundle) error { panic("not here") }
 func (e *fakeEngine) Begin(*bundle.Bundle, run.Program) (run.Session, error) {
 	return nil, errors.New("not here")
 }

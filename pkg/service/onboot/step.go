@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
 )
@@ -79,7 +80,7 @@ func listPath(p host.Paths, s bundle.Section) string { return p.Own(string(s) + 
 
 // save keeps the list. It is best effort: a full /run must not stop the boot.
 func (q *Sequence) save() {
-	if err := host.WriteJSON(listPath(q.Host.Paths, q.Section), q.steps); err != nil {
+	if err := machine.WriteJSON(listPath(q.Host.Paths, q.Section), q.steps); err != nil {
 		q.Host.Say("%s: %s", q.Section, err)
 	}
 }
@@ -87,5 +88,5 @@ func (q *Sequence) save() {
 // Load reads the list that a sequence has kept; nil if it has not run.
 func Load(p host.Paths, s bundle.Section) ([]Step, error) {
 	var steps []Step
-	return steps, host.ReadJSON(listPath(p, s), &steps)
+	return steps, machine.ReadJSON(listPath(p, s), &steps)
 }

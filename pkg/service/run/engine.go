@@ -93,8 +93,8 @@ func (e engine) Attach(b *bundle.Bundle, id reap.Ident) (Container, error) {
 
 // Find waits for an OCI runtime that still works for the container, on behalf
 // of a supervisor that is gone, and then reads what it has left.
-func (e engine) Find(b *bundle.Bundle) (reap.Ident, bool, error) {
-	if err := awaitRuntime(b.Name); err != nil {
+func (e engine) Find(ctx context.Context, b *bundle.Bundle) (reap.Ident, bool, error) {
+	if err := awaitRuntime(ctx, b.Name); err != nil {
 		return reap.Ident{}, false, err
 	}
 	id, err := e.Runtime.ReadState(b.Name)

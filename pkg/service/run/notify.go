@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/probe"
 )
@@ -29,7 +30,7 @@ func addNotify(p host.Paths, b *bundle.Bundle, spec *Spec) bool {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return false
 	}
-	at := "/run/slipway"
+	at := machine.Run
 	if slices.ContainsFunc(spec.Mounts, func(m specs.Mount) bool { return m.Destination == "/dev" && m.Type == "tmpfs" }) {
 		at = "/dev/slipway"
 	}

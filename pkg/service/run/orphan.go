@@ -2,6 +2,8 @@ package run
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -13,7 +15,8 @@ import (
 	"slipway/pkg/reap"
 )
 
-// orphanTime is how long a runtime whose supervisor died may take to finish.
+// orphanTime is how old a runtime whose supervisor died may get. Its own age
+// counts: supervisors that follow each other fast do not lengthen its life.
 const orphanTime = 30 * time.Second
 
 // dieTime is how long one that was killed then has to die.
@@ -26,20 +29,25 @@ const forkTime = time.Second
 
 // awaitRuntime waits until no OCI runtime is at work for a container any more:
 // one that a killed supervisor had started goes on, and what it will leave is
-// not known before it ends. One that takes too long is killed.
-func awaitRuntime(id string) error {
+// not known before it ends. One that takes too long is killed, and at once when
+// ctx ends.
+func awaitRuntime(ctx context.Context, id string) error {
 	begin := time.Now()
+	var killed time.Time
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		found, err := runtimesFor(id, time.Since(begin) < forkTime)
-		if err != nil || len(found) == 0 {
+		found, forked, err := runtimesFor(id)
+		if err != nil || len(found) == 0 && !(forked && time.Since(begin) < forkTime) {
 			return err
 		}
-		if time.Since(begin) > orphanTime+dieTime {
-			return fmt.Errorf("the runtime of %s %w", id, reap.ErrStays)
+		if killed.IsZero() && (ctx.Err() != nil || slices.ContainsFunc(found, tooOld)) {
+			killed = time.Now()
 		}
-		if time.Since(begin) > orphanTime {
+		if !killed.IsZero() {
+			if time.Since(killed) > dieTime {
+				return fmt.Errorf("the runtime of %s %w", id, reap.ErrStays)
+			}
 			for _, p := range found {
-				if err := p.Signal(unix.SIGKILL); err != nil {
+				if err := p.Signal(unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 					return fmt.Errorf("end the runtime of %s: %w", id, err)
 				}
 			}
@@ -48,29 +56,44 @@ func awaitRuntime(id string) error {
 	}
 }
 
+// ticks are those of Ident.Start in a second: USER_HZ, the same on all
+// architectures of ours.
+const ticks = 100
+
+func tooOld(p reap.Ident) bool {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return false
+	}
+	return time.Duration(now.Nano())-time.Duration(p.Start)*(time.Second/ticks) > orphanTime
+}
+
 // runtimesFor finds processes whose last argument is the container's id and
-// that were called as our driver calls a runtime; with forked, those as well that
-// are about to be called.
-func runtimesFor(id string, forked bool) ([]reap.Ident, error) {
+// that were called as our driver calls a runtime; forked says that there are
+// some that may be about to be called so.
+func runtimesFor(id string) (found []reap.Ident, forked bool, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var found []reap.Ident
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
 		data := reap.ReadProc(pid, "cmdline") // processes come and go, or hang
-		if !callsRuntime(data, id) && !(forked && isForked(data, pid)) {
+		is, will := callsRuntime(data, id), isForked(data, pid)
+		if !is && !will {
 			continue
 		}
 		if p, err := reap.Identify(pid); err == nil && p.Alive() {
-			found = append(found, p)
+			forked = forked || will
+			if is {
+				found = append(found, p)
+			}
 		}
 	}
-	return found, nil
+	return found, forked, nil
 }
 
 // isForked tells whether a process is what a dead supervisor forked to be a

@@ -1,9 +1,13 @@
 package run
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"testing"
+	"time"
+
+	"slipway/pkg/reap"
 )
 
 func TestCallsRuntime(t *testing.T) {
@@ -50,5 +54,61 @@ func TestIsForked(t *testing.T) {
 		if got := isForked(c.cmdline, c.pid); got != c.want {
 			t.Errorf("%s: %v", what, got)
 		}
+	}
+}
+
+// A runtime that is held is waited for, and ended when nobody wants it any more.
+func TestAwaitRuntimeEndsWhatHangs(t *testing.T) {
+	// "$0" and what follows look like our driver's call; the shell itself reads.
+	held := exec.Command("sh", "-c", "read x", "--root", "/x", "--log", "y", "run", t.Name())
+	in, err := held.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if err := held.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- held.Wait() }()
+	for {
+		found, _, err := runtimesFor(t.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 1 {
+			break
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- awaitRuntime(ctx, t.Name()) }()
+	select {
+	case err := <-over:
+		t.Fatalf("it is not waited for: %v", err)
+	case err := <-ended:
+		t.Fatalf("it is ended while somebody wants it: %v", err)
+	case <-time.After(10 * time.Millisecond):
+	}
+	cancel()
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err == nil || err.Error() != "signal: killed" {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+func TestTooOld(t *testing.T) {
+	self, err := reap.Identify(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tooOld(self) {
+		t.Error("this test has just begun")
+	}
+	// One that began at the boot of the machine.
+	if !tooOld(reap.Ident{Pid: 1}) {
+		t.Error("a runtime as old as the machine may go on")
 	}
 }

@@ -31,8 +31,9 @@ type Engine interface {
 	Clean(b *bundle.Bundle) error
 	// Find says what is there of a container whose start may have been cut
 	// short: which process is its first one, and whether its program was
-	// started. The Ident is zero when there is none.
-	Find(b *bundle.Bundle) (id reap.Ident, started bool, err error)
+	// started. The Ident is zero when there is none. It waits for a start that is
+	// still under way; when ctx ends, that is ended.
+	Find(ctx context.Context, b *bundle.Bundle) (id reap.Ident, started bool, err error)
 	// Exec runs a program in a running container and waits for its end.
 	Exec(ctx context.Context, b *bundle.Bundle, argv []string) (reap.Status, error)
 	// Begin starts a program in a running container, with streams.

@@ -19,6 +19,7 @@ type Event struct {
 	OOM    bool    // Ended: the kernel killed it for want of memory
 	Hangs  bool    // StartFailed: what was begun goes on, and Cleaned may never come
 	Cause  string  // in words, for people
+	Found  Found   // FoundStart
 }
 
 // Kind is the kind of an event.
@@ -35,6 +36,7 @@ const (
 
 	Started     Kind = "started"
 	StartFailed Kind = "start-failed"
+	FoundStart  Kind = "found-start"
 	BecameReady Kind = "became-ready"
 	Unhealthy   Kind = "unhealthy"
 	Ended       Kind = "ended"
@@ -59,6 +61,7 @@ type Verb string
 // The actions.
 const (
 	DoStart    Verb = "start"  // answered by Started, then one Ended; or by StartFailed
+	DoFind     Verb = "find"   // see what came of an earlier supervisor's start; answered by FoundStart
 	DoCancel   Verb = "cancel" // give up a start under way: it answers all the same
 	DoSignal   Verb = "signal"
 	DoKill     Verb = "kill"  // the whole cgroup

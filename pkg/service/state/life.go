@@ -17,6 +17,8 @@ func (s *Set) happened(svc *service, e Event) {
 			svc.First = svc.First || e.Hangs
 			s.fails(svc, e.Cause)
 		}
+	case FoundStart:
+		s.foundStart(svc, e.Found)
 	case BecameReady:
 		if svc.State == Running {
 			s.ready(svc, e.Cause)

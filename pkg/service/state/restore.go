@@ -40,7 +40,10 @@ func (s *Set) Restore(now time.Time, rec Record, found Found) Result {
 func (s *Set) resume(svc *service, found Found) {
 	switch svc.State {
 	case Starting:
-		s.resumeStart(svc, found)
+		s.do(Action{Do: DoFind, Name: svc.Name, Run: svc.Run})
+		if svc.Killed {
+			s.do(Action{Do: DoCancel, Name: svc.Name, Run: svc.Run})
+		}
 	case Running, Ready, Stopping:
 		if !found.Running {
 			s.ended(svc, found.end(svc))
@@ -60,9 +63,12 @@ func (s *Set) resume(svc *service, found Found) {
 	}
 }
 
-// resumeStart: the supervisor died between the beginning of a start and its
-// end. A program that had been started counts; otherwise it is tried again.
-func (s *Set) resumeStart(svc *service, found Found) {
+// foundStart: the supervisor died between the beginning of a start and its end.
+// A program that had been started counts; otherwise it is tried again.
+func (s *Set) foundStart(svc *service, found Found) {
+	if svc.State != Starting {
+		return
+	}
 	if !found.Running && !found.Ended {
 		svc.Again = svc.Wanted
 		s.move(svc, Cleaning, "the supervisor died during the start")

@@ -24,10 +24,13 @@ type world struct {
 	now      time.Time
 	starting map[string]int // by name, the run
 	live     map[string]int
+	finding  map[string]int         // starts of a dead supervisor that have to be found
 	ended    map[string]reap.Status // ended, not told yet
 	cleaning map[string]int
 	probing  map[string]int
 	timers   []timer
+	disk     map[string][]byte // the records
+	lives    int               // of supervisors
 	ending   bool
 	calm     bool // every start succeeds, nothing crashes
 	pid      int
@@ -45,8 +48,8 @@ type timer struct {
 func newWorld(t *testing.T, r *rand.Rand, c Config) *world {
 	c.Jitter = r.Float64
 	return &world{t: t, r: r, set: New(c), config: c, now: time.Unix(1000, 0),
-		starting: map[string]int{}, live: map[string]int{}, ended: map[string]reap.Status{},
-		cleaning: map[string]int{}, probing: map[string]int{}, exits: map[string]int{}, book: newBook()}
+		disk: map[string][]byte{}, starting: map[string]int{}, live: map[string]int{}, ended: map[string]reap.Status{},
+		cleaning: map[string]int{}, finding: map[string]int{}, probing: map[string]int{}, exits: map[string]int{}, book: newBook()}
 }
 
 func (w *world) fail(format string, args ...any) {
@@ -73,6 +76,7 @@ func (w *world) send(e Event) {
 // what has changed is kept and not all of it is done.
 func (w *world) apply(r Result) {
 	w.t.Helper()
+	w.keep(r.Dirty)
 	for _, c := range r.Changes {
 		w.log = append(w.log, fmt.Sprintf("  %s: %s -> %s (%s)", c.Name, c.From, c.To, c.Cause))
 		w.book.change(w, c)
@@ -98,6 +102,8 @@ func (w *world) act(a Action) {
 		w.checkStart(a)
 		w.starting[a.Name] = a.Run
 		w.starts++
+	case DoFind:
+		w.finding[a.Name] = a.Run
 	case DoClean:
 		if _, is := w.live[a.Name]; is {
 			w.fail("clean %s while it runs", a.Name)
@@ -171,10 +177,17 @@ func (w *world) happen() bool {
 	var options []func()
 	add := func(f func()) { options = append(options, f) }
 	for _, name := range slices.Sorted(maps.Keys(w.starting)) {
-		add(func() { w.finishStart(name) })
+		if _, is := w.finding[name]; !is {
+			add(func() { w.finishStart(name) })
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.finding)) {
+		add(func() { w.find(name) })
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.ended)) {
-		add(func() { w.tellEnd(name) })
+		if _, is := w.finding[name]; !is {
+			add(func() { w.tellEnd(name) })
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.cleaning)) {
 		add(func() {
@@ -237,32 +250,32 @@ func (w *world) pass() bool {
 	return true
 }
 
-// die is a kill -9 of the supervisor and the start of the next.
+// die is a kill -9 of the supervisor and the start of the next, which may die as
+// well before it has taken all over.
 func (w *world) die() {
 	w.log = append(w.log, "--- the supervisor dies")
-	old := w.set
+	w.lives++
+	life := w.lives
 	w.set = New(w.config)
-	w.timers, w.probing = nil, map[string]int{}
+	w.timers, w.probing, w.finding = nil, map[string]int{}, map[string]int{}
 	cleaning := w.cleaning
 	w.cleaning = map[string]int{}
-	for _, name := range old.Names() {
-		rec, _ := old.Record(name)
-		data, err := json.Marshal(rec)
-		if err != nil {
-			w.fail("%v", err)
-		}
-		var back Record
-		if err := json.Unmarshal(data, &back); err != nil {
-			w.fail("%v", err)
-		}
-		w.apply(w.set.Restore(w.now, back, w.found(name, cleaning)))
-	}
 	wanted := map[string]bool{}
-	for _, name := range old.Names() {
-		rec, _ := old.Record(name)
-		wanted[name] = rec.Wanted
+	for _, name := range w.set.Names() {
+		rec, known := w.kept(name)
+		wanted[name] = rec.Wanted || !known
+		if !known {
+			continue
+		}
+		_, cleans := cleaning[name]
+		if w.apply(w.set.Restore(w.now, rec, w.found(name, cleans))); w.lives != life {
+			return
+		}
 	}
 	w.apply(must(w.set.Handle(w.now, Event{Kind: Start})))
+	if w.lives != life {
+		return
+	}
 	for name, was := range wanted {
 		if rec, _ := w.set.Record(name); rec.Wanted && !was {
 			w.fail("%s is wanted by a new supervisor only", name)
@@ -270,21 +283,57 @@ func (w *world) die() {
 	}
 }
 
-// found is what is left of a service. A start under way may have come to its
-// end before the supervisor did.
-func (w *world) found(name string, cleaning map[string]int) Found {
+// keep writes records as the supervisor does, before it acts.
+func (w *world) keep(names []string) {
+	for _, name := range names {
+		rec, _ := w.set.Record(name)
+		data, err := json.Marshal(rec)
+		if err != nil {
+			w.fail("%v", err)
+		}
+		w.disk[name] = data
+	}
+}
+
+func (w *world) kept(name string) (rec Record, known bool) {
+	data, known := w.disk[name]
+	if known {
+		if err := json.Unmarshal(data, &rec); err != nil {
+			w.fail("%v", err)
+		}
+	}
+	return rec, known
+}
+
+// found is what is left of a service. What came of a start is looked for later.
+func (w *world) found(name string, cleaning bool) Found {
+	if _, starting := w.starting[name]; cleaning || starting {
+		return Found{}
+	}
+	return w.left(name)
+}
+
+// find tells what came of a start of a dead supervisor: it may have come to its
+// end before that did, and the program to its own.
+func (w *world) find(name string) {
+	run := w.finding[name]
+	delete(w.finding, name)
+	found := w.left(name)
 	if _, is := w.starting[name]; is {
 		delete(w.starting, name)
 		if w.r.IntN(2) == 0 {
-			return Found{}
+			w.pid++
+			w.live[name] = run
+			if w.r.IntN(3) == 0 {
+				w.end(name, reap.Status{Code: 1})
+			}
+			found = w.left(name)
 		}
-		rec, _ := w.set.Record(name)
-		w.pid++
-		w.live[name] = rec.Run
 	}
-	if _, is := cleaning[name]; is {
-		return Found{}
-	}
+	w.send(Event{Kind: FoundStart, Name: name, Run: run, Found: found})
+}
+
+func (w *world) left(name string) Found {
 	if status, is := w.ended[name]; is {
 		delete(w.ended, name)
 		w.exits[name]++

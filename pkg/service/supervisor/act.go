@@ -19,6 +19,10 @@ func (s *Supervisor) act(a state.Action) {
 		l = &life{name: a.Name, run: a.Run, cancel: cancel}
 		s.lives[a.Name] = l
 		go s.start(ctx, l, s.bundles[l.name])
+	case state.DoFind:
+		ctx, cancel := context.WithCancel(context.Background())
+		l.cancel = cancel
+		go s.findStart(ctx, l, s.bundles[l.name])
 	case state.DoCancel:
 		l.cancel()
 	case state.DoSignal:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/endings"
 	"slipway/pkg/service/host"
 )
@@ -31,7 +32,7 @@ func (s *Supervisor) openBook() {
 		s.book.note = note
 		if last != nil {
 			s.Host.Say("the last boot ended: %s", last.Reason)
-			s.report(host.WriteJSON(s.Host.Paths.Own("last-boot.json"), last))
+			s.report(machine.WriteJSON(s.Host.Paths.Own("last-boot.json"), last))
 		}
 	})
 }
@@ -58,21 +59,17 @@ func (s *Supervisor) closeBook() {
 
 // endOfMachine is what PID 1 was asked for, if it has left a word.
 func (s *Supervisor) endOfMachine() string {
-	verb, err := os.ReadFile(s.Host.Paths.Own("verb"))
+	verb, err := os.ReadFile(s.Host.Paths.Own(machine.VerbFile))
 	if err != nil {
 		return "shutdown"
 	}
 	return strings.TrimSpace(string(verb)) + " was asked for"
 }
 
-// bootOver is the file that tells a later supervisor that there is no boot any
-// more.
-const bootOver = "boot-over"
-
 // stopBoot carries out the policy of a service that was given up while the boot
 // goes on. Afterwards there is no boot left to stop.
 func (s *Supervisor) stopBoot(name string) {
-	if _, err := os.Lstat(s.Host.Paths.Own(bootOver)); err == nil || s.held {
+	if _, err := os.Lstat(s.Host.Paths.Own(machine.Failed)); err == nil || s.held {
 		return
 	}
 	s.held = true

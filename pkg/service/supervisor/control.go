@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -98,7 +99,7 @@ func (s *Supervisor) serve() (*control.Server, error) {
 	if !is {
 		keep = nil
 	}
-	server, err := control.Listen(s.Host.Paths.Own("control.sock"), remote{s}, keep)
+	server, err := control.Listen(s.Host.Paths.Own(machine.Control), remote{s}, keep)
 	if err != nil {
 		return nil, err
 	}

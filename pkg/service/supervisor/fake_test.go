@@ -100,8 +100,16 @@ func (e *fakeEngine) Attach(b *bundle.Bundle, id reap.Ident) (run.Container, err
 	return &fakeContainer{engine: e, name: b.Name, id: id, ended: make(chan struct{})}, nil
 }
 
-func (e *fakeEngine) Find(*bundle.Bundle) (reap.Ident, bool, error) { panic("not here") }
-func (e *fakeEngine) Clean(b *bundle.Bundle) error                  { e.note("clean", b.Name); return nil }
+// Find finds nothing, and for "stuck" a start that goes on until it is ended.
+func (e *fakeEngine) Find(ctx context.Context, b *bundle.Bundle) (reap.Ident, bool, error) {
+	if b.Spec.Process.Args[0] == "stuck" {
+		<-ctx.Done()
+		e.note("end start", b.Name)
+	}
+	return reap.Ident{}, false, nil
+}
+
+func (e *fakeEngine) Clean(b *bundle.Bundle) error { e.note("clean", b.Name); return nil }
 func (e *fakeEngine) Begin(*bundle.Bundle, run.Program) (run.Session, error) {
 	return nil, errors.New("not here")
 }
@@ -150,8 +158,8 @@ func (c *fakeContainer) Wait(ctx context.Context) (reap.Status, error) {
 	}
 }
 
-// machine is a supervisor under test.
-type machine struct {
+// testbed is a supervisor under test.
+type testbed struct {
 	t      *testing.T
 	dir    string
 	engine *fakeEngine
@@ -167,16 +175,16 @@ type machine struct {
 }
 
 // boot runs services given as "name what [key=value]".
-func boot(t *testing.T, cmdline string, services ...string) *machine {
+func boot(t *testing.T, cmdline string, services ...string) *testbed {
 	t.Helper()
 	m := prepare(t, cmdline, services...)
 	m.start()
 	return m
 }
 
-func prepare(t *testing.T, cmdline string, services ...string) *machine {
+func prepare(t *testing.T, cmdline string, services ...string) *testbed {
 	t.Helper()
-	m := &machine{t: t, dir: t.TempDir(), engine: &fakeEngine{disk: make(chan struct{})},
+	m := &testbed{t: t, dir: t.TempDir(), engine: &fakeEngine{disk: make(chan struct{})},
 		ready: make(chan struct{}), ends: make(chan bundle.OnFailure, 10), emergency: make(chan bool, 10), done: make(chan error, 1)}
 	for _, s := range services {
 		m.add(s)
@@ -188,7 +196,7 @@ func prepare(t *testing.T, cmdline string, services ...string) *machine {
 	return m
 }
 
-func (m *machine) start() {
+func (m *testbed) start() {
 	m.t.Helper()
 	var err error
 	m.sup, err = New(Config{Host: m.host, Engine: m.engine, KeeperDir: m.host.Paths.Own(), Slots: 2, Holder: m.holder,
@@ -204,7 +212,7 @@ func (m *machine) start() {
 	m.t.Cleanup(m.end)
 }
 
-func (m *machine) add(service string) {
+func (m *testbed) add(service string) {
 	m.t.Helper()
 	f := strings.Fields(service)
 	spec := specs.Spec{Root: &specs.Root{Path: "rootfs"}, Process: &specs.Process{}, Annotations: map[string]string{}}
@@ -225,7 +233,7 @@ func (m *machine) add(service string) {
 	}
 }
 
-func (m *machine) open(cmdline string) {
+func (m *testbed) open(cmdline string) {
 	m.t.Helper()
 	p := host.Default()
 	p.Containers, p.Run, p.Log = m.dir+"/containers", m.dir+"/run", m.dir+"/log"
@@ -248,7 +256,7 @@ func (m *machine) open(cmdline string) {
 
 // makeWatchdog puts a plain file where the device is looked for: what it is fed
 // with stays in it.
-func (m *machine) makeWatchdog() {
+func (m *testbed) makeWatchdog() {
 	m.t.Helper()
 	if err := errors.Join(os.MkdirAll(m.dir+"/dev", 0o755), os.WriteFile(m.dir+"/dev/watchdog", nil, 0o600)); err != nil {
 		m.t.Fatal(err)
@@ -256,7 +264,7 @@ func (m *machine) makeWatchdog() {
 }
 
 // end stops the supervisor, if that has not been done.
-func (m *machine) end() {
+func (m *testbed) end() {
 	m.stop()
 	select {
 	case err := <-m.done:
@@ -271,7 +279,7 @@ func (m *machine) end() {
 
 const longest = time.Minute
 
-func (m *machine) awaitReady() {
+func (m *testbed) awaitReady() {
 	m.t.Helper()
 	select {
 	case <-m.ready:
@@ -281,7 +289,7 @@ func (m *machine) awaitReady() {
 }
 
 // await waits until a service is in a state.
-func (m *machine) await(name string, want state.State) {
+func (m *testbed) await(name string, want state.State) {
 	m.t.Helper()
 	for deadline := time.Now().Add(longest); ; time.Sleep(time.Millisecond) {
 		got, err := remote{m.sup}.One(m.t.Context(), name)
@@ -297,7 +305,7 @@ func (m *machine) await(name string, want state.State) {
 	}
 }
 
-func (m *machine) console() string {
+func (m *testbed) console() string {
 	m.host.Terminal.Flush(longest)
 	data, err := os.ReadFile(m.dir + "/console")
 	if err != nil {
@@ -307,7 +315,7 @@ func (m *machine) console() string {
 }
 
 // states is the sequence of a service's states, from its events.
-func (m *machine) states(name string) string {
+func (m *testbed) states(name string) string {
 	m.t.Helper()
 	data, err := os.ReadFile(EventsPath(m.host.Paths))
 	if err != nil {

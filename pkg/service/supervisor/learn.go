@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/host"
 )
 
@@ -22,7 +23,7 @@ func addedFile(p host.Paths) string { return p.Own("added.json") }
 
 func loadAdded(p host.Paths) (added, error) {
 	a := added{}
-	err := host.ReadJSON(addedFile(p), &a)
+	err := machine.ReadJSON(addedFile(p), &a)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -160,5 +161,5 @@ func (s *Supervisor) note(name, dir, usual string) error {
 	default:
 		s.added[name] = dir
 	}
-	return host.WriteJSON(addedFile(s.Host.Paths), s.added)
+	return machine.WriteJSON(addedFile(s.Host.Paths), s.added)
 }

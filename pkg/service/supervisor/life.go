@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/log/read"
 	"slipway/pkg/log/store"
 	"slipway/pkg/service/probe"
 	"slipway/pkg/service/run"
@@ -250,7 +251,7 @@ func (s *Supervisor) leaveBehind(l *life) {
 const tailLines = 10
 
 func (s *Supervisor) tailOf(name string) []string {
-	lines, err := store.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
+	lines, err := read.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
 	if err != nil {
 		s.log.Warn("last lines", "service", name, "err", err)
 	}

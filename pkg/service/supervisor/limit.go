@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/service/host"
+	"slipway/pkg/machine"
 )
 
 // killTime is what the kernel may take, beyond a service's own timeout, to end
@@ -33,5 +33,5 @@ func (s *Supervisor) stopLimit() time.Duration {
 // tellLimit tells PID 1, from when on the services are known: a supervisor that
 // hangs cannot tell any more.
 func (s *Supervisor) tellLimit() {
-	s.report(host.WriteLimit(s.Host.Paths, bundle.Services, s.stopLimit()))
+	s.report(machine.WriteLimit(s.Host.Paths.Own(), string(bundle.Services), s.stopLimit()))
 }

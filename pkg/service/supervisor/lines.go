@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"slipway/pkg/log/journal"
-	"slipway/pkg/log/store"
+	"slipway/pkg/log/read"
 	"slipway/pkg/port"
 )
 
@@ -54,7 +54,7 @@ func (s *Supervisor) followOne(name string) error {
 	if err != nil {
 		return err
 	}
-	for line, err := range store.Read(ctx, s.Host.Paths.Logs(), section, folder, store.Query{Follow: true}) {
+	for line, err := range read.Read(ctx, s.Host.Paths.Logs(), section, folder, read.Query{Follow: true}) {
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 	"slipway/pkg/service/status"
 )
@@ -62,7 +63,7 @@ func Report(l status.List, faults []string) *port.Report {
 // tellEnd tells the host that the machine goes down. Our own PID 1, which leaves
 // its verb for us, does so itself.
 func (s *Supervisor) tellEnd() {
-	if _, err := os.Lstat(s.Host.Paths.Own("verb")); s.Host.Port != nil && err != nil {
+	if _, err := os.Lstat(s.Host.Paths.Own(machine.VerbFile)); s.Host.Port != nil && err != nil {
 		s.Host.Tell(port.Message{End: &port.End{Verb: port.Shutdown, OOM: port.OOM()}})
 	}
 }

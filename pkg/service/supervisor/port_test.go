@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
-	"slipway/pkg/scripts"
 	"slipway/pkg/service/state"
 )
 
@@ -20,7 +20,7 @@ type hostOf struct {
 	port *port.Port
 }
 
-func withHost(t *testing.T, services ...string) (*machine, *hostOf) {
+func withHost(t *testing.T, services ...string) (*testbed, *hostOf) {
 	t.Helper()
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -77,7 +77,7 @@ func TestHostWantsReport(t *testing.T) {
 // A report waits for the scripts behind the services, and has those that failed.
 func TestReportHasScripts(t *testing.T) {
 	m, h := withHost(t, "good run")
-	note := scripts.Note{Failed: []string{"/etc/init.d/001-a: exit status 1"}, Running: "/etc/init.d/900-b"}
+	note := machine.Scripts{Failed: []string{"/etc/init.d/001-a: exit status 1"}, Running: "/etc/init.d/900-b"}
 	leave := func() {
 		t.Helper()
 		if err := note.Write(m.host.Paths.Own()); err != nil {
@@ -90,7 +90,7 @@ func TestReportHasScripts(t *testing.T) {
 	if r := h.hear().Report; r == nil || r.Final || strings.Join(r.Faults, "; ") != "/etc/init.d/001-a: exit status 1; /etc/init.d/900-b: still running" {
 		t.Errorf("report %+v", r)
 	}
-	note = scripts.Note{Failed: append(note.Failed, "/etc/init.d/900-b: exit status 2"), Over: true}
+	note = machine.Scripts{Failed: append(note.Failed, "/etc/init.d/900-b: exit status 2"), Over: true}
 	leave()
 	if r := h.hear().Report; r == nil || !r.Final || strings.Join(r.Faults, "; ") != "/etc/init.d/001-a: exit status 1; /etc/init.d/900-b: exit status 2" {
 		t.Errorf("report %+v", r)

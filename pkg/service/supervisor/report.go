@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/scripts"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/onboot"
 	"slipway/pkg/service/state"
@@ -56,8 +56,8 @@ func (s *Supervisor) settle(pause time.Duration) {
 	s.grant()
 }
 
-func (s *Supervisor) scripts() scripts.Note {
-	note, err := scripts.Read(s.Host.Paths.Own())
+func (s *Supervisor) scripts() machine.Scripts {
+	note, err := machine.ReadScripts(s.Host.Paths.Own())
 	s.report(err)
 	return note
 }
@@ -66,7 +66,7 @@ func (s *Supervisor) scripts() scripts.Note {
 // are not well.
 func (s *Supervisor) noteFailed() {
 	failed := strconv.Itoa(len(s.faults())) + "\n"
-	s.check("boot", "note", os.WriteFile(s.Host.Paths.Own(bootOver), []byte(failed), 0o600))
+	s.check("boot", "note", machine.WriteFile(s.Host.Paths.Own(machine.Failed), []byte(failed)))
 }
 
 // goOn lets the boot go on.

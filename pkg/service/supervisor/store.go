@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"slipway/pkg/machine"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/state"
 )
@@ -26,7 +27,7 @@ type stateFiles struct {
 const eventsMax = 512 << 10
 
 // EventsPath is the file of events: a line of JSON for each transition.
-func EventsPath(p host.Paths) string { return p.Own("events.jsonl") }
+func EventsPath(p host.Paths) string { return p.Own(machine.Events) }
 
 func openStore(p host.Paths) (*stateFiles, error) {
 	s := &stateFiles{dir: p.Own("services"), events: EventsPath(p)}
@@ -51,7 +52,7 @@ func (s *stateFiles) openEvents() error {
 
 func (s *stateFiles) path(name string) string { return filepath.Join(s.dir, name+".json") }
 
-func (s *stateFiles) save(r state.Record) error { return host.WriteJSON(s.path(r.Name), r) }
+func (s *stateFiles) save(r state.Record) error { return machine.WriteJSON(s.path(r.Name), r) }
 
 // load reads all records. One that cannot be read is left out: its service is
 // then found, by its runtime's state, when it is started.
@@ -64,7 +65,7 @@ func (s *stateFiles) load() (map[string]state.Record, error) {
 	var faults []error
 	for _, name := range names {
 		var r state.Record
-		if err := host.ReadJSON(name, &r); err != nil {
+		if err := machine.ReadJSON(name, &r); err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				faults = append(faults, err)
 			}

@@ -58,37 +58,48 @@ func (s *Supervisor) find(b *bundle.Bundle, rec state.Record) (state.Found, *lif
 	} else {
 		l.writer = w
 	}
-	id := rec.Proc
-	if rec.State == state.Starting {
-		id = s.findStart(b)
-	}
-	if rec.State == state.Cleaning || id.Pid == 0 {
+	if rec.State == state.Cleaning || rec.State == state.Starting {
 		return state.Found{}, l
+	}
+	return s.hold(b, rec.Proc, l), l
+}
+
+// hold takes hold of a container by its first process.
+func (s *Supervisor) hold(b *bundle.Bundle, id reap.Ident, l *life) state.Found {
+	if id.Pid == 0 {
+		return state.Found{}
 	}
 	c, err := s.Engine.Attach(b, id)
 	if err != nil {
 		s.log.Warn("take over container", "service", b.Name, "err", err)
-		return state.Found{Ended: true, Cause: err.Error()}, l
+		return state.Found{Ended: true, Cause: err.Error()}
 	}
 	l.container = c
 	if id.Alive() {
 		l.notify = s.listenAgain(b)
-		return state.Found{Proc: id, Running: true}, l
+		return state.Found{Proc: id, Running: true}
 	}
-	return s.foundEnded(id, l), l
+	return s.foundEnded(id, l)
 }
 
-// findStart finds the process of a start that was under way. It is zero if the
-// program has not been started: then the start is made again.
-func (s *Supervisor) findStart(b *bundle.Bundle) reap.Ident {
-	id, started, err := s.Engine.Find(b)
+// findStart finds what came of a start that was under way. A program that has
+// not been started is nothing: then the start is made again. The runtime of the
+// start may hang, so nobody else waits for this.
+func (s *Supervisor) findStart(ctx context.Context, l *life, b *bundle.Bundle) {
+	id, started, err := s.Engine.Find(ctx, b)
 	if err != nil {
 		s.log.Warn("find container", "service", b.Name, "err", err)
 	}
 	if !started {
-		return reap.Ident{}
+		id = reap.Ident{}
 	}
-	return id
+	s.post(func() {
+		found := s.hold(b, id, l)
+		s.report(s.submit(state.Event{Kind: state.FoundStart, Name: l.name, Run: l.run, Found: found}))
+		if found.Running {
+			s.await(l)
+		}
+	})
 }
 
 func (s *Supervisor) foundEnded(id reap.Ident, l *life) state.Found {

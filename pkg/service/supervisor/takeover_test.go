@@ -13,12 +13,13 @@ import (
 
 	"slipway/pkg/log/hold"
 	"slipway/pkg/reap"
+	"slipway/pkg/service/control"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
 
 // keep writes what an earlier supervisor knew.
-func (m *machine) keep(name, record string) {
+func (m *testbed) keep(name, record string) {
 	m.t.Helper()
 	dir := m.host.Paths.Own("services")
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, name+".json"), []byte(record), 0o600)); err != nil {
@@ -88,6 +89,31 @@ func TestNotOverBeforeAllAreTakenOver(t *testing.T) {
 	case <-m.ready:
 		t.Errorf("the first start is said to be over\n%s", m.console())
 	default:
+	}
+}
+
+// TestStartThatHangsIsTakenOver: the supervisor died while a runtime hung in the
+// start of one service. Its successor keeps the others all the same, and a stop
+// ends that start.
+func TestStartThatHangsIsTakenOver(t *testing.T) {
+	m := prepare(t, "", "hangs stuck", "cut run", "up run")
+	self, err := reap.Identify(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.keep("hangs", `{"name":"hangs","state":"starting","wanted":true,"run":1}`)
+	m.keep("cut", `{"name":"cut","state":"starting","wanted":true,"run":1}`)
+	m.keep("up", fmt.Sprintf(`{"name":"up","state":"ready","first":true,"wanted":true,"run":1,"proc":{"Pid":%d,"Start":%d}}`, self.Pid, self.Start))
+	m.start()
+	m.await("up", state.Ready)
+	m.await("cut", state.Ready)
+	m.await("hangs", state.Starting)
+	if err := (remote{m.sup}).Ask(t.Context(), "stop", "hangs", control.Wish{}); err != nil {
+		t.Fatal(err)
+	}
+	m.await("hangs", state.Stopped)
+	if got := m.engine.happened(); !strings.Contains(got, "end start hangs") || strings.Contains(got, ", start hangs") {
+		t.Errorf("%s", got)
 	}
 }
 

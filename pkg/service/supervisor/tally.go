@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/machine"
 	"slipway/pkg/service/endings"
-	"slipway/pkg/service/host"
 	"slipway/pkg/service/memory"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
@@ -87,7 +87,7 @@ func (s *Supervisor) addMachine(l *status.List) {
 		}
 	}
 	var last endings.Note
-	if host.ReadJSON(p.Own("last-boot.json"), &last) == nil {
+	if machine.ReadJSON(p.Own("last-boot.json"), &last) == nil {
 		l.LastBoot = last.Reason
 	}
 	l.Supervisor = status.Process{Pid: os.Getpid(), Started: s.began, Memory: residentMemory()}

@@ -11,7 +11,7 @@ import (
 	"slipway/pkg/service/state"
 )
 
-func (m *machine) fed() int {
+func (m *testbed) fed() int {
 	m.t.Helper()
 	data, err := os.ReadFile(m.dir + "/dev/watchdog")
 	if err != nil {
@@ -25,7 +25,7 @@ func (m *machine) fed() int {
 
 // awaitFed waits until the watchdog has been fed again, twice: the first one may
 // have been under way.
-func (m *machine) awaitFed() {
+func (m *testbed) awaitFed() {
 	m.t.Helper()
 	begin := m.fed()
 	for deadline := time.Now().Add(longest); m.fed() < begin+2; time.Sleep(10 * time.Millisecond) {
