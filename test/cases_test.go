@@ -20,6 +20,7 @@ import (
 
 	"slipway/pkg/build/oci"
 	"slipway/pkg/qemu"
+	"slipway/test/skip"
 )
 
 var (
@@ -32,9 +33,7 @@ var (
 const artefacts = "../build/test"
 
 func TestCases(t *testing.T) {
-	if testing.Short() {
-		t.Skip("whole-VM tests take minutes; -short leaves them out")
-	}
+	skip.IfShort(t)
 	needImages(t)
 	folders, err := filepath.Glob("cases/*/expect.yml")
 	if err != nil || len(folders) == 0 {

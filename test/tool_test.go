@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"slipway/test/skip"
 )
 
 // toolTime is for one step of a machine; only a hang exceeds it.
@@ -30,9 +32,7 @@ type tool struct {
 // makeTool builds the program and the image of testdata/tool.yml with it.
 func makeTool(t *testing.T) *tool {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("whole-VM tests take minutes; -short leaves them out")
-	}
+	skip.IfShort(t)
 	needImages(t)
 	dir := t.TempDir()
 	tl := &tool{binary: filepath.Join(dir, "slipway"), dir: dir}

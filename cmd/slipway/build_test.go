@@ -47,11 +47,24 @@ func runBuild(t *testing.T, args ...string) ([]string, error) {
 	return names, err
 }
 
+// feed makes a file the standard input.
+func feed(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := os.Stdin
+	os.Stdin = f
+	t.Cleanup(func() { os.Stdin = old; _ = f.Close() })
+}
+
 func TestBuildCommand(t *testing.T) {
 	inStore(t)
 	writeFile(t, "good.yml", "init: [test/empty:1]\n")
 	writeFile(t, "more.yml", "files: [{path: a, contents: x}]\n")
 	writeFile(t, "bad.yml", "init: [test/empty:1]\nfils: []\n")
+	feed(t, "good.yml")
 	cases := []struct {
 		name   string
 		args   []string

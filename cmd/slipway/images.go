@@ -63,7 +63,8 @@ func newImagesCommand() *cobra.Command {
 
 // open reads the recipes. The context ends when the user interrupts, or calls
 // the function returned.
-func (f *imagesFlags) open() (*images.Builder, context.Context, func(), error) {
+// Only to build takes the recipes; without them there is what the store has.
+func (f *imagesFlags) open(builds bool) (*images.Builder, context.Context, func(), error) {
 	goos, arch, ok := strings.Cut(f.platform, "/")
 	if !ok || goos != "linux" || (arch != "amd64" && arch != "arm64") {
 		return nil, nil, nil, usageError{fmt.Errorf("platform %q: want linux/amd64 or linux/arm64", f.platform)}
@@ -71,7 +72,7 @@ func (f *imagesFlags) open() (*images.Builder, context.Context, func(), error) {
 	root := f.root
 	if root == "" {
 		var err error
-		if root, err = images.FindRoot("."); err != nil {
+		if root, err = images.FindRoot("."); err != nil && builds {
 			return nil, nil, nil, err
 		}
 	}
@@ -80,12 +81,12 @@ func (f *imagesFlags) open() (*images.Builder, context.Context, func(), error) {
 	if err := b.Open(); err != nil {
 		return nil, nil, nil, err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 	return b, ctx, func() { finish(); stop() }, nil
 }
 
 func (f *imagesFlags) build(names []string) error {
-	b, ctx, finish, err := f.open()
+	b, ctx, finish, err := f.open(true)
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (f *imagesFlags) build(names []string) error {
 }
 
 func (f *imagesFlags) list() error {
-	b, ctx, finish, err := f.open()
+	b, ctx, finish, err := f.open(false)
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func listTable(w io.Writer, all []images.Status) {
 }
 
 func (f *imagesFlags) export(file string, names []string) error {
-	b, ctx, finish, err := f.open()
+	b, ctx, finish, err := f.open(false)
 	if err != nil {
 		return err
 	}

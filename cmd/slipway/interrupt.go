@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// interruptible runs a command that Ctrl-C ends in good order. A second Ctrl-C
-// ends it at once.
+// interruptible runs a command that Ctrl-C or Ctrl-\ ends in good order. A second
+// Ctrl-C ends it at once.
 func interruptible(run func(context.Context) error) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	err := run(ctx)

@@ -205,6 +205,9 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 		return err
 	}
 	c.Accel = trial.Accel
+	if _, err := qemu.Args(*c); err != nil {
+		return err // before anything is made, and before --detach
+	}
 	if err := f.metadata(); err != nil {
 		return err
 	}

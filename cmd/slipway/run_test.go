@@ -39,6 +39,22 @@ func says(t *testing.T, all ...port.Message) string {
 	return "printf '%s' '" + b.String() + "' >&5; "
 }
 
+// TestRunLongCmdline starts nothing whose kernel would say nothing, in the
+// background either.
+func TestRunLongCmdline(t *testing.T) {
+	for _, flags := range [][]string{nil, {"--detach"}, {"--report"}} {
+		name, qemu := fakeImage(t, "")
+		args := append([]string{"run", "--accel", "tcg", "--qemu", qemu, "--append", strings.Repeat("x", 2040)}, flags...)
+		_, errOut, status := command(t, "", append(args, name)...)
+		if status != 1 || !strings.Contains(errOut, "and the kernel takes 2047; 13 of them are the image's own") {
+			t.Errorf("%v: status %d: %s", flags, status, errOut)
+		}
+		if _, err := os.Stat(qemu + ".args"); err == nil {
+			t.Errorf("%v: QEMU was started", flags)
+		}
+	}
+}
+
 func TestRunStatus(t *testing.T) {
 	hello := says(t, port.Message{Hello: &port.Hello{From: port.Init}})
 	reports := func(faults ...string) string {

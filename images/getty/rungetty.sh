@@ -20,9 +20,10 @@ consoles() {
 	echo "$named" | awk -F, '!seen[$1]++'
 }
 
-# One getty after the other on console $1 with options $2, as in console=$1,$2.
+# One getty after the other on a console, given as in console=$1.
 keep() {
-	speed=$(echo "$2" | sed 's/[^0-9].*//')
+	speed=$(echo "${1#"${1%%,*}"}" | sed 's/^,//; s/[^0-9].*//')
+	set -- "${1%%,*}"
 	case $1 in
 	ttyS* | ttyAMA* | ttyUSB* | ttyMFD*) set -- "$1" "${speed:-115200}" vt100 ;;
 	tty[0-9]*) set -- "$1" "${speed:-38400}" linux ;;
@@ -43,19 +44,35 @@ case $size in
 *[0-9]x[0-9]*) export COLUMNS_ROWS="${size%x*} ${size#*x}" ;;
 esac
 
-started=
-for c in $(consoles); do
-	name=${c%%,*}
-	opts=${c#"$name"}
-	if [ ! -c "/dev/$name" ]; then
-		echo "getty: no console $name: /dev/$name is not a character device" >&2
-		continue
+# All consoles given, at the same time. A list behind & would have SIGINT and SIGQUIT
+# ignored, and so would every program that is ever started on the console, which no
+# shell takes back. The parts of a pipeline are started with nothing ignored.
+keep_all() {
+	if [ $# -gt 1 ]; then
+		keep "$1" >&2 | (shift && keep_all "$@")
+	else
+		keep "$1"
 	fi
-	keep "$name" "${opts#,}" &
-	started=y
+}
+
+present=
+for c in $(consoles); do
+	if [ -c "/dev/${c%%,*}" ]; then
+		present="$present $c"
+	else
+		echo "getty: no console ${c%%,*}: /dev/${c%%,*} is not a character device" >&2
+	fi
 done
-if [ -z "$started" ]; then
+if [ -z "$present" ]; then
 	echo "getty: no console" >&2
 	exit 1
 fi
-wait
+# The prompt is to stand below the lines of the boot, but not to wait for a service
+# that never gets ready.
+tries=0
+while [ -e /run/slipway/booting ] && [ $tries -lt 50 ]; do
+	usleep 200000
+	tries=$((tries + 1))
+done
+# shellcheck disable=SC2086 # a list of words
+keep_all $present

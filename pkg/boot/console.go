@@ -2,11 +2,14 @@ package boot
 
 import (
 	"fmt"
+	"os"
+	"path"
 	"time"
 
 	"slipway/pkg/escape"
 	"slipway/pkg/log/console"
 	"slipway/pkg/log/journal"
+	"slipway/pkg/machine"
 )
 
 // Console is where PID 1 speaks: on every console, and in the journal.
@@ -25,6 +28,9 @@ func (c *Console) attach(names []string) { _ = c.Attach("/dev", names, "console"
 func (c *Console) Printf(format string, args ...any) {
 	text := escape.Line(fmt.Sprintf(format, args...))
 	c.Journal.Add(time.Now(), text)
+	if _, err := os.Lstat(path.Join(machine.Run, machine.Quiet)); err == nil {
+		return
+	}
 	c.show("slipway: " + text + "\r\n")
 }
 

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"errors"
 	"os"
 	"path"
 	"strconv"
@@ -16,6 +17,7 @@ const countTime = 750 * time.Millisecond
 
 // tellBoot says when the boot was done, and what of it failed.
 func (m *Machine) tellBoot(at time.Duration) {
+	defer m.unmark(machine.Booting)
 	if m.boot.Err() != nil {
 		return
 	}
@@ -26,6 +28,20 @@ func (m *Machine) tellBoot(at time.Duration) {
 		}
 	}
 	m.Console.Printf("boot done after %.2fs%s", at.Seconds(), m.countFailed())
+	if m.Options.Quiet {
+		m.mark(machine.Quiet)
+	}
+}
+
+// mark leaves a file for the other programs of the machine, and unmark takes it away.
+func (m *Machine) mark(name string) {
+	m.warn("leave word", machine.WriteFile(path.Join(machine.Run, name), nil))
+}
+
+func (m *Machine) unmark(name string) {
+	if err := os.Remove(path.Join(machine.Run, name)); !errors.Is(err, os.ErrNotExist) {
+		m.warn("take word back", err)
+	}
 }
 
 // countFailed words how much of the boot has failed: steps of this process,

@@ -11,6 +11,7 @@ import (
 	"slipway/pkg/container/mount"
 	"slipway/pkg/machine"
 	"slipway/test/hung"
+	"slipway/test/skip"
 )
 
 // What hangs has its time, of the slack and what the policies give it, and is
@@ -59,9 +60,7 @@ func TestBoundedWaitsForWhatGetsOn(t *testing.T) {
 // A filesystem that hangs is named with what it hangs in, and the others are left
 // meanwhile.
 func TestOneHangsAndTheOthersDoNot(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: mounts a file system that hangs")
-	}
+	skip.UnlessRoot(t, "mounts a file system that hangs")
 	dir := t.TempDir()
 	release, err := hung.Mount(dir)
 	if err != nil {
@@ -128,13 +127,6 @@ func TestLies(t *testing.T) {
 		if got, ok := lies(table, name); !ok || got.Dev != want {
 			t.Errorf("%s lies on %s, want %s", name, got.Dev, want)
 		}
-	}
-}
-
-func TestProgramRanges(t *testing.T) {
-	got := programRanges("00400000-004a2000 r-xp 00000000 08:01 12 /init\n00500000-00501000 rw-p 00000000 00:00 0\n7f00-8f00 r--p 0 08:01 13 /other\n", "/init")
-	if len(got) != 1 || got[0] != [2]uintptr{0x400000, 0x4a2000} {
-		t.Errorf("got %x", got)
 	}
 }
 

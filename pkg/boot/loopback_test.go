@@ -2,18 +2,17 @@ package boot
 
 import (
 	"net"
-	"os"
 	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/test/skip"
 )
 
 // In a new network namespace lo is down and has no address.
 func TestUpLoopback(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root, for a network namespace")
-	}
+	skip.UnlessRoot(t, "a network namespace")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

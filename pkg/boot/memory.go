@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/container/mount"
+	"slipway/pkg/pin"
 )
 
 // lockMemory keeps what PID 1 has in memory from being swapped out: the disk of
@@ -24,7 +24,7 @@ func (m *Machine) lockMemory() error {
 	table, tableErr := mount.Table()
 	if root, ok := lies(table, "/"); ok && onDisk(root.Dev) {
 		m.children.indirect = true
-		err = errors.Join(err, lockProgram())
+		err = errors.Join(err, pin.Program())
 	}
 	return errors.Join(err, tableErr)
 }
@@ -34,43 +34,6 @@ func (m *Machine) lockMemory() error {
 func onDisk(dev string) bool {
 	node, known := diskNode(dev)
 	return known && !strings.HasPrefix(node, "/dev/loop") && !strings.HasPrefix(node, "/dev/ram")
-}
-
-// lockProgram reads this program into memory and keeps it there.
-func lockProgram() error {
-	program, err := os.Readlink("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	maps, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, r := range programRanges(string(maps), program) {
-		if _, _, errno := unix.Syscall(unix.SYS_MLOCK, r[0], r[1]-r[0], 0); errno != 0 {
-			errs = append(errs, fmt.Errorf("lock program: %w", errno))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// programRanges finds where a file is mapped in the text of /proc/PID/maps.
-func programRanges(maps, program string) (ranges [][2]uintptr) {
-	for line := range strings.Lines(maps) {
-		// FROM-TO PERMISSIONS OFFSET DEVICE INODE PATH
-		f := strings.Fields(line)
-		if len(f) != 6 || f[5] != program {
-			continue
-		}
-		from, to, _ := strings.Cut(f[0], "-")
-		a, errA := strconv.ParseUint(from, 16, 64)
-		b, errB := strconv.ParseUint(to, 16, 64)
-		if errA == nil && errB == nil {
-			ranges = append(ranges, [2]uintptr{uintptr(a), uintptr(b)})
-		}
-	}
-	return ranges
 }
 
 // become is this program by the name of "exec": it turns into another one. PID 1

@@ -12,6 +12,7 @@ import (
 type Options struct {
 	Cmdline  string
 	Consoles []string // devices of console=, each once
+	Quiet    bool     // slipway.console=quiet
 	CgroupV1 bool     // linuxkit.unified_cgroup_hierarchy=0
 	// PanicDelay is how long a panic of PID 1 stays on the console before the
 	// machine reboots: that of panic=N if given. Negative: for ever.
@@ -35,6 +36,8 @@ func ParseOptions(cmdline string) Options {
 		switch key {
 		case "linuxkit.unified_cgroup_hierarchy":
 			o.CgroupV1 = value == "0"
+		case "slipway.console":
+			o.Quiet = value == "quiet"
 		case "panic":
 			if n, err := strconv.Atoi(value); err == nil {
 				o.PanicDelay = panicDelay(n)

@@ -17,6 +17,7 @@ import (
 	"slipway/pkg/keeper"
 	"slipway/pkg/machine"
 	"slipway/pkg/reap"
+	"slipway/test/skip"
 )
 
 // guest is a folder that the real program runs in as PID 1 of namespaces of its
@@ -29,12 +30,10 @@ type guest struct {
 
 func newGuest(t *testing.T) *guest {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: makes namespaces")
-	}
+	skip.UnlessRoot(t, "makes namespaces")
 	busybox, err := os.ReadFile("/bin/busybox")
 	if err != nil {
-		t.Skipf("needs busybox-static for the scripts: %v", err)
+		skip.Test(t, skip.Program, "busybox-static, for the scripts: ", err)
 	}
 	g := &guest{t, t.TempDir()}
 	for _, d := range []string{"proc", "dev", "run", "tmp"} {

@@ -44,6 +44,7 @@ func (m *Machine) request(verb machine.Verb) {
 	if m.asked.Swap(true) {
 		return
 	}
+	m.unmark(machine.Quiet)
 	m.verbs <- verb
 	m.Console.Printf("%s requested", verb)
 	time.AfterFunc(patience, func() {

@@ -9,6 +9,7 @@ import (
 
 	"slipway/pkg/keeper"
 	"slipway/pkg/log/hold"
+	"slipway/pkg/machine"
 )
 
 // supervisor is the child that runs the services. It is started once, and again
@@ -33,6 +34,7 @@ func (m *Machine) startSupervisor(ctx context.Context) {
 	s := &supervisor{machine: m, ready: make(chan struct{}), ended: make(chan struct{})}
 	s.stop, s.stopNow = context.WithCancel(context.Background())
 	m.supervisor = s
+	m.mark(machine.Booting)
 	m.warn("keep exit statuses", m.keepExits())
 	m.warn("keep pipes of containers", s.keepPipes())
 	go s.keep()
@@ -73,7 +75,7 @@ func (s *supervisor) keep() {
 	defer close(s.ended)
 	k := &keeper.Keeper{
 		Reaper: s.machine.children.reaper, Program: serviceProgram, Command: s.command,
-		Ready: s.release, Say: s.machine.Console.Printf,
+		Ready: s.release, Say: s.machine.Console.Printf, Dir: machine.Run,
 	}
 	s.machine.warn("supervisor", k.Run(s.stop))
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/test/skip"
 )
 
 // pidsGroup makes a cgroup that can bound the number of tasks.
@@ -34,7 +36,7 @@ func pidsGroup(t *testing.T) string {
 			return dir
 		}
 	}
-	t.Skip("needs the pids controller, to leave no room for a thread")
+	skip.Test(t, skip.Pids, "to leave no room for a thread")
 	return ""
 }
 

@@ -16,6 +16,8 @@ import (
 
 // Builder turns a configuration into a root file system.
 type Builder struct {
+	// Finder finds the images. Without one CheckFiles and Check look at the text
+	// alone.
 	Finder    Finder
 	Platform  v1.Platform
 	Hardening Hardening
@@ -51,7 +53,11 @@ type container struct {
 	runtime bundle.Runtime
 	policy  bundle.Policy
 	label   *yml.Settings // what the image's label says
+	unread  bool          // the image was not found, so nobody knows what it says
 }
+
+// unsaid tells that the YAML says nothing of a key, and the image may.
+func (c *container) unsaid(key string) bool { return c.unread && !c.At.Has(key) }
 
 // location is the container's place in the YAML.
 func (c *container) location() string { return fmt.Sprintf("%s[%d]", c.Section, c.index) }
@@ -175,7 +181,7 @@ func (b *Builder) translate(ctx context.Context, c *yml.Config, set *images) ([]
 		}
 		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening,
 			arch: b.Platform.Architecture, root: func() *tree.Tree { return set.peek(ctx, x.Image) }}
-		out := &container{Container: x, label: label, index: counts[x.Section], folder: folder(x, counts[x.Section])}
+		out := &container{Container: x, label: label, index: counts[x.Section], folder: folder(x, counts[x.Section]), unread: set.get(x.Image) == nil}
 		counts[x.Section]++
 		out.spec, out.runtime = t.spec(), mergeRuntime(x.Runtime, label.Runtime, t.asLinuxKit())
 		faults.Add(t.faults...)

@@ -20,6 +20,7 @@ type checker struct {
 }
 
 func (k *checker) all(b *Builder) yml.Faults {
+	k.checkCmdline()
 	k.checkImages()
 	k.checkScripts(b)
 	k.checkPlatforms()
@@ -28,8 +29,10 @@ func (k *checker) all(b *Builder) yml.Faults {
 		k.checkPolicy(c)
 		k.checkProcess(c)
 		k.checkNamespaces(c)
+		k.checkPath(c)
 		k.checkProgram(c)
 		k.checkConfig(c)
+		k.checkMounts(c)
 		k.checkTargets(c)
 		k.checkSources(c)
 		k.checkSysctl(c)
@@ -57,6 +60,15 @@ func (k *checker) warnIn(c *container, key, name string, format string, args ...
 	at := c.At.Child("image")
 	if c.At.Has(key) {
 		at = c.At.Child(key).Key(name)
+	}
+	return at.At(format, args...).Warns()
+}
+
+// warnItem is warn for an entry of a list.
+func (k *checker) warnItem(c *container, key string, i int, format string, args ...any) yml.Fault {
+	at := c.At.Child("image")
+	if c.At.Has(key) {
+		at = c.At.Child(key).Item(i)
 	}
 	return at.At(format, args...).Warns()
 }

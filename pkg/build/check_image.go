@@ -6,6 +6,7 @@ import (
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
+	"slipway/pkg/bundle"
 )
 
 // tree is an image's files; nil if it is missing or broken, which is a fault at
@@ -39,6 +40,15 @@ func (k *checker) checkImages() {
 		if v.Image != "" && v.Format != "oci" {
 			k.tree(v.Image, v.At.Child("image"))
 		}
+	}
+}
+
+// checkCmdline finds a command line that is too long as it is; `slipway run` looks
+// again with the words that it adds.
+func (k *checker) checkCmdline() {
+	kernel := k.config.Kernel
+	if err := bundle.CheckCmdline(k.images.platform.Architecture, strings.TrimSpace(kernel.Cmdline)); err != nil {
+		k.faults.Add(kernel.At.Child("cmdline").At("%v", err).Wants("fewer words, or files: for what is not the kernel's"))
 	}
 }
 

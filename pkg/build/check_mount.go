@@ -104,6 +104,9 @@ func (k *checker) madeBefore(c *container, p string) bool {
 		if other != c && !before(other, c) {
 			return false
 		}
+		if other.unread {
+			return true
+		}
 		for _, dir := range other.runtime.Mkdir {
 			if within(machinePath(dir), p) {
 				return true

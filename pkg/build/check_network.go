@@ -12,18 +12,21 @@ import (
 // checkSysctl finds parameters that the OCI runtime refuses, because the
 // container would change them for the whole machine.
 func (k *checker) checkSysctl(c *container) {
-	own := func(kind specs.LinuxNamespaceType) bool { _, ok := namespace(c.spec, kind); return ok }
+	own := func(key string, kind specs.LinuxNamespaceType) bool {
+		_, ok := namespace(c.spec, kind)
+		return ok || c.unsaid(key)
+	}
 	for _, name := range sortedKeys(c.spec.Linux.Sysctl) {
 		key := strings.ReplaceAll(name, "/", ".")
 		var needs string
 		var ok bool
 		switch {
 		case strings.HasPrefix(key, "net."):
-			needs, ok = "net: new", own(specs.NetworkNamespace)
+			needs, ok = "net: new", own("net", specs.NetworkNamespace)
 		case slices.Contains(ipcSysctls, key) || strings.HasPrefix(key, "fs.mqueue."):
-			needs, ok = "ipc: new", own(specs.IPCNamespace)
+			needs, ok = "ipc: new", own("ipc", specs.IPCNamespace)
 		case key == "kernel.domainname":
-			needs, ok = "uts: new", own(specs.UTSNamespace)
+			needs, ok = "uts: new", own("uts", specs.UTSNamespace)
 		case key == "kernel.hostname":
 			k.faults.Add(k.warnIn(c, "sysctl", name, "%s is refused by the OCI runtime", name).Wants("hostname:, with uts: new"))
 			continue
@@ -54,7 +57,7 @@ func (k *checker) checkInterfaces(c *container) {
 			k.faults.Add(k.warn(c, "runtime", "interface %s: a %s has no peer, and %s is passed over", i.Name, i.Add, i.Peer).Wants("add: veth, or no peer:"))
 		}
 	}
-	if _, own := namespace(c.spec, specs.NetworkNamespace); len(c.runtime.Interfaces) > 0 && !own {
+	if _, own := namespace(c.spec, specs.NetworkNamespace); len(c.runtime.Interfaces) > 0 && !own && !c.unsaid("net") {
 		k.faults.Add(k.warn(c, "runtime", "interfaces in the machine's own network").Wants("net: new beside them"))
 	}
 }
@@ -72,13 +75,13 @@ func (k *checker) checkPorts() {
 		if number == 0 || c.Section != bundle.Services {
 			continue
 		}
-		if number < 1024 && !slices.Contains(c.spec.Process.Capabilities.Effective, "CAP_NET_BIND_SERVICE") {
+		if number < 1024 && !c.unsaid("capabilities") && !slices.Contains(c.spec.Process.Capabilities.Effective, "CAP_NET_BIND_SERVICE") {
 			k.faults.Add(annotation(c, key).At("the container may not listen on port %d", number).
 				Wants("CAP_NET_BIND_SERVICE among its capabilities, or a port from 1024 on").Warns())
 		}
 		where, own := namespace(c.spec, specs.NetworkNamespace)
-		if own && where == "" {
-			continue // a network of its own
+		if own && where == "" || c.unsaid("net") {
+			continue // a network of its own, or maybe
 		}
 		p := port{where, number}
 		if other := first[p]; other != nil {

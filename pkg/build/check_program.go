@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"slipway/pkg/build/tree"
+	"slipway/pkg/bundle"
 )
 
 // checkProgram looks for the program as the OCI runtime will, and for what the
@@ -17,7 +18,7 @@ func (k *checker) checkProgram(c *container) {
 	}
 	found, hidden := findProgram(c, root, args[0])
 	switch {
-	case hidden:
+	case hidden, bare(args[0]) && searchPath(c.spec.Process.Env) == "": // which checkPath tells
 	case found == nil:
 		k.faults.Add(k.warn(c, "command", "the image has no program %q", args[0]))
 	case found.IsDir():
@@ -42,10 +43,12 @@ func findProgram(c *container, root *tree.Tree, program string) (n *tree.Node, h
 	switch {
 	case strings.HasPrefix(program, "/"):
 		candidates = []string{program}
-	case !strings.Contains(program, "/"):
+	case bare(program):
 		candidates = nil
 		for _, dir := range strings.Split(searchPath(c.spec.Process.Env), ":") {
-			candidates = append(candidates, path.Join("/", dir, program))
+			if strings.HasPrefix(dir, "/") { // the runtime runs nothing of another
+				candidates = append(candidates, path.Join(dir, program))
+			}
 		}
 	}
 	for _, p := range candidates {
@@ -68,14 +71,40 @@ func mountedOn(c *container, p string) bool {
 	return false
 }
 
-// defaultPath is what the OCI runtime searches if PATH is not set.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// usualPath is where Docker looks for programs if an image does not say.
+const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// searchPath is PATH, of several the last; "" if there is none.
 func searchPath(env []string) string {
+	found := ""
 	for _, v := range env {
 		if p, ok := strings.CutPrefix(v, "PATH="); ok {
-			return p
+			found = p
 		}
 	}
-	return defaultPath
+	return found
 }
+
+// checkPath finds programs by name alone where nothing says in which directories
+// to look: the OCI runtime has no default.
+func (k *checker) checkPath(c *container) {
+	if searchPath(c.spec.Process.Env) != "" || c.unsaid("env") {
+		return
+	}
+	const want = "PATH=" + usualPath + " in env, or the program's whole path"
+	if args := c.spec.Process.Args; len(args) > 0 && bare(args[0]) && !c.unsaid("command") {
+		key := "command"
+		if c.At.Has("env") {
+			key = "env"
+		}
+		k.faults.Add(k.warn(c, key, "no PATH in env, so program %q will not be found", args[0]).Wants(want))
+	}
+	for key, probe := range map[string]bundle.Probe{"slipway.ready": c.policy.Ready, "slipway.health": c.policy.Health} {
+		if probe.Kind == bundle.ProbeExec && bare(probe.Command[0]) {
+			k.faults.Add(annotation(c, key).At("no PATH in env, so program %q of %s will not be found", probe.Command[0], key).Wants(want).Warns())
+		}
+	}
+}
+
+// bare tells whether a program is given by its name alone.
+func bare(program string) bool { return program != "" && !strings.Contains(program, "/") }

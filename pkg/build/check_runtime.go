@@ -22,6 +22,11 @@ func (k *checker) checkProcess(c *container) {
 			k.faults.Add(k.warn(c, "rlimits", "limit %d, %s: the soft limit is above the hard one", i+1, l.Type))
 		}
 	}
+	for i, v := range p.Env {
+		if strings.Index(v, "=") < 1 {
+			k.faults.Add(k.warnItem(c, "env", i, "%q", v).Wants("NAME=VALUE"))
+		}
+	}
 	if n := p.OOMScoreAdj; n != nil && (*n < -1000 || *n > 1000) {
 		k.faults.Add(k.warn(c, "oomScoreAdj", "%d", *n).Wants("-1000 to 1000"))
 	}
@@ -43,15 +48,15 @@ func namespace(s *specs.Spec, kind specs.LinuxNamespaceType) (where string, ok b
 // checkNamespaces finds settings that need a namespace the container does not
 // have, and paths on which nobody keeps a namespace.
 func (k *checker) checkNamespaces(c *container) {
-	if _, own := namespace(c.spec, specs.UTSNamespace); c.spec.Hostname != "" && !own {
+	if _, own := namespace(c.spec, specs.UTSNamespace); c.spec.Hostname != "" && !own && !c.unsaid("uts") {
 		k.faults.Add(k.warn(c, "hostname", "a host name in the machine's own namespace").Wants("uts: new beside it"))
 	}
 	where, own := namespace(c.spec, specs.UserNamespace)
 	mapped := len(c.spec.Linux.UIDMappings) > 0 || len(c.spec.Linux.GIDMappings) > 0
 	switch {
-	case mapped && !own:
+	case mapped && !own && !c.unsaid("userns"):
 		k.faults.Add(k.warn(c, "uidMappings", "mappings without a user namespace").Wants("userns: new beside them"))
-	case own && where == "" && !mapped:
+	case own && where == "" && !mapped && !c.unsaid("uidMappings") && !c.unsaid("gidMappings"):
 		k.faults.Add(k.warn(c, "userns", "a user namespace without mappings").Wants("uidMappings and gidMappings"))
 	}
 	for _, n := range []struct {
@@ -96,8 +101,12 @@ func (k *checker) checkNamespacePath(c *container, key, where string) {
 			made = append(made, b.Path)
 		}
 	}
-	k.faults.Add(k.warn(c, key, "no container keeps a namespace on %s", where).Near(where, made).
-		Wants("a runtime: bindNS: %s: of an earlier container", kept))
+	fault := k.warn(c, key, "no container keeps a namespace on %s", where).Near(where, made).
+		Wants("a runtime: bindNS: %s: of an earlier container", kept)
+	mayKeep := func(other *container) bool { return other.unread && before(other, c) }
+	if fault.Nearest != "" || !slices.ContainsFunc(k.containers, mayKeep) {
+		k.faults.Add(fault)
+	}
 }
 
 // checkBindNS finds two containers that keep their namespaces on one file.

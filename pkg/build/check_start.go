@@ -46,7 +46,7 @@ func (s starter) checkScript(n *tree.Node, line string) {
 	if len(words) == 0 || !s.want(n, words[0]) {
 		return
 	}
-	if path.Base(words[0]) != "env" || len(words) != 2 || strings.ContainsAny(words[1], "=-/") {
+	if s.path == "" || path.Base(words[0]) != "env" || len(words) != 2 || strings.ContainsAny(words[1], "=-/") {
 		return
 	}
 	for dir := range strings.SplitSeq(s.path, ":") {

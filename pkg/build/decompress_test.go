@@ -80,7 +80,7 @@ func TestDecompressedKernelInTree(t *testing.T) {
 	kernel := pack(t, func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }, "vmlinux", 0)
 	put(t, store, "test/packed:1", v1.Config{}, archive(t, "kernel="+string(kernel)))
 	b := &Builder{Finder: only{store}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, DecompressKernel: true}
-	m, err := b.BuildFiles(t.Context(), []string{"-"}, strings.NewReader("kernel: {image: \"test/packed:1\", tar: none}"))
+	m, err := b.BuildFiles(t.Context(), []string{"-"}, strings.NewReader("kernel: {image: \"test/packed:1\", tar: none}\ninit: [\"test/init:1\"]"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestDecompressedKernelInTree(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Error(err)
 	}
-	_, err = b.BuildFiles(t.Context(), []string{"-"}, strings.NewReader("kernel: {image: \"test/kernel:1\"}"))
+	_, err = b.BuildFiles(t.Context(), []string{"-"}, strings.NewReader("kernel: {image: \"test/kernel:1\"}\ninit: [\"test/init:1\"]"))
 	if err == nil || !strings.Contains(err.Error(), "decompress kernel of test/kernel:1: neither") {
 		t.Errorf("got %v", err)
 	}

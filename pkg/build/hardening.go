@@ -34,13 +34,16 @@ func ParseHardening(s string) (Hardening, error) {
 	return "", fmt.Errorf("hardening %q: want %s or %s", s, HardeningDefault, HardeningNone)
 }
 
-// maskedPaths and readonlyPaths are the ones Docker and Podman set, and
+// maskedPaths and readonlyPaths are the ones Docker and Podman set. Beside those,
+// masked is what tells root alone how the kernel's memory is used, page by page and
+// object by object, since a container's root is the same user; read-only is
 // dynamic_debug, by which anyone could flood the console with the kernel's own
-// words; none of them is there in every kernel.
+// words. None of them is there in every kernel.
 var (
 	maskedPaths = []string{
-		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-		"/proc/scsi", "/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats",
+		"/proc/acpi", "/proc/allocinfo", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+		"/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/pagetypeinfo",
+		"/proc/scsi", "/proc/sched_debug", "/proc/slabinfo", "/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo",
 		"/sys/devices/virtual/powercap", "/sys/firmware",
 	}
 	readonlyPaths = []string{"/proc/bus", "/proc/dynamic_debug", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}

@@ -41,16 +41,16 @@ func (m mention) want() want { return want{oci.FullName(m.name), m.platform.Stri
 func mentions(c *yml.Config, platform v1.Platform) ([]mention, yml.Faults) {
 	var all []mention
 	var faults yml.Faults
-	add := func(name string, at yml.Place) {
+	add := func(name string, p v1.Platform, at yml.Place) {
 		if yml.IsImageName(name) {
-			all = append(all, mention{name, platform, at})
+			all = append(all, mention{name, p, at})
 		}
 	}
 	if c.Kernel.Image != "" {
-		add(c.Kernel.Image, c.Kernel.At.Child("image"))
+		add(c.Kernel.Image, platform, c.Kernel.At.Child("image"))
 	}
 	for i, name := range c.Init {
-		add(name, c.InitAt[i])
+		add(name, platform, c.InitAt[i])
 	}
 	for _, v := range c.Volumes {
 		platforms, err := volumePlatforms(v, platform)
@@ -59,11 +59,11 @@ func mentions(c *yml.Config, platform v1.Platform) ([]mention, yml.Faults) {
 			faults.Add(wrong...)
 		}
 		for _, p := range platforms {
-			all = append(all, mention{v.Image, p, v.At.Child("image")})
+			add(v.Image, p, v.At.Child("image"))
 		}
 	}
 	for _, x := range c.Containers() {
-		add(x.Image, x.At.Child("image"))
+		add(x.Image, platform, x.At.Child("image"))
 	}
 	return all, faults
 }
@@ -91,11 +91,14 @@ func volumePlatforms(v *yml.Volume, platform v1.Platform) ([]v1.Platform, error)
 // searches is how many images are looked for side by side.
 const searches = 4
 
-// findImages gets every image of the configuration. An image that is nowhere
-// is a fault at each place that names it.
+// findImages gets every image of the configuration, none without a finder. An
+// image that is nowhere is a fault at each place that names it.
 func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.Platform) (*images, yml.Faults, error) {
 	all, faults := mentions(c, platform)
 	set := &images{platform: platform, found: map[want]*oci.Image{}, trees: map[string]*tree.Tree{}}
+	if finder == nil {
+		return set, faults, nil
+	}
 	failed := set.search(ctx, all, finder)
 	if err := ctx.Err(); err != nil {
 		return nil, nil, errors.Join(err, set.close())
@@ -128,7 +131,7 @@ func (s *images) search(ctx context.Context, all []mention, finder Finder) map[w
 		group.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			img, err := finder.Get(ctx, w.name, m.platform)
+			img, err := finder.Get(ctx, m.name, m.platform)
 			lock.Lock()
 			defer lock.Unlock()
 			if err != nil {

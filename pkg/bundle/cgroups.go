@@ -12,8 +12,14 @@ import (
 // none themselves.
 const CgroupParent = "/containers"
 
+// OnshutdownCgroupParent is the same for onshutdown containers. It lies outside of
+// CgroupParent, so that they run when all that containers may have is taken.
+const OnshutdownCgroupParent = "/onshutdown"
+
 // reservedCgroups are the machine's own, by the first word of their path.
-var reservedCgroups = []string{strings.TrimPrefix(CgroupParent, "/"), "init", "slipway"}
+var reservedCgroups = []string{
+	strings.TrimPrefix(CgroupParent, "/"), strings.TrimPrefix(OnshutdownCgroupParent, "/"), "init", "slipway",
+}
 
 // maxFileName is NAME_MAX, the longest name of a directory in bytes.
 const maxFileName = 255

@@ -192,7 +192,7 @@ func TestCheckCgroupsPath(t *testing.T) {
 	}
 	for _, p := range []string{
 		"/", ".", "..", "//", "/.", "./", "././", "/..", "/../x", "a/../..", "a/../b", "/a/..", "../../x", "a/.././",
-		"\x00", "/\x00", "a\nb", "a\x7f", "\xff", "/\x1b", "/containers", "containers", "./containers/", "//containers/x",
+		"\x00", "/\x00", "a\nb", "a\x7f", "\xff", "/\x1b", "/containers", "containers", "./containers/", "//containers/x", "/onshutdown", "onshutdown/a",
 		"/slipway", "init", strings.Repeat("n", 256), "a/" + strings.Repeat("n", 256) + "/b",
 	} {
 		if err := CheckCgroupsPath(p); err == nil || strings.ContainsFunc(err.Error(), unprintable) {
@@ -206,7 +206,7 @@ func FuzzCheckCgroupsPath(f *testing.F) {
 	f.Add("a/../..")
 	f.Fuzz(func(t *testing.T, p string) {
 		clean := path.Join("/", p)
-		if err := CheckCgroupsPath(p); err == nil && p != "" && (clean == "/" || strings.HasPrefix(clean+"/", CgroupParent+"/")) {
+		if err := CheckCgroupsPath(p); err == nil && p != "" && (clean == "/" || strings.HasPrefix(clean+"/", CgroupParent+"/") || strings.HasPrefix(clean+"/", OnshutdownCgroupParent+"/")) {
 			t.Errorf("%q was accepted", p)
 		}
 	})

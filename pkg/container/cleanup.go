@@ -44,6 +44,7 @@ func (c *Container) Cleanup() error {
 func (e *Engine) finish(b *bundle.Bundle, undo undoing) error {
 	err := undo.run()
 	if err == nil {
+		e.unshare(b)
 		return removeRecord(e.dir(b))
 	}
 	e.logger(b).Debug("undo", "err", err)
@@ -75,6 +76,7 @@ func (e *Engine) clean(b *bundle.Bundle) error {
 	if err := errors.Join(err, mount.Clear(b.Dir)); err != nil {
 		return err
 	}
+	e.unshare(b)
 	return removeRecord(e.dir(b))
 }
 

@@ -36,23 +36,9 @@ type Container struct {
 }
 
 // Attach takes over a container that an Engine of a process that is gone has
-// started, given the pid of its init process.
-func (e *Engine) Attach(b *bundle.Bundle, pid int) (*Container, error) {
-	id, err := reap.Identify(pid)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: attach: %w", b.Section, b.Name, err)
-	}
-	return e.attach(b, id)
-}
-
-// AttachIdent is Attach for a process whose start time was noted, so that it
-// cannot be taken for another. One that has ended meanwhile is attached as
+// started, given its init process. One that has ended meanwhile is attached as
 // well: Wait tells how it ended if that is known.
-func (e *Engine) AttachIdent(b *bundle.Bundle, id reap.Ident) (*Container, error) {
-	return e.attach(b, id)
-}
-
-func (e *Engine) attach(b *bundle.Bundle, id reap.Ident) (*Container, error) {
+func (e *Engine) Attach(b *bundle.Bundle, id reap.Ident) (*Container, error) {
 	group, err := e.group(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: attach: %w", b.Section, b.Name, err)
@@ -116,14 +102,33 @@ func cgroupsPath(spec *specs.Spec) string {
 	return spec.Linux.CgroupsPath
 }
 
-// undoing is how to undo what was done, in the order it was done.
-type undoing []func() error
+// undo takes back one thing that a start has done.
+type undo struct {
+	do func() error
+	// lasting: it stays when the container has ended, and is undone only if the
+	// start fails.
+	lasting bool
+}
+
+// undoing is all that a start has done, in that order.
+type undoing []undo
+
+// ofTheContainer is what does not outlast it; never nil.
+func (u undoing) ofTheContainer() undoing {
+	own := undoing{}
+	for _, one := range u {
+		if !one.lasting {
+			own = append(own, one)
+		}
+	}
+	return own
+}
 
 // run undoes the last first, and goes on when one fails.
 func (u undoing) run() error {
 	var faults []error
 	for i := len(u) - 1; i >= 0; i-- {
-		faults = append(faults, u[i]())
+		faults = append(faults, u[i].do())
 	}
 	return errors.Join(faults...)
 }

@@ -18,6 +18,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/runc"
+	"slipway/pkg/container/step"
 	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 
@@ -62,7 +63,7 @@ type Engine struct {
 	Observe func(b *bundle.Bundle, p Phase, began time.Time, took time.Duration, err error)
 
 	// beforeStep lets tests fail at any step.
-	beforeStep func(Step) error
+	beforeStep func(step.Step) error
 }
 
 // IO is where a container's output goes; nil is /dev/null, as its input is.

@@ -13,6 +13,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/mount"
+	"slipway/pkg/container/step"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -52,7 +53,7 @@ func TestFailureAtEachStepUndoesAll(t *testing.T) {
 	for k, failed := 1, "the first"; failed != ""; k++ {
 		n := 0
 		failed = ""
-		e.beforeStep = func(s Step) error {
+		e.beforeStep = func(s step.Step) error {
 			if n++; n != k {
 				return nil
 			}
@@ -247,7 +248,7 @@ func TestHostileTrees(t *testing.T) {
 				b.Runtime.Mkdir[i] = strings.Replace(dir, "/VICTIM", victim, 1)
 			}
 			tt.plant(t, b, victim)
-			e.beforeStep = func(Step) error { return untouched(victim) }
+			e.beforeStep = func(step.Step) error { return untouched(victim) }
 			c, err := e.Start(testContext(t), b, IO{})
 			must(t, untouched(victim))
 			if err != nil {

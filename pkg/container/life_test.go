@@ -83,7 +83,7 @@ func TestAfterTheStarterDied(t *testing.T) {
 			first, err := e.Start(testContext(t), b, IO{})
 			must(t, err)
 
-			attached, err := e.Attach(b, first.Pid())
+			attached, err := e.Attach(b, first.Ident())
 			must(t, err)
 			if attached.Ident() != first.Ident() {
 				t.Errorf("attached to %v, want %v", attached.Ident(), first.Ident())
@@ -95,7 +95,7 @@ func TestAfterTheStarterDied(t *testing.T) {
 			if !second.Ident().Alive() {
 				t.Error("the second container does not run")
 			}
-			third, err := e.Attach(b, second.Pid())
+			third, err := e.Attach(b, second.Ident())
 			must(t, err)
 			must(t, third.Cleanup())
 			same(t, before, state(t, e, root))

@@ -2,8 +2,10 @@ package container
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path"
+	"strconv"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
@@ -14,22 +16,37 @@ import (
 // Limits are what the Engine gives a container that says nothing of it. A zero
 // is no limit.
 type Limits struct {
-	// Group has all containers that name no group of their own live in
-	// cgroup.Parent.
+	// Group has all containers that name no group of their own live where
+	// cgroup.Path says.
 	Group bool
-	// All is what the outermost group of a container may have; of cgroup.Parent
-	// it is set by whoever made that.
+	// All is what the outermost group of a container may have; of the groups that
+	// cgroup.Path names it is set by whoever made those.
 	All cgroup.Limit
 	// Pids and Memory are of one container.
 	Pids, Memory uint64
+	// Kept is what of its memory, such as its program, the kernel takes from it
+	// for no other: of one container, in bytes.
+	Kept uint64
 	// Layer is the size of its writable layer in memory, in bytes.
 	Layer uint64
+	// Onshutdown is what a container of that section has in place of Memory and
+	// Pids. They run one by one, so it is what all of them may have.
+	Onshutdown cgroup.Limit
+}
+
+// of are the limits of a bundle's section.
+func (l Limits) of(s bundle.Section) Limits {
+	if s == bundle.Onshutdown && l.Onshutdown != (cgroup.Limit{}) {
+		l.All, l.Pids, l.Memory = l.Onshutdown, l.Onshutdown.Pids, l.Onshutdown.Memory
+		l.Layer = min(l.Layer, l.Memory/2&^0xfff)
+	}
+	return l
 }
 
 // limited is the bundle's spec with the Limits, or the bundle's own if there is
 // nothing to add. What YAML says of resources stays.
 func (e *Engine) limited(b *bundle.Bundle) *specs.Spec {
-	l := e.Limits
+	l := e.Limits.of(b.Section)
 	if l == (Limits{}) || b.Spec == nil {
 		return b.Spec
 	}
@@ -41,7 +58,7 @@ func (e *Engine) limited(b *bundle.Bundle) *specs.Spec {
 		spec.Linux.Resources = &specs.LinuxResources{}
 	}
 	if l.Group && spec.Linux.CgroupsPath == "" {
-		spec.Linux.CgroupsPath = cgroup.Path(b.Name)
+		spec.Linux.CgroupsPath = cgroup.Path(b.Section, b.Name)
 	}
 	r := spec.Linux.Resources
 	if n := pids(b, l); n != 0 && (r.Pids == nil || r.Pids.Limit == nil || *r.Pids.Limit == 0) {
@@ -56,8 +73,18 @@ func (e *Engine) limited(b *bundle.Bundle) *specs.Spec {
 		m.Limit = &n
 		r.Memory = &m
 	}
+	if _, said := r.Unified[keptFile]; l.Kept != 0 && !said {
+		r.Unified = maps.Clone(r.Unified)
+		if r.Unified == nil {
+			r.Unified = map[string]string{}
+		}
+		r.Unified[keptFile] = strconv.FormatUint(l.Kept, 10)
+	}
 	return spec
 }
+
+// keptFile is of cgroup v2.
+const keptFile = "memory.min"
 
 // pids is the limit by the policy; 0: none. A kernel that cannot bound them is
 // not asked to.
@@ -87,11 +114,21 @@ func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
 	return cgroup.Of(cgroupsPath(&spec), b.Name)
 }
 
-// boundTop bounds the outermost of several groups that a path names. A single one
-// is the container's own, and the runtime sets its limits.
-func (e *Engine) boundTop(name string) error {
-	if e.Limits.All == (cgroup.Limit{}) || path.Dir(path.Clean("/"+name)) == "/" {
+// nest makes the groups that a path of several names, and bounds the outermost. A
+// single one is the container's own: the runtime makes it, and sets its limits.
+func (e *Engine) nest(b *bundle.Bundle, name string, g cgroup.Group) error {
+	switch path.Dir(path.Clean("/" + name)) {
+	case "/", cgroup.Parent, cgroup.Onshutdown:
 		return nil
 	}
-	return cgroup.Bound(name, e.Limits.All)
+	if err := g.Nest(); err != nil {
+		return err
+	}
+	if e.Limits.All == (cgroup.Limit{}) {
+		return nil
+	}
+	if err := cgroup.Bound(name, e.Limits.All); err != nil {
+		e.logger(b).Warn("cgroup", "err", err)
+	}
+	return nil
 }

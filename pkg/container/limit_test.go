@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,26 +17,29 @@ import (
 )
 
 func TestLimited(t *testing.T) {
-	limits := Limits{Group: true, All: cgroup.Limit{Memory: 800, Pids: 700}, Pids: 100, Memory: 600, Layer: 1}
+	limits := Limits{Group: true, All: cgroup.Limit{Memory: 800, Pids: 700}, Pids: 100, Memory: 600, Layer: 100 << 10, Onshutdown: cgroup.Limit{Memory: 60, Pids: 20}}
 	var five, none int64 = 5, 0
 	for name, tt := range map[string]struct {
 		limits    Limits
+		section   bundle.Section
 		policy    int64
 		path      string
 		resources *specs.LinuxResources
 		want      string // group, tasks, memory
 	}{
-		"nothing is said":      {limits, 0, "", nil, "/containers/web 100 600"},
-		"a policy":             {limits, 30, "", &specs.LinuxResources{}, "/containers/web 30 600"},
-		"as many as all":       {limits, bundle.NoLimit, "", nil, "/containers/web 700 600"},
-		"LinuxKit's resources": {limits, 30, "", &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &five}, Memory: &specs.LinuxMemory{Limit: &five}}, "/containers/web 5 5"},
-		"resources without":    {limits, 0, "", &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &none}, Memory: &specs.LinuxMemory{Swap: &five}}, "/containers/web 100 600"},
-		"a group of its own":   {limits, 0, "/pods/a", nil, "/pods/a 100 600"},
-		"no pids controller":   {Limits{Group: true, Memory: 600}, 30, "", nil, "/containers/web 0 600"},
-		"no memory controller": {Limits{Group: true, Pids: 100}, 0, "", nil, "/containers/web 100 0"},
-		"no limits":            {Limits{}, 30, "", nil, " 0 0"},
+		"nothing is said":       {limits, bundle.Services, 0, "", nil, "/containers/web 100 600"},
+		"a policy":              {limits, bundle.Services, 30, "", &specs.LinuxResources{}, "/containers/web 30 600"},
+		"as many as all":        {limits, bundle.Services, bundle.NoLimit, "", nil, "/containers/web 700 600"},
+		"LinuxKit's resources":  {limits, bundle.Services, 30, "", &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &five}, Memory: &specs.LinuxMemory{Limit: &five}}, "/containers/web 5 5"},
+		"resources without":     {limits, bundle.Services, 0, "", &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &none}, Memory: &specs.LinuxMemory{Swap: &five}}, "/containers/web 100 600"},
+		"a group of its own":    {limits, bundle.Services, 0, "/pods/a", nil, "/pods/a 100 600"},
+		"no pids controller":    {Limits{Group: true, Memory: 600}, bundle.Services, 30, "", nil, "/containers/web 0 600"},
+		"no memory controller":  {Limits{Group: true, Pids: 100}, bundle.Services, 0, "", nil, "/containers/web 100 0"},
+		"no limits":             {Limits{}, bundle.Services, 30, "", nil, " 0 0"},
+		"onshutdown":            {limits, bundle.Onshutdown, 0, "", nil, "/onshutdown/web 20 60"},
+		"as many as onshutdown": {limits, bundle.Onshutdown, bundle.NoLimit, "", nil, "/onshutdown/web 20 60"},
 	} {
-		b := &bundle.Bundle{Name: "web", Policy: bundle.Policy{Pids: tt.policy},
+		b := &bundle.Bundle{Name: "web", Section: tt.section, Policy: bundle.Policy{Pids: tt.policy},
 			Spec: &specs.Spec{Linux: &specs.Linux{CgroupsPath: tt.path, Resources: tt.resources}}}
 		before, err := json.Marshal(b.Spec)
 		must(t, err)
@@ -54,6 +58,29 @@ func TestLimited(t *testing.T) {
 		}
 		if after, err := json.Marshal(b.Spec); err != nil || string(after) != string(before) {
 			t.Errorf("%s: the bundle's own spec was changed: %s", name, after)
+		}
+	}
+}
+
+// A container keeps its share of memory, unless YAML says how much.
+func TestKept(t *testing.T) {
+	e := &Engine{Limits: Limits{Kept: 4096}}
+	for name, tt := range map[string]struct {
+		unified map[string]string
+		want    map[string]string
+	}{
+		"nothing is said": {nil, map[string]string{"memory.min": "4096"}},
+		"something else":  {map[string]string{"cpu.weight": "3"}, map[string]string{"cpu.weight": "3", "memory.min": "4096"}},
+		"another share":   {map[string]string{"memory.min": "0"}, map[string]string{"memory.min": "0"}},
+	} {
+		said := maps.Clone(tt.unified)
+		b := &bundle.Bundle{Name: "web", Section: bundle.Services,
+			Spec: &specs.Spec{Linux: &specs.Linux{Resources: &specs.LinuxResources{Unified: tt.unified}}}}
+		if got := e.limited(b).Linux.Resources.Unified; !maps.Equal(got, tt.want) {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+		if !maps.Equal(tt.unified, said) {
+			t.Errorf("%s: the bundle's own spec was changed: %v", name, tt.unified)
 		}
 	}
 }
@@ -83,7 +110,7 @@ func TestContainersLiveInOneGroup(t *testing.T) {
 				t.Errorf("it lives in %s, %v", own, err)
 			}
 			// The next supervisor finds the same.
-			attached, err := e.Attach(b, c.Pid())
+			attached, err := e.Attach(b, c.Ident())
 			must(t, err)
 			must(t, attached.Kill())
 			if populated, err := c.Group().Populated(); err != nil || populated {
@@ -109,7 +136,7 @@ func TestContainersOfAnotherEnginesGroup(t *testing.T) {
 	for name, pair := range map[string][2]*Engine{"into one group": {&old, e}, "and back": {e, &old}} {
 		first, err := pair[0].Start(testContext(t), b, IO{})
 		must(t, err)
-		attached, err := pair[1].Attach(b, first.Pid())
+		attached, err := pair[1].Attach(b, first.Ident())
 		must(t, err)
 		if attached.Group().String() != first.Group().String() {
 			t.Errorf("%s: attached to %s, want %s", name, attached.Group(), first.Group())

@@ -52,7 +52,7 @@ func (e *Engine) endStale(b *bundle.Bundle, id reap.Ident) error {
 	}
 	// We put it there, or somebody called the runtime by hand.
 	var faults []error
-	for _, name := range []string{cgroup.Path(b.Name), ""} {
+	for _, name := range []string{cgroup.Path(b.Section, b.Name), ""} {
 		group, err := cgroup.Of(name, b.Name)
 		if err == nil && group.Exists() && (id.Alive() || group.RemoveOnce() != nil) {
 			err = errors.Join(kill(ctx, group, id), group.Remove(ctx))

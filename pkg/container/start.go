@@ -11,6 +11,7 @@ import (
 	"slipway/pkg/container/mount"
 	"slipway/pkg/container/rootfs"
 	"slipway/pkg/container/runc"
+	"slipway/pkg/container/step"
 	"slipway/pkg/reap"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -18,15 +19,14 @@ import (
 
 // starting is a start under way.
 type starting struct {
-	e        *Engine
-	b        *bundle.Bundle
-	io       IO
-	plan     Plan
-	call     runc.Call
-	spec     *specs.Spec // as the runtime gets it
-	group    cgroup.Group
-	undo     undoing // all, for when the start fails
-	temporal undoing // what does not last, for when the container has ended
+	e     *Engine
+	b     *bundle.Bundle
+	io    IO
+	plan  Plan
+	call  runc.Call
+	spec  *specs.Spec // as the runtime gets it
+	group cgroup.Group
+	undo  undoing
 }
 
 // Start prepares, creates, wires and starts a container. On error everything
@@ -99,7 +99,7 @@ func (s *starting) runAtOnce(ctx context.Context) (*Container, error) {
 }
 
 func (s *starting) container(id reap.Ident) *Container {
-	c := &Container{engine: s.e, bundle: s.b, id: id, group: s.group, undo: s.temporal}
+	c := &Container{engine: s.e, bundle: s.b, id: id, group: s.group, undo: s.undo.ofTheContainer()}
 	if s.e.Await == nil {
 		c.child = s.e.Reaper.Adopt(id.Pid)
 	}
@@ -118,8 +118,8 @@ func (s *starting) prepare(ctx context.Context) error {
 		return err
 	}
 	s.checkUpper()
-	for i, step := range s.plan.Cgroups {
-		err := s.apply(ctx, []Step{step}, 0)
+	for i := range s.plan.Cgroups {
+		err := s.apply(ctx, s.plan.Cgroups[i:i+1], 0)
 		if err == nil && s.e.Limits.All != (cgroup.Limit{}) {
 			err = cgroup.Bound(s.b.Runtime.Cgroups[i], s.e.Limits.All)
 		}
@@ -140,7 +140,10 @@ func (s *starting) record() error {
 		ID: s.b.Name, Bundle: s.b.Dir, PidFile: dir + "/pid", Log: dir + "/runc.log",
 		Stdout: s.io.Stdout, Stderr: s.io.Stderr, Hooks: hooksOf(s.b),
 	}
-	return s.mutate(dir)
+	if err := s.mutate(dir); err != nil {
+		return err
+	}
+	return s.e.noteShared(s.b, s.spec)
 }
 
 func (s *starting) makePlan() error {
@@ -152,7 +155,7 @@ func (s *starting) makePlan() error {
 		ledger = nil
 	}
 	facts, err := rootfs.Look(s.b)
-	facts.Layer = s.e.Limits.Layer
+	facts.Layer = s.e.Limits.of(s.b.Section).Layer
 	s.plan = NewPlan(s.b, facts, ledger)
 	return err
 }
@@ -181,9 +184,6 @@ func (s *starting) claim() error {
 	if err != nil {
 		return err
 	}
-	if err := s.e.boundTop(name); err != nil {
-		s.e.logger(s.b).Warn("cgroup", "err", err)
-	}
 	s.group = group
 	existed := group.Exists()
 	if existed {
@@ -191,15 +191,15 @@ func (s *starting) claim() error {
 			return err
 		}
 	}
-	s.both(func() error {
+	s.undo = append(s.undo, undo{do: func() error {
 		// The init process is known from the pid file, if it got that far.
 		id, err := s.ident()
 		if err != nil {
 			id = reap.Ident{}
 		}
 		return s.e.release(s.b, group, id, existed)
-	})
-	return nil
+	}})
+	return s.e.nest(s.b, name, group)
 }
 
 // share notes that the cgroup was there before, and refuses one that is in use.
@@ -216,28 +216,19 @@ func (s *starting) share() error {
 	return errors.Join(err, os.WriteFile(s.e.dir(s.b)+"/"+mark, nil, 0o600))
 }
 
-// both registers an undoing for a failed start and for the container's end.
-func (s *starting) both(undo func() error) {
-	s.undo = append(s.undo, undo)
-	s.temporal = append(s.temporal, undo)
-}
-
 // apply carries steps out.
-func (s *starting) apply(ctx context.Context, steps []Step, pid int) error {
+func (s *starting) apply(ctx context.Context, steps []step.Step, pid int) error {
 	for _, step := range steps {
 		if s.e.beforeStep != nil {
 			if err := s.e.beforeStep(step); err != nil {
 				return err
 			}
 		}
-		undo, err := step.Apply(ctx, pid)
+		do, err := step.Apply(ctx, pid)
 		if err != nil {
 			return err
 		}
-		s.undo = append(s.undo, undo)
-		if !step.Lasting() {
-			s.temporal = append(s.temporal, undo)
-		}
+		s.undo = append(s.undo, undo{do, step.Lasting()})
 		s.e.logger(s.b).Debug(step.String())
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/reap"
+	"slipway/test/skip"
 )
 
 func exitOf(pid int, start uint64, code int) reap.Exit {
@@ -77,9 +78,7 @@ func TestLedgerGoesOnAfterReopenAndWraps(t *testing.T) {
 
 // TestFullMemory: exits are recorded although nothing more can be written.
 func TestFullMemory(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small tmpfs takes root")
-	}
+	skip.UnlessRoot(t, "mounts a small tmpfs")
 	runtime.LockOSThread() // the thread, and its mounts, end with the test
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +49,8 @@ type Keeper struct {
 	Ready func()
 	// Say tells people something.
 	Say func(format string, args ...any)
+	// Dir is machine.Run, where a planned end is announced.
+	Dir string
 	// MaxPause bounds the pauses; 0: as the constants say.
 	MaxPause time.Duration
 
@@ -79,12 +82,19 @@ func (k *Keeper) Run(ctx context.Context) error {
 		default:
 			pause = min(pause, longestPause)
 		}
-		k.Say("supervisor: ended (%s), starting again in %s", end, k.bound(pause))
+		if k.planned() {
+			k.Say("supervisor: ended for an upgrade, the next one starts")
+		} else {
+			k.Say("supervisor: ended (%s), starting again in %s", end, k.bound(pause))
+		}
 		k.pause(ctx, pause)
 		pause *= 2
 	}
 	return errors.New("the supervisor does not come to stop the services")
 }
+
+// planned tells whether the end was announced, and takes that back.
+func (k *Keeper) planned() bool { return os.Remove(filepath.Join(k.Dir, machine.Upgrade)) == nil }
 
 // pause waits, but for nothing once the end has come.
 func (k *Keeper) pause(ctx context.Context, d time.Duration) {

@@ -23,6 +23,15 @@ const (
 	// over: supervisor -> PID 1, and later supervisors, for which its being there
 	// says that there is no boot any more.
 	Failed = "boot-over"
+	// Booting is there while services have their first start: PID 1 -> getty, whose
+	// prompt comes behind the last line of the boot.
+	Booting = "booting"
+	// Quiet, where it is, has what is said go to the journal and not to the
+	// consoles, where somebody types: PID 1, people -> all.
+	Quiet = "quiet"
+	// Upgrade says that the supervisor is about to be ended for another: command
+	// line -> keeper, which removes it.
+	Upgrade = "upgrade"
 	// Verb is what PID 1 was asked for: PID 1 -> supervisor, which keeps it for
 	// the next boot.
 	VerbFile = "verb"

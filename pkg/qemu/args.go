@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/port"
 )
 
@@ -122,7 +123,11 @@ func bootArgs(c Config, m machine) ([]string, error) {
 		if b.Squashfs != "" {
 			a = append(a, drive("squashfs", Disk{File: b.Squashfs, Format: "raw", Bus: "virtio"}, "readonly=on")...)
 		}
-		a = append(a, "-append", cmdline(c, m))
+		words := cmdline(c, m)
+		if err := bundle.CheckCmdline(c.Arch, words); err != nil {
+			return nil, fmt.Errorf("machine %s: %w; %d of them are the image's own", c.Name, err, len(b.Cmdline))
+		}
+		a = append(a, "-append", words)
 	case b.ISO != "":
 		a = append(a, disc("iso", b.ISO, ",bootindex=0")...)
 	case b.Disk != "":

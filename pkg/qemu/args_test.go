@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/pkg/bundle"
 )
 
 func TestArgs(t *testing.T) {
@@ -67,6 +69,34 @@ func TestArgsFaults(t *testing.T) {
 	} {
 		if args, err := Args(c); err == nil {
 			t.Errorf("%s: no error, but %q", name, args)
+		}
+	}
+}
+
+// TestArgsLongCmdline counts the words that are added to the image's own.
+func TestArgsLongCmdline(t *testing.T) {
+	for _, arch := range []string{"x86_64", "aarch64"} {
+		for _, c := range []Config{
+			{Boot: Boot{Kernel: "k", Initrd: "i", Cmdline: "a=b"}},
+			{Boot: Boot{Kernel: "k", Initrd: "i", Cmdline: "console=ttyS0"}, Append: "c=d"},
+			{Boot: Boot{Kernel: "k", Squashfs: "s"}, Accel: AccelKVM},
+		} {
+			c.Arch, c.Name = arch, "m"
+			args, err := Args(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			room := bundle.MaxCmdline - len(args[slices.Index(args, "-append")+1])
+			word := " " + strings.Repeat("x", room-1)
+			whole, over := c, c
+			whole.Boot.Cmdline += word
+			over.Boot.Cmdline += word + "y"
+			if _, err := Args(whole); err != nil {
+				t.Errorf("%s: %v", arch, err)
+			}
+			if _, err := Args(over); err == nil || !strings.Contains(err.Error(), "2048 bytes, and the kernel takes 2047") {
+				t.Errorf("%s: got %v", arch, err)
+			}
 		}
 	}
 }

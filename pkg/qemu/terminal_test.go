@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/test/skip"
 )
 
 // openPTY makes a terminal: what is written to keys is typed on it.
@@ -19,7 +21,7 @@ func openPTY(t *testing.T) (keys, tty *os.File) {
 	t.Helper()
 	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skipf("no pseudo-terminals here: %v", err)
+		skip.Test(t, skip.Terminal, err)
 	}
 	t.Cleanup(func() {
 		if err := keys.Close(); err != nil {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/test/hung"
+	"slipway/test/skip"
 )
 
 // reaper starts the one Reaper that serves all tests, as it would any process.
@@ -272,9 +273,7 @@ func TestIdentOfALeaderThatIsGone(t *testing.T) {
 // A program on a disk that hangs holds up its own start: others are reaped
 // meanwhile.
 func TestStartHoldsUpNobody(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: mounts a file system that hangs")
-	}
+	skip.UnlessRoot(t, "mounts a file system that hangs")
 	dir := t.TempDir()
 	release, err := hung.Mount(dir)
 	if err != nil {

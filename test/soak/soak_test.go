@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"slipway/test/skip"
 )
 
 func TestMain(m *testing.M) {
@@ -19,12 +21,8 @@ const testSeed = 7
 
 // TestParts runs the short form of each part that has one.
 func TestParts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("machines and runtimes that are killed take minutes; -short leaves them out")
-	}
-	if os.Getuid() != 0 {
-		t.Skip("needs root, for namespaces and mounts")
-	}
+	skip.IfShort(t)
+	skip.UnlessRoot(t, "makes namespaces and mounts")
 	runc := os.Getenv("SLIPWAY_RUNC")
 	if runc == "" {
 		runc = "../../bin/runc"

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/test/skip"
 )
 
 func TestIdentify(t *testing.T) {
@@ -42,7 +44,7 @@ func TestIdentify(t *testing.T) {
 func TestIdentifyRealExt4(t *testing.T) {
 	mkfs, err := exec.LookPath("mkfs.ext4")
 	if err != nil {
-		t.Skip("needs mkfs.ext4 (e2fsprogs)")
+		skip.Test(t, skip.Program, "mkfs.ext4 (e2fsprogs)")
 	}
 	file := filepath.Join(t.TempDir(), "disk")
 	if err := os.WriteFile(file, make([]byte, 4<<20), 0o644); err != nil {

@@ -1,20 +1,18 @@
 package device
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"slipway/test/hung"
+	"slipway/test/skip"
 )
 
 // A disk that hangs is read once, by nobody who has anything else to do, and
 // keeps its names.
 func TestDiskThatHangs(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: mounts a file system that hangs")
-	}
+	skip.UnlessRoot(t, "mounts a file system that hangs")
 	was := headPatience
 	headPatience = 10 * time.Millisecond
 	t.Cleanup(func() { headPatience = was })

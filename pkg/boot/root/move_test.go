@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/test/skip"
 )
 
 // The whole of what a file has goes along, and nothing stays behind.
 func TestMoveTree(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: owners and device nodes are moved")
-	}
+	skip.UnlessRoot(t, "moves owners and device nodes")
 	base := t.TempDir()
 	from, to := filepath.Join(base, "from"), filepath.Join(base, "to")
 	must := func(err error) {

@@ -17,15 +17,14 @@ import (
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/qemu"
+	"slipway/test/skip"
 )
 
 // TestBoot starts each medium under OVMF with the kernel and the stub of our
 // own images, which `make images` builds. Its init says with which command line
 // it came up.
 func TestBoot(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: boots three machines without acceleration, some ten seconds each")
-	}
+	skip.IfShort(t)
 	b := Boot{
 		Name: "boot", Arch: "amd64",
 		Kernel:  fromStore(t, "slipway/kernel:v0.1", "kernel"),
@@ -48,9 +47,7 @@ func TestBoot(t *testing.T) {
 // TestBootFails makes sure that boot tells a machine that comes up from one that
 // does not.
 func TestBootFails(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: boots a machine without acceleration")
-	}
+	skip.IfShort(t)
 	b := testBoot(t, "amd64") // made of programs that no firmware starts
 	gaveUp := regexp.MustCompile(`EFI Internal Shell|No bootable option`)
 	if res, console := boot(t, makeMedium(t, "raw-efi", b), gaveUp); res.Ending != qemu.FailMatched {

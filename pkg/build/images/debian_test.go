@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/test/skip"
 )
 
 // The images that come from Debian's packages, built twice, for real. What is
@@ -18,7 +20,7 @@ func TestDebianImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := exec.LookPath("dpkg-deb"); err != nil {
-		t.Skip("no dpkg-deb: this is no Debian")
+		skip.Test(t, skip.Program, "dpkg-deb of Debian")
 	}
 	root, err := FindRoot(".")
 	if err != nil {

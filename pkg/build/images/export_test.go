@@ -41,6 +41,27 @@ func TestList(t *testing.T) {
 	}
 }
 
+// Outside of the repository there is what the store has.
+func TestWithoutRecipes(t *testing.T) {
+	root, store := repository(t), filepath.Join(t.TempDir(), "store")
+	outcomes(t, root, store)
+	b, _ := open(t, "", store)
+	list, err := b.List(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range list {
+		got = append(got, fmt.Sprintf("%s %s %v", s.Name, s.State, s.About != "" && s.Size > 0))
+	}
+	if want := []string{"slipway/high:v0.1 built true", "slipway/low:v0.1 built true"}; !slices.Equal(got, want) {
+		t.Errorf("list %q, want %q", got, want)
+	}
+	if err := b.Export(context.Background(), filepath.Join(t.TempDir(), "out.tar"), []string{"low"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestExport(t *testing.T) {
 	root, store := repository(t), filepath.Join(t.TempDir(), "store")
 	b, _ := open(t, root, store)

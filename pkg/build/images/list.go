@@ -9,6 +9,7 @@ type State string
 const (
 	Missing  State = "missing"
 	UpToDate State = "up to date"
+	Built    State = "built"    // with no recipes at hand to compare it with
 	Outdated State = "outdated" // an input has changed since it was built
 	Broken   State = "broken"   // its inputs cannot be found out, so it cannot be built
 )
@@ -72,6 +73,10 @@ func (b *Builder) status(ctx context.Context, r *Recipe) (Status, error) {
 		return s, err
 	}
 	s.Digest, s.Sources, s.State = d.Digest.String(), conf.Config.Labels[labelSources], UpToDate
+	if b.Root == "" {
+		s.State, s.About = Built, conf.Config.Labels[labelAbout]
+		return s, nil
+	}
 	inputs, err := b.inputs(ctx, r, b.site(r))
 	switch {
 	case err != nil:

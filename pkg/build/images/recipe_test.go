@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/test/skip"
 )
 
 // write makes files below dir.
@@ -86,7 +88,7 @@ func TestOurRecipes(t *testing.T) {
 func TestBusyboxLinks(t *testing.T) {
 	out, err := exec.Command("busybox", "--list").Output()
 	if err != nil {
-		t.Skipf("busybox is not installed here: %v", err)
+		skip.Test(t, skip.Program, "busybox: ", err)
 	}
 	has := strings.Fields(string(out))
 	count := 0

@@ -16,8 +16,16 @@ import (
 	"slipway/pkg/build/oci"
 )
 
-// Open reads the recipes and prepares for building.
+// Open reads the recipes and prepares for building. Without a Root there is nothing
+// to build from, and the images are those that the store has.
 func (b *Builder) Open() error {
+	if oci.StoreDir() == "" {
+		return oci.ErrNoStore
+	}
+	b.store = store{layout: oci.OpenStore(), platform: v1.Platform{OS: "linux", Architecture: b.Arch}}
+	if b.Root == "" {
+		return b.openStored()
+	}
 	recipes, err := LoadRecipes(filepath.Join(b.Root, "images"))
 	if err != nil {
 		return err
@@ -29,7 +37,6 @@ func (b *Builder) Open() error {
 	if err := b.checkBases(); err != nil {
 		return err
 	}
-	b.store = store{layout: oci.OpenStore(), platform: v1.Platform{OS: "linux", Architecture: b.Arch}}
 	dir, err := CacheDir()
 	if err != nil {
 		return err
@@ -40,6 +47,20 @@ func (b *Builder) Open() error {
 	b.apt = &aptCache{dir: dir, arch: runtime.GOARCH, lists: "/var/lib/apt/lists", got: map[string]deb{}, say: func(format string, args ...any) {
 		b.Progress.Note(fmt.Sprintf(format, args...))
 	}}
+	return nil
+}
+
+func (b *Builder) openStored() error {
+	items, err := b.store.layout.List()
+	if err != nil {
+		return err
+	}
+	b.recipes = map[string]*Recipe{}
+	for _, item := range items {
+		if name := shortName(item.Name); item.Name == FullName(name) {
+			b.recipes[name] = &Recipe{Name: name}
+		}
+	}
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"slipway/pkg/build/tree"
+	"slipway/test/skip"
 )
 
 // packed compresses in a way of the test's own.
@@ -91,7 +92,7 @@ func TestLayerCompressions(t *testing.T) {
 func TestPzstd(t *testing.T) {
 	program, err := exec.LookPath("pzstd")
 	if err != nil {
-		t.Skip("no pzstd: install zstd")
+		skip.Test(t, skip.Program, "pzstd (zstd)")
 	}
 	layer := tarOf(t, map[string]string{"f": strings.Repeat("text ", 1<<20)})
 	cmd := exec.Command(program, "-c", "-p", "2", "-")

@@ -26,14 +26,17 @@ const InputsAnnotation = "slipway.images.inputs"
 const refAnnotation = "org.opencontainers.image.ref.name"
 
 // StoreDir is where the local store lies: $SLIPWAY_STORE, else the user's
-// cache folder.
+// cache directory; "" if nothing says where that is.
 func StoreDir() string {
 	if dir := os.Getenv("SLIPWAY_STORE"); dir != "" {
 		return dir
 	}
 	cache := os.Getenv("XDG_CACHE_HOME")
+	if home := os.Getenv("HOME"); cache == "" && home != "" {
+		cache = filepath.Join(home, ".cache")
+	}
 	if cache == "" {
-		cache = filepath.Join(os.Getenv("HOME"), ".cache")
+		return ""
 	}
 	return filepath.Join(cache, "slipway", "store")
 }
@@ -43,6 +46,10 @@ type Layout struct {
 	dir string
 	folder
 }
+
+// ErrNoStore is what a layout without a directory says, and so the local store
+// where nothing tells its place.
+var ErrNoStore = errors.New("there is no local store: none of $SLIPWAY_STORE, $XDG_CACHE_HOME and $HOME is set")
 
 // OpenStore opens the local store, which need not exist yet.
 func OpenStore() *Layout { return OpenLayout(StoreDir(), true) }
@@ -127,6 +134,9 @@ func (l *Layout) single(platform v1.Platform) (*Image, error) {
 func (l *Layout) where() string { return l.dir }
 
 func (l *Layout) index() (*v1.IndexManifest, error) {
+	if l.dir == "" {
+		return nil, ErrNoStore
+	}
 	empty := &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
 	data, err := os.ReadFile(filepath.Join(l.dir, "index.json"))
 	if errors.Is(err, os.ErrNotExist) {

@@ -139,9 +139,12 @@ type Finder struct {
 	Pull bool
 }
 
-// Get finds an image in the first source that has it.
+// Get finds an image in the first source that has it. Our own images (slipway/NAME
+// with no registry before it) are built on this machine: who asks a public
+// registry for them gets somebody else's.
 func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*Image, error) {
-	ask := f.Pull && f.Remote != nil
+	command := buildCommand(name, platform)
+	ask := f.Pull && f.Remote != nil && command == ""
 	var misses []error
 	for _, s := range append(f.Layouts[:len(f.Layouts):len(f.Layouts)], f.Store) {
 		img, err := s.Get(name, platform)
@@ -151,10 +154,16 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*I
 		if err == nil {
 			break // in the store, but the registry may have a newer one
 		}
+		if errors.Is(err, ErrNoStore) {
+			return nil, f.holdings(fmt.Errorf("image %s: %w in the layouts given, and %w", FullName(name), ErrNotFound, err))
+		}
 		if !errors.Is(err, ErrNotFound) {
 			return nil, err
 		}
 		misses = append(misses, err)
+	}
+	if command != "" {
+		return nil, f.holdings(fmt.Errorf("%w: it is one of our own, and `%s` makes it", reason(name, misses), command))
 	}
 	if f.Remote == nil {
 		return nil, f.holdings(reason(name, misses))

@@ -20,6 +20,9 @@ const layoutFile = "{\n    \"imageLayoutVersion\": \"1.0.0\"\n}"
 // writeImage writes the blobs of an image, the manifest last, so that a
 // manifest never names a blob that is not there.
 func (l *Layout) writeImage(img v1.Image) (*v1.Descriptor, error) {
+	if l.dir == "" {
+		return nil, ErrNoStore
+	}
 	layers, err := img.Layers()
 	if err != nil {
 		return nil, err

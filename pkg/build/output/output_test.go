@@ -18,6 +18,7 @@ import (
 
 	"slipway/pkg/build/tree"
 	"slipway/pkg/machine"
+	"slipway/test/skip"
 )
 
 // demo is a small root tree with a kernel and modules.
@@ -174,7 +175,7 @@ func TestNeededModules(t *testing.T) {
 func needSquashfs(t *testing.T) {
 	for _, name := range []string{"mksquashfs", "unsquashfs"} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("no %s: install squashfs-tools", name)
+			skip.Test(t, skip.Program, name, " (squashfs-tools)")
 		}
 	}
 }

@@ -3,7 +3,10 @@ package yml
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 
 	"slipway/pkg/bundle"
 )
@@ -16,6 +19,7 @@ func (c *Config) check() Faults {
 		// LinuxKit's tool then makes a tar without a kernel; what boots needs one.
 		faults.Add(c.Kernel.At.At("no image, so there is no kernel").Wants("the image that holds the kernel").Warns())
 	}
+	faults.Add(c.checkInit()...)
 	faults.Add(checkImageNames(c)...)
 	faults.Add(c.checkVolumes()...)
 	faults.Add(c.checkNames()...)
@@ -28,6 +32,30 @@ func (c *Config) check() Faults {
 	return faults
 }
 
+// firstPrograms are what the kernel runs first: /init of an initrd, the others of
+// a root file system.
+var firstPrograms = []string{"init", "sbin/init", "etc/init", "bin/init", "bin/sh"}
+
+// checkInit wants something that starts the machine. LinuxKit's tool builds
+// without: a part that others are merged with, or a kernel that panics.
+func (c *Config) checkInit() Faults {
+	at := c.At.Child("init")
+	n := follow(at.node)
+	isFirst := func(f *File) bool { return slices.Contains(firstPrograms, strings.Trim(f.Path, "/")) }
+	switch {
+	case len(c.Init) > 0, n == nil, n.Kind == yaml.SequenceNode && len(n.Content) > 0:
+		return nil
+	case slices.ContainsFunc(c.Files, isFirst), strings.Contains(c.Kernel.Cmdline, "init="):
+		return nil
+	}
+	fault := at.At("no image, so nothing starts the machine").
+		Wants("the images of the root file system, such as slipway/init:v0.1 and slipway/runc:v0.1")
+	if c.Kernel.Image == "" {
+		fault = fault.Warns()
+	}
+	return Faults{fault}
+}
+
 func checkImageNames(c *Config) Faults {
 	var faults Faults
 	look := func(name string, at Place) {
@@ -36,7 +64,11 @@ func checkImageNames(c *Config) Faults {
 			faults.Add(at.At("%q names a package of LinuxKit's source tree, which needs LinuxKit's own tool to find its tag", name).
 				Wants("the image's name, as `linuxkit pkg show-tag` prints it"))
 		case !IsImageName(name):
-			faults.Add(at.At("%q is not the name of an image", name).Wants("a name such as alpine:3.20"))
+			fault := at.At("%q is not the name of an image", name).Wants(imageNameWords)
+			if lower := strings.ToLower(name); IsImageName(lower) {
+				fault.Nearest = lower
+			}
+			faults.Add(fault)
 		}
 	}
 	if c.Kernel.Image != "" {
@@ -56,11 +88,6 @@ func checkImageNames(c *Config) Faults {
 		}
 	}
 	return faults
-}
-
-// IsImageName tells whether a text can name an image at all.
-func IsImageName(name string) bool {
-	return name != "" && !strings.ContainsAny(name, " \t\n") && !strings.HasPrefix(name, "@pkg:")
 }
 
 func (c *Config) checkVolumes() Faults {

@@ -14,7 +14,6 @@ func JSONSchema() ([]byte, error) {
 	s := configSchema.json()
 	s["$schema"] = "http://json-schema.org/draft-07/schema#"
 	s["title"] = "linuxkit.yml"
-	s["type"] = []string{"object", "null"} // an empty file is a machine of nothing
 	s["description"] = "A machine made of containers, as LinuxKit and Slipway build it."
 	container := object(containerKeys...).json()
 	s["definitions"] = map[string]any{"container": container}

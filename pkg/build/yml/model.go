@@ -25,7 +25,9 @@ type Config struct {
 	Services   []*Container `yaml:"services,omitempty" json:"services,omitempty"`
 	Files      []*File      `yaml:"files,omitempty" json:"files,omitempty"`
 
-	// InitAt are the places of Init's entries.
+	// At is the first text that has anything in it, InitAt the places of Init's
+	// entries.
+	At     Place   `yaml:"-" json:"-"`
 	InitAt []Place `yaml:"-" json:"-"`
 }
 

@@ -103,7 +103,10 @@ func readAll(ctx context.Context, r io.Reader) ([]byte, error) {
 func Parse(name string, data []byte) (*Config, Faults) {
 	c := &Config{}
 	at, faults := document(name, data)
-	if at.node == nil {
+	if n := follow(at.node); n == nil || n.Tag == "!!null" {
+		if len(faults) == 0 {
+			faults.Add(at.top().At("nothing in it").Wants("the kernel, init and what is to run"))
+		}
 		return c, faults
 	}
 	var check checker
@@ -169,6 +172,7 @@ func syntaxFaults(src *source, err error) Faults {
 
 // place notes where every part of the configuration stands.
 func (c *Config) place(at Place) {
+	c.At = at
 	if at.Has("kernel") {
 		c.Kernel.At = at.Child("kernel")
 	}
@@ -197,6 +201,9 @@ func placed[T any](list []*T, place func(*T, int)) []*T {
 
 // merge appends a later configuration.
 func (c *Config) merge(next *Config) {
+	if c.At.node == nil {
+		c.At = next.At
+	}
 	k, n := &c.Kernel, next.Kernel
 	if n.Image != "" || k.At.node == nil {
 		k.Image, k.At = n.Image, n.At

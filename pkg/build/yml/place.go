@@ -60,6 +60,9 @@ func (p Place) Has(key string) bool {
 	return false
 }
 
+// top is the beginning of the text.
+func (p Place) top() Place { return Place{p.src, &yaml.Node{Line: 1, Column: 1}, ""} }
+
 // Path is the place in words, such as "services[2].binds[0]".
 func (p Place) Path() string { return p.path }
 

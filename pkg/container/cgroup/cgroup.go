@@ -20,18 +20,29 @@ import (
 // Root is where the hierarchies are mounted.
 const Root = "/sys/fs/cgroup"
 
-// unified tells whether this machine runs on cgroup v2.
+// Unified tells whether this machine runs on cgroup v2.
+func Unified() bool { return unified(Root) }
+
 func unified(root string) bool {
 	_, err := os.Stat(path.Join(root, "cgroup.controllers"))
 	return err == nil
 }
 
 // Parent is the group of all containers that name none of their own: what all of
-// them may have of the machine together is bounded there.
-const Parent = bundle.CgroupParent
+// them may have of the machine together is bounded there. Those of onshutdown are
+// in Onshutdown.
+const (
+	Parent     = bundle.CgroupParent
+	Onshutdown = bundle.OnshutdownCgroupParent
+)
 
 // Path is the cgroupsPath of such a container.
-func Path(id string) string { return path.Join(Parent, id) }
+func Path(s bundle.Section, id string) string {
+	if s == bundle.Onshutdown {
+		return path.Join(Onshutdown, id)
+	}
+	return path.Join(Parent, id)
+}
 
 // Group is a control group: one directory in v2, one for each controller in v1.
 type Group struct {
@@ -47,7 +58,7 @@ var ErrNotAContainers = errors.New("not a group for a container")
 // container: cgroupsPath, or the container's id beside (v2) or below (v1) our
 // own group if it is empty or relative. What is in a Group gets killed, so the
 // root, our own group, those above it, and those of other containers below
-// Parent are an ErrNotAContainers.
+// Parent and Onshutdown are an ErrNotAContainers.
 func Of(cgroupsPath, id string) (Group, error) {
 	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -110,13 +121,16 @@ func atRoot(own string, v2 bool) bool {
 // check refuses a group, given from the root on, that holds more than the
 // container of that id.
 func check(at, ours, id string) error {
-	switch {
-	case within(ours, at):
+	if within(ours, at) {
 		return fmt.Errorf("cgroup %s: %w: we are in it", at, ErrNotAContainers)
-	case at == Parent:
-		return fmt.Errorf("cgroup %s: %w: all containers are in it", at, ErrNotAContainers)
-	case within(at, Parent) && !within(at, Path(id)):
-		return fmt.Errorf("cgroup %s: %w: it is where containers of other names are", at, ErrNotAContainers)
+	}
+	for _, parent := range []string{Parent, Onshutdown} {
+		switch {
+		case at == parent:
+			return fmt.Errorf("cgroup %s: %w: all containers are in it", at, ErrNotAContainers)
+		case within(at, parent) && !within(at, path.Join(parent, id)):
+			return fmt.Errorf("cgroup %s: %w: it is where containers of other names are", at, ErrNotAContainers)
+		}
 	}
 	return nil
 }

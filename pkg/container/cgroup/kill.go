@@ -143,6 +143,7 @@ func (g Group) RemoveOnce() error {
 	for _, dir := range g.dirs {
 		err := unix.Rmdir(dir)
 		if err == nil || errors.Is(err, unix.ENOENT) {
+			faults = append(faults, removeNest(dir))
 			continue
 		}
 		// Groups that the container made itself go first.
@@ -151,6 +152,9 @@ func (g Group) RemoveOnce() error {
 				faults = append(faults, &os.PathError{Op: "remove cgroup", Path: sub, Err: err})
 				break
 			}
+		}
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			faults = append(faults, removeNest(dir))
 		}
 	}
 	return errors.Join(faults...)

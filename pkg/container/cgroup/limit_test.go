@@ -20,8 +20,8 @@ func TestNotAContainersGroup(t *testing.T) {
 	}{
 		"v2": {v2, ownV2,
 			[]string{"/", ".", "..", "//", "/.", "/../..", "/a", "/a/b", "/a/b/c", "a/../..", "c", "/x/../a",
-				"/containers", "/containers/", "/containers/.", "/containers/db", "/containers/db/x", "/x/../containers"},
-			[]string{"", "/d", "/a/d", "/a/b/cc", "/a/b/c/d", "d", "../b", "/containers/web", "/containers/web/x", "/containersx", "x/containers"}},
+				"/containers", "/containers/", "/containers/.", "/containers/db", "/containers/db/x", "/x/../containers", "/onshutdown", "/onshutdown/db"},
+			[]string{"", "/d", "/a/d", "/a/b/cc", "/a/b/c/d", "d", "../b", "/containers/web", "/containers/web/x", "/onshutdown/web", "/containersx", "x/containers"}},
 		"v2, in the root": {v2, "0::/\n",
 			[]string{"/", ".", "..", "//", "./", "a/..", "/containers", "containers", "containers/db"},
 			[]string{"", "a", "/a", "../a", "/containers/web"}},
@@ -113,6 +113,40 @@ func TestMemory(t *testing.T) {
 		}
 		if !g.OwnOOM() {
 			t.Errorf("%s: its own limit was not hit", name)
+		}
+	}
+}
+
+// What a group keeps can be had back no more than what it has taken, whatever it is.
+func TestHeld(t *testing.T) {
+	for _, tt := range []struct {
+		memory      Memory
+		held, cache uint64
+	}{
+		{Memory{Current: 10, Cache: 4}, 6, 0},
+		{Memory{Current: 10, Cache: 4, Kept: 5}, 6, 0},
+		{Memory{Current: 10, Cache: 4, Kept: 8}, 8, 2},
+		{Memory{Current: 10, Cache: 4, Kept: 80}, 10, 4},
+		{Memory{Current: 10, Cache: 12}, 0, 0}, // read a moment later
+	} {
+		if held, cache := tt.memory.Held(), tt.memory.KeptCache(); held != tt.held || cache != tt.cache {
+			t.Errorf("%+v: held %d, of it cache %d; want %d, %d", tt.memory, held, cache, tt.held, tt.cache)
+		}
+	}
+}
+
+func TestOuter(t *testing.T) {
+	for _, tt := range []struct {
+		group Group
+		want  string
+	}{
+		{Group{v2: true, dirs: []string{"/r/onshutdown/save"}}, "/r/onshutdown as /onshutdown"},
+		{Group{v2: true, dirs: []string{"/r/web"}}, "/r/web as /web"},
+		{Group{dirs: []string{"/r/cpu/pods/a/b", "/r/memory/pods/a/b"}}, "/r/memory/pods as /pods"},
+		{Group{dirs: []string{"/r/cpu/pods/a"}}, "/r/cpu/pods/a as "},
+	} {
+		if g, name := tt.group.outer("/r"); g.String()+" as "+name != tt.want {
+			t.Errorf("%s: %s as %s, want %s", tt.group, g, name, tt.want)
 		}
 	}
 }

@@ -51,7 +51,10 @@ func (m Make) Apply(context.Context, int) (func() error, error) {
 			err := os.Mkdir(at, 0o755)
 			if err == nil {
 				made = append(made, at)
-			} else if !errors.Is(err, os.ErrExist) {
+			} else if errors.Is(err, os.ErrExist) {
+				err = keepNest(at)
+			}
+			if err != nil {
 				return nil, errors.Join(fmt.Errorf("make cgroup %s: %w", m.Name, err), undo())
 			}
 		}

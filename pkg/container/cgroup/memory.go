@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"math"
 	"os"
 	"path"
 	"strconv"
@@ -14,14 +15,23 @@ type Memory struct {
 	// a process ends.
 	Files uint64
 	Limit uint64 // the group's own; 0: none
-	// Cache can be had back at once: copies of what is on disks.
+	// Cache can be had back at once, but for what is kept: copies of what is on disks.
 	Cache uint64
-	Peak  uint64 // the most that was ever held; 0: the kernel does not say
+	// Kept is how much of all this the kernel leaves to the group when others want
+	// it (memory.min); version 1 has no such thing.
+	Kept uint64
+	Peak uint64 // the most that was ever held; 0: the kernel does not say
 }
 
 // Held is what cannot be had back as long as the group's processes and files
 // are there.
-func (m Memory) Held() uint64 { return m.Current - min(m.Current, m.Cache) }
+func (m Memory) Held() uint64 { return max(m.taken(), min(m.Current, m.Kept)) }
+
+// KeptCache is the part of Held that is copies of what is on disks. The group above
+// counts it as Cache.
+func (m Memory) KeptCache() uint64 { return m.Held() - m.taken() }
+
+func (m Memory) taken() uint64 { return m.Current - min(m.Current, m.Cache) }
 
 // Memory reads it.
 func (g Group) Memory() (m Memory, err error) {
@@ -40,6 +50,11 @@ func (g Group) Memory() (m Memory, err error) {
 	m.Cache = stat[prefix+"active_file"] + stat[prefix+"inactive_file"] + stat["slab_reclaimable"]
 	if data, err := os.ReadFile(g.file(limit)); err == nil && !unlimited(strings.TrimSpace(string(data))) {
 		m.Limit, _ = strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+	}
+	if g.v2 {
+		if m.Kept, err = g.readNumber("memory.min"); err != nil {
+			m.Kept = math.MaxUint64 // the word "max"
+		}
 	}
 	m.Peak, err = g.readNumber(peak)
 	return m, err
@@ -74,6 +89,23 @@ func top(root string) Group {
 		return Group{v2: true, dirs: []string{path.Join(root, Parent)}}
 	}
 	return Group{dirs: []string{path.Join(root, "memory", Parent)}}
+}
+
+// Outer is the outermost group of those that g lies in, or g, and its name: a limit
+// for several is there.
+func (g Group) Outer() (Group, string) { return g.outer(Root) }
+
+func (g Group) outer(root string) (Group, string) {
+	if !g.v2 {
+		root = path.Join(root, "memory")
+	}
+	for _, dir := range g.dirs {
+		if below, in := strings.CutPrefix(dir, root+"/"); in {
+			name, _, _ := strings.Cut(below, "/")
+			return Group{v2: g.v2, dirs: []string{path.Join(root, name)}}, "/" + name
+		}
+	}
+	return g, ""
 }
 
 // File is the path of a file of the group.

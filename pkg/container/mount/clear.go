@@ -54,16 +54,19 @@ func clearOnce(dir string, flags int) (busy []string, err error) {
 func detach(dir string, busy []string) error {
 	var faults []error
 	for _, target := range busy {
-		holders := "no process: a mount below it, or the kernel"
-		if found := Holders(target); len(found) > 0 {
-			holders = strings.Join(found, "; ")
-		}
-		faults = append(faults, fmt.Errorf("unmount %s: %w: detached, it is held by %s", target, unix.EBUSY, holders))
+		faults = append(faults, fmt.Errorf("unmount %s: %w: detached, it is held by %s", target, unix.EBUSY, holdersOf(target)))
 	}
 	if _, err := clearOnce(dir, unix.MNT_DETACH); err != nil {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+func holdersOf(target string) string {
+	if found := Holders(target); len(found) > 0 {
+		return strings.Join(found, "; ")
+	}
+	return "no process: a mount below it, or the kernel"
 }
 
 // ID identifies the topmost mount on target, or is 0 where the kernel (before

@@ -12,26 +12,17 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/step"
 
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
-// Step is one thing to do. String is the line one could type instead, with
-// $PID for the container's init process.
-type Step interface {
-	fmt.Stringer
-	// Apply does it for the container's init process and returns its undoing.
-	Apply(ctx context.Context, pid int) (undo func() error, err error)
-	// Lasting tells that it stays when the container has ended.
-	Lasting() bool
-}
-
 // Plan lists what runtime.json asks for, in LinuxKit's order. Namespaces that an
 // earlier run of the container left bound are let go first: as long as they
 // live, so do the interfaces in them and the peers of those out here.
-func Plan(r bundle.Runtime) []Step {
-	var plan []Step
+func Plan(r bundle.Runtime) []step.Step {
+	var plan []step.Step
 	if len(r.Interfaces) > 0 {
 		for _, p := range r.BindNS.Paths() {
 			plan = append(plan, Unbind{p})

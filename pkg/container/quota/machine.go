@@ -37,10 +37,14 @@ func Set() error {
 
 // shared are the file systems in memory that outlive containers, all of which
 // LinuxKit's YAML binds into containers, with the most that each may have of the
-// machine's memory: LinuxKit's sizes, and a like one where it gives none.
+// machine's memory: LinuxKit's sizes, and a like one where it gives none. System V
+// memory of the machine's IPC namespace is the same by another name.
 var shared = []Size{
-	{"/run", 10}, {"/tmp", 10}, {"/var", 50}, {"/dev/shm", 10},
+	{"/run", 10}, {"/tmp", 10}, {"/var", 50}, {"/dev/shm", 10}, {shmall, 10},
 }
+
+// shmall bounds System V memory, in pages.
+const shmall = "/proc/sys/kernel/shmall"
 
 // Size is one of them and its size, in percent of the machine's memory.
 type Size struct {
@@ -51,22 +55,23 @@ type Size struct {
 // Resize says what to remount and to how many bytes, for a machine of total
 // bytes, so that all together fit into the quota.
 func (q Quota) Resize(total uint64) map[string]uint64 {
-	var sum uint64
+	var sum, percents uint64
 	for _, s := range shared {
 		sum += total / 100 * s.Percent
+		percents += s.Percent
 	}
 	sizes := map[string]uint64{}
 	for _, s := range shared {
 		size := total / 100 * s.Percent
 		if q.Shared > 0 && sum > q.Shared {
-			size = q.Shared / 80 * s.Percent
+			size = q.Shared / percents * s.Percent
 		}
 		sizes[s.Target] = size &^ 0xfff
 	}
 	return sizes
 }
 
-// BoundShared resizes what of them is mounted, and bounds its inodes, which lie
+// BoundShared bounds System V memory, resizes what of the others is mounted, and bounds its inodes, which lie
 // in memory that the kernel does not count as the file system's: one for each
 // page. What is smaller, and what is not in memory, is left alone.
 func (q Quota) BoundShared() error {
@@ -76,11 +81,27 @@ func (q Quota) BoundShared() error {
 	}
 	var faults []error
 	for target, size := range q.Resize(uint64(info.Totalram) * uint64(info.Unit)) {
-		if err := bound(target, size); err != nil {
+		set := bound
+		if target == shmall {
+			set = boundSystemV
+		}
+		if err := set(target, size); err != nil {
 			faults = append(faults, fmt.Errorf("bound %s: %w", target, err))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// boundSystemV leaves a lower bound alone. A kernel without System V memory has none.
+func boundSystemV(file string, size uint64) error {
+	now, err := readNumber(file)
+	if errors.Is(err, os.ErrNotExist) || err == nil && now <= size>>12 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, strconv.AppendUint(nil, size>>12, 10), 0)
 }
 
 func bound(target string, size uint64) error {

@@ -24,12 +24,16 @@ type Facts struct {
 	// Tasks is how many processes and threads the kernel allows; 0 if it cannot
 	// bound those of containers.
 	Tasks uint64
+	// Onshutdown tells that there are containers of that section.
+	Onshutdown bool
 }
 
 // Quota is the division. A zero is no limit.
 type Quota struct {
 	Memory uint64 // bytes, of all containers together
 	Pids   uint64 // processes and threads, of all containers together
+	// Onshutdown is for those of that section, beside what the others have.
+	Onshutdown cgroup.Limit
 	// Of one container that says nothing of it.
 	EachMemory, EachPids uint64
 	// Layers is for the writable layers in memory of all services together.
@@ -55,15 +59,32 @@ const (
 	minEachPids = 64
 )
 
+// Onshutdown containers run one by one, and have an eighth; the least is enough
+// for the OCI runtime's process in it and a small program, and is a quarter at
+// most.
+const minOnshutdown = 16 << 20
+
+// A container keeps a small program in memory, or as much of a large one as runs.
+// All that is kept is a quarter at most, since it cannot be had back.
+const maxKept = 8 << 20
+
 // Divide divides. It touches nothing.
 func Divide(f Facts) Quota {
 	var q Quota
 	if f.Tasks > 0 {
 		q.Pids = f.Tasks - min(reserveTasks, f.Tasks/2)
 		q.EachPids = min(maxEachPids, max(minEachPids, q.Pids/8))
+		if f.Onshutdown {
+			q.Onshutdown.Pids = min(q.EachPids, q.Pids/4)
+			q.Pids -= q.Onshutdown.Pids
+		}
 	}
 	if f.Memory > 0 {
 		q.Memory = f.Memory - min(reserveMemory+f.Memory/64, f.Memory/3)
+		if f.Onshutdown {
+			q.Onshutdown.Memory = min(max(minOnshutdown, q.Memory/8), q.Memory/4) &^ 0xfff
+			q.Memory -= q.Onshutdown.Memory
+		}
 		q.EachMemory = q.Memory / 8 * 7
 		q.Layers = q.Memory / 2
 		q.Shared = q.Memory / 4 * 3
@@ -76,6 +97,11 @@ func Divide(f Facts) Quota {
 // program wants to run beside its files. 0: no limit.
 func (q Quota) Layer(n int) uint64 {
 	return q.Layers / uint64(max(n, 2)) &^ 0xfff
+}
+
+// Kept is how much of its memory one of n services keeps when others want more.
+func (q Quota) Kept(n int) uint64 {
+	return min(maxKept, q.Memory/4/uint64(max(n, 1))) &^ 0xfff
 }
 
 // Limit is that of the group of all containers.
@@ -131,10 +157,11 @@ func readNumber(file string) (uint64, error) {
 const factsFile = "quota"
 
 // Open gives the division of this boot: the facts are found out once, by the
-// first who asks, and kept in dir.
-func Open(dir string) (q Quota, first bool, err error) {
+// first who asks, and kept in dir. Whether there are onshutdown containers is for the
+// caller to say, as that does not change.
+func Open(dir string, onshutdown bool) (q Quota, first bool, err error) {
 	file := filepath.Join(dir, factsFile)
-	var f Facts
+	f := Facts{Onshutdown: onshutdown}
 	if data, err := os.ReadFile(file); err == nil {
 		if _, err := fmt.Sscan(string(data), &f.Memory, &f.Tasks); err == nil {
 			return Divide(f), false, nil
@@ -143,5 +170,6 @@ func Open(dir string) (q Quota, first bool, err error) {
 	if f, err = Look(); err != nil {
 		return Quota{}, false, fmt.Errorf("divide the machine: %w", err)
 	}
+	f.Onshutdown = onshutdown
 	return Divide(f), true, os.WriteFile(file, fmt.Appendf(nil, "%d %d\n", f.Memory, f.Tasks), 0o600)
 }

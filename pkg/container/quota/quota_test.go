@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"slipway/pkg/container/cgroup"
 )
 
 const mb = 1 << 20
@@ -19,6 +21,12 @@ func TestDivide(t *testing.T) {
 			EachMemory: 826 * mb, EachPids: 843, Layers: 472 * mb, Shared: 708 * mb}},
 		"a large one": {Facts{Memory: 64 << 30, Tasks: 32768}, Quota{Memory: 64448 * mb, Pids: 32512,
 			EachMemory: 56392 * mb, EachPids: 1000, Layers: 32224 * mb, Shared: 48336 * mb}},
+		"with onshutdown containers": {Facts{Memory: 1024 * mb, Tasks: 7000, Onshutdown: true}, Quota{Memory: 826 * mb, Pids: 5901,
+			Onshutdown: cgroup.Limit{Memory: 118 * mb, Pids: 843},
+			EachMemory: 826 * mb / 8 * 7, EachPids: 843, Layers: 413 * mb, Shared: 826 * mb / 4 * 3}},
+		"a small machine with them": {Facts{Memory: 48 * mb, Tasks: 500, Onshutdown: true}, Quota{Memory: 24 * mb, Pids: 188,
+			Onshutdown: cgroup.Limit{Memory: 8 * mb, Pids: 62},
+			EachMemory: 21 * mb, EachPids: 64, Layers: 12 * mb, Shared: 18 * mb}},
 		"no memory controller": {Facts{Tasks: 7000}, Quota{Pids: 6744, EachPids: 843}},
 		"no pids controller": {Facts{Memory: 1024 * mb}, Quota{Memory: 944 * mb,
 			EachMemory: 826 * mb, Layers: 472 * mb, Shared: 708 * mb}},
@@ -34,11 +42,14 @@ func TestDivide(t *testing.T) {
 // what all file systems that outlive containers may have, fits into the rest.
 func TestDivisionFits(t *testing.T) {
 	for memory := uint64(8 * mb); memory < 1<<40; memory += memory / 3 {
-		q := Divide(Facts{Memory: memory, Tasks: memory >> 18})
-		if q.Memory >= memory || q.EachMemory >= q.Memory || q.Pids >= memory>>18 {
+		q := Divide(Facts{Memory: memory, Tasks: memory >> 18, Onshutdown: true})
+		if q.Memory+q.Onshutdown.Memory >= memory || q.Pids+q.Onshutdown.Pids >= memory>>18 || q.EachMemory >= q.Memory {
 			t.Errorf("%d bytes: nothing is kept back: %+v", memory, q)
 		}
 		for _, n := range []int{0, 1, 2, 3, 10, 50} {
+			if each := q.Kept(n); each*uint64(n) > q.Memory/4 {
+				t.Errorf("%d bytes: %d containers keep %d each", memory, n, each)
+			}
 			if each := q.Layer(n); each*uint64(max(n, 2)) > q.Layers || each%4096 != 0 {
 				t.Errorf("%d bytes: %d layers of %d in %d", memory, n, each, q.Layers)
 			}
@@ -62,21 +73,40 @@ func TestResizeLeavesRoomAlone(t *testing.T) {
 	}
 }
 
+// System V memory is bounded in pages, and never raised.
+func TestBoundSystemV(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shmall")
+	for _, tt := range []struct{ now, want string }{{"18446744073692774399\n", "256"}, {"255\n", "255\n"}} {
+		if err := os.WriteFile(file, []byte(tt.now), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := boundSystemV(file, mb); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != tt.want {
+			t.Errorf("%q became %q, %v; want %q", tt.now, got, err, tt.want)
+		}
+	}
+	if err := boundSystemV(file+"-none", mb); err != nil {
+		t.Errorf("a kernel without: %v", err)
+	}
+}
+
 func TestOpenKeepsTheFirstFacts(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, factsFile), []byte("1073741824 7000\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	q, first, err := Open(dir)
+	q, first, err := Open(dir, false)
 	if err != nil || first || q != Divide(Facts{Memory: 1 << 30, Tasks: 7000}) {
 		t.Errorf("%+v, first %v, %v", q, first, err)
 	}
 	other := t.TempDir()
-	q, first, err = Open(other)
+	q, first, err = Open(other, false)
 	if err != nil || !first {
 		t.Fatalf("first %v, %v", first, err)
 	}
-	again, first, err := Open(other)
+	again, first, err := Open(other, false)
 	if err != nil || first || again != q {
 		t.Errorf("again %+v, first %v, %v; want %+v", again, first, err, q)
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"slipway/pkg/container/mount"
 )
@@ -33,6 +35,14 @@ func OpenLedger(file string) (*Ledger, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return l, nil
+}
+
+// Targets are where the mounts lie that it remembers.
+func (l *Ledger) Targets() []string {
+	if l == nil {
+		return nil
+	}
+	return slices.Collect(maps.Keys(l.mounts))
 }
 
 // holds tells whether the mount on top of target is one that is remembered.

@@ -14,6 +14,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/mount"
 	"slipway/pkg/container/quota"
+	"slipway/pkg/container/step"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -48,8 +49,8 @@ func Look(b *bundle.Bundle) (Facts, error) {
 // hid what had been made below it. By the existence of "lower" it is read-write
 // or read-only.
 // The ledger, which may be nil, knows the mounts of an earlier start.
-func Plan(b *bundle.Bundle, f Facts, l *Ledger) []Step {
-	var plan []Step
+func Plan(b *bundle.Bundle, f Facts, l *Ledger) []step.Step {
+	var plan []step.Step
 	if seed(b) {
 		for _, m := range seedEntries(b, f) {
 			plan = append(plan, mountSteps(b, m, l)...)
@@ -160,8 +161,8 @@ func without(options []string, prefixes ...string) []string {
 	})
 }
 
-func mountSteps(b *bundle.Bundle, m specs.Mount, l *Ledger) []Step {
-	var steps []Step
+func mountSteps(b *bundle.Bundle, m specs.Mount, l *Ledger) []step.Step {
+	var steps []step.Step
 	if disk := b.Policy.Upper.Disk; disk != "" && isOverlay(b, m) {
 		// Not sooner: an entry before this one may mount the disk.
 		steps = append(steps, Mkdir{place{base: "/", rest: disk}})

@@ -15,16 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Step is one thing to do. String is the line one could type instead.
-type Step interface {
-	fmt.Stringer
-	// Apply does it and returns how to undo it. The pid is not used here.
-	Apply(ctx context.Context, pid int) (undo func() error, err error)
-	// Lasting tells that it stays when the container has ended: others rely on
-	// it. Only a start that fails undoes it.
-	Lasting() bool
-}
-
 // Mkdir makes a folder and those above it. It lasts as in LinuxKit, whose
 // later containers find the folder.
 type Mkdir struct{ at place }

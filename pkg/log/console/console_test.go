@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/test/skip"
 )
 
 // patience is for what takes milliseconds on an idle machine.
@@ -21,7 +23,7 @@ func terminal(t *testing.T) (*os.File, string) {
 	t.Helper()
 	m, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf("no pseudo terminal: %v", err)
+		skip.Test(t, skip.Terminal, err)
 	}
 	t.Cleanup(func() { m.Close() })
 	if err := unix.IoctlSetPointerInt(int(m.Fd()), unix.TIOCSPTLCK, 0); err != nil {
@@ -126,7 +128,7 @@ func TestHungUpConsole(t *testing.T) {
 	}
 	defer unix.Close(fd)
 	if err := unix.IoctlSetInt(fd, unix.TIOCVHANGUP, 0); err != nil {
-		t.Skipf("no right to hang a terminal up: %v", err)
+		skip.Test(t, skip.HangUp, err)
 	}
 	say(t, c, "after\n")
 	until(t, "a line after", func() bool { return strings.Contains(read(), "after") })

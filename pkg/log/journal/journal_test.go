@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/log/rotate"
+	"slipway/test/skip"
 )
 
 // asCarrier makes the test binary carry, again and again, to be killed.
@@ -198,9 +199,7 @@ func TestKilledCarrier(t *testing.T) {
 
 func mountTmpfs(t *testing.T, dir, size string) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small tmpfs takes root")
-	}
+	skip.UnlessRoot(t, "mounts a small tmpfs")
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Fatal(err)
 	}

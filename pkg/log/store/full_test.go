@@ -1,7 +1,6 @@
 package store
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -10,15 +9,14 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
+	"slipway/test/skip"
 )
 
 // needRoot is for tests that mount; TestMain has given the process a mount
 // namespace of its own.
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("mounting takes root")
-	}
+	skip.UnlessRoot(t, "mounts")
 }
 
 func mountTmpfs(t *testing.T, dir string, flags uintptr, data string) {

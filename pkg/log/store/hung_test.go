@@ -17,6 +17,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
+	"slipway/test/skip"
 )
 
 // FIFREEZE and FITHAW of linux/fs.h.
@@ -39,7 +40,7 @@ func mountDisk(t *testing.T, dir string) *slowDisk {
 		}
 	}
 	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
-		t.Skipf("a disk to freeze takes a loop device: %v: %s", err, out)
+		skip.Test(t, skip.LoopDevice, "a disk to freeze: ", err, ": ", string(out))
 	}
 	f, err := os.Open(dir)
 	if err != nil {

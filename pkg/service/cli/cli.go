@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/service/host"
@@ -41,7 +44,8 @@ type command struct {
 	args    string // as the usage shows them
 	about   string
 	hidden  bool
-	own     int // arguments of ours, of a command whose others are another program's
+	machine bool // the machine runs it, not somebody who types
+	own     int  // arguments of ours, of a command whose others are another program's
 	options func(*flag.FlagSet, *options)
 	do      func(*call) error
 }
@@ -116,7 +120,21 @@ func dispatch(args []string) error {
 	if err != nil {
 		return err
 	}
+	if !c.machine {
+		endOnQuit()
+	}
 	return c.do(&call{options: o, command: c.name, args: rest, out: os.Stdout})
+}
+
+// endOnQuit ends the program on Ctrl-\ as other programs end on it. By itself Go
+// answers with the stacks of all goroutines, which is for a daemon that hangs.
+func endOnQuit() {
+	quit := make(chan os.Signal, 1)
+	signal.Notify(quit, unix.SIGQUIT)
+	go func() {
+		<-quit
+		os.Exit(128 + int(unix.SIGQUIT))
+	}()
 }
 
 func find(name string) *command {

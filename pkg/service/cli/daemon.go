@@ -104,7 +104,7 @@ func keeperPid(p host.Paths) string { return p.Own("keeper.pid") }
 func runKeep(c *call) (err error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer cancel()
-	signal.Ignore(unix.SIGHUP, unix.SIGPIPE)
+	outlive(unix.SIGHUP, unix.SIGPIPE)
 	protect()
 	h, err := openHost(c)
 	if err != nil {
@@ -132,7 +132,7 @@ func runKeep(c *call) (err error) {
 		return err
 	}
 	k := &keeper.Keeper{
-		Reaper: reaper, Program: selfPath(), Say: h.Say, Ready: sync.OnceFunc(tellParent),
+		Reaper: reaper, Program: selfPath(), Say: h.Say, Ready: sync.OnceFunc(tellParent), Dir: c.paths.Own(),
 		Command: func(program string) *exec.Cmd {
 			cmd := selfCommand("supervise", c.pathFlags())
 			cmd.Path = program

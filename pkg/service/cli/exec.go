@@ -63,6 +63,7 @@ func runExec(c *call) error {
 // when there is none.
 func (c *call) execute(p control.Program) (reap.Status, error) {
 	defer keepTerminal()()
+	signal.Reset(unix.SIGQUIT) // it is the program's, too
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH)
 	defer signal.Stop(signals)

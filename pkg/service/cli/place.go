@@ -29,14 +29,9 @@ const (
 )
 
 // copyIn copies a program to where it can run.
-func (p place) copyIn(from string) (string, error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return "", err
-	}
-	defer in.Close()
+func (p place) copyIn(in *os.File) (string, error) {
 	if info, err := in.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "", errors.Join(err, fmt.Errorf("%s is not a file", from))
+		return "", errors.Join(err, fmt.Errorf("%s is not a file", in.Name()))
 	}
 	if err := p.mount(); err != nil {
 		return "", err
@@ -51,7 +46,7 @@ func (p place) copyIn(from string) (string, error) {
 	}
 	_, err = io.Copy(out, in)
 	if err := errors.Join(err, out.Close()); err != nil {
-		return "", errors.Join(fmt.Errorf("copy %s: %w", from, err), os.Remove(name))
+		return "", errors.Join(fmt.Errorf("copy %s: %w", in.Name(), err), os.Remove(name))
 	}
 	return name, nil
 }

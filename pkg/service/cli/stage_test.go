@@ -25,6 +25,7 @@ import (
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
 	"slipway/pkg/service/status"
+	"slipway/test/skip"
 )
 
 // stageVar names the folder of a stage: a process that is PID 1 of a pid
@@ -36,9 +37,7 @@ const killsVar = "SLIPWAY_TEST_KILLS"
 // play runs a stage and waits for its end.
 func play(t *testing.T, dir string, kills int) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root, for namespaces and mounts")
-	}
+	skip.UnlessRoot(t, "makes namespaces and mounts")
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/state"
 	"slipway/pkg/service/status"
+	"slipway/pkg/service/supervisor"
 )
 
 func (c *call) client() control.Client {
@@ -195,6 +196,7 @@ func offline(p host.Paths) (status.List, error) {
 		if err := machine.ReadJSON(file, &r); err != nil {
 			return l, err
 		}
+		r.Rebase(supervisor.Clock())
 		l.Services = append(l.Services, status.Service{Name: r.Name, State: r.State, Cause: r.Cause,
 			Since: r.Since, Pid: r.Proc.Pid, Started: r.StartedAt, Restarts: r.Restarts, Runs: r.Run,
 			Exits: r.Exits, LastExit: r.LastExit, History: r.History})

@@ -15,6 +15,7 @@ import (
 	"slipway/pkg/log/hold"
 	"slipway/pkg/log/store"
 	"slipway/pkg/machine"
+	"slipway/pkg/pin"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/emergency"
 	"slipway/pkg/service/host"
@@ -31,8 +32,9 @@ func runSupervise(c *call) error {
 	debug.SetGCPercent(50) // a small heap is worth more here than a fast one
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer cancel()
-	signal.Ignore(unix.SIGPIPE, unix.SIGHUP)
+	outlive(unix.SIGPIPE, unix.SIGHUP)
 	protect()
+	keepProgram(h)
 	reaper := reap.New()
 	if err := keepSelf(c.paths, reaper, h); err != nil {
 		return err
@@ -72,11 +74,26 @@ func runSupervise(c *call) error {
 // lastWords is how long the end waits for them to reach the disk.
 const lastWords = 5 * time.Second
 
+// outlive goes on through signals that would end this process. They are not ignored,
+// because containers would inherit that.
+func outlive(signals ...os.Signal) {
+	signal.Notify(make(chan os.Signal, 1), signals...) // nobody reads it
+}
+
 // protect makes the supervisor one of the last that the kernel kills for want
 // of memory. It takes a capability that containers have not.
 func protect() {
 	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-999"), 0); err != nil {
 		return
+	}
+}
+
+// keepProgram keeps in memory the program that this is, and that the service
+// command is as well: when containers take all they can get it would be read again
+// and again. One that somebody tries out may lack the right to; it works without.
+func keepProgram(h *host.Host) {
+	if err := pin.Program(); err != nil {
+		h.Journal.Add(time.Now(), err.Error())
 	}
 }
 

@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/host"
 )
@@ -37,7 +39,8 @@ const (
 type upgrade struct {
 	*call
 	place place
-	old   program // what the supervisor was
+	old   program  // what the supervisor was
+	file  *os.File // the new one, opened where this was called; or nil
 }
 
 func runUpgrade(c *call) error {
@@ -45,13 +48,23 @@ func runUpgrade(c *call) error {
 		return usageError{"upgrade wants one file, or -back, or nothing to start what lies there anew"}
 	}
 	old, err := supervisorProgram(c.client())
+	if err != nil && !errors.Is(err, control.ErrNoSupervisor) {
+		err = outside(err)
+	}
 	if err != nil {
 		return fmt.Errorf("upgrade: %w", err)
 	}
-	u := &upgrade{c, place{target: placeOf(old), dir: c.paths.Own("program")}, old}
-	if err := sameMounts(old.Pid); err != nil {
-		return err
+	u := &upgrade{call: c, old: old}
+	if len(c.args) == 1 {
+		if u.file, err = os.Open(c.args[0]); err != nil {
+			return fmt.Errorf("upgrade: %w", err)
+		}
+		defer u.file.Close()
 	}
+	if err := enterMounts(old.Pid); err != nil {
+		return fmt.Errorf("upgrade: %w", err)
+	}
+	u.place = place{target: placeOf(old), dir: c.paths.Own("program")}
 	now, err := u.run()
 	if err != nil {
 		return fmt.Errorf("upgrade: %w", err)
@@ -69,8 +82,8 @@ func (u *upgrade) run() (program, error) {
 		if err := u.place.clear(); err != nil {
 			return program{}, err
 		}
-	case len(u.args) == 1:
-		file, err := u.place.copyIn(u.args[0])
+	case u.file != nil:
+		file, err := u.place.copyIn(u.file)
 		if err != nil {
 			return program{}, err
 		}
@@ -126,6 +139,9 @@ func (u *upgrade) takeOver() (program, error) {
 	if err != nil {
 		return program{}, err
 	}
+	if err := machine.WriteFile(u.paths.Own(machine.Upgrade), nil); err != nil {
+		return program{}, err
+	}
 	if err := unix.Kill(u.old.Pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 		return program{}, fmt.Errorf("end supervisor: %w", err)
 	}
@@ -147,18 +163,32 @@ func (u *upgrade) takeOver() (program, error) {
 	return now, fmt.Errorf("%w after %s", control.ErrNoSupervisor, takeTime)
 }
 
-// sameMounts refuses to mount where the supervisor would not see it.
-func sameMounts(pid int) error {
-	ours, err := os.Readlink("/proc/self/ns/mnt")
+// enterMounts has this thread, with all that it starts, see the supervisor's mounts, where
+// a program is to be mounted: a shell on the console is in a container's.
+func enterMounts(pid int) error {
+	theirs, err := os.Open(filepath.Join("/proc", fmt.Sprint(pid), "ns/mnt"))
 	if err != nil {
+		return outside(err)
+	}
+	defer theirs.Close()
+	var a, b unix.Stat_t
+	if err := errors.Join(unix.Stat("/proc/self/ns/mnt", &a), unix.Fstat(int(theirs.Fd()), &b)); err != nil {
 		return err
 	}
-	theirs, err := os.Readlink(filepath.Join("/proc", fmt.Sprint(pid), "ns/mnt"))
-	if err != nil {
-		return err
+	if a.Ino == b.Ino {
+		return nil
 	}
-	if ours != theirs {
-		return errors.New("upgrade: this is not the machine's own mount namespace; nsenter -t 1 -m goes there")
+	runtime.LockOSThread() // for good: no other goroutine is to run in there
+	err = unix.Unshare(unix.CLONE_FS)
+	if err == nil {
+		err = unix.Setns(int(theirs.Fd()), unix.CLONE_NEWNS)
+	}
+	if err != nil {
+		return outside(err)
 	}
 	return nil
+}
+
+func outside(err error) error {
+	return fmt.Errorf("this is a container that may not enter the machine's mounts, which takes pid: host and CAP_SYS_ADMIN: %w", err)
 }

@@ -31,8 +31,21 @@ const (
 // Client asks a Server.
 type Client struct{ Path string }
 
+// MetricsPath has the metrics.
+const MetricsPath = "/metrics"
+
 // Get fills v from a path.
 func (c Client) Get(path string, v any) error { return c.call("GET", path, nil, v) }
+
+// Raw gives what lies at a path, as it is sent.
+func (c Client) Raw(path string) ([]byte, error) {
+	var text rawText
+	err := c.call("GET", path, nil, &text)
+	return text, err
+}
+
+// rawText takes an answer that may be no JSON.
+type rawText []byte
 
 // Service is how one service is.
 func (c Client) Service(name string, v any) error { return c.Get(servicePath(name, ""), v) }
@@ -89,6 +102,10 @@ func (c Client) once(method, path string, body, v any) error {
 		return fmt.Errorf("ask supervisor: %w", err)
 	}
 	if status == 200 {
+		if text, is := v.(*rawText); is {
+			*text = answer
+			return nil
+		}
 		return json.Unmarshal(answer, v)
 	}
 	return refusal(status, answer)

@@ -15,6 +15,7 @@ import (
 
 	"slipway/pkg/service/state"
 	"slipway/pkg/service/status"
+	"slipway/test/skip"
 )
 
 // fake is a supervisor of one service.
@@ -45,9 +46,7 @@ func (f *fake) Ask(_ context.Context, verb, name string, w Wish) error {
 
 func serve(t *testing.T) (*fake, Client) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: the socket answers nobody else")
-	}
+	skip.UnlessRoot(t, "the socket answers nobody else")
 	path := filepath.Join(t.TempDir(), "control.sock")
 	f := &fake{}
 	s, err := Listen(path, f, nil)

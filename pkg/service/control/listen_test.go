@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/service/status"
+	"slipway/test/skip"
 )
 
 // shelf keeps files as the supervisor's parent does.
@@ -30,9 +31,7 @@ func (s shelf) Take(name string) (*os.File, error) {
 // A supervisor that is killed leaves its socket to the next: it is the same one,
 // and who asked meanwhile is answered.
 func TestSocketOutlivesItsServer(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root: the socket answers nobody else")
-	}
+	skip.UnlessRoot(t, "the socket answers nobody else")
 	path, keep := t.TempDir()+"/control.sock", shelf{}
 	first, err := Listen(path, &fake{}, keep)
 	if err != nil {

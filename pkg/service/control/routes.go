@@ -24,7 +24,7 @@ type Wish struct {
 func (s *Server) answer(ctx context.Context, r request) answer {
 	rest, found := strings.CutPrefix(r.path, servicesPath)
 	switch {
-	case r.path == "/metrics":
+	case r.path == MetricsPath:
 		return s.get(r, func() answer { return s.metrics(ctx) })
 	case found && (rest == "" || rest == "/"):
 		return s.get(r, func() answer { return s.list(ctx) })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slipway/pkg/container/mount"
+	"slipway/test/skip"
 )
 
 func TestBoots(t *testing.T) {
@@ -76,7 +77,7 @@ func TestBoots(t *testing.T) {
 
 func TestNothingIsNotedOnTmpfs(t *testing.T) {
 	if lasts, err := mount.Lasts("/dev/shm"); err != nil || lasts {
-		t.Skipf("/dev/shm is no tmpfs here: %v %v", lasts, err)
+		skip.Test(t, skip.Tmpfs, lasts, " ", err)
 	}
 	b, last, err := Open("/dev/shm")
 	if b != nil || last != nil || err != nil {

@@ -194,9 +194,24 @@ func onConsole(dev string) bool {
 // Say writes one line on every console and into the journal, whatever text of
 // images and containers is in it. It never waits.
 func (h *Host) Say(format string, args ...any) {
+	if h.Quiet() {
+		h.Journal.Add(time.Now(), escape.Line(fmt.Sprintf(format, args...)))
+		return
+	}
+	h.Answer(format, args...)
+}
+
+// Answer is Say for what somebody has asked for, quiet or not.
+func (h *Host) Answer(format string, args ...any) {
 	text := escape.Line(fmt.Sprintf(format, args...))
 	h.Journal.Add(time.Now(), text)
 	h.Print("slipway: " + text + "\n")
+}
+
+// Quiet tells whether the consoles are somebody's who types there.
+func (h *Host) Quiet() bool {
+	_, err := os.Lstat(h.Paths.Own(machine.Quiet))
+	return err == nil
 }
 
 // Print writes text as it is. A Console takes everything and never fails.

@@ -49,6 +49,7 @@ func Look() (u Use, err error) {
 		}
 		u.Holders = append(u.Holders, Holder{name, one.Held(), one.Files})
 		left -= min(left, one.Files)
+		u.Held += one.KeptCache()
 	}
 	u.Left = left
 	slices.SortFunc(u.Holders, func(a, b Holder) int {
@@ -107,6 +108,9 @@ func Why(g cgroup.Group) string {
 		}
 		return fmt.Sprintf("its own limit of %s was hit%s", status.Size(m.Limit), files(m))
 	}
+	if outer, name := g.Outer(); name != cgroup.Parent {
+		return whyElsewhere(outer, name)
+	}
 	u, err := Look()
 	if err != nil || u.Limit == 0 {
 		return "the machine had none left"
@@ -116,6 +120,16 @@ func Why(g cgroup.Group) string {
 			status.Size(u.Limit), status.Size(m.Peak), u.who())
 	}
 	return fmt.Sprintf("the limit of all containers, %s, was hit; now hold %s", status.Size(u.Limit), u.who())
+}
+
+// whyElsewhere is for groups that are not in that of all containers: onshutdown's,
+// and those that YAML names.
+func whyElsewhere(outer cgroup.Group, name string) string {
+	m, err := outer.Memory()
+	if err != nil || m.Limit == 0 {
+		return "the machine had none left"
+	}
+	return fmt.Sprintf("the limit of all in cgroup %s, %s, was hit", name, status.Size(m.Limit))
 }
 
 func files(m cgroup.Memory) string {

@@ -93,7 +93,7 @@ func (q *Sequence) one(ctx context.Context, step *Step, dir string) bundle.OnFai
 		phase = timeline.PhaseShutdown
 	}
 	end := q.Host.Timeline.Begin(timeline.StepRun, timeline.Phase(phase), timeline.Container(step.Name))
-	step.State, step.Begin = Running, time.Now()
+	step.State, step.Begin = Running, timeline.Now()
 	q.save()
 	policy := bundle.Continue
 	b, err := bundle.Load(q.Section, dir)

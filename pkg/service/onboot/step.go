@@ -9,6 +9,7 @@ import (
 	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
+	"slipway/pkg/timeline"
 )
 
 // Step is what is known of one container; the list of a section's is kept in
@@ -16,7 +17,7 @@ import (
 type Step struct {
 	Name   string        `json:"name"`
 	State  string        `json:"state"`
-	Begin  time.Time     `json:"begin,omitzero"`
+	Begin  time.Duration `json:"begin_ns,omitempty"` // since power-on
 	Took   time.Duration `json:"took_ns,omitempty"`
 	Status *reap.Status  `json:"status,omitempty"`
 	OOM    bool          `json:"oom,omitempty"` // the kernel killed something of it for want of memory
@@ -32,7 +33,7 @@ const (
 )
 
 func (s *Step) finish(err error) {
-	s.Took = time.Since(s.Begin)
+	s.Took = timeline.Now() - s.Begin
 	s.State = Done
 	if err == nil {
 		return
@@ -71,7 +72,7 @@ func (s *Step) Trouble() string {
 	case Failed:
 		return s.Cause
 	case Running:
-		return fmt.Sprintf("still running after %s", time.Since(s.Begin).Round(time.Second))
+		return fmt.Sprintf("still running after %s", (timeline.Now() - s.Begin).Round(time.Second))
 	}
 	return ""
 }

@@ -73,9 +73,6 @@ func (n *Notify) Keep(keep func(fd int) error) error {
 	return errors.Join(err, kept)
 }
 
-// Ready is closed when the service has said that it is.
-func (n *Notify) Ready() <-chan struct{} { return n.ready }
-
 // Await waits until the container is ready: by its word if it is to say so
 // itself, else by looking (see Await). A nil Notify hears nothing.
 func (n *Notify) Await(ctx context.Context, p bundle.Probe, t Target, missed func(error)) error {

@@ -17,6 +17,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
+	"slipway/test/skip"
 )
 
 func self(t *testing.T) Target {
@@ -83,9 +84,7 @@ func TestTCPAndHTTP(t *testing.T) {
 
 // A port in another network namespace is found there and not here.
 func TestTCPInNetworkNamespace(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root, for a network namespace")
-	}
+	skip.UnlessRoot(t, "makes a network namespace")
 	ready, done := make(chan error, 1), make(chan struct{})
 	var tid, port int
 	go func() {
@@ -209,7 +208,7 @@ func TestNotify(t *testing.T) {
 		}
 	}
 	select {
-	case <-n.Ready():
+	case <-n.ready:
 		t.Fatal("ready too early")
 	case <-time.After(50 * time.Millisecond):
 	}
@@ -217,7 +216,7 @@ func TestNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-n.Ready():
+	case <-n.ready:
 	case <-time.After(30 * time.Second):
 		t.Fatal("READY=1 was not heard")
 	}
@@ -266,7 +265,7 @@ func TestNotifyBarrier(t *testing.T) {
 		t.Errorf("the descriptor is kept open: %d %v", n, err)
 	}
 	select {
-	case <-n.Ready():
+	case <-n.ready:
 	default:
 		t.Error("READY=1 came before, and was not heard")
 	}

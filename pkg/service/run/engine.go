@@ -76,7 +76,7 @@ func observe(r *timeline.Recorder, b *bundle.Bundle, p container.Phase, took tim
 type engine struct{ *container.Engine }
 
 func (e engine) Start(ctx context.Context, b *bundle.Bundle, io IO) (Container, error) {
-	c, err := e.Engine.Start(ctx, b, container.IO{Stdout: io.Stdout, Stderr: io.Stderr})
+	c, err := e.Engine.Start(ctx, b, io)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (e engine) Start(ctx context.Context, b *bundle.Bundle, io IO) (Container, 
 }
 
 func (e engine) Attach(b *bundle.Bundle, id reap.Ident) (Container, error) {
-	c, err := e.AttachIdent(b, id)
+	c, err := e.Engine.Attach(b, id)
 	if err != nil {
 		return nil, err
 	}

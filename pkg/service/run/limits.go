@@ -20,12 +20,12 @@ func limits(h *host.Host, services bool) container.Limits {
 	if !cgroup.AtRoot() {
 		return container.Limits{} // whoever put us into a group has bounded it
 	}
-	q, first, err := quota.Open(h.Paths.Own())
+	q, first, err := Quota(h.Paths)
 	if err != nil {
 		h.Say("%s", err)
 		return container.Limits{}
 	}
-	if err := cgroup.Bound(cgroup.Parent, q.Limit()); err != nil {
+	if err := errors.Join(cgroup.Bound(cgroup.Parent, q.Limit()), cgroup.Bound(cgroup.Onshutdown, q.Onshutdown)); err != nil {
 		h.Say("%s", err)
 	}
 	if first && isMachine(h.Paths) && q.Memory > 0 {
@@ -37,9 +37,27 @@ func limits(h *host.Host, services bool) container.Limits {
 	if services {
 		n = writable(h.Paths.Section(bundle.Services))
 	}
-	return container.Limits{
-		Group: true, All: q.Limit(), Pids: q.EachPids, Memory: q.EachMemory, Layer: q.Layer(n),
+	l := container.Limits{
+		Group: true, All: q.Limit(), Pids: q.EachPids, Memory: q.EachMemory, Layer: q.Layer(n), Onshutdown: q.Onshutdown,
 	}
+	if q.Memory > 0 && cgroup.Unified() {
+		l.Kept = q.Kept(bundles(h.Paths.Section(bundle.Services)))
+	}
+	return l
+}
+
+// Quota is the division of this machine; first tells that nobody has asked before.
+func Quota(p host.Paths) (q quota.Quota, first bool, err error) {
+	return quota.Open(p.Own(), bundles(p.Section(bundle.Onshutdown)) > 0)
+}
+
+// bundles counts those of a section.
+func bundles(dir string) int {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	return len(entries)
 }
 
 // isMachine tells a machine that was booted from an image from one on which

@@ -5,20 +5,18 @@ package run
 
 import (
 	"context"
-	"os"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/memory"
 )
 
 // IO is what a container gets.
-type IO struct {
-	Stdout, Stderr *os.File
-}
+type IO = container.IO
 
 // Engine runs containers.
 type Engine interface {

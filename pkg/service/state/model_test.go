@@ -122,8 +122,8 @@ func (w *world) settleDown() {
 			w.fail("%s is not wanted, and %s at rest", name, rec.State)
 		case rec.State == Failed && rec.Cause == "":
 			w.fail("%s failed for no reason", name)
-		case w.set.Fault(name) != "" && rec.State == Ready:
-			w.fail("%s is ready in spite of %s", name, w.set.Fault(name))
+		case w.set.services[name].fault != "" && rec.State == Ready:
+			w.fail("%s is ready in spite of %s", name, w.set.services[name].fault)
 		}
 		for _, dep := range w.set.Graph().Needs(name) {
 			if d, _ := w.set.Record(dep); rec.State == Ready && d.State != Ready && d.State != Exited {

@@ -56,6 +56,8 @@ type Record struct {
 	// noting them leaves that to the next.
 	Seq   int          `json:"seq"`
 	Batch []Transition `json:"batch,omitempty"`
+	// Kept is when this was written, for whoever reads it.
+	Kept Clock `json:"kept,omitzero"`
 	// Outcome is how the run that is being cleaned up counts.
 	Outcome Outcome `json:"outcome,omitempty"`
 	// Blocked says, for one that waits, on what.

@@ -131,9 +131,6 @@ func (s *Set) Record(name string) (Record, bool) {
 // to be kept.
 func (s *Set) Peek(name string) *Record { return &s.services[name].Record }
 
-// Fault is why a service cannot be started at all, or "".
-func (s *Set) Fault(name string) string { return s.services[name].fault }
-
 // Graph is how the services are ordered.
 func (s *Set) Graph() *graph.Graph { return s.graph }
 

@@ -46,6 +46,7 @@ func Steps(p host.Paths) []status.Step {
 // the loop.
 func (s *Supervisor) Status(name string) status.Service {
 	rec, _ := s.set.Record(name)
+	rec.Stamp(Clock())
 	v := status.Service{
 		Name: name, State: rec.State, Cause: rec.Cause, WaitsFor: rec.Blocked, Since: rec.Since,
 		Pid: rec.Proc.Pid, Started: rec.StartedAt, Restarts: rec.Restarts, Runs: rec.Run,

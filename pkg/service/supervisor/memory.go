@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/container/cgroup"
-	"slipway/pkg/container/quota"
 	"slipway/pkg/service/memory"
+	"slipway/pkg/service/run"
 	"slipway/pkg/service/status"
 )
 
@@ -19,7 +19,7 @@ import (
 // than there is for all: then the limit of their containers' memory is what
 // holds, and files that do not fit are a reason to be killed.
 func (s *Supervisor) checkLayers() {
-	q, _, err := quota.Open(s.Host.Paths.Own())
+	q, _, err := run.Quota(s.Host.Paths)
 	if err != nil || q.Memory == 0 {
 		return
 	}
@@ -41,9 +41,8 @@ func (s *Supervisor) checkLayers() {
 
 // memories is what was told of the memory that all containers share.
 type memories struct {
-	told   string // who held the most when it was told last, or ""
-	when   time.Time
-	victim string
+	told string // who held the most when it was told last, or ""
+	when time.Time
 }
 
 // tellEvery bounds how often it is told while others take turns.
@@ -54,14 +53,24 @@ const tellEvery = 10 * time.Second
 // processes, and misses those whose memory lies in files.
 func (s *Supervisor) watchMemory() {
 	missing := func(what string) { s.Host.Journal.Add(time.Now(), "memory: "+what) }
+	scored := map[string]int{}
 	err := memory.Watch(missing, func() (short bool) {
 		u, err := memory.Look()
 		if err != nil {
 			s.log.Warn("memory", "err", err)
 			return true // rather not slow them down
 		}
+		want := scores(u)
 		// The next look waits for this one.
-		s.report(s.Do(context.Background(), func() { s.memoryIs(u) }))
+		s.report(s.Do(context.Background(), func() {
+			s.memoryIs(u)
+			for name := range want {
+				if b := s.bundles[name]; b == nil || b.Spec.Process.OOMScoreAdj != nil {
+					delete(want, name)
+				}
+			}
+		}))
+		s.report(setScores(scored, want))
 		return u.Short()
 	})
 	s.report(err)
@@ -75,7 +84,6 @@ func (s *Supervisor) memoryIs(u memory.Use) {
 		return
 	}
 	most := u.Most()
-	s.sacrifice(most)
 	if m.told != "" && (m.told == most || time.Since(m.when) < tellEvery) {
 		return
 	}
@@ -86,28 +94,47 @@ func (s *Supervisor) memoryIs(u memory.Use) {
 	s.Host.Say("memory: %s", u)
 }
 
-// victimScore makes a process the first that the kernel kills for want of memory.
-const victimScore = 1000
-
-// sacrifice makes a container the one that the kernel kills from, and the one
-// before like any other again. One whose YAML gives a score keeps it.
-func (s *Supervisor) sacrifice(name string) {
-	m := &s.memory
-	if m.victim != name && m.victim != "" {
-		s.report(s.score(m.victim, 0))
+// scores are oom_score_adj of processes by their containers, as long as memory is
+// short: thousandths of the common limit, which the kernel adds to what a process
+// has by itself. It then kills where the most is held, files included, and next
+// where the second most is: it does not wait for the memory of one that it has
+// killed (a process is skipped once its threads end, Linux 6.1). Who holds little
+// is like any other.
+func scores(u memory.Use) map[string]int {
+	all := map[string]int{}
+	if !u.Short() {
+		return all
 	}
-	if m.victim = name; name != "" {
-		s.report(s.score(name, victimScore))
+	for _, h := range u.Holders {
+		if h.Held >= u.Limit/32 {
+			all[h.Name] = int(min(h.Held*1000/u.Limit, 1000))
+		}
 	}
+	return all
 }
 
-func (s *Supervisor) score(name string, score int) error {
-	b := s.bundles[name]
-	groups, err := cgroup.Members()
-	g, there := groups[name]
-	if err != nil || !there || b == nil || b.Spec.Process.OOMScoreAdj != nil {
-		return err
+// setScores gives containers the scores that are wanted, and those that had one
+// before, as scored says, none. New processes of theirs have to be found each time.
+func setScores(scored, want map[string]int) error {
+	if len(scored) == 0 && len(want) == 0 {
+		return nil
 	}
+	groups, err := cgroup.Members()
+	for name := range scored {
+		if _, still := want[name]; !still {
+			delete(scored, name)
+			err = errors.Join(err, setScore(groups[name], 0))
+		}
+	}
+	for name, score := range want {
+		scored[name] = score
+		err = errors.Join(err, setScore(groups[name], score))
+	}
+	return err
+}
+
+// setScore does so for the processes of a group, which may be gone.
+func setScore(g cgroup.Group, score int) error {
 	pids, err := g.Pids()
 	for _, pid := range pids {
 		file := "/proc/" + strconv.Itoa(pid) + "/oom_score_adj"

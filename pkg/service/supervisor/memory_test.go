@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -45,6 +46,31 @@ func TestMemoryIsTold(t *testing.T) {
 		}
 		if got := count(); got != tt.want {
 			t.Errorf("%d: told %d times, want %d\n%s", i, got, tt.want, m.console())
+		}
+	}
+}
+
+// The kernel is to kill where the most is held, then where the second most is, and
+// not at all where there is little.
+func TestScores(t *testing.T) {
+	holders := []memory.Holder{{Name: "var", Held: 43}, {Name: "hog", Held: 40}, {Name: "tmp", Held: 4}, {Name: "web", Held: 3}}
+	if got := scores(memory.Use{Limit: 100, Held: 90, Holders: holders}); !maps.Equal(got, map[string]int{"var": 430, "hog": 400, "tmp": 40, "web": 30}) {
+		t.Errorf("short: %v", got)
+	}
+	if got := scores(memory.Use{Limit: 200, Held: 190, Holders: holders}); !maps.Equal(got, map[string]int{"var": 215, "hog": 200}) {
+		t.Errorf("who holds little: %v", got)
+	}
+	if got := scores(memory.Use{Limit: 200, Held: 90, Holders: holders}); len(got) > 0 {
+		t.Errorf("room is left: %v", got)
+	}
+}
+
+// A container has a score as long as it is to have one; it may have ended.
+func TestSetScores(t *testing.T) {
+	scored := map[string]int{}
+	for _, want := range []map[string]int{{"gone": 430}, {}, {}} {
+		if err := setScores(scored, want); err != nil || !maps.Equal(scored, want) {
+			t.Errorf("%v: %v, %v", want, scored, err)
 		}
 	}
 }

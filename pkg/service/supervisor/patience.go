@@ -29,8 +29,11 @@ type wait struct {
 // patience is who waits at the moment, and the timer of the next reminder.
 type patience struct {
 	waits map[string]wait
-	timer *time.Timer
-	due   time.Time
+	// pauses are how long one that was named is not named again. They outlast the
+	// states of a crash loop.
+	pauses map[string]time.Duration
+	timer  *time.Timer
+	due    time.Time
 }
 
 // mind keeps the list of those who wait, and sets the timer for the first of
@@ -43,8 +46,11 @@ func (s *Supervisor) mind() {
 		switch w, known := p.waits[name]; {
 		case !s.waits(rec):
 			delete(p.waits, name)
+			if rec.State == state.Ready || rec.State.Final() {
+				delete(p.pauses, name)
+			}
 		case !known || w.state != rec.State:
-			p.waits[name] = wait{state: rec.State, since: now, next: now.Add(firstPatience)}
+			p.waits[name] = wait{state: rec.State, since: now, next: now.Add(max(firstPatience, p.pauses[name]))}
 		}
 	}
 	s.setReminder(now)
@@ -71,29 +77,26 @@ func (s *Supervisor) setReminder(now time.Time) {
 	}
 }
 
-// remind names all who have waited too long, once one of them is due.
+// remind names those who have waited too long and are due, or will be in a moment.
 func (s *Supervisor) remind() {
 	now := time.Now()
 	p := &s.patience
 	var who []string
-	due := false
 	for _, name := range s.set.Names() {
 		w, waits := p.waits[name]
 		waited := now.Add(together).Sub(w.since)
-		if !waits || waited < firstPatience {
+		if !waits || waited < firstPatience || now.Add(together).Before(w.next) {
 			continue
 		}
 		who = append(who, s.whatFor(s.set.Peek(name)))
-		due = due || !now.Before(w.next)
-		if !now.Add(together).Before(w.next) {
-			w.next = now.Add(min(waited, lastPatience))
-			p.waits[name] = w
-		}
+		w.next = now.Add(min(waited, lastPatience))
+		p.waits[name] = w
+		p.pauses[name] = min(2*waited, lastPatience)
 	}
 	if more := len(who) - maxNamed; more > 0 {
 		who = append(who[:maxNamed], fmt.Sprintf("and %d more", more))
 	}
-	if due {
+	if len(who) > 0 {
 		s.Host.Say("waiting for %s", strings.Join(who, ", "))
 	}
 	p.due = time.Time{}

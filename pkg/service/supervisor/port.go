@@ -32,7 +32,7 @@ func (s *Supervisor) reportNow() {
 	list, faults := s.List(), append(s.scripts().Faults(), s.faults()...)
 	s.Host.Print(status.Table(list, 0))
 	if len(faults) > 0 {
-		s.Host.Say("so far: %s", strings.Join(faults, "; "))
+		s.Host.Answer("so far: %s", strings.Join(faults, "; "))
 	}
 	go func() {
 		if s.Host.Wishes().Timeline {

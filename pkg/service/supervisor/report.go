@@ -109,9 +109,9 @@ func (s *Supervisor) makeReport(how string, tell func()) {
 	list, faults := s.List(), append(s.scripts().Faults(), s.faults()...)
 	s.Host.Print(status.Table(list, 0))
 	if len(faults) > 0 {
-		s.Host.Say("report: failed: %s", strings.Join(faults, "; "))
+		s.Host.Answer("report: failed: %s", strings.Join(faults, "; "))
 	} else {
-		s.Host.Say("report: ok")
+		s.Host.Answer("report: ok")
 	}
 	// A report that a killed supervisor has not brought to its end is made anew.
 	go func() {

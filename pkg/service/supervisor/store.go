@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"slipway/pkg/machine"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/state"
+	"slipway/pkg/timeline"
 )
 
 // stateFiles keep what is known of the services, a file for each, and the events.
@@ -52,7 +54,13 @@ func (s *stateFiles) openEvents() error {
 
 func (s *stateFiles) path(name string) string { return filepath.Join(s.dir, name+".json") }
 
-func (s *stateFiles) save(r state.Record) error { return machine.WriteJSON(s.path(r.Name), r) }
+func (s *stateFiles) save(r state.Record) error {
+	r.Stamp(Clock())
+	return machine.WriteJSON(s.path(r.Name), r)
+}
+
+// Clock reads both of the machine's clocks.
+func Clock() state.Clock { return state.Clock{Wall: time.Now(), Boot: timeline.Now()} }
 
 // load reads all records. One that cannot be read is left out: its service is
 // then found, by its runtime's state, when it is started.
@@ -75,6 +83,7 @@ func (s *stateFiles) load() (map[string]state.Record, error) {
 			faults = append(faults, fmt.Errorf("read %s: the state %q is not known", name, r.State))
 			continue
 		}
+		r.Rebase(Clock())
 		records[strings.TrimSuffix(filepath.Base(name), ".json")] = r
 	}
 	return records, errors.Join(faults...)

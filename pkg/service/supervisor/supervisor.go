@@ -72,6 +72,7 @@ type Supervisor struct {
 	following                     map[string]bool
 	stopping                      bool
 	patience                      patience
+	untold                        map[string]bool // whose next start belongs to an end that was not told
 	ctx                           context.Context
 	book                          book
 	dog                           *watchdog
@@ -95,10 +96,10 @@ func New(c Config) (*Supervisor, error) {
 	}
 	s := &Supervisor{
 		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
-		tallies: map[string]*tally{}, began: time.Now(),
+		tallies: map[string]*tally{}, untold: map[string]bool{}, began: time.Now(),
 		reads: make(chan struct{}, mostReads), inbox: make(chan func(), 64), ended: make(chan struct{}),
 		timers:   map[timerKey]*time.Timer{},
-		patience: patience{waits: map[string]wait{}},
+		patience: patience{waits: map[string]wait{}, pauses: map[string]time.Duration{}},
 		log:      slog.New(host.NewHandler(c.Host)),
 	}
 	var err error

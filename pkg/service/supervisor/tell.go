@@ -17,7 +17,10 @@ func (s *Supervisor) tell(t state.Transition) {
 	rec, _ := s.set.Record(t.Name)
 	switch t.To {
 	case state.Running:
-		s.say(t, "started, pid %d", rec.Proc.Pid)
+		if !s.untold[t.Name] { // else it would look as if another had not ended
+			s.say(t, "started, pid %d", rec.Proc.Pid)
+		}
+		delete(s.untold, t.Name)
 		s.recordRun(rec)
 	case state.Ready:
 		if t.Duration > 0 {
@@ -30,6 +33,7 @@ func (s *Supervisor) tell(t state.Transition) {
 		s.say(t, "stopping: %s", t.Cause)
 	case state.Backoff:
 		if !powerOfTwo(rec.Restarts) {
+			s.untold[t.Name] = true
 			return
 		}
 		s.say(t, "%s: %s; starting again in %s", failed(rec), t.Cause, short(rec.Resume.Sub(t.Time)))
@@ -109,7 +113,7 @@ func (s *Supervisor) say(t state.Transition, format string, args ...any) {
 // showTail shows the last lines of output of a run that failed.
 func (s *Supervisor) showTail(t state.Transition) {
 	l := s.lives[t.Name]
-	if l == nil {
+	if l == nil || s.Host.Quiet() {
 		return
 	}
 	for _, line := range l.tail {

@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/test/skip"
 )
 
 // ownMounts gives the test a mount namespace, which goes with its thread.
 func ownMounts(t *testing.T) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root, for mounts")
-	}
+	skip.UnlessRoot(t, "mounts")
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		t.Fatal(err)
