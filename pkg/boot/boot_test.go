@@ -101,7 +101,7 @@ func TestStepOrder(t *testing.T) {
 		{"root", "proc"}, {"proc", "options"}, {"proc", "protect root"}, {"mounts", "var"}, {"mounts", "dev"},
 		{"dev", "console"}, {"dev", "device mounts"}, {"console", "find devices"}, {"find devices", "devices"},
 		{"devices", "kernel mounts"}, {"kernel mounts", "share root"}, {"cgroups", "share root"},
-		{"devices", "clock"}, {"devices", "hostname"}, {"options", "cgroups"}, {"console", "banner"},
+		{"devices", "loop devices"}, {"devices", "clock"}, {"devices", "hostname"}, {"options", "cgroups"}, {"console", "banner"},
 	} {
 		if at[pair[0]] >= at[pair[1]] {
 			t.Errorf("%s has to come before %s", pair[0], pair[1])

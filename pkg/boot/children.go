@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"syscall"
@@ -43,7 +44,10 @@ func (c *children) command(argv []string) *exec.Cmd {
 func (c *children) start(cmd *exec.Cmd) (*reap.Process, error) {
 	p, err := c.reaper.Start(cmd)
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
+		if path := (*fs.PathError)(nil); errors.As(err, &path) {
+			err = path.Err // its path is ours
+		}
+		return nil, fmt.Errorf("start %s: %w", cmd.Path, whyNot(cmd.Path, err))
 	}
 	return p, nil
 }

@@ -3,8 +3,11 @@ package boot
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/pkg/boot/device"
 	"slipway/pkg/container/mount"
@@ -16,7 +19,7 @@ import (
 func (m *Machine) startDevices() error {
 	m.devices = &device.Manager{
 		Cmdline: m.Options.Cmdline,
-		Wanted:  m.filesystemModules(),
+		Wanted:  append(m.filesystemModules(), "loop"),
 		Warn:    m.warn,
 		Button:  func() { m.request(machine.Poweroff) },
 	}
@@ -35,6 +38,29 @@ func (m *Machine) awaitDevices() error {
 	case <-m.boot.Done():
 	case <-time.After(deviceLimit):
 		return fmt.Errorf("not all found after %s, going on", deviceLimit)
+	}
+	return nil
+}
+
+// loops is how many loop devices there are, as kernels make them by default. The
+// payload's is another one; see package root.
+const loops = 8
+
+// makeLoops has the devices loop0 to loop7 be there, also where the kernel makes
+// none by itself. A kernel may have no loop devices at all.
+func makeLoops() error {
+	control, err := os.Open("/dev/loop-control")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make loop devices: %w", err)
+	}
+	defer control.Close()
+	for i := range loops {
+		if err := unix.IoctlSetInt(int(control.Fd()), unix.LOOP_CTL_ADD, i); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("make /dev/loop%d: %w", i, err)
+		}
 	}
 	return nil
 }

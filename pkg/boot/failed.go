@@ -44,10 +44,10 @@ func (m *Machine) unmark(name string) {
 	}
 }
 
-// countFailed words how much of the boot has failed: steps of this process, and
-// containers. It is empty if all went well.
+// countFailed words how much of the boot has failed: steps of this process,
+// scripts, and containers. It is empty if all went well.
 func (m *Machine) countFailed() string {
-	failed := 0
+	failed := len(m.scripts.Failed)
 	for _, s := range m.spans {
 		if s.Err != nil {
 			failed++

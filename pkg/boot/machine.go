@@ -41,7 +41,8 @@ type Machine struct {
 	verbs    chan machine.Verb
 	asked    atomic.Bool // for a verb
 	down     sync.Once
-	foreign  atomic.Int32 // scripts of /etc/shutdown.d that are not ours, so far
+	scripts  machine.Scripts // of /etc/init.d; its goroutine's
+	foreign  atomic.Int32    // scripts of /etc/shutdown.d that are not ours, so far
 	leaving  atomic.Pointer[leaver]
 	// diskCalls has a place for each call that may hang at a time.
 	diskCalls chan struct{}
@@ -73,7 +74,10 @@ func Main() int {
 		m.Console.Printf("boot stops here: %v", err)
 		m.shutdown(<-m.verbs)
 	}
+	m.noteScripts()
 	m.runScripts(m.boot, initDir)
+	m.scripts.Over = m.boot.Err() == nil
+	m.noteScripts()
 	m.tellBoot(timeline.Now())
 	debug.SetGCPercent(30)
 	debug.FreeOSMemory()

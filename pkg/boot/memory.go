@@ -44,5 +44,5 @@ func become(args []string) error {
 	if len(args) == 0 {
 		return errors.New("usage: exec PROGRAM [ARGUMENT]...")
 	}
-	return fmt.Errorf("start %s: %w", args[0], syscall.Exec(args[0], args, os.Environ()))
+	return fmt.Errorf("start %s: %w", args[0], whyNot(args[0], syscall.Exec(args[0], args, os.Environ())))
 }

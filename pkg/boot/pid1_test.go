@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/keeper"
+	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 	"slipway/test/skip"
 )
@@ -132,7 +133,8 @@ func TestPID1RunsTheFoldersInOrder(t *testing.T) {
 	g.script("etc/init.d/002-fails", "echo two; exit 3")
 	g.file("etc/init.d/003-broken", "\x7fnot a program")
 	g.script("etc/init.d/030-last", "echo three; busybox kill -USR2 1; busybox sleep 1000")
-	g.script("etc/shutdown.d/010-x", "echo down")
+	g.file("etc/init.d/004-interpreter", "#!/usr/bin/perl\n")
+	g.script("etc/shutdown.d/010-x", "echo down; exit 4")
 	for _, name := range []string{"init.d/010-onboot", "init.d/020-containerd", "init.d/021-services", "shutdown.d/020-onshutdown"} {
 		if err := os.Symlink("/usr/bin/service", filepath.Join(g.root, "etc", name)); err != nil {
 			t.Fatal(err)
@@ -143,9 +145,14 @@ func TestPID1RunsTheFoldersInOrder(t *testing.T) {
 	inOrder(t, out, "one", "two", "script /etc/init.d/010-onboot", "supervisor starts", "three", "down",
 		"script /etc/shutdown.d/020-onshutdown", "supervisor stops")
 	inOrder(t, out, "slipway: /etc/init.d/002-fails: failed: exit status 3", "slipway: /etc/init.d/003-broken: failed: start",
-		"slipway: poweroff: going down")
+		`it needs "/usr/bin/perl", which the image does not have`, "slipway: poweroff: going down",
+		"slipway: /etc/shutdown.d/010-x: failed: exit status 4")
 	if n := strings.Count(out, "supervisor starts"); n != 1 {
 		t.Errorf("the supervisor was started %d times\n%s", n, out)
+	}
+	note, err := machine.ReadScripts(filepath.Join(g.root, "run/slipway"))
+	if err != nil || note.Over || len(note.Failed) != 3 || note.Failed[0] != "/etc/init.d/002-fails: exit status 3" || note.Running != "/etc/init.d/030-last" {
+		t.Errorf("PID 1 has left the note %+v, %v", note, err)
 	}
 	if !status.Signaled() || status.Signal() != unix.SIGINT {
 		t.Errorf("ended with %#x, not by reboot(2) for a power-off\n%s", status, out)

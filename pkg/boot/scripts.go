@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"slipway/pkg/machine"
+	"slipway/pkg/port"
 )
 
 // Folders whose files are run, one by one.
@@ -26,6 +29,9 @@ type Script struct {
 	Supervisor bool
 	// Own is a part of our own program, which names what it waits for itself.
 	Own bool
+	// Containers: it is one of those that run containers, and tells how each ended
+	// itself.
+	Containers bool
 }
 
 // Scripts lists what to run in dir: the files that are regular after following
@@ -38,7 +44,7 @@ func Scripts(dir string) ([]Script, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list scripts: %w", err)
 	}
-	var scripts []Script
+	var list []Script
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
 		info, err := os.Stat(name)
@@ -49,19 +55,20 @@ func Scripts(dir string) ([]Script, error) {
 		if target, err := filepath.EvalSymlinks(name); err == nil && target == serviceProgram {
 			s.Own = true
 			s.Supervisor = strings.Contains(e.Name(), "containerd") || strings.Contains(e.Name(), "services")
+			s.Containers = strings.Contains(e.Name(), "onboot") || strings.Contains(e.Name(), "onshutdown")
 		}
-		scripts = append(scripts, s)
+		list = append(list, s)
 	}
-	return scripts, nil
+	return list, nil
 }
 
 // runScripts runs a folder, each entry after the one before it has ended. How one
 // ends is told, but does not stop the others: images in the field have scripts
 // that fail.
 func (m *Machine) runScripts(ctx context.Context, dir string) {
-	scripts, err := Scripts(dir)
+	list, err := Scripts(dir)
 	m.warn(dir, err)
-	for _, s := range scripts {
+	for _, s := range list {
 		if ctx.Err() != nil {
 			return
 		}
@@ -76,9 +83,56 @@ func (m *Machine) runScripts(ctx context.Context, dir string) {
 			}
 			stop = m.remind(s.Path)
 		}
-		m.warn(s.Path, m.runScript(ctx, s))
+		m.begins(dir, s)
+		err := m.runScript(ctx, s)
 		stop()
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			m.Console.Printf("%s: not waited for any longer", s.Path)
+			err = errLeft
+		} else {
+			m.warn(s.Path, err)
+		}
+		m.ended(dir, s, err)
 	}
+}
+
+// errLeft is that of a script that runs on: its time on the way down is over, or
+// the way down has begun.
+var errLeft = errors.New("not done in its time")
+
+// begins tells the supervisor which script is waited for from now on, if it is one
+// that does not tell by itself.
+func (m *Machine) begins(dir string, s Script) {
+	if dir == initDir && !s.Own {
+		m.scripts.Running = s.Path
+		m.noteScripts()
+	}
+}
+
+// ended tells of a script that has failed: the supervisor, whose report to the host
+// it is a part of, or on the way down, when that report is made already, the host.
+func (m *Machine) ended(dir string, s Script, err error) {
+	if dir == initDir && errors.Is(err, errLeft) {
+		return // the machine goes down
+	}
+	if dir == initDir && m.scripts.Running != "" {
+		m.scripts.Running = ""
+		defer m.noteScripts()
+	}
+	if err == nil || s.Containers {
+		return
+	}
+	fault := fmt.Sprintf("%s: %s", s.Path, strings.ReplaceAll(err.Error(), "\n", ", "))
+	if dir == shutdownDir {
+		m.warn("tell the host", m.port.Send(port.Message{Failed: []string{fault}}, portEnd))
+		return
+	}
+	m.scripts.Failed = append(m.scripts.Failed, fault)
+}
+
+// noteScripts leaves word of how far /etc/init.d has come.
+func (m *Machine) noteScripts() {
+	m.warn("scripts", m.scripts.Write(machine.Run))
 }
 
 // scriptPatience is how long a script may take before the console says that it is
@@ -114,10 +168,5 @@ func (m *Machine) runScript(ctx context.Context, s Script) error {
 	if err != nil {
 		return err
 	}
-	err = wait(ctx, p)
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		m.Console.Printf("%s: not waited for any longer", s.Path)
-		return nil
-	}
-	return err
+	return wait(ctx, p)
 }

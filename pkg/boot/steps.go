@@ -55,6 +55,7 @@ var steps = []step{
 	{name: "ctrl-alt-del", do: func(*Machine) error { return catchCtrlAltDel() }},
 	{name: "banner", do: (*Machine).showBanner},
 	{name: "devices", do: (*Machine).awaitDevices},
+	{name: "loop devices", do: func(*Machine) error { return makeLoops() }},
 	{name: "port", do: (*Machine).openPort},
 	{name: "kernel mounts", do: (*Machine).mountFeatures},
 	{name: "share root", do: func(*Machine) error { return shareRoot() }},

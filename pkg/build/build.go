@@ -151,7 +151,7 @@ func (b *Builder) look(ctx context.Context, c *yml.Config) (*images, []*containe
 	containers, more := b.translate(ctx, c, set)
 	faults.Add(more...)
 	check := &checker{ctx: ctx, config: c, images: set, containers: containers, broken: map[string]bool{}}
-	faults.Add(check.all()...)
+	faults.Add(check.all(b)...)
 	if err := ctx.Err(); err != nil {
 		return nil, nil, nil, errors.Join(err, set.close())
 	}

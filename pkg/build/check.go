@@ -19,9 +19,10 @@ type checker struct {
 	broken     map[string]bool // images whose layers cannot be read
 }
 
-func (k *checker) all() yml.Faults {
+func (k *checker) all(b *Builder) yml.Faults {
 	k.checkCmdline()
 	k.checkImages()
+	k.checkScripts(b)
 	k.checkPlatforms()
 	k.checkFiles()
 	for _, c := range k.containers {

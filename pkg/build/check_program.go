@@ -1,9 +1,6 @@
 package build
 
 import (
-	"bytes"
-	"debug/elf"
-	"io"
 	"path"
 	"strings"
 
@@ -29,7 +26,11 @@ func (k *checker) checkProgram(c *container) {
 	case found.Inode != nil && found.Mode&0o111 == 0:
 		k.faults.Add(k.warn(c, "command", "%q is not executable in the image (mode %#o)", args[0], found.Mode))
 	case found.Inode != nil:
-		k.checkStart(c, root, found)
+		start := starter{root: root, arch: k.images.platform.Architecture,
+			warn:   func(format string, args ...any) { k.faults.Add(k.warn(c, "command", format, args...)) },
+			hidden: func(p string) bool { return covered(c, p) },
+			path:   searchPath(c.spec.Process.Env)}
+		start.check(found)
 	}
 	if cwd := c.spec.Process.Cwd; c.spec.Root.Readonly && !covered(c, cwd) && !mountedOn(c, cwd) && root.Resolve(cwd) == nil {
 		k.faults.Add(k.warn(c, "cwd", "the image has no folder %s, and being read-only none can be made", cwd))
@@ -68,56 +69,6 @@ func mountedOn(c *container, p string) bool {
 		}
 	}
 	return false
-}
-
-// checkStart reads the beginning of a program.
-func (k *checker) checkStart(c *container, root *tree.Tree, n *tree.Node) {
-	start := make([]byte, 256)
-	size, err := n.Inode.Data.ReadAt(start, 0)
-	if err != nil && err != io.EOF { //nolint:errorlint // ReaderAt gives EOF as it is
-		return // reading the layer tells more
-	}
-	start = start[:min(int64(size), n.Inode.Size)]
-	if line, ok := bytes.CutPrefix(start, []byte("#!")); ok {
-		line, _, _ = bytes.Cut(line, []byte("\n"))
-		if words := strings.Fields(string(line)); len(words) > 0 {
-			k.wantInterpreter(c, root, n, words[0])
-		}
-		return
-	}
-	if bytes.HasPrefix(start, []byte(elf.ELFMAG)) {
-		k.checkELF(c, root, n)
-	}
-}
-
-// machines are the programs that run on an architecture.
-var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
-
-func (k *checker) checkELF(c *container, root *tree.Tree, n *tree.Node) {
-	file, err := elf.NewFile(io.NewSectionReader(n.Inode.Data, 0, n.Inode.Size))
-	if err != nil {
-		return // not an ELF file after all, or a broken one
-	}
-	arch := k.images.platform.Architecture
-	if want, known := machines[arch]; known && file.Machine != want && file.Machine != elf.EM_386 {
-		k.faults.Add(k.warn(c, "command", "/%s is a program for %s, and the machine is %s", n.Path(), strings.TrimPrefix(file.Machine.String(), "EM_"), arch))
-		return
-	}
-	for _, p := range file.Progs {
-		if p.Type != elf.PT_INTERP || p.Filesz > 4096 {
-			continue
-		}
-		name, err := io.ReadAll(p.Open())
-		if err == nil {
-			k.wantInterpreter(c, root, n, string(bytes.TrimRight(name, "\x00")))
-		}
-	}
-}
-
-func (k *checker) wantInterpreter(c *container, root *tree.Tree, n *tree.Node, name string) {
-	if strings.HasPrefix(name, "/") && !covered(c, name) && root.Resolve(name) == nil {
-		k.faults.Add(k.warn(c, "command", "/%s needs %s to start, which the image does not have", n.Path(), name))
-	}
 }
 
 // usualPath is where Docker looks for programs if an image does not say.

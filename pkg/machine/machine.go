@@ -47,6 +47,9 @@ const (
 	Console = "console"
 	// Services has a record for each service: supervisor -> the next one.
 	Services = "services"
+	// ScriptsFile is how far /etc/init.d has come: PID 1 -> onboot, supervisor. Scripts
+	// has the format.
+	ScriptsFile = "scripts.json"
 	// Leave is where PID 1 mounts filesystems again that nobody can reach by a path.
 	Leave = "leave"
 )

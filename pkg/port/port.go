@@ -24,7 +24,9 @@ type Message struct {
 	Timeline []byte  `json:"timeline,omitempty"` // the file that package timeline reads
 	Line     *Line   `json:"line,omitempty"`
 	End      *End    `json:"end,omitempty"`
-	Pong     int     `json:"pong,omitempty"`
+	// Failed is what failed after the report, on the way down, a line for each.
+	Failed []string `json:"failed,omitempty"`
+	Pong   int      `json:"pong,omitempty"`
 	// The host's.
 	Wishes *Wishes `json:"wishes,omitempty"`
 	Ping   int     `json:"ping,omitempty"`

@@ -160,10 +160,22 @@ func cmdline(c Config, m machine) string {
 	return strings.TrimSpace(strings.Join(append(words, c.Append), " "))
 }
 
+// sataPorts is how many disks one of QEMU's AHCI controllers has.
+const sataPorts = 6
+
 func diskArgs(c Config) []string {
 	var a []string
+	sata := 0
 	for i, d := range c.Disks {
 		a = append(a, drive("disk"+strconv.Itoa(i), d, "")...)
+		if d.Bus == "ide" {
+			// A port takes one disk, and QEMU does not look for a free one.
+			a[len(a)-1] += ",bus=sata" + strconv.Itoa(sata/sataPorts) + "." + strconv.Itoa(sata%sataPorts)
+			sata++
+		}
+	}
+	for i := 0; i*sataPorts < sata; i++ {
+		a = append([]string{"-device", "ahci,id=sata" + strconv.Itoa(i)}, a...)
 	}
 	if c.Metadata != "" {
 		a = append(a, disc("metadata", c.Metadata, "")...)

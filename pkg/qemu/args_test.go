@@ -27,6 +27,8 @@ func TestArgs(t *testing.T) {
 		{"iso", Config{Boot: Boot{ISO: "x.iso"}}, []string{"virtio-scsi-pci", "media=cdrom", "file=x.iso", "scsi-cd,drive=iso,bootindex=0"}, []string{"-kernel"}},
 		{"disk with a comma", Config{Boot: Boot{Disk: "a,b.qcow2"}}, []string{"format=qcow2", "file=a,,b.qcow2", "virtio-blk-pci"}, nil},
 		{"two scsi disks, one controller", Config{Boot: kernel, Disks: []Disk{{File: "a", Format: "raw", Bus: "scsi"}, {File: "b", Format: "raw", Bus: "scsi"}}}, []string{"virtio-scsi-pci", "scsi-hd,drive=disk0", "scsi-hd,drive=disk1"}, nil},
+		{"seven disks on AHCI", Config{Boot: kernel, Disks: slices.Repeat([]Disk{{File: "a", Format: "raw", Bus: "ide"}}, 7)},
+			[]string{"-device ahci,id=sata1", "-device ahci,id=sata0", "ide-hd,drive=disk0,bus=sata0.0", "ide-hd,drive=disk5,bus=sata0.5", "ide-hd,drive=disk6,bus=sata1.0"}, nil},
 		{"metadata", Config{Boot: kernel, Metadata: "m.iso"}, []string{"virtio-scsi-pci", "media=cdrom,readonly=on", "file=m.iso"}, []string{"bootindex"}},
 		{"ports", Config{Boot: kernel, Publish: []Publish{{Host: 8080, Guest: 80}, {Addr: "127.0.0.1", Host: 53, Guest: 53, UDP: true}}}, []string{"user,id=net0,hostfwd=tcp::8080-:80,hostfwd=udp:127.0.0.1:53-:53"}, nil},
 		{"more serial ports", Config{Boot: kernel, Serials: []string{"file,path=a", "pipe,path=b"}}, []string{"-serial chardev:console", "file,id=serial1,path=a", "-serial chardev:serial1", "pipe,id=serial2,path=b", "-serial chardev:serial2"}, nil},

@@ -94,6 +94,8 @@ func (j *judge) message(m port.Message, now time.Time) {
 		j.told(now)
 	case m.End != nil:
 		j.ending(m.End, now)
+	case m.Failed != nil:
+		j.failedAfter(m.Failed)
 	}
 }
 
@@ -122,6 +124,19 @@ func (j *judge) reported(r *port.Report, now time.Time) {
 	}
 	j.res.Report, j.res.Containers = text, r.Containers
 	j.told(now)
+}
+
+// failedAfter adds to a report what failed on the way down. Without one nobody
+// wants to know.
+func (j *judge) failedAfter(faults []string) {
+	const failed = "failed: "
+	text := clean(strings.Join(faults, "; "))
+	switch before, ok := strings.CutPrefix(j.res.Report, failed); {
+	case ok:
+		j.res.Report = failed + before + "; " + text
+	case j.res.Report != "":
+		j.res.Report = failed + text
+	}
 }
 
 // told ends a run that only waited for how the guest stands.

@@ -248,6 +248,30 @@ func TestReportIsCleaned(t *testing.T) {
 	}
 }
 
+// What fails behind the report fails the run; without a report nobody asked.
+func TestFailsOnTheWayDown(t *testing.T) {
+	failed := port.Message{Failed: []string{"/etc/shutdown.d/x: exit status 1"}}
+	for _, c := range []struct {
+		faults []string
+		report bool
+		want   string
+	}{
+		{nil, true, "failed: /etc/shutdown.d/x: exit status 1"},
+		{[]string{"web: a"}, true, "failed: web: a; /etc/shutdown.d/x: exit status 1"},
+		{nil, false, ""},
+	} {
+		j := newJudge(Watch{Report: c.report}, time.Now())
+		if c.report {
+			j.message(port.Message{Report: &port.Report{Final: true, Faults: c.faults}}, time.Now())
+		}
+		j.message(failed, time.Now())
+		j.shutdown = "guest-shutdown"
+		if res := j.finish("", time.Now()); res.Report != c.want || (res.Status() == StatusOK) == c.report {
+			t.Errorf("%v: %q, status %d", c.faults, res.Report, res.Status())
+		}
+	}
+}
+
 func runJudge(t *testing.T, tests []judgeTest) {
 	t.Helper()
 	for _, tt := range tests {

@@ -51,6 +51,10 @@ func mountPayload() error {
 	return nil
 }
 
+// payloadLoop is the first device behind those that kernels make by default, whose
+// names users write down: /dev/loop0 is the default of LinuxKit's losetup package.
+const payloadLoop = 8
+
 // attachLoop makes a read-only block device of a file. There is no devtmpfs yet,
 // and mounting it here would have to be undone, so the nodes are made by hand.
 func attachLoop(file string) (*os.File, error) {
@@ -59,9 +63,12 @@ func attachLoop(file string) (*os.File, error) {
 		return nil, err
 	}
 	defer control.Close()
-	n, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
-	if err != nil {
-		return nil, fmt.Errorf("find free loop device: %w", err)
+	n, err := payloadLoop, unix.IoctlSetInt(int(control.Fd()), unix.LOOP_CTL_ADD, payloadLoop)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		n, err = unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
+		if err != nil {
+			return nil, fmt.Errorf("find free loop device: %w", err)
+		}
 	}
 	loop, err := openNode(fmt.Sprintf("%s/loop%d", payloadDir, n), unix.S_IFBLK, unix.Mkdev(7, uint32(n)))
 	if err != nil {

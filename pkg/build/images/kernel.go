@@ -5,6 +5,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +17,9 @@ import (
 type kernel struct {
 	// Package is the Debian package that depends on the newest kernel; $ARCH in
 	// it is the architecture.
-	Package string        `yaml:"package"`
+	Package string `yaml:"package"`
+	// Like names another recipe with a kernel, whose modules are wanted as well.
+	Like    string        `yaml:"like"`
 	Modules []moduleGroup `yaml:"modules"`
 }
 
@@ -31,6 +36,9 @@ func (k *kernel) fetch(ctx context.Context, s *site) (deb, error) {
 	return s.apt.fetch(ctx, strings.ReplaceAll(k.Package, "$ARCH", s.arch), s.arch, "linux-image-")
 }
 
+// aliasesOf changes when withBehind does: an image is then built anew.
+const aliasesOf = "aliases of what is behind: 1"
+
 func (k *kernel) inputs(ctx context.Context, s *site) ([]string, error) {
 	got, err := k.fetch(ctx, s)
 	if err != nil {
@@ -41,7 +49,33 @@ func (k *kernel) inputs(ctx context.Context, s *site) ([]string, error) {
 		return nil, err
 	}
 	version, _, _ := strings.Cut(string(depmod), "\n")
-	return []string{s.use(got), "depmod " + version}, nil
+	lines := []string{s.use(got), "depmod " + version, aliasesOf}
+	if k.Like != "" {
+		groups, err := k.groups(s)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, fmt.Sprintf("modules %+v", groups))
+	}
+	return lines, nil
+}
+
+// groups are the modules that are wanted, those of the recipe that this one is
+// like first.
+func (k *kernel) groups(s *site) ([]moduleGroup, error) {
+	if k.Like == "" {
+		return k.Modules, nil
+	}
+	other, err := LoadRecipe(filepath.Join(filepath.Dir(s.recipe.Dir), k.Like))
+	if err != nil {
+		return nil, fmt.Errorf("like %s: %w", k.Like, err)
+	}
+	for _, c := range other.Contents {
+		if c.Kernel != nil && c.Kernel.Like == "" {
+			return slices.Concat(c.Kernel.Modules, k.Modules), nil
+		}
+	}
+	return nil, fmt.Errorf("like %s: that recipe has no kernel with a list of its own", k.Like)
 }
 
 func (k *kernel) apply(ctx context.Context, s *site, t Tree) error {
@@ -63,7 +97,11 @@ func (k *kernel) apply(ctx context.Context, s *site, t Tree) error {
 	if err != nil {
 		return fmt.Errorf("read modules of %s: %w", got, err)
 	}
-	chosen, err := all.choose(k.Modules)
+	groups, err := k.groups(s)
+	if err != nil {
+		return err
+	}
+	chosen, err := all.choose(groups)
 	if err != nil {
 		return fmt.Errorf("choose modules of %s: %w", got, err)
 	}
@@ -71,6 +109,12 @@ func (k *kernel) apply(ctx context.Context, s *site, t Tree) error {
 	if err != nil {
 		return fmt.Errorf("index modules of %s: %w", got, err)
 	}
+	aliases := path.Join(all.dir, "modules.alias")
+	text, err := withBehind(string(modules[aliases].Data), chosen, all.needs)
+	if err != nil {
+		return err
+	}
+	modules.AddFile(aliases, 0o644, []byte(text))
 	var packed bytes.Buffer
 	if err := modules.WriteTar(&packed); err != nil {
 		return fmt.Errorf("pack kernel.tar: %w", err)

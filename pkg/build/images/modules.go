@@ -135,6 +135,11 @@ func (k *kmods) add(name string, chosen map[string]bool) error {
 	return nil
 }
 
+// needs tells whether a module needs another one, by whatever way.
+func (k *kmods) needs(name, other string) bool {
+	return slices.ContainsFunc(k.loaded[name].needs, func(n string) bool { return n == other || k.needs(n, other) })
+}
+
 // tree is the chosen modules with the lists that depmod reads.
 func (k *kmods) tree(t Tree, chosen []string) Tree {
 	out := Tree{}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/store"
+	"slipway/pkg/log/read"
 	"slipway/pkg/service/status"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -67,8 +67,8 @@ func limitWords(b *bundle.Bundle) string {
 const lastLines = 5
 
 func (c *call) showLast(name string) {
-	q := store.Query{Tail: lastLines}
-	for line, err := range store.Read(context.Background(), c.paths.Logs(), bundle.Services, name, q) {
+	q := read.Query{Tail: lastLines}
+	for line, err := range read.Read(context.Background(), c.paths.Logs(), bundle.Services, name, q) {
 		if err != nil {
 			return // service logs says why
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/onboot"
@@ -33,11 +34,15 @@ func wished(h *host.Host, w port.Wishes) {
 }
 
 func stepFaults(h *host.Host) []string {
+	note, err := machine.ReadScripts(h.Paths.Own())
+	if err != nil {
+		h.Say("%s", err)
+	}
+	faults := note.Faults()
 	steps, err := onboot.Load(h.Paths, bundle.Onboot)
 	if err != nil {
-		return []string{"onboot: " + err.Error()}
+		return append(faults, "onboot: "+err.Error())
 	}
-	var faults []string
 	for _, step := range steps {
 		if why := step.Trouble(); why != "" {
 			faults = append(faults, step.Name+": "+why)

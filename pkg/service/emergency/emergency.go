@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -17,14 +18,18 @@ import (
 
 const shell = "/bin/sh"
 
+// scriptShell is what our init image has for scripts. That an image can run those
+// is no wish for a shell without a password on its console.
+const scriptShell = "/usr/lib/slipway/busybox"
+
 // A shell that ends sooner than shortShell has found nobody at the terminal.
 const shortShell = time.Second
 
 // Stay keeps a stopped boot where it is until ctx ends. A shell that somebody
 // leaves is started again, as nothing else is left to do here.
 func Stay(ctx context.Context, h *host.Host, reaper *reap.Reaper) {
-	if _, err := os.Stat(shell); err != nil {
-		h.Say("the boot is stopped, and the image has no %s: waiting for the power button, Ctrl-Alt-Del or a signal to PID 1", shell)
+	if program, err := filepath.EvalSymlinks(shell); err != nil || program == scriptShell {
+		h.Say("the boot is stopped, and the image has no %s of its own: waiting for the power button, Ctrl-Alt-Del or a signal to PID 1", shell)
 		<-ctx.Done()
 		return
 	}

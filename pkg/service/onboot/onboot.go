@@ -130,6 +130,9 @@ func (q *Sequence) run(ctx context.Context, step *Step, b *bundle.Bundle) error 
 	err = errors.Join(err, w.Started())
 	if c != nil {
 		err = errors.Join(err, q.await(ctx, limited, step, b, c, notify))
+		if left := run.Left(c, b.Spec); left != "" {
+			q.Host.Say("%s %s: has left %s behind, which ends with it: what is to stay is a service", q.Section, b.Name, left)
+		}
 		err = errors.Join(err, end(b, c))
 	}
 	stop()

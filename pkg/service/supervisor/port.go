@@ -29,7 +29,7 @@ func (s *Supervisor) wished(w port.Wishes) {
 
 // reportNow shows how all are, though some have not settled yet.
 func (s *Supervisor) reportNow() {
-	list, faults := s.List(), s.faults()
+	list, faults := s.List(), append(s.scripts().Faults(), s.faults()...)
 	s.Host.Print(status.Table(list, 0))
 	if len(faults) > 0 {
 		s.Host.Answer("so far: %s", strings.Join(faults, "; "))

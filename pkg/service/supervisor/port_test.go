@@ -2,12 +2,14 @@ package supervisor
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 	"slipway/pkg/service/state"
 )
@@ -69,6 +71,29 @@ func TestHostWantsReport(t *testing.T) {
 	h.say(port.Message{Ping: 5})
 	if got := h.hear(); got.Pong != 5 {
 		t.Errorf("heard %+v", got)
+	}
+}
+
+// A report waits for the scripts behind the services, and has those that failed.
+func TestReportHasScripts(t *testing.T) {
+	m, h := withHost(t, "good run")
+	note := machine.Scripts{Failed: []string{"/etc/init.d/001-a: exit status 1"}, Running: "/etc/init.d/900-b"}
+	leave := func() {
+		t.Helper()
+		if err := note.Write(m.host.Paths.Own()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leave()
+	m.await("good", state.Ready)
+	h.say(port.Message{Wishes: &port.Wishes{Report: true, Now: true}})
+	if r := h.hear().Report; r == nil || r.Final || strings.Join(r.Faults, "; ") != "/etc/init.d/001-a: exit status 1; /etc/init.d/900-b: still running" {
+		t.Errorf("report %+v", r)
+	}
+	note = machine.Scripts{Failed: append(note.Failed, "/etc/init.d/900-b: exit status 2"), Over: true}
+	leave()
+	if r := h.hear().Report; r == nil || !r.Final || strings.Join(r.Faults, "; ") != "/etc/init.d/001-a: exit status 1; /etc/init.d/900-b: exit status 2" {
+		t.Errorf("report %+v", r)
 	}
 }
 

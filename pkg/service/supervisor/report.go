@@ -26,7 +26,7 @@ func (s *Supervisor) checkOver() {
 		s.goOn()
 		time.AfterFunc(countTime, func() { s.post(s.noteFailed) })
 	}
-	time.AfterFunc(settleTime, func() { s.post(s.settle) })
+	s.settleAfter(settleTime)
 }
 
 // These let a service that needs no more than to start show that it did more than
@@ -37,9 +37,29 @@ const (
 	settleTime = time.Second
 )
 
-func (s *Supervisor) settle() {
+// scriptsTime is the longest pause between two looks at whether PID 1 has run all
+// of /etc/init.d.
+const scriptsTime = 5 * time.Second
+
+func (s *Supervisor) settleAfter(pause time.Duration) {
+	time.AfterFunc(pause, func() { s.post(func() { s.settle(pause) }) })
+}
+
+// settle waits for the scripts behind the services, whose failures are part of the
+// report. In a boot that a policy has stopped there are none.
+func (s *Supervisor) settle(pause time.Duration) {
+	if note := s.scripts(); !note.Over && !s.held {
+		s.settleAfter(min(2*pause, scriptsTime))
+		return
+	}
 	s.settled = true
 	s.grant()
+}
+
+func (s *Supervisor) scripts() machine.Scripts {
+	note, err := machine.ReadScripts(s.Host.Paths.Own())
+	s.report(err)
+	return note
 }
 
 // noteFailed leaves word that the boot is over, and for PID 1, how many containers
@@ -86,7 +106,7 @@ func (s *Supervisor) makeReport(how string, tell func()) {
 		go tell()
 		return
 	}
-	list, faults := s.List(), s.faults()
+	list, faults := s.List(), append(s.scripts().Faults(), s.faults()...)
 	s.Host.Print(status.Table(list, 0))
 	if len(faults) > 0 {
 		s.Host.Answer("report: failed: %s", strings.Join(faults, "; "))

@@ -17,7 +17,7 @@ var sysFiles = []Attack{
 	{Name: "virtio-unbind", What: "take the disk's driver off: virtio's `unbind` (opened only)", Try: writable("/sys/bus/virtio/drivers/virtio_blk/unbind")},
 	{Name: "driver-probe", What: "stop all coldplug: `drivers_autoprobe`", Try: rewrites("/sys/bus/pci/drivers_autoprobe")},
 	{Name: "disk-settings", What: "settings of a disk: `queue/read_ahead_kb`", Try: first("/sys/block/vd*/queue/read_ahead_kb", rewrites)},
-	{Name: "root-disk-settings", What: "settings of the disk that the root lies on", Try: first("/sys/block/loop0/queue/read_ahead_kb", rewrites)},
+	{Name: "root-disk-settings", What: "settings of the disk that the root lies on", Try: first("/sys/block/loop8/queue/read_ahead_kb", rewrites)},
 	{Name: "disk-uevent", What: "forge an event of a disk: `uevent` (opened only)", Try: first("/sys/block/vd*/uevent", writable)},
 	{Name: "net-settings", What: "settings of a network card: `tx_queue_len`", Try: first("/sys/class/net/eth*/tx_queue_len", rewrites)},
 	{Name: "cpu-online", What: "switch a processor off (opened only)", Try: writable("/sys/devices/system/cpu/cpu1/online")},
