@@ -27,11 +27,29 @@ func whyNot(program string, err error) error {
 	case errors.Is(err, unix.ENOEXEC):
 		return fmt.Errorf("%w: it has no #! line, and is no program of this machine's", err)
 	case errors.Is(err, fs.ErrNotExist):
-		if name, ierr := interpreter(program); ierr == nil && name != "" {
+		if name := missing(program); name != "" {
 			return fmt.Errorf("%w: it needs %q, which the image does not have", err, name)
 		}
 	}
 	return err
+}
+
+// maxInterpreters is how many interpreters of interpreters the kernel follows.
+const maxInterpreters = 5
+
+// missing is the interpreter that is not there: the program's, or that one's own.
+func missing(program string) string {
+	for range maxInterpreters {
+		name, err := interpreter(program)
+		if err != nil || name == "" {
+			return ""
+		}
+		if _, err := os.Stat(name); err != nil {
+			return name
+		}
+		program = name
+	}
+	return ""
 }
 
 // interpreter is the program that the kernel starts for a script, or for an ELF
@@ -59,8 +77,8 @@ func interpreter(program string) (string, error) {
 	return loader(f, start)
 }
 
-// loader reads PT_INTERP of a 64-bit little-endian ELF file, as in elf(5).
-// Package debug/elf would make PID 1 a tenth larger.
+// loader reads PT_INTERP of a 64-bit little-endian ELF file, as in elf(5), which is
+// all that is wanted here of package debug/elf.
 func loader(f io.ReaderAt, start []byte) (string, error) {
 	const (
 		headerSize, entrySize = 64, 56

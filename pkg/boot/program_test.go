@@ -64,6 +64,14 @@ func TestLoader(t *testing.T) {
 	if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), `it needs "/none/ld-musl.so.1", which`) {
 		t.Error(err)
 	}
+	script := filepath.Join(dir, "script")
+	if err := os.WriteFile(script, []byte("#!"+program+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err = whyNot(script, exec.Command(script).Run())
+	if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), `it needs "/none/ld-musl.so.1", which`) {
+		t.Error(err)
+	}
 	if name, err := interpreter("/proc/self/exe"); err != nil || strings.ContainsRune(name, 0) {
 		t.Errorf("this program needs %q, %v", name, err)
 	}
