@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -40,9 +43,11 @@ func Run(argv []string, at int, group bool) (stops int, status unix.WaitStatus, 
 	if err := errors.Join(unix.PtraceSetOptions(child, options), unix.PtraceSyscall(child, 0)); err != nil {
 		return 0, 0, fmt.Errorf("trace %s: %w", argv[0], err)
 	}
+	seen := map[int]bool{child: true}
 	for {
 		var ws unix.WaitStatus
 		pid, err := wait(-1, &ws)
+		seen[pid] = true
 		switch {
 		case errors.Is(err, unix.ECHILD):
 			return stops, status, nil
@@ -50,7 +55,7 @@ func Run(argv []string, at int, group bool) (stops int, status unix.WaitStatus, 
 			return stops, status, fmt.Errorf("wait for %s: %w", argv[0], err)
 		case !ws.Stopped():
 			if pid == child { // the others live on without us
-				return stops, ws, nil
+				return stops, ws, letGo(seen)
 			}
 			continue
 		}
@@ -64,6 +69,31 @@ func Run(argv []string, at int, group bool) (stops int, status unix.WaitStatus, 
 			return stops, status, fmt.Errorf("go on with %d: %w", pid, err)
 		}
 	}
+}
+
+// letGo lets new processes go on that have not come to their first stop, which a
+// tracer's end does not take away: they would stay stopped for ever.
+func letGo(seen map[int]bool) error {
+	files, err := filepath.Glob("/proc/[0-9]*/task/[0-9]*/status")
+	if err != nil {
+		return err
+	}
+	ours := fmt.Sprintf("\nTracerPid:\t%d\n", unix.Gettid()) // a thread
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		tid, convErr := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil || convErr != nil || seen[tid] || !strings.Contains(string(data), ours) {
+			continue
+		}
+		var ws unix.WaitStatus
+		if _, err := wait(tid, &ws); err != nil || !ws.Stopped() {
+			continue // it has ended
+		}
+		if err := unix.PtraceDetach(tid); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("let go of %d: %w", tid, err)
+		}
+	}
+	return nil
 }
 
 func wait(pid int, ws *unix.WaitStatus) (int, error) {
