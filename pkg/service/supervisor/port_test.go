@@ -101,6 +101,7 @@ func TestReportHasScripts(t *testing.T) {
 func TestHostAsksNow(t *testing.T) {
 	m, h := withHost(t, "good run", "never run ready=file:/none", "after run after=never")
 	m.await("never", state.Running)
+	m.await("good", state.Ready)
 	h.say(port.Message{Wishes: &port.Wishes{Report: true, Timeline: true, Now: true}})
 	if got := h.hear(); len(got.Timeline) == 0 {
 		t.Errorf("no timeline, but %+v", got)
