@@ -49,7 +49,7 @@ func addLink(t testing.TB, name string) {
 func TestInterfaces(t *testing.T) {
 	e, root := testEngine(t), containers(t)
 	addLink(t, "moved1")
-	b := shape{name: "000-net", spec: ownNamespaces, script: "ip link", runtime: bundle.Runtime{Interfaces: []bundle.Interface{
+	b := shape{name: "000-net", spec: ownNamespaces, script: "ip link; echo listed; sleep 100000", runtime: bundle.Runtime{Interfaces: []bundle.Interface{
 		{Name: "moved1"},
 		{Name: "inside0", Add: "bridge"},
 		{Name: "fromroot0", Add: "bridge", CreateInRoot: true},
@@ -58,9 +58,12 @@ func TestInterfaces(t *testing.T) {
 	out, read := output(t)
 	c, err := e.Start(testContext(t), b, IO{Stdout: out, Stderr: out})
 	must(t, err)
+	// As long as it runs: the namespace goes with it, and the peer with that.
+	waitFor(t, "its list", func() bool { return strings.Contains(read(), "listed") })
 	if !slices.Contains(interfaces(t), "outside0") {
 		t.Errorf("the veth's peer is not in our namespace: %v", interfaces(t))
 	}
+	must(t, c.Kill())
 	_, err = c.Wait(testContext(t))
 	must(t, err)
 	must(t, c.Cleanup())

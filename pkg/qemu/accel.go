@@ -28,8 +28,9 @@ const (
 // auto here.
 const AccelEnv = "LINUXKIT_QEMU_ACCEL"
 
-// trialTime bounds a trial boot. One that works takes a few milliseconds.
-const trialTime = 3 * time.Second
+// trialTime bounds a trial boot. One that works takes a few milliseconds. Tests,
+// which emulate, have more.
+var trialTime = 3 * time.Second
 
 // kvmDevice is what a host without KVM lacks.
 const kvmDevice = "/dev/kvm"
