@@ -23,8 +23,7 @@ const orphanTime = 30 * time.Second
 const dieTime = 2 * time.Second
 
 // forkTime is how long what a dead supervisor has forked may take to become a
-// runtime. Only so long is anything taken for that which looks like it: it may
-// be the supervisor of another machine, in a container of this one.
+// runtime. Only so long is anything taken for that which looks like it.
 const forkTime = time.Second
 
 // awaitRuntime waits until no OCI runtime is at work for a container any more:
@@ -83,7 +82,7 @@ func runtimesFor(id string) (found []reap.Ident, forked bool, err error) {
 		}
 		data := reap.ReadProc(pid, "cmdline") // processes come and go, or hang
 		is, will := callsRuntime(data, id), isForked(data, pid)
-		if !is && !will {
+		if !is && !will || !sharesMounts(pid) {
 			continue
 		}
 		if p, err := reap.Identify(pid); err == nil && p.Alive() {
@@ -94,6 +93,15 @@ func runtimesFor(id string) (found []reap.Ident, forked bool, err error) {
 		}
 	}
 	return found, forked, nil
+}
+
+// sharesMounts tells whether a process sees the same mounts as we do, as each of
+// our runtimes does. One in a container that goes by the same words is none, and
+// is neither waited for nor killed.
+func sharesMounts(pid int) bool {
+	ours, err := os.Readlink("/proc/self/ns/mnt")
+	its, itsErr := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid))
+	return err == nil && itsErr == nil && ours == its
 }
 
 // isForked tells whether a process is what a dead supervisor forked to be a

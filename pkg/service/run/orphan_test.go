@@ -2,12 +2,15 @@ package run
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
 	"slipway/pkg/reap"
+	"slipway/test/skip"
 )
 
 func TestCallsRuntime(t *testing.T) {
@@ -110,5 +113,34 @@ func TestTooOld(t *testing.T) {
 	// One that began at the boot of the machine.
 	if !tooOld(reap.Ident{Pid: 1}) {
 		t.Error("a runtime as old as the machine may go on")
+	}
+}
+
+// What calls itself a runtime in a container is left alone.
+func TestRuntimeOfAContainer(t *testing.T) {
+	skip.UnlessRoot(t, "a mount namespace")
+	other := exec.Command("sh", "-c", "echo; read x", "--root", "/x", "--log", "y", "run", t.Name())
+	other.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	in, inErr := other.StdinPipe()
+	out, err := other.StdoutPipe()
+	if err := errors.Join(inErr, err, other.Start()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil { // it has its name by then
+		t.Fatal(err)
+	}
+	if found, _, err := runtimesFor(t.Name()); len(found) > 0 || err != nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := awaitRuntime(ctx, t.Name()); err != nil {
+		t.Error(err)
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Wait(); err == nil || err.Error() != "exit status 1" { // read found the end
+		t.Errorf("it ended with %v", err)
 	}
 }
