@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/pkg/reap"
 	"slipway/test/skip"
 )
@@ -31,16 +33,15 @@ func TestCallsRuntime(t *testing.T) {
 // what another supervisor has forked.
 func TestIsForked(t *testing.T) {
 	child := exec.Command("sleep", "1000")
-	if err := child.Start(); err != nil {
+	kept, err := reaper.Start(child)
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := child.Process.Kill(); err != nil {
+		if err := reaper.Signal(kept, unix.SIGKILL); err != nil {
 			t.Error(err)
 		}
-		if _, err := child.Process.Wait(); err != nil {
-			t.Error(err)
-		}
+		<-kept.Done()
 	}()
 	name := []byte("service\x00supervise\x00-run\x00/run\x00")
 	for what, c := range map[string]struct {
@@ -69,11 +70,10 @@ func TestAwaitRuntimeEndsWhatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer in.Close()
-	if err := held.Start(); err != nil {
+	kept, err := reaper.Start(held)
+	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- held.Wait() }()
 	for {
 		found, _, err := runtimesFor(t.Name())
 		if err != nil {
@@ -89,16 +89,16 @@ func TestAwaitRuntimeEndsWhatHangs(t *testing.T) {
 	select {
 	case err := <-over:
 		t.Fatalf("it is not waited for: %v", err)
-	case err := <-ended:
-		t.Fatalf("it is ended while somebody wants it: %v", err)
+	case <-kept.Done():
+		t.Fatal("it is ended while somebody wants it")
 	case <-time.After(10 * time.Millisecond):
 	}
 	cancel()
 	if err := <-over; err != nil {
 		t.Error(err)
 	}
-	if err := <-ended; err == nil || err.Error() != "signal: killed" {
-		t.Errorf("it ended with %v", err)
+	if status, err := kept.Wait(t.Context()); err != nil || status.Signal != unix.SIGKILL {
+		t.Errorf("it ended with %v, %v", status, err)
 	}
 }
 
@@ -123,7 +123,8 @@ func TestRuntimeOfAContainer(t *testing.T) {
 	other.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	in, inErr := other.StdinPipe()
 	out, err := other.StdoutPipe()
-	if err := errors.Join(inErr, err, other.Start()); err != nil {
+	kept, startErr := reaper.Start(other)
+	if err := errors.Join(inErr, err, startErr); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := out.Read(make([]byte, 1)); err != nil { // it has its name by then
@@ -140,7 +141,7 @@ func TestRuntimeOfAContainer(t *testing.T) {
 	if err := in.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.Wait(); err == nil || err.Error() != "exit status 1" { // read found the end
-		t.Errorf("it ended with %v", err)
+	if status, err := kept.Wait(t.Context()); err != nil || status.Code != 1 { // read found the end
+		t.Errorf("it ended with %v, %v", status, err)
 	}
 }
