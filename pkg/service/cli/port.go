@@ -17,6 +17,9 @@ import (
 // The rest is the supervisor's, which is told all of it again.
 func wished(h *host.Host, w port.Wishes) {
 	if w.Poweroff {
+		if w.Timeline {
+			h.TellTimeline()
+		}
 		if err := host.End(bundle.Poweroff); err != nil {
 			h.Say("%s", err)
 		}

@@ -122,6 +122,23 @@ func TestHostAsksNow(t *testing.T) {
 	}
 }
 
+// A host that has seen enough at once still gets the timeline that it wants.
+func TestHostWantsTimelineAtTheEnd(t *testing.T) {
+	m, h := withHost(t, "never run ready=file:/none")
+	m.await("never", state.Running)
+	h.say(port.Message{Wishes: &port.Wishes{Timeline: true, Poweroff: true}})
+	if end := <-m.ends; end != bundle.Poweroff {
+		t.Errorf("the machine is asked for %s", end)
+	}
+	m.end()
+	if got := h.hear(); len(got.Timeline) == 0 {
+		t.Errorf("no timeline, but %+v", got)
+	}
+	if got := h.hear(); got.End == nil {
+		t.Errorf("heard %+v", got)
+	}
+}
+
 // A line has its source, whatever it says.
 func TestHostWantsLines(t *testing.T) {
 	_, h := withHost(t, "a exit 0 restart=no", "b exit 0 restart=no")

@@ -83,11 +83,7 @@ func (s *Supervisor) grant() {
 	if !s.settled {
 		return
 	}
-	tell := func() {}
-	if s.Host.Wishes().Timeline && !s.timelined {
-		s.timelined = true
-		tell = s.Host.TellTimeline
-	}
+	tell := s.takeTimeline()
 	how := s.Host.WantsReport()
 	if (how == host.ReportPoweroff || how == host.ReportPrint) && !s.reporting {
 		s.reporting = true
@@ -95,6 +91,16 @@ func (s *Supervisor) grant() {
 		return
 	}
 	go tell()
+}
+
+// takeTimeline is how the timeline gets to the host, if that wants it and has none
+// yet of a boot that is over.
+func (s *Supervisor) takeTimeline() func() {
+	if !s.Host.Wishes().Timeline || s.timelined {
+		return func() {}
+	}
+	s.timelined = true
+	return s.Host.TellTimeline
 }
 
 // makeReport shows how all went, once for each boot: slipway.report, or the

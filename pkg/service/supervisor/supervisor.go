@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"slipway/pkg/bundle"
@@ -180,6 +181,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 // loop is where everything happens, one thing at a time.
 func (s *Supervisor) loop(ctx context.Context) {
 	stop := ctx.Done()
+	var last sync.WaitGroup // what the host is told at the end
+	defer last.Wait()
 	rest := time.NewTimer(restTime)
 	defer rest.Stop()
 	for !s.stopping || !s.set.Idle() {
@@ -194,7 +197,9 @@ func (s *Supervisor) loop(ctx context.Context) {
 		case <-stop:
 			stop = nil
 			s.stopping = true
-			go s.tellEnd()
+			// A boot that ends before it has settled has a timeline, too.
+			tell := s.takeTimeline()
+			last.Go(func() { tell(); s.tellEnd() })
 			s.tellLimit()
 			s.noteEnd(s.endOfMachine())
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))

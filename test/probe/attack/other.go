@@ -78,7 +78,7 @@ func Bystander() error {
 	if _, err := unix.AddKey("user", "probe-bystander", []byte("x"), unix.KEY_SPEC_USER_KEYRING); err != nil {
 		Detail("leave a key: %v", err)
 	}
-	return errors.Join(unix.Mkfifo("/mnt/wait", 0o600), os.WriteFile(bystanderFile, nil, 0o644))
+	return errors.Join(unix.Mkfifo(RuntimeWaits, 0o600), os.WriteFile(bystanderFile, nil, 0o644))
 }
 
 func dials(network, address string) func() error {

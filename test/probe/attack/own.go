@@ -37,7 +37,7 @@ var own = []Attack{
 	{Name: "log-others", What: "logs of other containers", Try: reads("/var/log/bystander.log")},
 	{Name: "descriptors", What: "descriptors that the runtime or Slipway has left open", Try: leftDescriptors},
 	{Name: "environment", What: "variables of the machine in the environment", Try: leftVariables},
-	{Name: "runtime-program", What: "have the runtime run in the container, and overwrite its program through `/proc/PID/exe` once it has ended", Try: func() error { return eachProcess(overwriteProgram) }},
+	{Name: "runtime-program", What: "have the runtime run in the container, and overwrite its program through `/proc/PID/exe` once it has ended", Try: func() error { return eachProcess(overwriteRuntime) }},
 	{Name: "init-program", What: "overwrite the container's first program, through `/proc/1/exe`", Try: writable("/proc/1/exe")},
 	{Name: "cgroup-procs", What: "leave its cgroup", Try: writable("/sys/fs/cgroup/cgroup.procs")},
 	{Name: "cgroup-limits", What: "raise its own limits", Try: ownCgroup("pids.max", writable)},
@@ -253,6 +253,23 @@ func ownCgroup(name string, try func(path string) func() error) func() error {
 		}
 		return last
 	}
+}
+
+// RuntimeWaits is the pipe at which the runtime waits that a test has started in
+// the container.
+const RuntimeWaits = "/mnt/wait"
+
+// overwriteRuntime leaves alone what is still on its way into the container: that
+// has the arguments of the runtime's init, and its program cannot be looked at.
+func overwriteRuntime(pid int) error {
+	args, err := os.ReadFile("/proc/" + itoa(pid) + "/cmdline")
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(strings.Split(string(args), "\x00"), RuntimeWaits) {
+		return unix.ESRCH
+	}
+	return overwriteProgram(pid)
 }
 
 // overwriteProgram keeps hold of a process's program, ends the process and
