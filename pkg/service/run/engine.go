@@ -14,24 +14,24 @@ import (
 	"slipway/pkg/container/runc"
 	"slipway/pkg/keeper"
 	"slipway/pkg/reap"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/timeline"
 )
 
 // New makes an Engine of the machine's OCI runtime. If keeperDir is set, the
 // containers become children of a keeper that has its ledger there; otherwise
 // they are children of this process, which then is their subreaper.
-func New(h *host.Host, reaper *reap.Reaper, keeperDir string) Engine {
+func New(g *guest.Guest, reaper *reap.Reaper, keeperDir string) Engine {
 	e := &container.Engine{
 		Runtime: &runc.Runtime{
-			Path: h.Paths.Runc, Root: h.Paths.RuncRoot, Reaper: reaper,
-			Debug: h.Options.RuncDebug, DebugOut: os.Stdout,
+			Path: g.Paths.Runc, Root: g.Paths.RuncRoot, Reaper: reaper,
+			Debug: g.Options.RuncDebug, DebugOut: os.Stdout,
 		},
 		Reaper: reaper,
-		RunDir: h.Paths.Own(),
-		Log:    slog.New(host.NewHandler(h)),
-		Limits: limits(h, keeperDir != ""),
-		Mutate: func(b *bundle.Bundle, spec *Spec) (bool, error) { return addNotify(h.Paths, b, spec), nil },
+		RunDir: g.Paths.Own(),
+		Log:    slog.New(guest.NewHandler(g)),
+		Limits: limits(g, keeperDir != ""),
+		Mutate: func(b *bundle.Bundle, spec *Spec) (bool, error) { return addNotify(g.Paths, b, spec), nil },
 	}
 	if keeperDir != "" {
 		e.Await = func(ctx context.Context, id reap.Ident) (reap.Status, error) {
@@ -40,7 +40,7 @@ func New(h *host.Host, reaper *reap.Reaper, keeperDir string) Engine {
 		}
 	}
 	e.Observe = func(b *bundle.Bundle, p container.Phase, began time.Time, took time.Duration, err error) {
-		observe(h.Timeline, b, p, took, err)
+		observe(g.Timeline, b, p, took, err)
 	}
 	return engine{e}
 }

@@ -9,45 +9,45 @@ import (
 	"slipway/pkg/container"
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/quota"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 // limits divides the machine and bounds the group of all containers, before the
 // first of them starts. Under an init of another make that is for us to do as
 // well. What cannot be bounded is told, and stops nothing. Services run side by
 // side, the containers of other sections one by one.
-func limits(h *host.Host, services bool) container.Limits {
+func limits(g *guest.Guest, services bool) container.Limits {
 	if !cgroup.AtRoot() {
 		return container.Limits{} // whoever put us into a group has bounded it
 	}
-	q, first, err := Quota(h.Paths)
+	q, first, err := Quota(g.Paths)
 	if err != nil {
-		h.Say("%s", err)
+		g.Say("%s", err)
 		return container.Limits{}
 	}
 	if err := errors.Join(cgroup.Bound(cgroup.Parent, q.Limit()), cgroup.Bound(cgroup.Onshutdown, q.Onshutdown)); err != nil {
-		h.Say("%s", err)
+		g.Say("%s", err)
 	}
-	if first && isMachine(h.Paths) && q.Memory > 0 {
+	if first && isMachine(g.Paths) && q.Memory > 0 {
 		if err := errors.Join(quota.Set(), q.BoundShared()); err != nil {
-			h.Say("%s", err)
+			g.Say("%s", err)
 		}
 	}
 	n := 1
 	if services {
-		n = writable(h.Paths.Section(bundle.Services))
+		n = writable(g.Paths.Section(bundle.Services))
 	}
 	l := container.Limits{
 		Group: true, All: q.Limit(), Pids: q.EachPids, Memory: q.EachMemory, Layer: q.Layer(n), Onshutdown: q.Onshutdown,
 	}
 	if q.Memory > 0 && cgroup.Unified() {
-		l.Kept = q.Kept(bundles(h.Paths.Section(bundle.Services)))
+		l.Kept = q.Kept(bundles(g.Paths.Section(bundle.Services)))
 	}
 	return l
 }
 
 // Quota is the division of this machine; first tells that nobody has asked before.
-func Quota(p host.Paths) (q quota.Quota, first bool, err error) {
+func Quota(p guest.Paths) (q quota.Quota, first bool, err error) {
 	return quota.Open(p.Own(), bundles(p.Section(bundle.Onshutdown)) > 0)
 }
 
@@ -62,8 +62,8 @@ func bundles(dir string) int {
 
 // isMachine tells a machine that was booted from an image from one on which
 // somebody runs the program by hand.
-func isMachine(p host.Paths) bool {
-	d := host.Default()
+func isMachine(p guest.Paths) bool {
+	d := guest.Default()
 	_, err := os.Stat(d.Containers)
 	return err == nil && p.Containers == d.Containers && p.Run == d.Run
 }

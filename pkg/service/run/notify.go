@@ -9,7 +9,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/probe"
 )
 
@@ -21,12 +21,12 @@ const socketName = "notify"
 // NotifyDir is the folder that is bound into a container which says by itself
 // when it is ready. A folder and not the socket: a new supervisor has to be
 // able to put a new socket in its place.
-func NotifyDir(p host.Paths, name string) string { return p.Own("notify", name) }
+func NotifyDir(p guest.Paths, name string) string { return p.Own("notify", name) }
 
 // addNotify binds the folder in and names the socket. It goes where the runtime
 // can make a mount point even if the container's root is read-only: on the
 // tmpfs that containers have at /dev.
-func addNotify(p host.Paths, b *bundle.Bundle, spec *Spec) bool {
+func addNotify(p guest.Paths, b *bundle.Bundle, spec *Spec) bool {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return false
 	}
@@ -45,7 +45,7 @@ func addNotify(p host.Paths, b *bundle.Bundle, spec *Spec) bool {
 // Listen makes the folder and the socket in it, before the container starts.
 // Whoever reaches the folder is in the container or is root, so the socket can
 // be open to all users of the container.
-func Listen(p host.Paths, name string) (*probe.Notify, error) {
+func Listen(p guest.Paths, name string) (*probe.Notify, error) {
 	if err := os.MkdirAll(NotifyDir(p, name), 0o755); err != nil {
 		return nil, err
 	}
@@ -53,4 +53,6 @@ func Listen(p host.Paths, name string) (*probe.Notify, error) {
 }
 
 // NotifySocket is where that socket is, seen from outside of the container.
-func NotifySocket(p host.Paths, name string) string { return path.Join(NotifyDir(p, name), socketName) }
+func NotifySocket(p guest.Paths, name string) string {
+	return path.Join(NotifyDir(p, name), socketName)
+}

@@ -11,8 +11,8 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/memory"
 	"slipway/pkg/reap"
-	"slipway/pkg/service/memory"
 )
 
 // IO is what a container gets.

@@ -18,7 +18,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/store"
 	"slipway/pkg/reap"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
@@ -164,7 +164,7 @@ type testbed struct {
 	dir    string
 	engine *fakeEngine
 	sup    *Supervisor
-	host   *host.Host
+	guest  *guest.Guest
 	ready  chan struct{}
 	ends   chan bundle.OnFailure
 	holder store.Holder
@@ -199,7 +199,7 @@ func prepare(t *testing.T, cmdline string, services ...string) *testbed {
 func (m *testbed) start() {
 	m.t.Helper()
 	var err error
-	m.sup, err = New(Config{Host: m.host, Engine: m.engine, KeeperDir: m.host.Paths.Own(), Slots: 2, Holder: m.holder,
+	m.sup, err = New(Config{Guest: m.guest, Engine: m.engine, KeeperDir: m.guest.Paths.Own(), Slots: 2, Holder: m.holder,
 		Ready:     func() { close(m.ready) },
 		Emergency: func(context.Context) { m.emergency <- true },
 		End:       func(p bundle.OnFailure) error { m.ends <- p; return nil }})
@@ -235,7 +235,7 @@ func (m *testbed) add(service string) {
 
 func (m *testbed) open(cmdline string) {
 	m.t.Helper()
-	p := host.Default()
+	p := guest.Default()
 	p.Containers, p.Run, p.Log = m.dir+"/containers", m.dir+"/run", m.dir+"/log"
 	p.Cmdline, p.Dev, p.Var = m.dir+"/cmdline", m.dir+"/dev", m.dir+"/none"
 	f, err := os.Create(m.dir + "/console")
@@ -247,7 +247,7 @@ func (m *testbed) open(cmdline string) {
 	}
 	old := os.Stdout
 	os.Stdout = f
-	m.host, err = host.Open(p)
+	m.guest, err = guest.Open(p)
 	os.Stdout = old
 	if err := errors.Join(err, f.Close()); err != nil {
 		m.t.Fatal(err)
@@ -306,7 +306,7 @@ func (m *testbed) await(name string, want state.State) {
 }
 
 func (m *testbed) console() string {
-	m.host.Terminal.Flush(longest)
+	m.guest.Terminal.Flush(longest)
 	data, err := os.ReadFile(m.dir + "/console")
 	if err != nil {
 		m.t.Fatal(err)
@@ -317,7 +317,7 @@ func (m *testbed) console() string {
 // states is the sequence of a service's states, from its events.
 func (m *testbed) states(name string) string {
 	m.t.Helper()
-	data, err := os.ReadFile(EventsPath(m.host.Paths))
+	data, err := os.ReadFile(EventsPath(m.guest.Paths))
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func (l *life) endProbes() {
 
 func (s *Supervisor) logOptions() store.Options {
 	return store.Options{
-		Paths: s.Host.Paths.Logs(), Pump: s.pump, Console: s.Host.Terminal,
+		Paths: s.Guest.Paths.Logs(), Pump: s.pump, Console: s.Guest.Terminal,
 		Holder: s.Holder, Log: s.log,
 	}
 }
@@ -154,7 +154,7 @@ func (s *Supervisor) listen(b *bundle.Bundle) (*probe.Notify, error) {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return nil, nil
 	}
-	n, err := run.Listen(s.Host.Paths, b.Name)
+	n, err := run.Listen(s.Guest.Paths, b.Name)
 	if k, ok := s.Holder.(keepsSockets); ok && err == nil {
 		// Without a copy elsewhere, what the service says to nobody is lost.
 		if err := n.Keep(func(fd int) error { return k.HoldFd(notifyName(b.Name), fd) }); err != nil {
@@ -240,7 +240,7 @@ func (s *Supervisor) leaveBehind(l *life) {
 	time.AfterFunc(cleanTime, func() {
 		s.post(func() {
 			if s.lives[l.name] == l && s.set.Peek(l.name).State == state.Cleaning {
-				s.Host.Say("services %s: its clean-up hangs, left behind", l.name)
+				s.Guest.Say("services %s: its clean-up hangs, left behind", l.name)
 				s.cleaned(l)
 			}
 		})
@@ -251,7 +251,7 @@ func (s *Supervisor) leaveBehind(l *life) {
 const tailLines = 10
 
 func (s *Supervisor) tailOf(name string) []string {
-	lines, err := read.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
+	lines, err := read.Tail(s.Guest.Paths.Logs(), bundle.Services, name, tailLines)
 	if err != nil {
 		s.log.Warn("last lines", "service", name, "err", err)
 	}

@@ -38,7 +38,7 @@ func (s *Supervisor) takeOver() {
 			s.await(l)
 		}
 	}
-	s.Host.Say("services: a new supervisor has found %d running", taken)
+	s.Guest.Say("services: a new supervisor has found %d running", taken)
 }
 
 // find looks at what is there of a service's last run, and takes hold of it.
@@ -121,7 +121,7 @@ func (s *Supervisor) foundEnded(id reap.Ident, l *life) state.Found {
 func (s *Supervisor) listenAgain(b *bundle.Bundle) *probe.Notify {
 	if k, ok := s.Holder.(keepsSockets); ok && b.Policy.Ready.Kind == bundle.ProbeNotify {
 		if f, err := k.Take(notifyName(b.Name)); err == nil {
-			return probe.AdoptNotify(f, run.NotifySocket(s.Host.Paths, b.Name))
+			return probe.AdoptNotify(f, run.NotifySocket(s.Guest.Paths, b.Name))
 		}
 	}
 	n, err := s.listen(b)

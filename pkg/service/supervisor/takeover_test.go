@@ -21,7 +21,7 @@ import (
 // keep writes what an earlier supervisor knew.
 func (m *testbed) keep(name, record string) {
 	m.t.Helper()
-	dir := m.host.Paths.Own("services")
+	dir := m.guest.Paths.Own("services")
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, name+".json"), []byte(record), 0o600)); err != nil {
 		m.t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 	} {
 		m.keep(name, record)
 	}
-	if n, err := Try(m.host.Paths); n != 5 || err == nil || !strings.Contains(err.Error(), "hibernating") || !strings.Contains(err.Error(), "torn.json") {
+	if n, err := Try(m.guest.Paths); n != 5 || err == nil || !strings.Contains(err.Error(), "hibernating") || !strings.Contains(err.Error(), "torn.json") {
 		t.Errorf("Try finds %d services, %v", n, err)
 	}
 	m.start()
@@ -128,7 +128,7 @@ func TestWhatWasSaidToNobodyIsHeard(t *testing.T) {
 	go func() { t.Log(store.Serve()) }()
 	client := hold.NewClient(store.Child)
 	m.holder = client
-	sock := run.NotifySocket(m.host.Paths, "says")
+	sock := run.NotifySocket(m.guest.Paths, "says")
 	if err := os.MkdirAll(filepath.Dir(sock), 0o700); err != nil {
 		t.Fatal(err)
 	}
