@@ -15,7 +15,6 @@ import (
 	"slipway/pkg/port"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/guest"
-	"slipway/pkg/service/run"
 	"slipway/pkg/service/sequence"
 )
 
@@ -74,7 +73,7 @@ func runSequence(c *call, section bundle.Section) error {
 	}
 	reaper := reap.New()
 	q := &sequence.Sequence{
-		Guest: g, Engine: run.New(g, reaper, ""), Section: section,
+		Guest: g, Engine: newRunner(g, reaper, ""), Section: section,
 		End:   func(p bundle.OnFailure, cause string) { endBoot(ctx, g, reaper, p, cause) },
 		Carry: func(last bool) error { return c.carry(reaper, section, last) },
 	}

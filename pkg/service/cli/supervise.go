@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/container"
 	"slipway/pkg/keeper"
 	"slipway/pkg/log/hold"
 	"slipway/pkg/log/store"
@@ -18,7 +19,6 @@ import (
 	"slipway/pkg/pin"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/guest"
-	"slipway/pkg/service/run"
 	"slipway/pkg/service/supervisor"
 )
 
@@ -44,11 +44,11 @@ func runSupervise(c *call) error {
 	}
 	words := openWords(g)
 	g.OpenPort()
-	if err := run.Forget(c.paths.Own()); err != nil {
+	if err := container.Forget(c.paths.Own()); err != nil {
 		g.Say("%s", err)
 	}
 	s, err := supervisor.New(supervisor.Config{
-		Guest: g, Engine: run.New(g, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
+		Guest: g, Engine: newRunner(g, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
 		Holder: pipes, Up: words.up, Ready: words.ready, Down: words.down,
 		Emergency: func(ctx context.Context) { g.Emergency(ctx, reaper) },
 	})

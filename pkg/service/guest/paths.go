@@ -41,6 +41,15 @@ func (p Paths) Section(s bundle.Section) string {
 	return filepath.Join(p.Containers, string(s))
 }
 
+// Count is how many bundles a section has.
+func (p Paths) Count(s bundle.Section) int {
+	entries, err := os.ReadDir(p.Section(s))
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
 // Own is the folder below Run that is ours.
 func (p Paths) Own(elem ...string) string {
 	return filepath.Join(append([]string{p.Run, "slipway"}, elem...)...)

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/probe"
-	"slipway/pkg/service/run"
 )
 
 // limit bounds a step, its start included, by its policy.
@@ -31,9 +31,9 @@ var (
 
 // begin starts the container. A start that hangs is left behind, and undone when
 // it comes back.
-func (q *Sequence) begin(ctx context.Context, b *bundle.Bundle, io run.IO) (run.Container, error) {
+func (q *Sequence) begin(ctx context.Context, b *bundle.Bundle, io container.IO) (container.Instance, error) {
 	type started struct {
-		c   run.Container
+		c   container.Instance
 		err error
 	}
 	over := make(chan started, 1)
@@ -62,7 +62,7 @@ func (q *Sequence) begin(ctx context.Context, b *bundle.Bundle, io run.IO) (run.
 }
 
 // end cleans up. What hangs is left behind: the steps that follow do not wait.
-func end(b *bundle.Bundle, c run.Container) error {
+func end(b *bundle.Bundle, c container.Instance) error {
 	over := make(chan error, 1)
 	go func() { over <- c.Cleanup() }()
 	patience := max(cleanTime, b.Policy.Timeout)
@@ -76,7 +76,7 @@ func end(b *bundle.Bundle, c run.Container) error {
 
 // await waits for the end, as long as ctx and the policy's probe allow. Boot is
 // what the whole sequence ends with.
-func (q *Sequence) await(boot, ctx context.Context, step *Step, b *bundle.Bundle, c run.Container, n *probe.Notify) error {
+func (q *Sequence) await(boot, ctx context.Context, step *Step, b *bundle.Bundle, c container.Instance, n *probe.Notify) error {
 	limited, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if b.Policy.Ready.Kind != bundle.ProbeStarted {
@@ -84,8 +84,8 @@ func (q *Sequence) await(boot, ctx context.Context, step *Step, b *bundle.Bundle
 	}
 	status, err := c.Wait(limited)
 	if err == nil {
-		if step.Status = &status; !status.Success() && run.OOMKilled(c) {
-			step.OOM, step.Cause = true, run.OOMCause(c, status)
+		if step.Status = &status; !status.Success() && container.OOMKilled(c) {
+			step.OOM, step.Cause = true, container.OOMCause(c, status)
 		}
 		if !status.Success() {
 			return errFailed
@@ -103,7 +103,7 @@ func (q *Sequence) await(boot, ctx context.Context, step *Step, b *bundle.Bundle
 }
 
 // awaitReady gives a step up that has not shown in time that it gets on.
-func (q *Sequence) awaitReady(ctx context.Context, b *bundle.Bundle, c run.Container, n *probe.Notify, giveUp context.CancelCauseFunc) {
+func (q *Sequence) awaitReady(ctx context.Context, b *bundle.Bundle, c container.Instance, n *probe.Notify, giveUp context.CancelCauseFunc) {
 	p := b.Policy
 	limited, cancel := context.WithTimeout(ctx, p.ReadyTimeout)
 	defer cancel()
@@ -120,7 +120,7 @@ func (q *Sequence) listen(b *bundle.Bundle) (*probe.Notify, error) {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return nil, nil
 	}
-	return run.Listen(q.Guest.Paths, b.Name)
+	return probe.OpenNotify(q.Guest.Paths.Own(), b.Name)
 }
 
 // errFailed stands for a status that is not 0, which says it all.
@@ -129,7 +129,7 @@ var errFailed = errors.New("failed")
 // deathTime is how long the kernel has to end a killed container.
 const deathTime = 10 * time.Second
 
-func killAndWait(c run.Container) error {
+func killAndWait(c container.Instance) error {
 	if err := c.Kill(); err != nil {
 		return err
 	}

@@ -13,17 +13,17 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
 	"slipway/pkg/log/store"
 	"slipway/pkg/machine"
 	"slipway/pkg/service/guest"
-	"slipway/pkg/service/run"
 	"slipway/pkg/timeline"
 )
 
 // Sequence is one section on its way.
 type Sequence struct {
 	Guest   *guest.Guest
-	Engine  run.Engine
+	Engine  container.Runner
 	Section bundle.Section
 	// End carries out what a failure means for the machine, for this cause; it
 	// does not return before the machine goes down, except in tests.
@@ -126,11 +126,11 @@ func (q *Sequence) run(ctx context.Context, step *Step, b *bundle.Bundle) error 
 	stop := q.remind(b)
 	limited, cancel := limit(ctx, b)
 	defer cancel()
-	c, err := q.begin(limited, b, run.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
+	c, err := q.begin(limited, b, container.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
 	err = errors.Join(err, w.Started())
 	if c != nil {
 		err = errors.Join(err, q.await(ctx, limited, step, b, c, notify))
-		if left := run.Left(c, b.Spec); left != "" {
+		if left := container.Left(c, b.Spec); left != "" {
 			q.Guest.Say("%s %s: has left %s behind, which ends with it: what is to stay is a service", q.Section, b.Name, left)
 		}
 		err = errors.Join(err, end(b, c))

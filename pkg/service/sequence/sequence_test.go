@@ -14,9 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
+	"slipway/pkg/container/cgroup"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/guest"
-	"slipway/pkg/service/run"
 )
 
 // fakeEngine runs containers that do what their first argument says: "exit N",
@@ -38,7 +39,7 @@ type fakeContainer struct {
 	undead bool
 }
 
-func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.Container, error) {
+func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io container.IO) (container.Instance, error) {
 	if e.up != nil {
 		e.t.Errorf("%s starts while %s is there", b.Name, e.up.name)
 	}
@@ -69,12 +70,14 @@ func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.
 	return c, nil
 }
 
-func (e *fakeEngine) Attach(*bundle.Bundle, reap.Ident) (run.Container, error) { panic("not here") }
+func (e *fakeEngine) Attach(*bundle.Bundle, reap.Ident) (container.Instance, error) {
+	panic("not here")
+}
 func (e *fakeEngine) Find(context.Context, *bundle.Bundle) (reap.Ident, bool, error) {
 	panic("not here")
 }
 func (e *fakeEngine) Clean(*bundle.Bundle) error { panic("not here") }
-func (e *fakeEngine) Begin(*bundle.Bundle, run.Program) (run.Session, error) {
+func (e *fakeEngine) Begin(*bundle.Bundle, container.Program) (container.Session, error) {
 	return nil, errors.New("not here")
 }
 
@@ -83,6 +86,7 @@ func (e *fakeEngine) Exec(context.Context, *bundle.Bundle, []string) (reap.Statu
 }
 
 func (c *fakeContainer) Ident() reap.Ident        { return reap.Ident{} }
+func (c *fakeContainer) Group() cgroup.Group      { return cgroup.Group{} }
 func (c *fakeContainer) Signal(unix.Signal) error { return nil }
 
 func (c *fakeContainer) Cleanup() error {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
 	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
-	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
 
@@ -79,7 +79,7 @@ func (r remote) Exec(ctx context.Context, name string, p control.Program) (contr
 	if err != nil {
 		return nil, err
 	}
-	return r.Engine.Begin(b, run.Program{
+	return r.Engine.Begin(b, container.Program{
 		Args: p.Args, Env: p.Env, Terminal: p.Terminal,
 		Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2],
 	})

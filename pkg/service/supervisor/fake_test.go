@@ -16,10 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
+	"slipway/pkg/container/cgroup"
 	"slipway/pkg/log/store"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/guest"
-	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
 
@@ -68,7 +69,7 @@ type fakeContainer struct {
 	ended  chan struct{}
 }
 
-func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.Container, error) {
+func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io container.IO) (container.Instance, error) {
 	e.note("start", b.Name)
 	args := b.Spec.Process.Args
 	if args[0] == "no" {
@@ -95,7 +96,7 @@ func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.
 }
 
 // Attach finds every container running.
-func (e *fakeEngine) Attach(b *bundle.Bundle, id reap.Ident) (run.Container, error) {
+func (e *fakeEngine) Attach(b *bundle.Bundle, id reap.Ident) (container.Instance, error) {
 	e.note("attach", b.Name)
 	return &fakeContainer{engine: e, name: b.Name, id: id, ended: make(chan struct{})}, nil
 }
@@ -110,7 +111,7 @@ func (e *fakeEngine) Find(ctx context.Context, b *bundle.Bundle) (reap.Ident, bo
 }
 
 func (e *fakeEngine) Clean(b *bundle.Bundle) error { e.note("clean", b.Name); return nil }
-func (e *fakeEngine) Begin(*bundle.Bundle, run.Program) (run.Session, error) {
+func (e *fakeEngine) Begin(*bundle.Bundle, container.Program) (container.Session, error) {
 	return nil, errors.New("not here")
 }
 
@@ -125,7 +126,8 @@ func (c *fakeContainer) end(s reap.Status) {
 	})
 }
 
-func (c *fakeContainer) Ident() reap.Ident { return c.id }
+func (c *fakeContainer) Ident() reap.Ident   { return c.id }
+func (c *fakeContainer) Group() cgroup.Group { return cgroup.Group{} }
 
 func (c *fakeContainer) Cleanup() error {
 	if c.undead {

@@ -9,16 +9,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/memory"
-	"slipway/pkg/service/run"
+	"slipway/pkg/container/quota"
 )
 
 // checkLayers warns when writable layers whose sizes are given may take more
 // than there is for all: then the limit of their containers' memory is what
 // holds, and files that do not fit are a reason to be killed.
 func (s *Supervisor) checkLayers() {
-	q, _, err := run.Quota(s.Guest.Paths)
+	q, _, err := quota.Open(s.Guest.Paths.Own(), s.Guest.Paths.Count(bundle.Onshutdown) > 0)
 	if err != nil || q.Memory == 0 {
 		return
 	}

@@ -18,16 +18,16 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
 	"slipway/pkg/log/store"
 	"slipway/pkg/service/guest"
-	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
 
 // Config is what a Supervisor needs.
 type Config struct {
 	Guest  *guest.Guest
-	Engine run.Engine
+	Engine container.Runner
 	// KeeperDir is where the ledger of exits is.
 	KeeperDir string
 	// Holder keeps the pipes of containers alive; nil: nobody does.

@@ -14,7 +14,7 @@ import (
 	"slipway/pkg/log/hold"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
-	"slipway/pkg/service/run"
+	"slipway/pkg/service/probe"
 	"slipway/pkg/service/state"
 )
 
@@ -128,7 +128,7 @@ func TestWhatWasSaidToNobodyIsHeard(t *testing.T) {
 	go func() { t.Log(store.Serve()) }()
 	client := hold.NewClient(store.Child)
 	m.holder = client
-	sock := run.NotifySocket(m.guest.Paths, "says")
+	sock := probe.NotifySocket(m.guest.Paths.Own(), "says")
 	if err := os.MkdirAll(filepath.Dir(sock), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/guest"
-	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
 
@@ -53,17 +52,10 @@ type use struct {
 func (s *Supervisor) use(name string) use {
 	rec, _ := s.set.Record(name)
 	l := s.lives[name]
-	if l == nil || !rec.State.Up() {
+	if l == nil || l.container == nil || !rec.State.Up() {
 		return use{}
 	}
-	return useOf(l.container)
-}
-
-func useOf(c run.Container) use {
-	if g, ok := c.(interface{ Group() cgroup.Group }); ok {
-		return use{g.Group(), true}
-	}
-	return use{}
+	return use{l.container.Group(), true}
 }
 
 // add adds what the cgroup says. Without one the figures stay 0.

@@ -1,4 +1,4 @@
-package run
+package container
 
 import (
 	"context"
@@ -13,27 +13,23 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container"
 	"slipway/pkg/container/runc"
 	"slipway/pkg/reap"
 )
 
-// reaper is the one of this process.
-var reaper = reap.New()
-
 // scripted is an engine whose OCI runtime is a shell script.
-func scripted(t *testing.T, script string) engine {
+func scripted(t *testing.T, script string) *Engine {
 	t.Helper()
 	dir := t.TempDir()
 	program := dir + "/runc"
 	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return engine{&container.Engine{Runtime: &runc.Runtime{Path: program, Reaper: reaper}, Reaper: reaper,
-		RunDir: dir, Log: slog.New(slog.DiscardHandler)}}
+	return &Engine{Runtime: &runc.Runtime{Path: program, Reaper: reaper}, Reaper: reaper,
+		RunDir: dir, Log: slog.New(slog.DiscardHandler)}
 }
 
-func (e engine) left(t *testing.T) []string {
+func leftOf(t *testing.T, e *Engine) []string {
 	t.Helper()
 	names, err := filepath.Glob(e.RunDir + "/exec-*")
 	if err != nil {
@@ -50,14 +46,14 @@ func TestExecSession(t *testing.T) {
 		"exit 255": {Code: 255},
 	} {
 		e := scripted(t, script)
-		s, err := e.Begin(&bundle.Bundle{Name: "web"}, Program{Args: []string{"x"}})
+		s, err := e.begin(&bundle.Bundle{Name: "web"}, Program{Args: []string{"x"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, err := s.Wait(t.Context()); err != nil || got != want {
 			t.Errorf("%s: %v %v, want %v", script, got, err, want)
 		}
-		if left := e.left(t); len(left) > 0 {
+		if left := leftOf(t, e); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
 	}
@@ -76,7 +72,7 @@ func TestExecKnowsTheTerminalsSize(t *testing.T) {
 	}
 	e := scripted(t, `while [ $# -gt 1 ]; do [ $1 = --process ] && cp $2 $(dirname $0)/seen; shift; done; exec echo "$@"`)
 	b := &bundle.Bundle{Name: "web", Spec: &specs.Spec{Process: &specs.Process{Args: []string{"web"}, Env: []string{"A=1"}, Cwd: "/srv"}}}
-	s, err := e.Begin(b, Program{Args: []string{"sh"}, Env: []string{"TERM=vt100"}, Terminal: true, Stdin: terminal})
+	s, err := e.begin(b, Program{Args: []string{"sh"}, Env: []string{"TERM=vt100"}, Terminal: true, Stdin: terminal})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +104,7 @@ func TestExecIsKilled(t *testing.T) {
 	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("killed after %s", took)
 	}
-	if left := e.left(t); len(left) > 0 {
+	if left := leftOf(t, e); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 }

@@ -1,4 +1,4 @@
-package run
+package runc
 
 import (
 	"context"
@@ -14,6 +14,9 @@ import (
 	"slipway/pkg/reap"
 	"slipway/test/skip"
 )
+
+// reaper is the one of this process.
+var reaper = reap.New()
 
 func TestCallsRuntime(t *testing.T) {
 	for cmdline, want := range map[string]bool{
@@ -62,7 +65,7 @@ func TestIsForked(t *testing.T) {
 }
 
 // A runtime that is held is waited for, and ended when nobody wants it any more.
-func TestAwaitRuntimeEndsWhatHangs(t *testing.T) {
+func TestAwaitOrphansEndsWhatHangs(t *testing.T) {
 	// "$0" and what follows look like our driver's call; the shell itself reads.
 	held := exec.Command("sh", "-c", "read x", "--root", "/x", "--log", "y", "run", t.Name())
 	in, err := held.StdinPipe()
@@ -85,7 +88,7 @@ func TestAwaitRuntimeEndsWhatHangs(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
-	go func() { over <- awaitRuntime(ctx, t.Name()) }()
+	go func() { over <- AwaitOrphans(ctx, t.Name()) }()
 	select {
 	case err := <-over:
 		t.Fatalf("it is not waited for: %v", err)
@@ -135,7 +138,7 @@ func TestRuntimeOfAContainer(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := awaitRuntime(ctx, t.Name()); err != nil {
+	if err := AwaitOrphans(ctx, t.Name()); err != nil {
 		t.Error(err)
 	}
 	if err := in.Close(); err != nil {

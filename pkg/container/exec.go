@@ -1,4 +1,4 @@
-package run
+package container
 
 import (
 	"context"
@@ -39,7 +39,7 @@ type Session interface {
 
 // Exec runs a program in a running container, its output nowhere, and waits.
 // When ctx ends first the program is killed, not only the runtime around it.
-func (e engine) Exec(ctx context.Context, b *bundle.Bundle, argv []string) (reap.Status, error) {
+func (e *Engine) Exec(ctx context.Context, b *bundle.Bundle, argv []string) (reap.Status, error) {
 	s, err := e.begin(b, Program{Args: argv})
 	if err != nil {
 		return reap.Status{}, err
@@ -71,15 +71,7 @@ type session struct {
 	dir     string
 }
 
-func (e engine) Begin(b *bundle.Bundle, p Program) (Session, error) {
-	s, err := e.begin(b, p)
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-func (e engine) begin(b *bundle.Bundle, p Program) (*session, error) {
+func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 	dir, err := os.MkdirTemp(e.RunDir, "exec-")
 	if err != nil {
 		return nil, fmt.Errorf("run in %s: %w", b.Name, err)

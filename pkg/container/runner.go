@@ -1,7 +1,4 @@
-// Package run is how the rest of the service program sees containers: an
-// engine that starts them, finds them again and cleans up after them. Package
-// container does it for real; tests have an engine of their own.
-package run
+package container
 
 import (
 	"context"
@@ -9,21 +6,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container"
 	"slipway/pkg/container/cgroup"
-	"slipway/pkg/container/memory"
 	"slipway/pkg/reap"
 )
 
-// IO is what a container gets.
-type IO = container.IO
-
-// Engine runs containers.
-type Engine interface {
+// Runner is an Engine as those see it who decide what runs when. Their tests have
+// one of their own.
+type Runner interface {
 	// Start prepares, creates, wires and starts. On an error nothing is left.
-	Start(ctx context.Context, b *bundle.Bundle, io IO) (Container, error)
+	Start(ctx context.Context, b *bundle.Bundle, io IO) (Instance, error)
 	// Attach takes over a container that an earlier supervisor started.
-	Attach(b *bundle.Bundle, id reap.Ident) (Container, error)
+	Attach(b *bundle.Bundle, id reap.Ident) (Instance, error)
 	// Clean removes what a dead predecessor left, the container included. It
 	// can be called at any time, and again.
 	Clean(b *bundle.Bundle) error
@@ -38,10 +31,12 @@ type Engine interface {
 	Begin(b *bundle.Bundle, p Program) (Session, error)
 }
 
-// Container is one that runs or ran.
-type Container interface {
+// Instance is a container of a Runner, one that runs or ran.
+type Instance interface {
 	// Ident is its first process.
 	Ident() reap.Ident
+	// Group is its control group.
+	Group() cgroup.Group
 	// Wait is for a process that is an ancestor and subreaper itself.
 	Wait(ctx context.Context) (reap.Status, error)
 	Signal(sig unix.Signal) error
@@ -51,25 +46,32 @@ type Container interface {
 	Cleanup() error
 }
 
-// OOMKilled tells whether the kernel killed anything in a container for want of
-// memory. It has to be asked before the container is cleaned up.
-func OOMKilled(c Container) bool {
-	g, ok := c.(interface{ Group() cgroup.Group })
-	if !ok {
-		return false
+// Runner is the Engine behind that interface.
+func (e *Engine) Runner() Runner { return runner{e} }
+
+type runner struct{ *Engine }
+
+// A nil *Container would be an Instance that is not nil.
+func (r runner) Start(ctx context.Context, b *bundle.Bundle, io IO) (Instance, error) {
+	c, err := r.Engine.Start(ctx, b, io)
+	if err != nil {
+		return nil, err
 	}
-	n, err := g.Group().OOMKills()
-	return err == nil && n > 0
+	return c, nil
 }
 
-// OOMCause words such an end: how the container ended, which limit was hit, and
-// who had filled it.
-func OOMCause(c Container, s reap.Status) string {
-	cause := s.WithOOM()
-	if g, ok := c.(interface{ Group() cgroup.Group }); ok {
-		if why := memory.Why(g.Group()); why != "" {
-			cause += ": " + why
-		}
+func (r runner) Attach(b *bundle.Bundle, id reap.Ident) (Instance, error) {
+	c, err := r.Engine.Attach(b, id)
+	if err != nil {
+		return nil, err
 	}
-	return cause
+	return c, nil
+}
+
+func (r runner) Begin(b *bundle.Bundle, p Program) (Session, error) {
+	s, err := r.Engine.begin(b, p)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }

@@ -1,4 +1,4 @@
-package run
+package cli
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ func limits(g *guest.Guest, services bool) container.Limits {
 	if !cgroup.AtRoot() {
 		return container.Limits{} // whoever put us into a group has bounded it
 	}
-	q, first, err := Quota(g.Paths)
+	q, first, err := quota.Open(g.Paths.Own(), g.Paths.Count(bundle.Onshutdown) > 0)
 	if err != nil {
 		g.Say("%s", err)
 		return container.Limits{}
@@ -41,23 +41,9 @@ func limits(g *guest.Guest, services bool) container.Limits {
 		Group: true, All: q.Limit(), Pids: q.EachPids, Memory: q.EachMemory, Layer: q.Layer(n), Onshutdown: q.Onshutdown,
 	}
 	if q.Memory > 0 && cgroup.Unified() {
-		l.Kept = q.Kept(bundles(g.Paths.Section(bundle.Services)))
+		l.Kept = q.Kept(g.Paths.Count(bundle.Services))
 	}
 	return l
-}
-
-// Quota is the division of this machine; first tells that nobody has asked before.
-func Quota(p guest.Paths) (q quota.Quota, first bool, err error) {
-	return quota.Open(p.Own(), bundles(p.Section(bundle.Onshutdown)) > 0)
-}
-
-// bundles counts those of a section.
-func bundles(dir string) int {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return 0
-	}
-	return len(entries)
 }
 
 // isMachine tells a machine that was booted from an image from one on which

@@ -1,4 +1,4 @@
-package run
+package container
 
 import (
 	"fmt"
@@ -8,8 +8,25 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/memory"
+	"slipway/pkg/reap"
 )
+
+// OOMKilled tells whether the kernel killed anything in a container because it was
+// out of memory. It has to be asked before the container is cleaned up.
+func OOMKilled(c Instance) bool {
+	n, err := c.Group().OOMKills()
+	return err == nil && n > 0
+}
+
+// OOMCause words such an end: how the container ended, which limit was hit, and
+// who had filled it.
+func OOMCause(c Instance, s reap.Status) string {
+	if why := memory.Why(c.Group()); why != "" {
+		return s.WithOOM() + ": " + why
+	}
+	return s.WithOOM()
+}
 
 // maxLeft is how many processes Left names.
 const maxLeft = 5
@@ -17,12 +34,11 @@ const maxLeft = 5
 // Left names the processes that live on though the container's own has ended, or
 // gives "". In a PID namespace of the container's they end with it by the kernel;
 // in another one they are the clean-up's to end. It has to be asked before that.
-func Left(c Container, spec *specs.Spec) string {
-	g, ok := c.(interface{ Group() cgroup.Group })
-	if !ok || ownPIDs(spec) {
+func Left(c Instance, spec *specs.Spec) string {
+	if ownPIDs(spec) {
 		return ""
 	}
-	pids, err := g.Group().Pids()
+	pids, err := c.Group().Pids()
 	if err != nil {
 		return "" // the cgroup is gone, and they with it
 	}

@@ -1,4 +1,4 @@
-package run
+package runc
 
 import (
 	"bytes"
@@ -26,11 +26,11 @@ const dieTime = 2 * time.Second
 // runtime. Only so long is anything taken for that which looks like it.
 const forkTime = time.Second
 
-// awaitRuntime waits until no OCI runtime is at work for a container any more:
+// AwaitOrphans waits until no OCI runtime is at work for a container any more:
 // one that a killed supervisor had started goes on, and what it will leave is
 // not known before it ends. One that takes too long is killed, and at once when
 // ctx ends.
-func awaitRuntime(ctx context.Context, id string) error {
+func AwaitOrphans(ctx context.Context, id string) error {
 	begin := time.Now()
 	var killed time.Time
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {

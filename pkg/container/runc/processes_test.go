@@ -30,8 +30,6 @@ func TestHookThatHangs(t *testing.T) {
 	if err := reap.SetSubreaper(); err != nil {
 		t.Fatal(err)
 	}
-	reaper := reap.New()
-	defer reaper.Close()
 	said := func() []string {
 		data, err := os.ReadFile(pids)
 		if err != nil {
