@@ -1,4 +1,4 @@
-// Package onboot runs the containers of a section that come one after another:
+// Package sequence runs the containers of a section that come one after another:
 // onboot on the way up, onshutdown on the way down. Each is gone, with all it
 // had mounted, before the next one begins. It reports how each ended, and what
 // a failure means for the boot is for the container's policy to say.

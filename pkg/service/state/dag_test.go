@@ -18,7 +18,7 @@ type dag struct {
 	t        *testing.T
 	r        *rand.Rand
 	set      *Set
-	g        *graph
+	g        *Graph
 	slots    int
 	notify   map[string]bool
 	starts   map[string]int

@@ -15,9 +15,9 @@ type node struct {
 	Requires []string // as After, and down with them
 }
 
-// graph is what could be ordered: the fault is of the service that names a wrong thing,
+// Graph is what could be ordered: the fault is of the service that names a wrong thing,
 // and the others are ordered without it.
-type graph struct {
+type Graph struct {
 	// Order has every name given, a service behind all that it comes after;
 	// otherwise by name.
 	Order []string
@@ -32,8 +32,8 @@ type graph struct {
 // newGraph orders services by what they name in slipway.after and slipway.requires. A service that names itself, an unknown service, or is part
 // of a cycle gets a fault and no edges; who requires it finds that out when it
 // fails.
-func newGraph(nodes []node) *graph {
-	g := &graph{
+func newGraph(nodes []node) *Graph {
+	g := &Graph{
 		Faults: map[string]error{}, before: map[string][]string{},
 		behind: map[string][]string{}, needs: map[string][]string{},
 	}
@@ -58,7 +58,7 @@ func newGraph(nodes []node) *graph {
 	return g
 }
 
-func (g *graph) addEdges(n node, known map[string]bool, names []string) {
+func (g *Graph) addEdges(n node, known map[string]bool, names []string) {
 	for _, dep := range append(slices.Clone(n.After), n.Requires...) {
 		if !known[dep] {
 			g.Faults[n.Name] = unknown(n, dep, names)
@@ -89,7 +89,7 @@ func unknown(n node, dep string, names []string) error {
 }
 
 // breakCycles gives every service on a cycle a fault and takes its edges out.
-func (g *graph) breakCycles(names []string) {
+func (g *Graph) breakCycles(names []string) {
 	for _, name := range names {
 		path := g.cycle(name)
 		if path == nil {
@@ -108,7 +108,7 @@ func (g *graph) breakCycles(names []string) {
 
 // cycle finds a path from start back to it, or nil. What was seen once and did
 // not lead back need not be looked at again.
-func (g *graph) cycle(start string) []string {
+func (g *Graph) cycle(start string) []string {
 	seen := map[string]bool{}
 	var walk func(name string, path []string) []string
 	walk = func(name string, path []string) []string {
@@ -130,7 +130,7 @@ func (g *graph) cycle(start string) []string {
 	return walk(start, nil)
 }
 
-func (g *graph) sort(names []string) {
+func (g *Graph) sort(names []string) {
 	done := map[string]bool{}
 	var visit func(name string)
 	visit = func(name string) {
@@ -150,13 +150,13 @@ func (g *graph) sort(names []string) {
 }
 
 // Before lists what a service waits for.
-func (g *graph) Before(name string) []string { return g.before[name] }
+func (g *Graph) Before(name string) []string { return g.before[name] }
 
 // Needs lists what a service requires.
-func (g *graph) Needs(name string) []string { return g.needs[name] }
+func (g *Graph) Needs(name string) []string { return g.needs[name] }
 
 // Behind lists who waits for a service.
-func (g *graph) Behind(name string) []string { return g.behind[name] }
+func (g *Graph) Behind(name string) []string { return g.behind[name] }
 
 // Requires tells whether a requires b.
-func (g *graph) Requires(a, b string) bool { return slices.Contains(g.needs[a], b) }
+func (g *Graph) Requires(a, b string) bool { return slices.Contains(g.needs[a], b) }

@@ -22,7 +22,7 @@ type Config struct {
 
 // Set is all services. It is not safe for use by several goroutines.
 type Set struct {
-	graph    *graph
+	graph    *Graph
 	services map[string]*service
 	order    []*service // as the graph orders them
 	slots    int
@@ -131,7 +131,7 @@ func (s *Set) Record(name string) (Record, bool) {
 func (s *Set) Peek(name string) *Record { return &s.services[name].Record }
 
 // Graph is how the services are ordered.
-func (s *Set) Graph() *graph { return s.graph }
+func (s *Set) Graph() *Graph { return s.graph }
 
 // Over tells whether the first start of all services is over: each was ready,
 // failed, or waits for one whose first start failed.
