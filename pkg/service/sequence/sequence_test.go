@@ -1,7 +1,6 @@
 package sequence
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -11,116 +10,24 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container"
-	"slipway/pkg/container/cgroup"
-	"slipway/pkg/reap"
 	"slipway/pkg/service/guest"
+	"slipway/test/fake"
 )
 
-// fakeEngine runs containers that do what their first argument says: "exit N",
-// "hang", or "no" for one that cannot be started. "stuck" hangs in its start, and
-// "undead" when it is cleaned up, until the disk comes back.
-type fakeEngine struct {
-	disk   chan struct{}
-	t      *testing.T
-	up     *fakeContainer
-	order  []string
-	killed []string
-}
-
-type fakeContainer struct {
-	engine *fakeEngine
-	name   string
-	status reap.Status
-	ended  chan struct{}
-	undead bool
-}
-
-func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io container.IO) (container.Instance, error) {
-	if e.up != nil {
-		e.t.Errorf("%s starts while %s is there", b.Name, e.up.name)
-	}
-	e.order = append(e.order, b.Name)
-	if _, err := io.Stdout.WriteString("out of " + b.Name + "\n"); err != nil {
-		e.t.Error(err)
-	}
-	if _, err := io.Stderr.WriteString("err of " + b.Name + "\n"); err != nil {
-		e.t.Error(err)
-	}
-	c := &fakeContainer{engine: e, name: b.Name, ended: make(chan struct{})}
-	switch what := b.Spec.Process.Args[0]; what {
-	case "no":
-		return nil, errors.New("onboot " + b.Name + ": start: no such command")
-	case "hang":
-	case "stuck":
-		<-e.disk
-		return c, nil
-	case "undead":
-		c.undead = true
-		close(c.ended)
-		return c, nil
-	default:
-		c.status.Code = int(what[0] - '0')
-		close(c.ended)
-	}
-	e.up = c
-	return c, nil
-}
-
-func (e *fakeEngine) Attach(*bundle.Bundle, reap.Ident) (container.Instance, error) {
-	panic("not here")
-}
-func (e *fakeEngine) Find(context.Context, *bundle.Bundle) (reap.Ident, bool, error) {
-	panic("not here")
-}
-func (e *fakeEngine) Clean(*bundle.Bundle) error { panic("not here") }
-func (e *fakeEngine) Begin(*bundle.Bundle, container.Program) (container.Session, error) {
-	return nil, errors.New("not here")
-}
-
-func (e *fakeEngine) Exec(context.Context, *bundle.Bundle, []string) (reap.Status, error) {
-	panic("not here")
-}
-
-func (c *fakeContainer) Ident() reap.Ident        { return reap.Ident{} }
-func (c *fakeContainer) Group() cgroup.Group      { return cgroup.Group{} }
-func (c *fakeContainer) Signal(unix.Signal) error { return nil }
-
-func (c *fakeContainer) Cleanup() error {
-	if c.undead {
-		<-c.engine.disk
-		return nil
-	}
-	c.engine.up = nil
-	return nil
-}
-
-func (c *fakeContainer) Kill() error {
-	c.engine.killed = append(c.engine.killed, c.name)
-	c.status.Signal = unix.SIGKILL
-	close(c.ended)
-	return nil
-}
-
-func (c *fakeContainer) Wait(ctx context.Context) (reap.Status, error) {
-	select {
-	case <-c.ended:
-		return c.status, nil
-	case <-ctx.Done():
-		return reap.Status{}, ctx.Err()
-	}
-}
-
-// play runs onboot containers given as "name what [key=value]".
-func play(t *testing.T, containers ...string) (q *Sequence, e *fakeEngine, console string, ends []bundle.OnFailure) {
+// play runs onboot containers given as "name what [key=value]", in which what is one of
+// fake.Engine's with "_" for a blank, or a status.
+func play(t *testing.T, containers ...string) (q *Sequence, e *fake.Engine, console string, ends []bundle.OnFailure) {
 	t.Helper()
 	dir := t.TempDir()
 	for _, c := range containers {
 		f := strings.Fields(c)
-		spec := specs.Spec{Root: &specs.Root{Path: "rootfs"}, Process: &specs.Process{Args: f[1:2]}, Annotations: map[string]string{}}
+		args := strings.Split(f[1], "_")
+		if len(f[1]) == 1 {
+			args = []string{"exit", f[1]}
+		}
+		spec := specs.Spec{Root: &specs.Root{Path: "rootfs"}, Process: &specs.Process{Args: args}, Annotations: map[string]string{}}
 		for _, a := range f[2:] {
 			key, value, _ := strings.Cut(a, "=")
 			spec.Annotations["slipway."+key] = value
@@ -138,7 +45,10 @@ func play(t *testing.T, containers ...string) (q *Sequence, e *fakeEngine, conso
 		}
 	}
 	g, out := testGuest(t, dir)
-	e = &fakeEngine{t: t, disk: make(chan struct{})}
+	e = fake.New()
+	e.Says = func(b *bundle.Bundle) (stdout, stderr string) {
+		return "out of " + b.Name + "\n", "err of " + b.Name + "\n"
+	}
 	q = &Sequence{Guest: g, Engine: e, Section: bundle.Onboot, End: func(p bundle.OnFailure, _ string) { ends = append(ends, p) }}
 	ok, err := q.Run(t.Context())
 	if err != nil {
@@ -186,9 +96,11 @@ func testGuest(t *testing.T, dir string) (g *guest.Guest, out string) {
 
 func TestSequence(t *testing.T) {
 	q, e, console, ends := play(t, "000-good 0", "001-bad 3", "002-broken broken", "003-no no",
-		"004-slow hang timeout=10ms", "005-typo 0 timeot=1s", "006-last 0")
-	if got := strings.Join(e.order, " "); got != "000-good 001-bad 003-no 004-slow 006-last" {
-		t.Errorf("order: %s", got)
+		"004-slow run timeout=10ms", "005-typo 0 timeot=1s", "006-last 0")
+	const order = "start 000-good, clean 000-good, start 001-bad, clean 001-bad, start 003-no, " +
+		"start 004-slow, kill 004-slow, clean 004-slow, start 006-last, clean 006-last"
+	if got := e.Happened(); got != order {
+		t.Errorf("happened: %s\nwant: %s", got, order)
 	}
 	wants := []string{
 		"slipway: onboot 000-good: from ", "out of 000-good\nerr of 000-good\n", "slipway: onboot 000-good: exited with status 0 after ",
@@ -207,8 +119,8 @@ func TestSequence(t *testing.T) {
 		}
 		rest = after
 	}
-	if len(ends) != 0 || strings.Join(e.killed, " ") != "004-slow" {
-		t.Errorf("ends %v, killed %v", ends, e.killed)
+	if len(ends) != 0 {
+		t.Errorf("ends %v", ends)
 	}
 	kept, err := Load(q.Guest.Paths, bundle.Onboot)
 	if err != nil || len(kept) != 7 {
@@ -231,10 +143,12 @@ func TestSequence(t *testing.T) {
 
 // A step has to be ready in time, but one that is done before is done.
 func TestReadiness(t *testing.T) {
-	q, e, console, _ := play(t, "000-stuck hang ready=file:/no/such ready-timeout=30ms",
-		"001-mute hang ready=notify ready-timeout=30ms", "002-quick 0 ready=notify")
-	if got := strings.Join(e.killed, " "); got != "000-stuck 001-mute" {
-		t.Errorf("killed %s", got)
+	q, e, console, _ := play(t, "000-stuck run ready=file:/no/such ready-timeout=30ms",
+		"001-mute run ready=notify ready-timeout=30ms", "002-quick 0 ready=notify")
+	const order = "start 000-stuck, kill 000-stuck, clean 000-stuck, start 001-mute, kill 001-mute, clean 001-mute, " +
+		"start 002-quick, clean 002-quick"
+	if got := e.Happened(); got != order {
+		t.Errorf("happened: %s\nwant: %s", got, order)
 	}
 	for _, want := range []string{
 		"onboot 000-stuck: failed: not ready after 30ms, killed: ",
@@ -264,8 +178,8 @@ func TestFailureEndsTheBoot(t *testing.T) {
 
 func TestNoContainers(t *testing.T) {
 	_, e, console, _ := play(t)
-	if len(e.order) != 0 || console != "" {
-		t.Errorf("order %v, console %q", e.order, console)
+	if e.Happened() != "" || console != "" {
+		t.Errorf("happened %q, console %q", e.Happened(), console)
 	}
 }
 
@@ -275,7 +189,7 @@ func TestStepsThatHang(t *testing.T) {
 	undo, clean := undoTime, cleanTime
 	undoTime, cleanTime = 10*time.Millisecond, 10*time.Millisecond
 	t.Cleanup(func() { undoTime, cleanTime = undo, clean })
-	_, e, console, _ := play(t, "000-stuck stuck timeout=20ms", "001-undead undead timeout=20ms", "002-well 0")
+	_, e, console, _ := play(t, "000-stuck stuck timeout=20ms", "001-undead undead_exit_0 timeout=20ms", "002-well 0 timeout=1h")
 	rest := console
 	for _, want := range []string{
 		"onboot 000-stuck: failed: not done after its timeout of 20ms: its start hangs, left behind",
@@ -288,5 +202,5 @@ func TestStepsThatHang(t *testing.T) {
 		}
 		rest = after
 	}
-	close(e.disk)
+	close(e.Disk)
 }

@@ -54,7 +54,7 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 	for _, name := range []string{"old", "newer", "strange", "torn", "unknown"} {
 		m.await(name, state.Ready)
 	}
-	got := m.engine.happened()
+	got := m.engine.Happened()
 	for _, name := range []string{"old", "newer"} {
 		if strings.Contains(got, "start "+name) || !strings.Contains(got, "attach "+name) {
 			t.Errorf("%s was not taken over: %s", name, got)
@@ -112,7 +112,7 @@ func TestStartThatHangsIsTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.await("hangs", state.Stopped)
-	if got := m.engine.happened(); !strings.Contains(got, "end start hangs") || strings.Contains(got, ", start hangs") {
+	if got := m.engine.Happened(); !strings.Contains(got, "end start hangs") || strings.Contains(got, ", start hangs") {
 		t.Errorf("%s", got)
 	}
 }
@@ -155,7 +155,7 @@ func TestWhatWasSaidToNobodyIsHeard(t *testing.T) {
 	m.keep("says", fmt.Sprintf(`{"name":"says","state":"running","wanted":true,"run":1,"proc":{"Pid":%d,"Start":%d}}`, self.Pid, self.Start))
 	m.start()
 	m.await("says", state.Ready)
-	if got := m.engine.happened(); strings.Contains(got, "start says") {
+	if got := m.engine.Happened(); strings.Contains(got, "start says") {
 		t.Errorf("it was started again: %s", got)
 	}
 	m.end()
