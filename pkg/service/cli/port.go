@@ -30,6 +30,7 @@ func wished(g *guest.Guest, w port.Wishes) {
 	faults := stepFaults(g)
 	g.Print(control.Table(control.List{Steps: supervisor.Steps(g.Paths)}, 0))
 	g.Say("so far: %s", strings.Join(faults, "; "))
+	g.AwaitConsoles()
 	if w.Timeline {
 		g.TellTimeline()
 	}

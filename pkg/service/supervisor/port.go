@@ -35,6 +35,7 @@ func (s *Supervisor) reportNow() {
 		s.Guest.Answer("so far: %s", strings.Join(faults, "; "))
 	}
 	go func() {
+		s.Guest.AwaitConsoles()
 		if s.Guest.Wishes().Timeline {
 			s.Guest.TellTimeline()
 		}
