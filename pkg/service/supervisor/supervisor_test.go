@@ -180,6 +180,16 @@ func TestSteering(t *testing.T) {
 
 // Who waits longer than firstPatience is named, with what came of the probe, and
 // with what the service that it waits for has met.
+func TestStatusHasImage(t *testing.T) {
+	m := boot(t, "", "web run "+bundle.ImageAnnotation+"=example/web:1", "db run")
+	m.awaitReady()
+	for name, want := range map[string]string{"web": "example/web:1", "db": ""} {
+		if got, err := (remote{m.sup}).One(t.Context(), name); err != nil || got.Image != want {
+			t.Errorf("%s is from %q, want %q (%v)", name, got.Image, want, err)
+		}
+	}
+}
+
 func TestWaitersAreNamed(t *testing.T) {
 	m := boot(t, "", "slow run ready=tcp:1", "user run requires=slow", "looping no restart-delay=1h", "fan run requires=looping")
 	m.await("slow", state.Running)
