@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/runc"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
 	"slipway/pkg/service/run"
@@ -52,7 +54,10 @@ func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.
 	c := &fakeContainer{engine: e, name: b.Name, ended: make(chan struct{})}
 	switch what := b.Spec.Process.Args[0]; what {
 	case "no":
-		return nil, errors.New("onboot " + b.Name + ": start: no such command")
+		if _, err := io.Stderr.WriteString("runc run failed: no such command\n"); err != nil {
+			e.t.Error(err)
+		}
+		return nil, fmt.Errorf("onboot %s: start: %w", b.Name, &runc.Error{Verb: "run", Message: "no such command"})
 	case "hang":
 	case "stuck":
 		<-e.disk
@@ -190,7 +195,7 @@ func TestSequence(t *testing.T) {
 		"slipway: onboot 000-good: from ", "out of 000-good\nerr of 000-good\n", "slipway: onboot 000-good: exited with status 0 after ",
 		"slipway: onboot 001-bad: exited with status 3 after ",
 		"slipway: onboot 002-broken: failed: ", "config.json: ",
-		"slipway: onboot 003-no: failed: start: no such command\n",
+		"slipway: onboot 003-no: failed: start: runc run: no such command\n",
 		"slipway: onboot 004-slow: failed: not done after its timeout of 10ms, killed\n",
 		"slipway: onboot 005-typo: failed: ", "slipway.timeot",
 		"slipway: onboot 006-last: exited with status 0 after ",
@@ -202,6 +207,9 @@ func TestSequence(t *testing.T) {
 			t.Fatalf("no %q, in its place, in\n%s", want, console)
 		}
 		rest = after
+	}
+	if n := strings.Count(console, "no such command"); n != 1 {
+		t.Errorf("a start that failed is told %d times", n)
 	}
 	if len(ends) != 0 || strings.Join(e.killed, " ") != "004-slow" {
 		t.Errorf("ends %v, killed %v", ends, e.killed)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/runc"
 	"slipway/pkg/log/store"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/host"
@@ -24,7 +26,8 @@ import (
 )
 
 // fakeEngine runs containers by their first argument: "run" until it is told to
-// stop, "deaf" until it is killed, "exit N" at once, "no" cannot be started. "stuck"
+// stop, "deaf" until it is killed, "exit N" at once, "no" cannot be started. "refused"
+// is not started by the runtime, whose words the other arguments are. "stuck"
 // hangs in its start, "undead" when it is cleaned up, until the disk comes back.
 type fakeEngine struct {
 	mu   sync.Mutex
@@ -73,6 +76,13 @@ func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.
 	args := b.Spec.Process.Args
 	if args[0] == "no" {
 		return nil, errors.New("services " + b.Name + ": start: no such command")
+	}
+	if args[0] == "refused" {
+		err := &runc.Error{Verb: "run", Message: strings.Join(args[1:], " ")}
+		if _, writeErr := io.Stderr.WriteString("hook: has something to say\nrunc run failed: unable to start container process: " + err.Message + "\n"); writeErr != nil {
+			return nil, writeErr
+		}
+		return nil, fmt.Errorf("services %s: start: %w", b.Name, err)
 	}
 	if args[0] == "stuck" {
 		<-e.disk
