@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"slipway/pkg/service/control"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/supervisor"
 )
 
@@ -32,8 +32,8 @@ func (p program) String() string {
 
 // thisProgram is the one that runs here.
 func thisProgram() (program, error) {
-	build, err := host.BuildOf("/proc/self/exe")
-	return program{Version: host.Version, Build: build, Path: selfPath()}, err
+	build, err := guest.BuildOf("/proc/self/exe")
+	return program{Version: guest.Version, Build: build, Path: selfPath()}, err
 }
 
 // supervisorProgram is the one that the supervisor runs.
@@ -43,7 +43,7 @@ func supervisorProgram(c control.Client) (program, error) {
 		return program{}, err
 	}
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
-	build, err := host.BuildOf(exe)
+	build, err := guest.BuildOf(exe)
 	if err != nil {
 		return program{}, err
 	}
