@@ -11,7 +11,9 @@ import (
 	"slipway/pkg/build/yml"
 )
 
-func main() {
+func main() { os.Exit(status(newRootCommand().Execute())) }
+
+func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "slipway",
 		Short:         "build and boot LinuxKit images",
@@ -20,7 +22,7 @@ func main() {
 	}
 	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newConsoleCommand(), newStopCommand(), newValidateCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	os.Exit(status(root.Execute()))
+	return root
 }
 
 // exitError ends the program with a status of its own; what there is to say
