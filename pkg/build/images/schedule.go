@@ -57,7 +57,7 @@ func (b *Builder) openStored() error {
 	}
 	b.recipes = map[string]*Recipe{}
 	for _, item := range items {
-		if name := shortName(item.Name); item.Name == FullName(name) {
+		if name := shortName(item.Name); item.Name == FullName(name) && item.Annotations[oci.FetchedAnnotation] == "" {
 			b.recipes[name] = &Recipe{Name: name}
 		}
 	}

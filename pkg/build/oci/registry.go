@@ -83,10 +83,11 @@ func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, p
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	from := map[string]string{FetchedAnnotation: ref.Context().RegistryStr()}
 	if len(via) == 0 {
-		return store.Put(full, img, nil)
+		return store.Put(full, img, from)
 	}
-	return store.putIndexed(full, img, via)
+	return store.putIndexed(full, img, via, from)
 }
 
 // search looks for an image in a registry.
