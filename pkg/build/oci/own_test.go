@@ -127,9 +127,11 @@ func TestImpostor(t *testing.T) {
 			}
 		}
 	}
+	s.lock.Lock()
 	if len(s.heads) > 0 {
 		t.Errorf("the registry was asked for %v", s.heads)
 	}
+	s.lock.Unlock()
 	if err := store.Put(own, imageWith(t, "amd64", "f", "ours"), map[string]string{InputsAnnotation: "x"}); err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (r *Registry) Fetch(ctx context.Context, image string, platform v1.Platform
 }
 
 func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, platform v1.Platform, store *Layout) error {
-	client, err := r.login(ctx, ref)
+	client, err := r.login(ctx, ref, transport.PullScope)
 	if err != nil {
 		return err
 	}
@@ -142,8 +142,9 @@ var again = []int{
 	http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 }
 
-// login asks the registry how to authenticate and gives a client that does.
-func (r *Registry) login(ctx context.Context, ref name.Reference) (*http.Client, error) {
+// login asks the registry how to authenticate and gives a client that does, for
+// pulling or pushing.
+func (r *Registry) login(ctx context.Context, ref name.Reference, scope string) (*http.Client, error) {
 	repo := ref.Context()
 	auth, err := authn.Resolve(ctx, authn.DefaultKeychain, repo)
 	if err != nil {
@@ -155,7 +156,7 @@ func (r *Registry) login(ctx context.Context, ref name.Reference) (*http.Client,
 	}
 	base = transport.NewRetry(base, transport.WithRetryStatusCodes(again...),
 		transport.WithRetryBackoff(transport.Backoff{Duration: r.pause(), Factor: 2, Jitter: 0.1, Steps: 3}))
-	t, err := transport.NewWithContext(ctx, repo.Registry, auth, base, []string{repo.Scope(transport.PullScope)})
+	t, err := transport.NewWithContext(ctx, repo.Registry, auth, base, []string{repo.Scope(scope)})
 	if err != nil {
 		return nil, err
 	}
