@@ -49,19 +49,19 @@ func splitList(text string) []string {
 	return strings.Split(text, ",")
 }
 
-// builder makes the builder that the flags describe.
-func (f *sourceFlags) builder(p *progress) (*build.Builder, error) {
+// builder makes the builder that the flags describe, and the finder of its images.
+func (f *sourceFlags) builder(p *progress) (*build.Builder, *oci.Finder, error) {
 	platform, err := oci.ParsePlatform(f.platform)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
 	hardening, err := build.ParseHardening(f.hardening)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
 	renames, err := oci.ParseRenames(f.renames)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
 	finder := &oci.Finder{Store: oci.OpenStore(), Pull: f.pull, Rename: renames}
 	layouts := f.layouts
@@ -72,14 +72,14 @@ func (f *sourceFlags) builder(p *progress) (*build.Builder, error) {
 	for _, path := range layouts {
 		source, err := oci.OpenNamed(path)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, nil, usageError{err}
 		}
 		finder.Layouts = append(finder.Layouts, source)
 	}
 	if finder.Remote, err = f.registry(p); err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
-	return &build.Builder{Finder: finder, Platform: platform, Hardening: hardening}, nil
+	return &build.Builder{Finder: finder, Platform: platform, Hardening: hardening}, finder, nil
 }
 
 // registry is where images are fetched from; nil for nowhere.

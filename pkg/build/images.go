@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -107,7 +108,10 @@ func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.P
 		if err := failed[m.want()]; err != nil {
 			fault := m.at.At("%v", err)
 			if names, ok := finder.(interface{ Names() []string }); ok && !errors.Is(err, context.Canceled) {
-				fault = fault.Near(oci.FullName(m.name), names.Names())
+				// What is there by that name, and was not taken, is no help.
+				if full, all := oci.FullName(m.name), names.Names(); !slices.Contains(all, full) {
+					fault = fault.Near(full, all)
+				}
 			}
 			faults.Add(fault)
 		}

@@ -58,8 +58,8 @@ var ErrNoStore = errors.New("there is no local store: none of $SLIPWAY_STORE, $X
 // OpenStore opens the local store, which need not exist yet.
 func OpenStore() *Layout { return OpenLayout(StoreDir(), true) }
 
-// OpenLayout opens the layout in dir. The blobs of one's own are not hashed
-// again when they are read: Put has checked them.
+// OpenLayout opens the layout in dir. One's own may be written: layers are kept there
+// unpacked, and what is damaged goes.
 func OpenLayout(dir string, own bool) *Layout {
 	return &Layout{dir: dir, folder: folder{dir: dir, own: own}}
 }

@@ -61,12 +61,7 @@ func (r *Registry) Fetch(ctx context.Context, image string, platform v1.Platform
 }
 
 func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, platform v1.Platform, store *Layout) error {
-	client, err := r.login(ctx, ref, transport.PullScope)
-	if err != nil {
-		return err
-	}
-	s := &search{options: []remote.Option{remote.WithContext(ctx), remote.WithTransport(client.Transport)}, repo: ref.Context(), found: map[v1.Hash]*remote.Descriptor{}}
-	img, via, err := s.find(ref, platform)
+	client, img, via, err := r.find(ctx, ref, platform)
 	if err != nil {
 		return err
 	}
@@ -88,6 +83,36 @@ func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, p
 		return store.Put(full, img, from)
 	}
 	return store.putIndexed(full, img, via, from)
+}
+
+// find logs in and looks for an image; layers are left where they are.
+func (r *Registry) find(ctx context.Context, ref name.Reference, platform v1.Platform) (*http.Client, v1.Image, []*remote.Descriptor, error) {
+	client, err := r.login(ctx, ref, transport.PullScope)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s := &search{options: []remote.Option{remote.WithContext(ctx), remote.WithTransport(client.Transport)}, repo: ref.Context(), found: map[v1.Hash]*remote.Descriptor{}}
+	img, via, err := s.find(ref, platform)
+	return client, img, via, err
+}
+
+// resolve is Finder.Resolve.
+func (r *Registry) resolve(ctx context.Context, image string, platform v1.Platform) ([]string, error) {
+	full := FullName(image)
+	ref, err := r.Mirrors.reference(full)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", full, err)
+	}
+	_, img, via, err := r.find(ctx, ref, platform)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", full, explain(err, ref))
+	}
+	var all []string
+	for _, d := range via {
+		all = append(all, d.Digest.String())
+	}
+	digest, err := img.Digest()
+	return append(all, digest.String()), err
 }
 
 // search looks for an image in a registry.

@@ -185,6 +185,16 @@ func (f *Finder) get(ctx context.Context, name string, platform v1.Platform) (*I
 	return f.Store.Get(name, platform)
 }
 
+// Resolve asks the registry which digests a name means now: of the outermost index
+// first, of the image for the platform last. Our own images are in none.
+func (f *Finder) Resolve(ctx context.Context, name string, platform v1.Platform) ([]string, error) {
+	name = f.Rename.apply(name)
+	if isOwn(name) || f.Remote == nil {
+		return nil, fmt.Errorf("image %s: %w: no registry is asked", FullName(name), ErrNotFound)
+	}
+	return f.Remote.resolve(ctx, name, platform)
+}
+
 // holdings adds to an error what the layouts hold that were named.
 func (f *Finder) holdings(err error) error {
 	for _, s := range f.Layouts {
