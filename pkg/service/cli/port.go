@@ -30,6 +30,7 @@ func wished(h *host.Host, w port.Wishes) {
 	faults := stepFaults(h)
 	h.Print(status.Table(status.List{Steps: supervisor.Steps(h.Paths)}, 0))
 	h.Say("so far: %s", strings.Join(faults, "; "))
+	h.AwaitConsoles()
 	if w.Timeline {
 		h.TellTimeline()
 	}

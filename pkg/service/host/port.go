@@ -12,8 +12,10 @@ import (
 	"slipway/pkg/port"
 )
 
-// portSend is how long a host that does not read is waited for.
-const portSend = 2 * time.Second
+const (
+	portSend     = 2 * time.Second // how long a host that does not read is waited for
+	consoleDrain = 2 * time.Second // how long a console that takes nothing is waited for
+)
 
 // OpenPort opens the port to the host of this virtual machine, unless PID 1 or
 // the keeper has handed it on. A machine without one is as good.
@@ -64,6 +66,10 @@ func (h *Host) Tell(m port.Message) {
 		h.Say("tell the host: %s", err)
 	}
 }
+
+// AwaitConsoles waits until what was printed is on the wire: the host may end the
+// machine at what it is told next. Consoles that are stuck are not waited for.
+func (h *Host) AwaitConsoles() { h.Terminal.Drain(consoleDrain) }
 
 // TellTimeline hands the timeline of this boot to the host.
 func (h *Host) TellTimeline() {

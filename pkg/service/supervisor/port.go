@@ -35,6 +35,7 @@ func (s *Supervisor) reportNow() {
 		s.Host.Answer("so far: %s", strings.Join(faults, "; "))
 	}
 	go func() {
+		s.Host.AwaitConsoles()
 		if s.Host.Wishes().Timeline {
 			s.Host.TellTimeline()
 		}
