@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +49,7 @@ func (f *imagesFlags) push(target string, names, certFiles []string) error {
 	err = b.Push(ctx, registry, to, names, func(name string) { pushed = append(pushed, name) })
 	err = imagesError(ctx, finish, err)
 	for _, name := range pushed {
-		fmt.Fprintln(os.Stdout, name)
+		fmt.Println(name)
 	}
 	return err
 }
