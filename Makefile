@@ -8,6 +8,8 @@ IMAGE    := build/demo$(ARCH:%=-%)
 PLATFORM := $(ARCH:%=--platform linux/%)
 GUESTENV := CGO_ENABLED=0 GOOS=linux
 LDFLAGS  := -s -w
+# Commit and tag are noted in the program, wherever git can tell them.
+BUILDVCS := -buildvcs=$(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
 
 # Packages of Debian 12 beside Go, git and make; commands that tell whether they are there.
 PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils qemu-efi-aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross zstd docker-registry
@@ -52,7 +54,7 @@ images-arm64: $(SLIPWAY)
 
 $(SLIPWAY): setup FORCE
 	@mkdir -p $(BIN)
-	$(GO) build -trimpath -o $@ ./cmd/slipway
+	$(GO) build -trimpath $(BUILDVCS) -o $@ ./cmd/slipway
 
 .PHONY: FORCE
 FORCE:
