@@ -31,7 +31,7 @@ ALLOWED  := Apache-2.0,BSD-2-Clause,BSD-3-Clause,MIT
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run shell image images images-arm64 setup test test-unit test-vm soak fuzz lint audit security bench bench-build chart clean
+.PHONY: help run shell image images images-arm64 setup test test-unit test-vm soak fuzz lint audit security bench bench-build chart stats clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -127,6 +127,9 @@ security: images ## try all attacks anew and renew the table of docs/security.md
 
 chart: image ## boot the demo and draw its boot anew: docs/boot.svg
 	$(SLIPWAY) run --report --timeout 10m --boot-chart docs/boot.svg $(IMAGE) </dev/null
+
+stats: ## packages, lines, longest file and function, wrapped errors, tests against code
+	@$(GO) run ./test/stats
 
 clean: ## remove what was built here (the image store stays)
 	rm -rf $(BIN) build

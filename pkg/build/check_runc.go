@@ -159,7 +159,7 @@ func relocated(f *elf.File, place uint64) uint64 {
 	if err != nil {
 		return 0
 	}
-	const entry = 24 // Elf64_Rela: offset, info, addend
+	const entry = 24 // offset, info and addend, 8 bytes each
 	for ; len(data) >= entry; data = data[entry:] {
 		if f.ByteOrder.Uint64(data) == place {
 			return f.ByteOrder.Uint64(data[16:])

@@ -35,21 +35,6 @@ type Container struct {
 	cleaned bool
 }
 
-// Attach takes over a container that an Engine of a process that is gone has
-// started, given its init process. One that has ended meanwhile is attached as
-// well: Wait tells how it ended if that is known.
-func (e *Engine) Attach(b *bundle.Bundle, id reap.Ident) (*Container, error) {
-	group, err := e.group(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: attach: %w", b.Section, b.Name, err)
-	}
-	c := &Container{engine: e, bundle: b, id: id, group: group}
-	if e.Await == nil {
-		c.child = e.Reaper.Adopt(id.Pid)
-	}
-	return c, nil
-}
-
 // Pid is the pid of the container's init process, as we see it.
 func (c *Container) Pid() int { return c.id.Pid }
 
@@ -100,35 +85,4 @@ func cgroupsPath(spec *specs.Spec) string {
 		return ""
 	}
 	return spec.Linux.CgroupsPath
-}
-
-// undo takes back one thing that a start has done.
-type undo struct {
-	do func() error
-	// lasting: it stays when the container has ended, and is undone only if the
-	// start fails.
-	lasting bool
-}
-
-// undoing is all that a start has done, in that order.
-type undoing []undo
-
-// ofTheContainer is what does not outlast it; never nil.
-func (u undoing) ofTheContainer() undoing {
-	own := undoing{}
-	for _, one := range u {
-		if !one.lasting {
-			own = append(own, one)
-		}
-	}
-	return own
-}
-
-// run undoes the last first, and goes on when one fails.
-func (u undoing) run() error {
-	var faults []error
-	for i := len(u) - 1; i >= 0; i-- {
-		faults = append(faults, u[i].do())
-	}
-	return errors.Join(faults...)
 }

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path"
 	"time"
 
 	"slipway/pkg/bundle"
@@ -68,25 +67,6 @@ type Engine struct {
 
 // IO is where a container's output goes; nil is /dev/null, as its input is.
 type IO struct{ Stdout, Stderr *os.File }
-
-// dir is where the Engine keeps what it knows of a container: runc's pid file
-// and log, and a config.json that differs from the bundle's. It exists from
-// before the first step of a start until after the last of the clean-up.
-func (e *Engine) dir(b *bundle.Bundle) string {
-	return path.Join(e.runDir(), "containers", string(b.Section)+"."+b.Name)
-}
-
-// ledger is the file that remembers lasting mounts. It outlives the container.
-func (e *Engine) ledger(b *bundle.Bundle) string {
-	return path.Join(e.runDir(), "mounts", string(b.Section)+"."+b.Name)
-}
-
-func (e *Engine) runDir() string {
-	if e.RunDir == "" {
-		return DefaultRunDir
-	}
-	return e.RunDir
-}
 
 func (e *Engine) logger(b *bundle.Bundle) *slog.Logger {
 	log := e.Log

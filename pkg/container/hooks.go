@@ -57,3 +57,24 @@ func awaitProgram(ctx context.Context, b *bundle.Bundle, id reap.Ident) error {
 		}
 	}
 }
+
+// poststopTimeout is how long the hooks of a container's end may take.
+const poststopTimeout = 10 * time.Second
+
+// poststop lets the runtime run hooks that only it can run. LinuxKit's builder
+// writes none, so this costs nothing but for bundles made otherwise. One that
+// fails is told, and no failure of the container: so OCI's specification has it.
+func (e *Engine) poststop(b *bundle.Bundle) {
+	if b.Spec == nil || b.Spec.Hooks == nil || len(b.Spec.Hooks.Poststop) == 0 {
+		return
+	}
+	if _, err := os.Lstat(e.Runtime.StateDir(b.Name)); err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), poststopTimeout, runc.Late(poststopTimeout))
+	defer cancel()
+	err := e.Runtime.Delete(ctx, runc.Call{ID: b.Name, Log: path.Join(e.dir(b), "runc.log"), Hooks: hooksOf(b)})
+	if err != nil {
+		e.logger(b).Warn("poststop hooks", "err", err)
+	}
+}

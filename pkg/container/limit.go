@@ -1,9 +1,7 @@
 package container
 
 import (
-	"encoding/json"
 	"maps"
-	"os"
 	"path"
 	"strconv"
 
@@ -98,20 +96,6 @@ func pids(b *bundle.Bundle, l Limits) int64 {
 		return b.Policy.Pids
 	}
 	return int64(l.Pids)
-}
-
-// group is the group of a container that was started earlier, by what the
-// runtime was given then, which an engine of another time may have decided.
-func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
-	data, err := os.ReadFile(path.Join(e.dir(b), bundle.ConfigFile))
-	if err != nil {
-		return cgroup.Of(cgroupsPath(b.Spec), b.Name)
-	}
-	var spec specs.Spec
-	if err := json.Unmarshal(data, &spec); err != nil {
-		return cgroup.Group{}, err // it was killed while it wrote, and nothing was started
-	}
-	return cgroup.Of(cgroupsPath(&spec), b.Name)
 }
 
 // nest makes the groups that a path of several names, and bounds the outermost. A

@@ -32,10 +32,7 @@ type starting struct {
 // Start prepares, creates, wires and starts a container. On error everything
 // is undone; what cannot be is part of the error.
 func (e *Engine) Start(ctx context.Context, b *bundle.Bundle, io IO) (*Container, error) {
-	if err := e.Clean(b); err != nil {
-		e.logger(b).Warn("clean up after the last run", "err", err)
-	}
-	if err := e.reclaim(b); err != nil {
+	if err := e.recover(b); err != nil {
 		return nil, err
 	}
 	s := &starting{e: e, b: b, io: io}

@@ -11,8 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path"
-	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -62,9 +62,6 @@ func (r *Runtime) Run(ctx context.Context, c Call) error { return r.call(ctx, "r
 
 // Delete runs the container's poststop hooks and takes its state away.
 func (r *Runtime) Delete(ctx context.Context, c Call) error { return r.call(ctx, "delete", c) }
-
-// StateDir is where the runtime keeps what it knows of a container.
-func (r *Runtime) StateDir(id string) string { return path.Join(r.root(), id) }
 
 func (r *Runtime) path() string {
 	if r.Path == "" {
@@ -181,15 +178,20 @@ func (r *Runtime) command(verb string, c Call) *exec.Cmd {
 	return cmd
 }
 
-// ReadPid reads the pid that the runtime wrote for a container.
-func ReadPid(file string) (int, error) {
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// copyDebug shows what the runtime logged in debug mode, and empties the log,
+// so that the next call's is not shown with it.
+func (r *Runtime) copyDebug(file string) error {
+	if !r.Debug || r.DebugOut == nil {
+		return nil
+	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil || pid < 2 {
-		return 0, fmt.Errorf("%s: %q is no process id", file, data)
+	if _, err = r.DebugOut.Write(data); err != nil {
+		return err
 	}
-	return pid, nil
+	return os.Truncate(file, 0)
 }

@@ -11,30 +11,27 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/volume"
 	"slipway/pkg/port"
 	"slipway/pkg/reap"
-	"slipway/pkg/service/emergency"
-	"slipway/pkg/service/endings"
-	"slipway/pkg/service/host"
-	"slipway/pkg/service/onboot"
-	"slipway/pkg/service/run"
-	"slipway/pkg/service/volumes"
+	"slipway/pkg/service/guest"
+	"slipway/pkg/service/sequence"
 )
 
 // runVolumes is 005-volumes.
 func runVolumes(c *call) error {
-	h, err := openHost(c)
+	g, err := openGuest(c)
 	if err != nil {
 		return err
 	}
-	err = volumes.Setup(c.paths.Volumes)
+	err = volume.Setup(c.paths.Volumes)
 	if err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
-			h.Say("%s", line)
+			g.Say("%s", line)
 		}
 		err = errSilent
 	}
-	return errors.Join(err, h.Close())
+	return errors.Join(err, g.Close())
 }
 
 func runOnboot(c *call) error { return runSequence(c, bundle.Onboot) }
@@ -45,21 +42,21 @@ func runOnshutdown(c *call) error {
 	return errors.Join(runSequence(c, bundle.Onshutdown), stopKeeper(c.paths))
 }
 
-// openHost opens the machine. That a console or the command line is not there
+// openGuest opens the machine. That a console or the command line is not there
 // is told on what is, and stops nothing.
-func openHost(c *call) (*host.Host, error) {
-	h, err := host.Open(c.paths)
-	if h == nil {
+func openGuest(c *call) (*guest.Guest, error) {
+	g, err := guest.Open(c.paths)
+	if g == nil {
 		return nil, err
 	}
 	if err != nil && c.verbose {
-		h.Say("%s", err)
+		g.Say("%s", err)
 	}
-	return h, nil
+	return g, nil
 }
 
 func runSequence(c *call, section bundle.Section) error {
-	h, err := openHost(c)
+	g, err := openGuest(c)
 	if err != nil {
 		return err
 	}
@@ -71,20 +68,20 @@ func runSequence(c *call, section bundle.Section) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer cancel()
 	if section == bundle.Onboot {
-		h.OpenPort()
-		h.Listen(port.Onboot, func(w port.Wishes) { wished(h, w) })
+		g.OpenPort()
+		g.Listen(port.Onboot, func(w port.Wishes) { wished(g, w) })
 	}
 	reaper := reap.New()
-	q := &onboot.Sequence{
-		Host: h, Engine: run.New(h, reaper, ""), Section: section,
-		End:   func(p bundle.OnFailure, cause string) { endBoot(ctx, h, reaper, p, cause) },
+	q := &sequence.Sequence{
+		Guest: g, Engine: newRunner(g, reaper, ""), Section: section,
+		End:   func(p bundle.OnFailure, cause string) { endBoot(ctx, g, reaper, p, cause) },
 		Carry: func(last bool) error { return c.carry(reaper, section, last) },
 	}
 	ok, err := q.Run(ctx)
 	if err != nil && ctx.Err() == nil { // else PID 1 has ended the boot, and knows
-		h.Say("%s: %s", section, err)
+		g.Say("%s: %s", section, err)
 	}
-	closeErr := h.Close()
+	closeErr := g.Close()
 	if !ok || err != nil {
 		return errors.Join(errSilent, closeErr)
 	}
@@ -93,28 +90,28 @@ func runSequence(c *call, section bundle.Section) error {
 
 // endBoot carries out the policy of a failed step. It returns when ctx ends: what
 // comes after onboot must not be started, by whatever init there is.
-func endBoot(ctx context.Context, h *host.Host, reaper *reap.Reaper, policy bundle.OnFailure, cause string) {
-	how := wantsReport(h)
+func endBoot(ctx context.Context, g *guest.Guest, reaper *reap.Reaper, policy bundle.OnFailure, cause string) {
+	how := wantsReport(g)
 	if how != "" {
-		h.Say("report: failed: %s", cause)
-		tellReport(h, []string{cause}, true)
+		g.Say("report: failed: %s", cause)
+		tellReport(g, []string{cause}, true)
 	}
-	if h.Wishes().Timeline {
-		h.TellTimeline()
+	if g.Wishes().Timeline {
+		g.TellTimeline()
 	}
 	switch {
 	case policy != bundle.Stop:
-		noteEnd(h, fmt.Sprintf("%s, because %s failed", policy, cause))
-	case how == host.ReportPoweroff:
+		noteEnd(g, fmt.Sprintf("%s, because %s failed", policy, cause))
+	case how == guest.ReportPoweroff:
 		policy = bundle.Poweroff
 	default:
-		emergency.Stay(ctx, h, reaper)
+		g.Emergency(ctx, reaper)
 		return
 	}
-	if err := host.End(policy); err != nil {
-		h.Say("%s", err)
+	if err := guest.End(policy); err != nil {
+		g.Say("%s", err)
 	}
-	h.Terminal.Flush(time.Second)
+	g.Terminal.Flush(time.Second)
 	<-ctx.Done()
 }
 
@@ -123,18 +120,18 @@ const noteTime = 2 * time.Second
 
 // noteEnd keeps the reason for the next boot, if an earlier step has brought a
 // /var that lasts.
-func noteEnd(h *host.Host, reason string) {
+func noteEnd(g *guest.Guest, reason string) {
 	done := make(chan error, 1)
 	go func() {
-		book, _, err := endings.Open(h.Paths.Var)
+		book, _, err := guest.OpenEnding(g.Paths.Var)
 		done <- errors.Join(err, book.End(reason))
 	}()
 	select {
 	case err := <-done:
 		if err != nil {
-			h.Say("%s", err)
+			g.Say("%s", err)
 		}
 	case <-time.After(noteTime):
-		h.Say("the disk of %s takes no note of how this boot ends", h.Paths.Var)
+		g.Say("the disk of %s takes no note of how this boot ends", g.Paths.Var)
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
-	"slipway/pkg/service/onboot"
+	"slipway/pkg/service/sequence"
 )
 
 // lastWord is the argument of `service carry` for the last time.
@@ -37,14 +37,14 @@ func runCarry(c *call) error {
 	if len(c.args) == 0 {
 		return usageError{"carry: which section?"}
 	}
-	h, err := openHost(c)
+	g, err := openGuest(c)
 	if err != nil {
 		return err
 	}
-	err = onboot.Carry(h, bundle.Section(c.args[0]), len(c.args) > 1 && c.args[1] == lastWord)
+	err = sequence.Carry(g, bundle.Section(c.args[0]), len(c.args) > 1 && c.args[1] == lastWord)
 	if err != nil {
-		h.Say("%s: %s", c.args[0], err)
+		g.Say("%s: %s", c.args[0], err)
 		err = errSilent
 	}
-	return errors.Join(err, h.Close())
+	return errors.Join(err, g.Close())
 }

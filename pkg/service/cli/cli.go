@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 // Exit statuses: done, failed, misused.
@@ -101,7 +101,7 @@ var errSilent = errors.New("failed")
 // dispatch reads the flags before the command, finds the command, and reads the
 // flags after it, which may stand among its arguments.
 func dispatch(args []string) error {
-	o := options{paths: host.Default()}
+	o := options{paths: guest.Default()}
 	args, err := o.parse("service", args, nil)
 	if err != nil {
 		return err

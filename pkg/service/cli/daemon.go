@@ -21,7 +21,7 @@ import (
 	"slipway/pkg/log/hold"
 	"slipway/pkg/machine"
 	"slipway/pkg/reap"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 // runServices is 020-services: it leaves the keeper behind, which runs the
@@ -57,7 +57,7 @@ func runServices(c *call) error {
 }
 
 // isKept tells whether somebody keeps a supervisor already: PID 1, or a daemon.
-func isKept(p host.Paths) (bool, error) {
+func isKept(p guest.Paths) (bool, error) {
 	ledger, err := keeper.Open(p.Own())
 	if errors.Is(err, keeper.ErrKept) {
 		return true, nil
@@ -98,7 +98,7 @@ func (c *call) pathFlags() []string {
 	return flags
 }
 
-func keeperPid(p host.Paths) string { return p.Own("keeper.pid") }
+func keeperPid(p guest.Paths) string { return p.Own("keeper.pid") }
 
 // runKeep is the daemon that keeps the supervisor.
 func runKeep(c *call) (err error) {
@@ -106,18 +106,18 @@ func runKeep(c *call) (err error) {
 	defer cancel()
 	outlive(unix.SIGHUP, unix.SIGPIPE)
 	protect()
-	h, err := openHost(c)
+	g, err := openGuest(c)
 	if err != nil {
 		return err
 	}
-	h.OpenPort() // and holds it, for all supervisors
+	g.OpenPort() // and holds it, for all supervisors
 	store, err := hold.NewStore()
 	if err != nil {
 		return err
 	}
 	go func() {
 		if err := store.Serve(); err != nil {
-			h.Say("keeper: %s", err)
+			g.Say("keeper: %s", err)
 		}
 	}()
 	if err := machine.WriteFile(keeperPid(c.paths), []byte(strconv.Itoa(os.Getpid()))); err != nil {
@@ -127,22 +127,22 @@ func runKeep(c *call) (err error) {
 		return err
 	}
 	reaper := reap.New()
-	ledger, err := keeper.KeepExits(c.paths.Own(), reaper, func(err error) { h.Say("keeper: %s", err) })
+	ledger, err := keeper.KeepExits(c.paths.Own(), reaper, func(err error) { g.Say("keeper: %s", err) })
 	if err != nil {
 		return err
 	}
 	k := &keeper.Keeper{
-		Reaper: reaper, Program: selfPath(), Say: h.Say, Ready: sync.OnceFunc(tellParent), Dir: c.paths.Own(),
+		Reaper: reaper, Program: selfPath(), Say: g.Say, Ready: sync.OnceFunc(tellParent), Dir: c.paths.Own(),
 		Command: func(program string) *exec.Cmd {
 			cmd := selfCommand("supervise", c.pathFlags())
 			cmd.Path = program
 			cmd.ExtraFiles = []*os.File{store.Child}
-			h.Port.Hand(cmd, 1) // behind the pipe on which it speaks to its keeper
+			g.Port.Hand(cmd, 1) // behind the pipe on which it speaks to its keeper
 			return cmd
 		},
 	}
 	err = k.Run(ctx)
-	return errors.Join(err, os.Remove(keeperPid(c.paths)), ledger.Close(), store.Close(), h.Close())
+	return errors.Join(err, os.Remove(keeperPid(c.paths)), ledger.Close(), store.Close(), g.Close())
 }
 
 // tellParent lets 020-services go on. It may have been killed meanwhile.
@@ -155,7 +155,7 @@ func tellParent() {
 }
 
 // stopKeeper stops the services of a keeper that is not PID 1, and waits.
-func stopKeeper(p host.Paths) error {
+func stopKeeper(p guest.Paths) error {
 	data, err := os.ReadFile(keeperPid(p))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

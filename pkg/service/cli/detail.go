@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/memory"
 	"slipway/pkg/log/read"
-	"slipway/pkg/service/status"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -52,7 +52,7 @@ func limitWords(b *bundle.Bundle) string {
 		r = *b.Spec.Linux.Resources
 	}
 	if r.Memory != nil && r.Memory.Limit != nil && *r.Memory.Limit > 0 {
-		words = append(words, "memory "+status.Size(uint64(*r.Memory.Limit)))
+		words = append(words, "memory "+memory.Size(uint64(*r.Memory.Limit)))
 	}
 	if r.CPU != nil && r.CPU.Quota != nil && r.CPU.Period != nil && *r.CPU.Quota > 0 && *r.CPU.Period > 0 {
 		words = append(words, fmt.Sprintf("%.2g CPUs", float64(*r.CPU.Quota)/float64(*r.CPU.Period)))

@@ -12,14 +12,14 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/journal"
 	"slipway/pkg/log/store"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 // newLogs makes a machine's folders with a service and a step that have run.
-func newLogs(t *testing.T) host.Paths {
+func newLogs(t *testing.T) guest.Paths {
 	t.Helper()
 	dir := t.TempDir()
-	p := host.Paths{Containers: dir + "/containers", Run: dir + "/run", Log: dir + "/log"}
+	p := guest.Paths{Containers: dir + "/containers", Run: dir + "/run", Log: dir + "/log"}
 	for _, folder := range []string{"services/web", "onboot/000-dhcp"} {
 		if err := os.MkdirAll(filepath.Join(p.Containers, folder), 0o755); err != nil {
 			t.Fatal(err)
@@ -97,7 +97,7 @@ func TestLogsCommand(t *testing.T) {
 }
 
 // callLogs gives what the command writes, or its error.
-func callLogs(t *testing.T, p host.Paths, args string) string {
+func callLogs(t *testing.T, p guest.Paths, args string) string {
 	t.Helper()
 	var out bytes.Buffer
 	c := &call{options: options{paths: p}, command: "logs", out: &out}

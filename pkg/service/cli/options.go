@@ -7,13 +7,13 @@ import (
 	"os"
 	"strings"
 
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 // options are all flags of all commands. LinuxKit's are taken everywhere it
 // takes them, so that what scripts it goes on to work.
 type options struct {
-	paths   host.Paths
+	paths   guest.Paths
 	quiet   bool
 	verbose bool
 

@@ -7,43 +7,43 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
 	"slipway/pkg/port"
-	"slipway/pkg/service/host"
-	"slipway/pkg/service/onboot"
-	"slipway/pkg/service/status"
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/guest"
+	"slipway/pkg/service/sequence"
 	"slipway/pkg/service/supervisor"
 )
 
 // wished carries out what the host of a virtual machine wants while onboot runs.
 // The rest is the supervisor's, which is told all of it again.
-func wished(h *host.Host, w port.Wishes) {
+func wished(g *guest.Guest, w port.Wishes) {
 	if w.Poweroff {
 		if w.Timeline {
-			h.TellTimeline()
+			g.TellTimeline()
 		}
-		if err := host.End(bundle.Poweroff); err != nil {
-			h.Say("%s", err)
+		if err := guest.End(bundle.Poweroff); err != nil {
+			g.Say("%s", err)
 		}
 	}
 	if !w.Now {
 		return
 	}
-	faults := stepFaults(h)
-	h.Print(status.Table(status.List{Steps: supervisor.Steps(h.Paths)}, 0))
-	h.Say("so far: %s", strings.Join(faults, "; "))
-	h.AwaitConsoles()
+	faults := stepFaults(g)
+	g.Print(control.Table(control.List{Steps: supervisor.Steps(g.Paths)}, 0))
+	g.Say("so far: %s", strings.Join(faults, "; "))
+	g.AwaitConsoles()
 	if w.Timeline {
-		h.TellTimeline()
+		g.TellTimeline()
 	}
-	tellReport(h, faults, false)
+	tellReport(g, faults, false)
 }
 
-func stepFaults(h *host.Host) []string {
-	note, err := machine.ReadScripts(h.Paths.Own())
+func stepFaults(g *guest.Guest) []string {
+	note, err := machine.ReadScripts(g.Paths.Own())
 	if err != nil {
-		h.Say("%s", err)
+		g.Say("%s", err)
 	}
 	faults := note.Faults()
-	steps, err := onboot.Load(h.Paths, bundle.Onboot)
+	steps, err := sequence.Load(g.Paths, bundle.Onboot)
 	if err != nil {
 		return append(faults, "onboot: "+err.Error())
 	}
@@ -55,19 +55,19 @@ func stepFaults(h *host.Host) []string {
 	return faults
 }
 
-func tellReport(h *host.Host, faults []string, final bool) {
-	r := supervisor.Report(status.List{Steps: supervisor.Steps(h.Paths)}, faults)
+func tellReport(g *guest.Guest, faults []string, final bool) {
+	r := supervisor.Report(control.List{Steps: supervisor.Steps(g.Paths)}, faults)
 	r.Final = final
-	h.Tell(port.Message{Report: r})
+	g.Tell(port.Message{Report: r})
 }
 
 // wishTime is how long the host may take to say what it wants.
 const wishTime = time.Second
 
 // wantsReport waits for that: a first step may fail at once.
-func wantsReport(h *host.Host) string {
-	for end := time.Now().Add(wishTime); h.Port != nil && h.WantsReport() == "" && time.Now().Before(end); {
+func wantsReport(g *guest.Guest) string {
+	for end := time.Now().Add(wishTime); g.Port != nil && g.WantsReport() == "" && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
-	return h.WantsReport()
+	return g.WantsReport()
 }

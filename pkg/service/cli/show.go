@@ -9,12 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/service/host"
-	"slipway/pkg/service/status"
+	"slipway/pkg/container/memory"
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/supervisor"
 )
 
-func steps(p host.Paths) []status.Step { return supervisor.Steps(p) }
+func steps(p guest.Paths) []control.Step { return supervisor.Steps(p) }
 
 func runList(c *call) error {
 	if len(c.args) != 0 {
@@ -30,7 +31,7 @@ func runList(c *call) error {
 	if len(l.Steps)+len(l.Services) == 0 {
 		c.nothing("this machine has no containers")
 	}
-	say(c.out, "%s", status.Table(l, terminalWidth()))
+	say(c.out, "%s", control.Table(l, terminalWidth()))
 	return nil
 }
 
@@ -70,16 +71,16 @@ func unknownName(name string, names []string) error {
 	return fmt.Errorf("no container %q; service list shows all", name)
 }
 
-func showStep(c *call, s status.Step) error {
+func showStep(c *call, s control.Step) error {
 	if c.json {
 		return writeJSON(c, s)
 	}
 	pairs(c, "name", s.Name, "section", s.Section, "state", s.State,
-		"result", s.Result, "took", status.Duration(s.Took))
+		"result", s.Result, "took", control.Duration(s.Took))
 	return nil
 }
 
-func showService(c *call, s status.Service) error {
+func showService(c *call, s control.Service) error {
 	if c.json {
 		return writeJSON(c, s)
 	}
@@ -89,7 +90,7 @@ func showService(c *call, s status.Service) error {
 		"runs", number(s.Runs), "restarts", fmt.Sprint(s.Restarts),
 		"after", strings.Join(without(s.After, s.Requires), ", "), "requires", strings.Join(s.Requires, ", "))
 	if s.Pid != 0 {
-		pairs(c, "memory", status.Size(s.Memory)+", "+status.Size(s.Files)+" of it in files in memory", "cpu", seconds(s.CPU), "tasks", fmt.Sprint(s.Tasks))
+		pairs(c, "memory", memory.Size(s.Memory)+", "+memory.Size(s.Files)+" of it in files in memory", "cpu", seconds(s.CPU), "tasks", fmt.Sprint(s.Tasks))
 	}
 	c.showBundle(s.Name)
 	for _, e := range slices.Backward(s.History) {
@@ -137,7 +138,7 @@ func ago(t time.Time) string {
 	if t.IsZero() {
 		return "the boot"
 	}
-	return fmt.Sprintf("%s (%s)", when(t), status.Duration(time.Since(t)))
+	return fmt.Sprintf("%s (%s)", when(t), control.Duration(time.Since(t)))
 }
 
 // terminalWidth is 0 when nothing is known of a terminal.

@@ -24,7 +24,6 @@ import (
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 	"slipway/test/skip"
 )
 
@@ -150,7 +149,7 @@ func stageSupervisor(program, dir string, pipes *os.File) *exec.Cmd {
 // is killed at that moment must not forget it.
 func toggleService(dir string, end chan struct{}) error {
 	client := control.Client{Path: dir + "/run/slipway/control.sock"}
-	ask := func(verb string) bool { return client.Ask(verb, "toggled", control.Wish{}, &status.Service{}) == nil }
+	ask := func(verb string) bool { return client.Ask(verb, "toggled", control.Wish{}, &control.Service{}) == nil }
 	verbs, asked := []string{"stop", "start", "restart"}, 0
 	for going := true; going; {
 		if ask(verbs[rand.IntN(len(verbs))]) {
@@ -172,7 +171,7 @@ func toggleService(dir string, end chan struct{}) error {
 		return fmt.Errorf("kill after the last stop: %w", err)
 	}
 	for {
-		var s status.Service
+		var s control.Service
 		if err := client.Service("toggled", &s); err == nil && s.State == state.Stopped {
 			fmt.Printf("toggled: %d wishes were heard\n", asked)
 			return nil

@@ -16,9 +16,8 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 	"slipway/pkg/service/supervisor"
 )
 
@@ -53,7 +52,7 @@ func steer(c *call, verb string) error {
 	if c.dumpSpec != "" && len(c.args) > 1 {
 		return usageError{verb + " -dump-spec wants one service"}
 	}
-	var before status.List
+	var before control.List
 	if err := c.client().Services(&before); err != nil {
 		return err
 	}
@@ -67,7 +66,7 @@ func steer(c *call, verb string) error {
 	return faults
 }
 
-func (c *call) steerOne(verb, name string, all status.List) error {
+func (c *call) steerOne(verb, name string, all control.List) error {
 	if c.dumpSpec != "" {
 		if err := dumpSpec(c, name); err != nil {
 			return err
@@ -77,8 +76,8 @@ func (c *call) steerOne(verb, name string, all status.List) error {
 	if err != nil {
 		return err
 	}
-	var before, now status.Service
-	if i := slices.IndexFunc(all.Services, func(s status.Service) bool { return s.Name == name }); i >= 0 {
+	var before, now control.Service
+	if i := slices.IndexFunc(all.Services, func(s control.Service) bool { return s.Name == name }); i >= 0 {
 		before = all.Services[i]
 	}
 	if err := c.client().Ask(verb, name, wish, &now); err != nil {
@@ -94,7 +93,7 @@ func (c *call) steerOne(verb, name string, all status.List) error {
 }
 
 // tellDependents names what was stopped because it requires what was to be stopped.
-func (c *call) tellDependents(before status.List) error {
+func (c *call) tellDependents(before control.List) error {
 	for _, was := range before.Services {
 		if !was.State.Up() || slices.Contains(c.args, was.Name) || len(was.Requires) == 0 {
 			continue
@@ -124,7 +123,7 @@ const returnTime = 15 * time.Second
 
 // look asks how a service is. A supervisor that is away comes back to the wish,
 // which it has kept.
-func (c *call) look(name string) (s status.Service, err error) {
+func (c *call) look(name string) (s control.Service, err error) {
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		err = c.client().Service(name, &s)
 		if !errors.Is(err, control.ErrNoSupervisor) || time.Since(begin) > returnTime {
@@ -134,7 +133,7 @@ func (c *call) look(name string) (s status.Service, err error) {
 }
 
 // settled tells whether a wish has come to something.
-func settled(verb string, before, now status.Service) bool {
+func settled(verb string, before, now control.Service) bool {
 	switch {
 	case verb == "stop":
 		return now.State.Final()
@@ -144,7 +143,7 @@ func settled(verb string, before, now status.Service) bool {
 	return now.State == state.Ready || now.State.Final() || now.State == state.Backoff
 }
 
-func conclude(c *call, verb string, now status.Service) error {
+func conclude(c *call, verb string, now control.Service) error {
 	if c.json {
 		if err := writeJSON(c, now); err != nil {
 			return err
@@ -166,7 +165,7 @@ func conclude(c *call, verb string, now status.Service) error {
 	return nil
 }
 
-func describe(s status.Service) string {
+func describe(s control.Service) string {
 	if s.Pid != 0 {
 		return fmt.Sprintf("%s, pid %d", s.State, s.Pid)
 	}
@@ -206,8 +205,8 @@ func startFlags(f *flag.FlagSet, o *options) { jsonFlag(f, o); dumpFlag(f, o) }
 
 // fetch asks for all containers. Without a supervisor it says what is known
 // from the files that one has left.
-func fetch(c *call) (status.List, error) {
-	var l status.List
+func fetch(c *call) (control.List, error) {
+	var l control.List
 	err := c.client().Services(&l)
 	if !errors.Is(err, control.ErrNoSupervisor) {
 		return l, err
@@ -220,8 +219,8 @@ func fetch(c *call) (status.List, error) {
 	return l, nil
 }
 
-func offline(p host.Paths) (status.List, error) {
-	l := status.List{Steps: steps(p)}
+func offline(p guest.Paths) (control.List, error) {
+	l := control.List{Steps: steps(p)}
 	files, err := filepath.Glob(p.Own("services", "*.json"))
 	if err != nil {
 		return l, err
@@ -232,7 +231,7 @@ func offline(p host.Paths) (status.List, error) {
 			return l, err
 		}
 		r.Rebase(supervisor.Clock())
-		l.Services = append(l.Services, status.Service{Name: r.Name, State: r.State, Cause: r.Cause,
+		l.Services = append(l.Services, control.Service{Name: r.Name, State: r.State, Cause: r.Cause,
 			Since: r.Since, Pid: r.Proc.Pid, Started: r.StartedAt, Restarts: r.Restarts, Runs: r.Run,
 			Exits: r.Exits, LastExit: r.LastExit, History: r.History})
 	}

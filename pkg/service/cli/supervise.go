@@ -11,21 +11,20 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/container"
 	"slipway/pkg/keeper"
 	"slipway/pkg/log/hold"
 	"slipway/pkg/log/store"
 	"slipway/pkg/machine"
 	"slipway/pkg/pin"
 	"slipway/pkg/reap"
-	"slipway/pkg/service/emergency"
-	"slipway/pkg/service/host"
-	"slipway/pkg/service/run"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/supervisor"
 )
 
 // runSupervise is the supervisor, in the foreground.
 func runSupervise(c *call) error {
-	h, err := openHost(c)
+	g, err := openGuest(c)
 	if err != nil {
 		return err
 	}
@@ -34,24 +33,24 @@ func runSupervise(c *call) error {
 	defer cancel()
 	outlive(unix.SIGPIPE, unix.SIGHUP)
 	protect()
-	keepProgram(h)
+	keepProgram(g)
 	reaper := reap.New()
-	if err := keepSelf(c.paths, reaper, h); err != nil {
+	if err := keepSelf(c.paths, reaper, g); err != nil {
 		return err
 	}
 	pipes := holder()
-	if err := h.Terminal.Keep(c.paths.Own(machine.Console), pipes); err != nil {
-		h.Say("%s", err) // what waits for a console is lost if this process is killed
+	if err := g.Terminal.Keep(c.paths.Own(machine.Console), pipes); err != nil {
+		g.Say("%s", err) // what waits for a console is lost if this process is killed
 	}
-	words := openWords(h)
-	h.OpenPort()
-	if err := run.Forget(c.paths.Own()); err != nil {
-		h.Say("%s", err)
+	words := openWords(g)
+	g.OpenPort()
+	if err := container.Forget(c.paths.Own()); err != nil {
+		g.Say("%s", err)
 	}
 	s, err := supervisor.New(supervisor.Config{
-		Host: h, Engine: run.New(h, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
+		Guest: g, Engine: newRunner(g, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
 		Holder: pipes, Up: words.up, Ready: words.ready, Down: words.down,
-		Emergency: func(ctx context.Context) { emergency.Stay(ctx, h, reaper) },
+		Emergency: func(ctx context.Context) { g.Emergency(ctx, reaper) },
 	})
 	if err != nil {
 		return err
@@ -59,7 +58,7 @@ func runSupervise(c *call) error {
 	// What is said while services stop is to be kept as well.
 	keeping, over := context.WithCancel(context.Background())
 	kept := make(chan error, 1)
-	go func() { kept <- h.KeepJournal(keeping) }()
+	go func() { kept <- g.KeepJournal(keeping) }()
 	err = s.Run(ctx)
 	over()
 	select {
@@ -68,7 +67,7 @@ func runSupervise(c *call) error {
 	case <-time.After(lastWords):
 		// A disk that hangs is not to hold up the machine's end.
 	}
-	return errors.Join(err, h.Close())
+	return errors.Join(err, g.Close())
 }
 
 // lastWords is how long the end waits for them to reach the disk.
@@ -91,16 +90,16 @@ func protect() {
 // keepProgram keeps in memory the program that this is, and that the service
 // command is as well: when containers take all they can get it would be read again
 // and again. One that somebody tries out may lack the right to; it works without.
-func keepProgram(h *host.Host) {
+func keepProgram(g *guest.Guest) {
 	if err := pin.Program(); err != nil {
-		h.Journal.Add(time.Now(), err.Error())
+		g.Journal.Add(time.Now(), err.Error())
 	}
 }
 
 // keepSelf makes this process its own keeper if it has none, because somebody
 // started it by hand: then an exit status is lost if it is killed.
-func keepSelf(p host.Paths, reaper *reap.Reaper, h *host.Host) error {
-	_, err := keeper.KeepExits(p.Own(), reaper, func(err error) { h.Say("%s", err) })
+func keepSelf(p guest.Paths, reaper *reap.Reaper, g *guest.Guest) error {
+	_, err := keeper.KeepExits(p.Own(), reaper, func(err error) { g.Say("%s", err) })
 	if errors.Is(err, keeper.ErrKept) {
 		return nil
 	}
@@ -122,17 +121,17 @@ func holder() store.Holder {
 
 // words are said to the keeper. One that is not listened to has no file.
 type words struct {
-	host *host.Host
-	file *os.File
+	guest *guest.Guest
+	file  *os.File
 }
 
-func openWords(h *host.Host) *words {
+func openWords(g *guest.Guest) *words {
 	var info unix.Stat_t
 	if unix.Fstat(machine.WordsFD, &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFIFO {
-		return &words{host: h}
+		return &words{guest: g}
 	}
 	unix.CloseOnExec(machine.WordsFD)
-	return &words{h, os.NewFile(machine.WordsFD, "words")}
+	return &words{g, os.NewFile(machine.WordsFD, "words")}
 }
 
 // up: the services of an earlier supervisor are taken over.
@@ -153,6 +152,6 @@ func (w *words) say(word string) {
 
 func (w *words) check(err error) {
 	if err != nil && !errors.Is(err, unix.EPIPE) {
-		w.host.Say("%s", fmt.Errorf("speak to the keeper: %w", err))
+		w.guest.Say("%s", fmt.Errorf("speak to the keeper: %w", err))
 	}
 }

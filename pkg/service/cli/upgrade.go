@@ -18,7 +18,7 @@ import (
 
 	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 func upgradeFlags(f *flag.FlagSet, o *options) {
@@ -135,7 +135,7 @@ func firstLine(text string) string {
 // takeOver ends the supervisor and waits for the next. That is safe at any
 // moment: it keeps nothing in its head.
 func (u *upgrade) takeOver() (program, error) {
-	want, err := host.BuildOf(u.place.target)
+	want, err := guest.BuildOf(u.place.target)
 	if err != nil {
 		return program{}, err
 	}

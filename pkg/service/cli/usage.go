@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 // say writes to a terminal or pipe of the user; if that is gone there is nobody
@@ -54,7 +54,7 @@ func runHelp(c *call) error {
 	case c.args[0] == "flags":
 		say(c.out, "Flags of all commands:\n\n")
 		f := flag.NewFlagSet("service", flag.ContinueOnError)
-		o := options{paths: host.Default()}
+		o := options{paths: guest.Default()}
 		o.define(f)
 		f.SetOutput(c.out)
 		f.PrintDefaults()

@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"slipway/pkg/service/control"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/supervisor"
 	"slipway/pkg/version"
 )
@@ -35,7 +35,7 @@ func (p program) String() string {
 
 // thisProgram is the one that runs here.
 func thisProgram() (program, error) {
-	build, err := host.BuildOf("/proc/self/exe")
+	build, err := guest.BuildOf("/proc/self/exe")
 	v := version.This()
 	return program{Version: v.Version, Commit: v.Commit, Tree: v.Tree(), Build: build, Path: selfPath()}, err
 }
@@ -47,7 +47,7 @@ func supervisorProgram(c control.Client) (program, error) {
 		return program{}, err
 	}
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
-	build, err := host.BuildOf(exe)
+	build, err := guest.BuildOf(exe)
 	if err != nil {
 		return program{}, err
 	}

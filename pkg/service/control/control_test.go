@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 	"slipway/test/skip"
 )
 
@@ -24,16 +23,16 @@ type fake struct {
 	started atomic.Int64 // pid of the last program
 }
 
-func (f *fake) List(context.Context) (status.List, error) {
+func (f *fake) List(context.Context) (List, error) {
 	s, err := f.One(context.Background(), "web")
-	return status.List{Services: []status.Service{s}}, err
+	return List{Services: []Service{s}}, err
 }
 
-func (f *fake) One(_ context.Context, name string) (status.Service, error) {
+func (f *fake) One(_ context.Context, name string) (Service, error) {
 	if name != "web" {
-		return status.Service{}, fmt.Errorf("no service %q", name)
+		return Service{}, fmt.Errorf("no service %q", name)
 	}
-	return status.Service{Name: "web", State: state.Ready, Pid: 7, Restarts: 3, Memory: 4096, Ready: 0.25}, nil
+	return Service{Name: "web", State: state.Ready, Pid: 7, Restarts: 3, Memory: 4096, Ready: 0.25}, nil
 }
 
 func (f *fake) Ask(_ context.Context, verb, name string, w Wish) error {
@@ -72,11 +71,11 @@ func serve(t *testing.T) (*fake, Client) {
 
 func TestAsk(t *testing.T) {
 	f, c := serve(t)
-	var l status.List
+	var l List
 	if err := c.Services(&l); err != nil || len(l.Services) != 1 || l.Services[0].Pid != 7 {
 		t.Errorf("%+v %v", l, err)
 	}
-	var s status.Service
+	var s Service
 	if err := c.Service("nope", &s); err == nil || err.Error() != `no service "nope"` {
 		t.Errorf("unknown name: %v", err)
 	}

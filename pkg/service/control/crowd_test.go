@@ -9,15 +9,13 @@ import (
 	"runtime"
 	"testing"
 	"time"
-
-	"slipway/pkg/service/status"
 )
 
 // answered asks as a person would, and tells how long that took.
 func answered(t *testing.T, c Client) time.Duration {
 	t.Helper()
 	begin := time.Now()
-	var l status.List
+	var l List
 	if err := c.Services(&l); err != nil || len(l.Services) != 1 {
 		t.Fatalf("%+v, %v after %s", l, err, time.Since(begin))
 	}

@@ -1,6 +1,9 @@
 // Package control is the way to the supervisor for the command line and for
 // programs: HTTP/1.1 with JSON on a Unix socket that only root can use.
 //
+// What the supervisor tells of containers is here too: its types with their JSON, and
+// the table that people see.
+//
 // It speaks as much HTTP as curl and monitoring agents need: one request on a
 // connection. Go's own server would cost 3.4 MB of resident memory, more than
 // all else that the supervisor has.

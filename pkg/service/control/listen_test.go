@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/service/status"
 	"slipway/test/skip"
 )
 
@@ -46,7 +45,7 @@ func TestSocketOutlivesItsServer(t *testing.T) {
 	}
 	c := Client{Path: path}
 	asked := make(chan error, 1)
-	go func() { asked <- c.Services(&status.List{}) }()
+	go func() { asked <- c.Services(&List{}) }()
 	second, err := Listen(path, &fake{}, keep)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +67,7 @@ func TestSocketOutlivesItsServer(t *testing.T) {
 	if err := second.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Services(&status.List{}); !errors.Is(err, ErrNoSupervisor) {
+	if err := c.Services(&List{}); !errors.Is(err, ErrNoSupervisor) {
 		t.Errorf("after the end: %v", err)
 	}
 	// A name that somebody has removed is made again.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 )
 
 const metricsKind = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -15,29 +14,29 @@ const metricsKind = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 // metric is a family of OpenMetrics: a value for each service.
 type metric struct {
 	name, kind, unit, help string
-	value                  func(status.Service) (float64, bool)
+	value                  func(Service) (float64, bool)
 }
 
-func always(f func(status.Service) float64) func(status.Service) (float64, bool) {
-	return func(s status.Service) (float64, bool) { return f(s), true }
+func always(f func(Service) float64) func(Service) (float64, bool) {
+	return func(s Service) (float64, bool) { return f(s), true }
 }
 
-func whileUp(f func(status.Service) float64) func(status.Service) (float64, bool) {
-	return func(s status.Service) (float64, bool) { return f(s), s.Pid != 0 }
+func whileUp(f func(Service) float64) func(Service) (float64, bool) {
+	return func(s Service) (float64, bool) { return f(s), s.Pid != 0 }
 }
 
 var families = []metric{
-	{"slipway_service_restarts", "counter", "", "Restarts by policy.", always(func(s status.Service) float64 { return float64(s.Restarts) })},
-	{"slipway_service_runs", "counter", "", "Starts.", always(func(s status.Service) float64 { return float64(s.Runs) })},
-	{"slipway_service_exits", "counter", "", "Ends of a started program.", always(func(s status.Service) float64 { return float64(s.Exits) })},
-	{"slipway_service_oom_exits", "counter", "", "Ends for want of memory, since the supervisor was started.", always(func(s status.Service) float64 { return float64(s.OOMs) })},
-	{"slipway_service_ready_seconds", "gauge", "seconds", "From start to ready, in the present run.", func(s status.Service) (float64, bool) { return s.Ready, s.State == state.Ready }},
-	{"slipway_service_uptime_seconds", "gauge", "seconds", "Since the present run was started.", whileUp(func(s status.Service) float64 { return s.Uptime })},
-	{"slipway_service_memory_bytes", "gauge", "bytes", "Memory of the control group.", whileUp(func(s status.Service) float64 { return float64(s.Memory) })},
-	{"slipway_service_memory_files_bytes", "gauge", "bytes", "The part of it in files in memory, those of the writable layer among them.", whileUp(func(s status.Service) float64 { return float64(s.Files) })},
-	{"slipway_service_cpu_seconds", "counter", "seconds", "Processor time of the control group, in the present run.", whileUp(func(s status.Service) float64 { return s.CPU })},
-	{"slipway_service_tasks", "gauge", "", "Processes and threads of the control group.", whileUp(func(s status.Service) float64 { return float64(s.Tasks) })},
-	{"slipway_service_oom_kills", "counter", "", "Processes killed for want of memory, in the present run.", whileUp(func(s status.Service) float64 { return float64(s.OOMKills) })},
+	{"slipway_service_restarts", "counter", "", "Restarts by policy.", always(func(s Service) float64 { return float64(s.Restarts) })},
+	{"slipway_service_runs", "counter", "", "Starts.", always(func(s Service) float64 { return float64(s.Runs) })},
+	{"slipway_service_exits", "counter", "", "Ends of a started program.", always(func(s Service) float64 { return float64(s.Exits) })},
+	{"slipway_service_oom_exits", "counter", "", "Ends for want of memory, since the supervisor was started.", always(func(s Service) float64 { return float64(s.OOMs) })},
+	{"slipway_service_ready_seconds", "gauge", "seconds", "From start to ready, in the present run.", func(s Service) (float64, bool) { return s.Ready, s.State == state.Ready }},
+	{"slipway_service_uptime_seconds", "gauge", "seconds", "Since the present run was started.", whileUp(func(s Service) float64 { return s.Uptime })},
+	{"slipway_service_memory_bytes", "gauge", "bytes", "Memory of the control group.", whileUp(func(s Service) float64 { return float64(s.Memory) })},
+	{"slipway_service_memory_files_bytes", "gauge", "bytes", "The part of it in files in memory, those of the writable layer among them.", whileUp(func(s Service) float64 { return float64(s.Files) })},
+	{"slipway_service_cpu_seconds", "counter", "seconds", "Processor time of the control group, in the present run.", whileUp(func(s Service) float64 { return s.CPU })},
+	{"slipway_service_tasks", "gauge", "", "Processes and threads of the control group.", whileUp(func(s Service) float64 { return float64(s.Tasks) })},
+	{"slipway_service_oom_kills", "counter", "", "Processes killed for want of memory, in the present run.", whileUp(func(s Service) float64 { return float64(s.OOMKills) })},
 }
 
 func (s *Server) metrics(ctx context.Context) answer {
@@ -49,7 +48,7 @@ func (s *Server) metrics(ctx context.Context) answer {
 }
 
 // Metrics writes a list as OpenMetrics text.
-func Metrics(l status.List) []byte {
+func Metrics(l List) []byte {
 	e := &exposition{}
 	e.states(l.Services)
 	for _, m := range families {
@@ -105,7 +104,7 @@ func canonical(v float64) string {
 
 var escaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
-func (e *exposition) states(services []status.Service) {
+func (e *exposition) states(services []Service) {
 	const name = "slipway_service_state"
 	e.family(name, "stateset", "", "The state of a service.")
 	for _, s := range services {
@@ -120,7 +119,7 @@ func (e *exposition) states(services []status.Service) {
 }
 
 // starts is how long starts took until the service was ready.
-func (e *exposition) starts(services []status.Service) {
+func (e *exposition) starts(services []Service) {
 	const name = "slipway_service_start_seconds"
 	e.family(name, "histogram", "seconds", "From the beginning of a start to ready, since the supervisor was started.")
 	for _, s := range services {
@@ -128,8 +127,8 @@ func (e *exposition) starts(services []status.Service) {
 		for i, n := range s.Starts.Counts {
 			count += n
 			bound := "+Inf"
-			if i < len(status.Bounds) {
-				bound = canonical(status.Bounds[i].Seconds())
+			if i < len(Bounds) {
+				bound = canonical(Bounds[i].Seconds())
 			}
 			e.sample(name+"_bucket", float64(count), "service", s.Name, "le", bound)
 		}
@@ -138,7 +137,7 @@ func (e *exposition) starts(services []status.Service) {
 	}
 }
 
-func (e *exposition) steps(steps []status.Step) {
+func (e *exposition) steps(steps []Step) {
 	const state, took = "slipway_step_state", "slipway_step_seconds"
 	e.family(state, "info", "", "How a step of the boot or the shutdown stands.")
 	for _, s := range steps {
@@ -151,7 +150,7 @@ func (e *exposition) steps(steps []status.Step) {
 }
 
 // memory is left out where the kernel does not bound it.
-func (e *exposition) memory(m *status.Memory) {
+func (e *exposition) memory(m *Memory) {
 	if m == nil {
 		return
 	}
@@ -161,7 +160,7 @@ func (e *exposition) memory(m *status.Memory) {
 	e.sample("slipway_containers_memory_limit_bytes", float64(m.Limit))
 }
 
-func (e *exposition) supervisor(p status.Process) {
+func (e *exposition) supervisor(p Process) {
 	e.family("slipway_supervisor_memory_bytes", "gauge", "bytes", "Memory of the supervisor itself.")
 	e.sample("slipway_supervisor_memory_bytes", float64(p.Memory))
 	e.family("slipway_supervisor_start_time_seconds", "gauge", "seconds", "When the supervisor was started, in Unix time.")

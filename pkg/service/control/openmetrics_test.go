@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/prometheus/model/textparse"
 
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 )
 
 // exposed is an exposition as a monitoring system reads it.
@@ -88,14 +87,14 @@ func (x exposed) want(t *testing.T, v float64, pairs ...string) {
 
 func TestMetrics(t *testing.T) {
 	odd := "we\"b\\ü\nx"
-	web := status.Service{Name: odd, State: state.Ready, Pid: 7, Restarts: 3, Memory: 4096, Ready: 0.25, CPU: 1.5, OOMKills: 2, OOMs: 1}
+	web := Service{Name: odd, State: state.Ready, Pid: 7, Restarts: 3, Memory: 4096, Ready: 0.25, CPU: 1.5, OOMKills: 2, OOMs: 1}
 	for _, d := range []time.Duration{10 * time.Millisecond, 25 * time.Millisecond, 26 * time.Millisecond, 2 * time.Minute} {
 		web.Starts.Add(d)
 	}
-	l := status.List{
-		Services:   []status.Service{web, {Name: "down", State: state.Failed}},
-		Steps:      []status.Step{{Section: "onboot", Name: "000-dhcp", State: "done", Took: 1500 * time.Millisecond}},
-		Supervisor: status.Process{Pid: 1, Started: time.Unix(100, 0), Memory: 3 << 20},
+	l := List{
+		Services:   []Service{web, {Name: "down", State: state.Failed}},
+		Steps:      []Step{{Section: "onboot", Name: "000-dhcp", State: "done", Took: 1500 * time.Millisecond}},
+		Supervisor: Process{Pid: 1, Started: time.Unix(100, 0), Memory: 3 << 20},
 	}
 	x := expose(t, Metrics(l))
 	const name, service = "__name__", "service"
@@ -126,7 +125,7 @@ func TestMetrics(t *testing.T) {
 
 // An exposition that is cut short is told from a whole one.
 func TestMetricsEnd(t *testing.T) {
-	text := Metrics(status.List{})
+	text := Metrics(List{})
 	p := textparse.NewOpenMetricsParser(text[:len(text)-len("# EOF\n")], labels.NewSymbolTable())
 	for {
 		if _, err := p.Next(); err != nil {

@@ -7,8 +7,6 @@ import (
 	"net"
 	"os"
 	"time"
-
-	"slipway/pkg/service/status"
 )
 
 // clientTime is how long a client may take to ask, and to take its answer.
@@ -21,8 +19,8 @@ const crowded = 200 * time.Microsecond
 // Supervisor is what the server needs of one.
 type Supervisor interface {
 	// List and One say how things are. One's error is of an unknown name.
-	List(context.Context) (status.List, error)
-	One(context.Context, string) (status.Service, error)
+	List(context.Context) (List, error)
+	One(context.Context, string) (Service, error)
 	// Ask is one of start, stop and restart. The wish may be empty.
 	Ask(ctx context.Context, verb, name string, w Wish) error
 	// Exec starts a program in a container. Its files are closed afterwards.

@@ -10,7 +10,6 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
-	"slipway/pkg/service/graph"
 )
 
 // dag is a set of services that behave, of which the test itself keeps book: who
@@ -19,7 +18,7 @@ type dag struct {
 	t        *testing.T
 	r        *rand.Rand
 	set      *Set
-	g        *graph.Graph
+	g        *Graph
 	slots    int
 	notify   map[string]bool
 	starts   map[string]int

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/service/graph"
 )
 
 // Config is what a Set is made of.
@@ -23,7 +22,7 @@ type Config struct {
 
 // Set is all services. It is not safe for use by several goroutines.
 type Set struct {
-	graph    *graph.Graph
+	graph    *Graph
 	services map[string]*service
 	order    []*service // as the graph orders them
 	slots    int
@@ -58,11 +57,11 @@ func (s *Set) Learn(policies map[string]bundle.Policy, faults map[string]error) 
 	for name, err := range faults {
 		s.known(name).broken = err.Error()
 	}
-	var nodes []graph.Node
+	var nodes []node
 	for name, svc := range s.services {
-		nodes = append(nodes, graph.Node{Name: name, After: svc.policy.After, Requires: svc.policy.Requires})
+		nodes = append(nodes, node{Name: name, After: svc.policy.After, Requires: svc.policy.Requires})
 	}
-	s.graph = graph.New(nodes)
+	s.graph = newGraph(nodes)
 	s.order = make([]*service, len(s.graph.Order))
 	for i, name := range s.graph.Order {
 		s.order[i] = s.services[name]
@@ -132,7 +131,7 @@ func (s *Set) Record(name string) (Record, bool) {
 func (s *Set) Peek(name string) *Record { return &s.services[name].Record }
 
 // Graph is how the services are ordered.
-func (s *Set) Graph() *graph.Graph { return s.graph }
+func (s *Set) Graph() *Graph { return s.graph }
 
 // Over tells whether the first start of all services is over: each was ready,
 // failed, or waits for one whose first start failed.

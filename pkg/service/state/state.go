@@ -3,7 +3,8 @@
 //
 // It neither waits nor calls the system, so that generated sequences of events
 // can be run through it by the thousand. Around it is package supervisor, which
-// carries out the actions and brings back what became of them as events.
+// carries out the actions and brings back what became of them as events. The
+// services' graph, which it starts and stops them along, is pure as well.
 package state
 
 import (

@@ -60,7 +60,7 @@ func (s *Supervisor) stop(l *life, sig int) {
 // not help, and told once.
 func (s *Supervisor) kill(l *life, why string) {
 	if !l.killed {
-		s.Host.Say("services %s: %s, killing it", l.name, why)
+		s.Guest.Say("services %s: %s, killing it", l.name, why)
 	}
 	l.killed = true
 	go func() {
@@ -73,7 +73,7 @@ func (s *Supervisor) kill(l *life, why string) {
 // meanwhile is no failure.
 func (s *Supervisor) check(name, what string, err error) {
 	if err != nil && !errors.Is(err, unix.ESRCH) {
-		s.Host.Say("services %s: %s: %s", name, what, err)
+		s.Guest.Say("services %s: %s: %s", name, what, err)
 	}
 }
 

@@ -7,16 +7,15 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
-	"slipway/pkg/service/endings"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 // book is the note of how this boot ends. It lies on a disk, so all that is
 // written there is written aside, and nobody waits for it.
 type book struct {
-	aside  host.Aside
+	aside  guest.Aside
 	opened bool
-	note   *endings.Book // what is done aside has it
+	note   *guest.EndingBook // what is done aside has it
 }
 
 // openBook begins to note how this boot ends, once, and tells how the last one
@@ -27,12 +26,12 @@ func (s *Supervisor) openBook() {
 	}
 	s.book.opened = true
 	s.book.aside.Do(func() {
-		note, last, err := endings.Open(s.Host.Paths.Var)
+		note, last, err := guest.OpenEnding(s.Guest.Paths.Var)
 		s.report(err)
 		s.book.note = note
 		if last != nil {
-			s.Host.Say("the last boot ended: %s", last.Reason)
-			s.report(machine.WriteJSON(s.Host.Paths.Own("last-boot.json"), last))
+			s.Guest.Say("the last boot ended: %s", last.Reason)
+			s.report(machine.WriteJSON(s.Guest.Paths.Own("last-boot.json"), last))
 		}
 	})
 }
@@ -53,13 +52,13 @@ const bookTime = 2 * time.Second
 // closeBook waits for it.
 func (s *Supervisor) closeBook() {
 	if !s.book.aside.Wait(bookTime) {
-		s.Host.Say("services: the disk of %s takes no note of how this boot ends", s.Host.Paths.Var)
+		s.Guest.Say("services: the disk of %s takes no note of how this boot ends", s.Guest.Paths.Var)
 	}
 }
 
 // endOfMachine is what PID 1 was asked for, if it has left a word.
 func (s *Supervisor) endOfMachine() string {
-	verb, err := os.ReadFile(s.Host.Paths.Own(machine.VerbFile))
+	verb, err := os.ReadFile(s.Guest.Paths.Own(machine.VerbFile))
 	if err != nil {
 		return "shutdown"
 	}
@@ -69,13 +68,13 @@ func (s *Supervisor) endOfMachine() string {
 // stopBoot carries out the policy of a service that was given up while the boot
 // goes on. Afterwards there is no boot left to stop.
 func (s *Supervisor) stopBoot(name string) {
-	if _, err := os.Lstat(s.Host.Paths.Own(machine.Failed)); err == nil || s.held {
+	if _, err := os.Lstat(s.Guest.Paths.Own(machine.Failed)); err == nil || s.held {
 		return
 	}
 	s.held = true
-	s.Host.Say("services %s: the boot is stopped", name)
+	s.Guest.Say("services %s: the boot is stopped", name)
 	// With a report that ends the machine there is nobody to give a shell to.
-	if s.Emergency != nil && s.Host.WantsReport() != host.ReportPoweroff {
+	if s.Emergency != nil && s.Guest.WantsReport() != guest.ReportPoweroff {
 		go s.Emergency(s.ctx)
 	}
 }
@@ -87,7 +86,7 @@ func (s *Supervisor) giveUp(name, cause string) {
 		s.stopBoot(name)
 		return
 	}
-	s.Host.Say("services %s: failed, and its policy is to %s", name, policy)
+	s.Guest.Say("services %s: failed, and its policy is to %s", name, policy)
 	s.openBook()
 	s.noteEnd(string(policy) + ", because service " + name + " failed: " + cause)
 	s.check(name, string(policy), s.End(policy))

@@ -5,19 +5,18 @@ import (
 	"fmt"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
 	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
-	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 )
 
 // remote is the supervisor as the control socket sees it: each call goes
 // through the loop for what only the loop may touch, and reads files beside it.
 type remote struct{ *Supervisor }
 
-func (r remote) List(ctx context.Context) (status.List, error) {
-	var l status.List
+func (r remote) List(ctx context.Context) (control.List, error) {
+	var l control.List
 	var uses []use
 	err := r.Do(ctx, func() {
 		for _, name := range r.set.Names() {
@@ -35,7 +34,7 @@ func (r remote) List(ctx context.Context) (status.List, error) {
 	return l, nil
 }
 
-func (r remote) One(ctx context.Context, name string) (v status.Service, err error) {
+func (r remote) One(ctx context.Context, name string) (v control.Service, err error) {
 	var unknown error
 	var u use
 	err = r.Do(ctx, func() {
@@ -80,7 +79,7 @@ func (r remote) Exec(ctx context.Context, name string, p control.Program) (contr
 	if err != nil {
 		return nil, err
 	}
-	return r.Engine.Begin(b, run.Program{
+	return r.Engine.Begin(b, container.Program{
 		Args: p.Args, Env: p.Env, Terminal: p.Terminal,
 		Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2],
 	})
@@ -99,13 +98,13 @@ func (s *Supervisor) serve() (*control.Server, error) {
 	if !is {
 		keep = nil
 	}
-	server, err := control.Listen(s.Host.Paths.Own(machine.Control), remote{s}, keep)
+	server, err := control.Listen(s.Guest.Paths.Own(machine.Control), remote{s}, keep)
 	if err != nil {
 		return nil, err
 	}
 	go func() {
 		if err := server.Serve(); err != nil {
-			s.Host.Say("control: %s", err)
+			s.Guest.Say("control: %s", err)
 		}
 	}()
 	return server, nil

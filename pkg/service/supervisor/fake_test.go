@@ -8,163 +8,25 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/store"
-	"slipway/pkg/reap"
-	"slipway/pkg/service/host"
-	"slipway/pkg/service/run"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/state"
+	"slipway/test/fake"
 )
-
-// fakeEngine runs containers by their first argument: "run" until it is told to
-// stop, "deaf" until it is killed, "exit N" at once, "no" cannot be started. "stuck"
-// hangs in its start, "undead" when it is cleaned up, until the disk comes back.
-type fakeEngine struct {
-	mu   sync.Mutex
-	disk chan struct{}
-	log  []string // what happened, in order: "start web", "TERM web", ...
-	pid  int
-	up   []*fakeContainer
-}
-
-// endAll has all programs end by themselves.
-func (e *fakeEngine) endAll(s reap.Status) {
-	e.mu.Lock()
-	up := e.up
-	e.up = nil
-	e.mu.Unlock()
-	for _, c := range up {
-		c.end(s)
-	}
-}
-
-func (e *fakeEngine) note(what, name string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.log = append(e.log, what+" "+name)
-}
-
-func (e *fakeEngine) happened() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return strings.Join(e.log, ", ")
-}
-
-type fakeContainer struct {
-	engine *fakeEngine
-	name   string
-	deaf   bool
-	undead bool
-	id     reap.Ident
-	once   sync.Once
-	status reap.Status
-	ended  chan struct{}
-}
-
-func (e *fakeEngine) Start(_ context.Context, b *bundle.Bundle, io run.IO) (run.Container, error) {
-	e.note("start", b.Name)
-	args := b.Spec.Process.Args
-	if args[0] == "no" {
-		return nil, errors.New("services " + b.Name + ": start: no such command")
-	}
-	if args[0] == "stuck" {
-		<-e.disk
-		e.note("back", b.Name)
-	}
-	e.mu.Lock()
-	e.pid++
-	// A pid that no process has, and cannot get.
-	c := &fakeContainer{engine: e, name: b.Name, deaf: args[0] == "deaf", undead: args[0] == "undead",
-		id: reap.Ident{Pid: 1<<30 + e.pid, Start: 1}, ended: make(chan struct{})}
-	e.up = append(e.up, c)
-	e.mu.Unlock()
-	if args[0] == "exit" {
-		if _, err := io.Stdout.WriteString("last words\n"); err != nil {
-			return nil, err
-		}
-		c.end(reap.Status{Code: int(args[1][0] - '0')})
-	}
-	return c, nil
-}
-
-// Attach finds every container running.
-func (e *fakeEngine) Attach(b *bundle.Bundle, id reap.Ident) (run.Container, error) {
-	e.note("attach", b.Name)
-	return &fakeContainer{engine: e, name: b.Name, id: id, ended: make(chan struct{})}, nil
-}
-
-// Find finds nothing, and for "stuck" a start that goes on until it is ended.
-func (e *fakeEngine) Find(ctx context.Context, b *bundle.Bundle) (reap.Ident, bool, error) {
-	if b.Spec.Process.Args[0] == "stuck" {
-		<-ctx.Done()
-		e.note("end start", b.Name)
-	}
-	return reap.Ident{}, false, nil
-}
-
-func (e *fakeEngine) Clean(b *bundle.Bundle) error { e.note("clean", b.Name); return nil }
-func (e *fakeEngine) Begin(*bundle.Bundle, run.Program) (run.Session, error) {
-	return nil, errors.New("not here")
-}
-
-func (e *fakeEngine) Exec(context.Context, *bundle.Bundle, []string) (reap.Status, error) {
-	return reap.Status{}, nil
-}
-
-func (c *fakeContainer) end(s reap.Status) {
-	c.once.Do(func() {
-		c.status = s
-		close(c.ended)
-	})
-}
-
-func (c *fakeContainer) Ident() reap.Ident { return c.id }
-
-func (c *fakeContainer) Cleanup() error {
-	if c.undead {
-		<-c.engine.disk
-	}
-	c.engine.note("clean", c.name)
-	return nil
-}
-
-func (c *fakeContainer) Signal(sig unix.Signal) error {
-	c.engine.note(strings.TrimPrefix(unix.SignalName(sig), "SIG"), c.name)
-	if !c.deaf {
-		c.end(reap.Status{Signal: sig})
-	}
-	return nil
-}
-
-func (c *fakeContainer) Kill() error {
-	c.engine.note("kill", c.name)
-	c.end(reap.Status{Signal: unix.SIGKILL})
-	return nil
-}
-
-func (c *fakeContainer) Wait(ctx context.Context) (reap.Status, error) {
-	select {
-	case <-c.ended:
-		return c.status, nil
-	case <-ctx.Done():
-		return reap.Status{}, ctx.Err()
-	}
-}
 
 // testbed is a supervisor under test.
 type testbed struct {
 	t      *testing.T
 	dir    string
-	engine *fakeEngine
+	engine *fake.Engine
 	sup    *Supervisor
-	host   *host.Host
+	guest  *guest.Guest
 	ready  chan struct{}
 	ends   chan bundle.OnFailure
 	holder store.Holder
@@ -184,7 +46,7 @@ func boot(t *testing.T, cmdline string, services ...string) *testbed {
 
 func prepare(t *testing.T, cmdline string, services ...string) *testbed {
 	t.Helper()
-	m := &testbed{t: t, dir: t.TempDir(), engine: &fakeEngine{disk: make(chan struct{})},
+	m := &testbed{t: t, dir: t.TempDir(), engine: newEngine(),
 		ready: make(chan struct{}), ends: make(chan bundle.OnFailure, 10), emergency: make(chan bool, 10), done: make(chan error, 1)}
 	for _, s := range services {
 		m.add(s)
@@ -196,10 +58,22 @@ func prepare(t *testing.T, cmdline string, services ...string) *testbed {
 	return m
 }
 
+// newEngine has containers that end at once say so.
+func newEngine() *fake.Engine {
+	e := fake.New()
+	e.Says = func(b *bundle.Bundle) (stdout, stderr string) {
+		if b.Spec.Process.Args[0] == "exit" {
+			stdout = "last words\n"
+		}
+		return stdout, ""
+	}
+	return e
+}
+
 func (m *testbed) start() {
 	m.t.Helper()
 	var err error
-	m.sup, err = New(Config{Host: m.host, Engine: m.engine, KeeperDir: m.host.Paths.Own(), Slots: 2, Holder: m.holder,
+	m.sup, err = New(Config{Guest: m.guest, Engine: m.engine, KeeperDir: m.guest.Paths.Own(), Slots: 2, Holder: m.holder,
 		Ready:     func() { close(m.ready) },
 		Emergency: func(context.Context) { m.emergency <- true },
 		End:       func(p bundle.OnFailure) error { m.ends <- p; return nil }})
@@ -235,7 +109,7 @@ func (m *testbed) add(service string) {
 
 func (m *testbed) open(cmdline string) {
 	m.t.Helper()
-	p := host.Default()
+	p := guest.Default()
 	p.Containers, p.Run, p.Log = m.dir+"/containers", m.dir+"/run", m.dir+"/log"
 	p.Cmdline, p.Dev, p.Var = m.dir+"/cmdline", m.dir+"/dev", m.dir+"/none"
 	f, err := os.Create(m.dir + "/console")
@@ -247,7 +121,7 @@ func (m *testbed) open(cmdline string) {
 	}
 	old := os.Stdout
 	os.Stdout = f
-	m.host, err = host.Open(p)
+	m.guest, err = guest.Open(p)
 	os.Stdout = old
 	if err := errors.Join(err, f.Close()); err != nil {
 		m.t.Fatal(err)
@@ -284,7 +158,7 @@ func (m *testbed) awaitReady() {
 	select {
 	case <-m.ready:
 	case <-time.After(longest):
-		m.t.Fatalf("not ready; %s\n%s", m.engine.happened(), m.console())
+		m.t.Fatalf("not ready; %s\n%s", m.engine.Happened(), m.console())
 	}
 }
 
@@ -306,7 +180,7 @@ func (m *testbed) await(name string, want state.State) {
 }
 
 func (m *testbed) console() string {
-	m.host.Terminal.Flush(longest)
+	m.guest.Terminal.Flush(longest)
 	data, err := os.ReadFile(m.dir + "/console")
 	if err != nil {
 		m.t.Fatal(err)
@@ -317,7 +191,7 @@ func (m *testbed) console() string {
 // states is the sequence of a service's states, from its events.
 func (m *testbed) states(name string) string {
 	m.t.Helper()
-	data, err := os.ReadFile(EventsPath(m.host.Paths))
+	data, err := os.ReadFile(EventsPath(m.guest.Paths))
 	if err != nil {
 		m.t.Fatal(err)
 	}

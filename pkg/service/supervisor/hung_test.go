@@ -29,19 +29,19 @@ func TestStartsThatHangHoldUpNobody(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		m.await(name, state.Cleaning)
 	}
-	if strings.Contains(m.engine.happened(), "clean a") {
+	if strings.Contains(m.engine.Happened(), "clean a") {
 		t.Error("it is cleaned up while its start goes on")
 	}
 	v, err := remote{m.sup}.One(t.Context(), "a")
 	if err != nil || v.Cause != "not started after 20ms: its start hangs in the kernel" {
 		t.Errorf("%q, %v", v.Cause, err)
 	}
-	close(m.engine.disk)
+	close(m.engine.Disk)
 	for _, name := range []string{"a", "b", "c", "needs"} {
 		m.await(name, state.Failed)
 	}
 	m.awaitReady()
-	if got := m.engine.happened(); strings.Count(got, "clean a") != 1 || strings.Index(got, "back a") > strings.Index(got, "clean a") {
+	if got := m.engine.Happened(); strings.Count(got, "clean a") != 1 || strings.Index(got, "back a") > strings.Index(got, "clean a") {
 		t.Errorf("%s", got)
 	}
 }
@@ -63,7 +63,7 @@ func TestEndDoesNotWaitForWhatHangs(t *testing.T) {
 	if got := m.states("base"); got != "waiting starting running ready stopping cleaning stopped" {
 		t.Errorf("what others use is %s", got)
 	}
-	close(m.engine.disk)
+	close(m.engine.Disk)
 }
 
 // A bundle on a disk that hangs, and who asks for it, hold up nobody.

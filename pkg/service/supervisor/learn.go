@@ -12,16 +12,16 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 // added are the services that were added to the machine after its boot, and
 // where their bundles lie. It is kept for the next supervisor.
 type added map[string]string
 
-func addedFile(p host.Paths) string { return p.Own("added.json") }
+func addedFile(p guest.Paths) string { return p.Own("added.json") }
 
-func loadAdded(p host.Paths) (added, error) {
+func loadAdded(p guest.Paths) (added, error) {
 	a := added{}
 	err := machine.ReadJSON(addedFile(p), &a)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,7 +32,7 @@ func loadAdded(p host.Paths) (added, error) {
 
 // folders is where the bundle of each service lies.
 func (s *Supervisor) folders() (map[string]string, error) {
-	section := s.Host.Paths.Section(bundle.Services)
+	section := s.Guest.Paths.Section(bundle.Services)
 	names, err := bundle.List(section)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (s *Supervisor) folders() (map[string]string, error) {
 	for _, name := range names {
 		dirs[name] = filepath.Join(section, name)
 	}
-	s.added, err = loadAdded(s.Host.Paths)
+	s.added, err = loadAdded(s.Guest.Paths)
 	for name, dir := range s.added {
 		dirs[name] = dir
 	}
@@ -90,7 +90,7 @@ func (s *Supervisor) where(name, path string) (dir string, err error) {
 }
 
 func (s *Supervisor) usual(name string) string {
-	return filepath.Join(s.Host.Paths.Section(bundle.Services), name)
+	return filepath.Join(s.Guest.Paths.Section(bundle.Services), name)
 }
 
 // mostReads bounds how many bundles are being read at a time: each that hangs
@@ -146,7 +146,7 @@ func (s *Supervisor) adopt(name, dir string, b *bundle.Bundle) error {
 
 // appeared tells whether a name that is not known has a folder by now.
 func (s *Supervisor) appeared(name string) bool {
-	names, err := bundle.List(s.Host.Paths.Section(bundle.Services))
+	names, err := bundle.List(s.Guest.Paths.Section(bundle.Services))
 	return err == nil && slices.Contains(names, name)
 }
 
@@ -161,5 +161,5 @@ func (s *Supervisor) note(name, dir, usual string) error {
 	default:
 		s.added[name] = dir
 	}
-	return machine.WriteJSON(addedFile(s.Host.Paths), s.added)
+	return machine.WriteJSON(addedFile(s.Guest.Paths), s.added)
 }

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/store"
 	"slipway/pkg/service/probe"
-	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
 
@@ -22,7 +22,7 @@ import (
 type life struct {
 	name      string
 	run       int
-	container run.Container // nil until it has started
+	container container.Instance // nil until it has started
 	writer    *store.Writer
 	notify    *probe.Notify
 	cancel    context.CancelFunc // of the start, then of the waiting for its end
@@ -62,7 +62,7 @@ func (l *life) endProbes() {
 
 func (s *Supervisor) logOptions() store.Options {
 	return store.Options{
-		Paths: s.Host.Paths.Logs(), Pump: s.pump, Console: s.Host.Terminal,
+		Paths: s.Guest.Paths.Logs(), Pump: s.pump, Console: s.Guest.Terminal,
 		Holder: s.Holder, Log: s.log,
 	}
 }
@@ -71,7 +71,7 @@ func (s *Supervisor) logOptions() store.Options {
 type launched struct {
 	writer    *store.Writer
 	notify    *probe.Notify
-	container run.Container
+	container container.Instance
 	err       error
 }
 
@@ -138,7 +138,7 @@ func (s *Supervisor) launch(ctx context.Context, b *bundle.Bundle) (r launched) 
 	if r.writer, r.err = store.Open(b, s.logOptions()); r.err != nil {
 		return r
 	}
-	c, err := s.Engine.Start(ctx, b, run.IO{Stdout: r.writer.Stdout(), Stderr: r.writer.Stderr()})
+	c, err := s.Engine.Start(ctx, b, container.IO{Stdout: r.writer.Stdout(), Stderr: r.writer.Stderr()})
 	if closeErr := r.writer.Started(); closeErr != nil {
 		s.log.Warn("close log of container", "service", b.Name, "err", closeErr)
 	}
@@ -154,7 +154,7 @@ func (s *Supervisor) listen(b *bundle.Bundle) (*probe.Notify, error) {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return nil, nil
 	}
-	n, err := run.Listen(s.Host.Paths, b.Name)
+	n, err := probe.OpenNotify(s.Guest.Paths.Own(), b.Name)
 	if k, ok := s.Holder.(keepsSockets); ok && err == nil {
 		// Without a copy elsewhere, what the service says to nobody is lost.
 		if err := n.Keep(func(fd int) error { return k.HoldFd(notifyName(b.Name), fd) }); err != nil {
@@ -191,8 +191,8 @@ func (s *Supervisor) await(l *life) {
 			return
 		}
 		e := state.Event{Kind: state.Ended, Name: l.name, Run: l.run, Status: status}
-		if e.OOM = !status.Success() && run.OOMKilled(c); e.OOM {
-			e.Cause = run.OOMCause(c, status)
+		if e.OOM = !status.Success() && container.OOMKilled(c); e.OOM {
+			e.Cause = container.OOMCause(c, status)
 		}
 		if err != nil {
 			e.Cause = err.Error()
@@ -240,7 +240,7 @@ func (s *Supervisor) leaveBehind(l *life) {
 	time.AfterFunc(cleanTime, func() {
 		s.post(func() {
 			if s.lives[l.name] == l && s.set.Peek(l.name).State == state.Cleaning {
-				s.Host.Say("services %s: its clean-up hangs, left behind", l.name)
+				s.Guest.Say("services %s: its clean-up hangs, left behind", l.name)
 				s.cleaned(l)
 			}
 		})
@@ -251,7 +251,7 @@ func (s *Supervisor) leaveBehind(l *life) {
 const tailLines = 10
 
 func (s *Supervisor) tailOf(name string) []string {
-	lines, err := read.Tail(s.Host.Paths.Logs(), bundle.Services, name, tailLines)
+	lines, err := read.Tail(s.Guest.Paths.Logs(), bundle.Services, name, tailLines)
 	if err != nil {
 		s.log.Warn("last lines", "service", name, "err", err)
 	}

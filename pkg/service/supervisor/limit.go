@@ -33,5 +33,5 @@ func (s *Supervisor) stopLimit() time.Duration {
 // tellLimit tells PID 1, from when on the services are known: a supervisor that
 // hangs cannot tell any more.
 func (s *Supervisor) tellLimit() {
-	s.report(machine.WriteLimit(s.Host.Paths.Own(), string(bundle.Services), s.stopLimit()))
+	s.report(machine.WriteLimit(s.Guest.Paths.Own(), string(bundle.Services), s.stopLimit()))
 }

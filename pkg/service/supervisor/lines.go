@@ -31,7 +31,7 @@ func (s *Supervisor) follow(names []string) {
 		s.following[name] = true
 		go func() {
 			if err := s.followOne(name); err != nil {
-				s.Host.Say("lines of %s for the host: %s", name, err)
+				s.Guest.Say("lines of %s for the host: %s", name, err)
 			}
 		}()
 	}
@@ -41,7 +41,7 @@ func (s *Supervisor) follow(names []string) {
 // wanted as well.
 func (s *Supervisor) followOne(name string) error {
 	send := func(text string) {
-		s.Host.Tell(port.Message{Line: &port.Line{From: name, Text: text}})
+		s.Guest.Tell(port.Message{Line: &port.Line{From: name, Text: text}})
 	}
 	ctx := context.Background()
 	switch name {
@@ -50,11 +50,11 @@ func (s *Supervisor) followOne(name string) error {
 	case fromKernel:
 		return followKernel("/dev/kmsg", send)
 	}
-	section, folder, _, err := s.Host.Paths.Find(name)
+	section, folder, _, err := s.Guest.Paths.Find(name)
 	if err != nil {
 		return err
 	}
-	for line, err := range read.Read(ctx, s.Host.Paths.Logs(), section, folder, read.Query{Follow: true}) {
+	for line, err := range read.Read(ctx, s.Guest.Paths.Logs(), section, folder, read.Query{Follow: true}) {
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (s *Supervisor) followOne(name string) error {
 }
 
 func (s *Supervisor) followJournal(ctx context.Context, send func(string)) error {
-	c, err := s.Host.Paths.Carrier()
+	c, err := s.Guest.Paths.Carrier()
 	if err != nil {
 		return err
 	}

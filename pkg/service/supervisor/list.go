@@ -4,15 +4,15 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/service/host"
-	"slipway/pkg/service/onboot"
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/guest"
+	"slipway/pkg/service/sequence"
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 )
 
 // List is how all containers are now. It is to be called in the loop.
-func (s *Supervisor) List() status.List {
-	var l status.List
+func (s *Supervisor) List() control.List {
+	var l control.List
 	for _, name := range s.set.Names() {
 		v := s.Status(name)
 		s.use(name).add(&v)
@@ -23,10 +23,10 @@ func (s *Supervisor) List() status.List {
 }
 
 // Steps is how the onboot and onshutdown containers did.
-func Steps(p host.Paths) []status.Step {
-	var all []status.Step
+func Steps(p guest.Paths) []control.Step {
+	var all []control.Step
 	for _, section := range []bundle.Section{bundle.Onboot, bundle.Onshutdown} {
-		steps, err := onboot.Load(p, section)
+		steps, err := sequence.Load(p, section)
 		if err != nil {
 			continue // the section has not run
 		}
@@ -35,7 +35,7 @@ func Steps(p host.Paths) []status.Step {
 			if result == "" && step.Status != nil {
 				result = step.Status.String()
 			}
-			all = append(all, status.Step{Section: string(section), Name: step.Name,
+			all = append(all, control.Step{Section: string(section), Name: step.Name,
 				State: step.State, Result: result, Took: step.Took, Seconds: step.Took.Seconds()})
 		}
 	}
@@ -44,10 +44,10 @@ func Steps(p host.Paths) []status.Step {
 
 // Status is how one service is now, but for what it uses. It is to be called in
 // the loop.
-func (s *Supervisor) Status(name string) status.Service {
+func (s *Supervisor) Status(name string) control.Service {
 	rec, _ := s.set.Record(name)
 	rec.Stamp(Clock())
-	v := status.Service{
+	v := control.Service{
 		Name: name, State: rec.State, Cause: rec.Cause, WaitsFor: rec.Blocked, Since: rec.Since,
 		Pid: rec.Proc.Pid, Started: rec.StartedAt, Restarts: rec.Restarts, Runs: rec.Run,
 		Exits: rec.Exits, LastExit: rec.LastExit, History: rec.History,

@@ -9,17 +9,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
-	"slipway/pkg/service/memory"
-	"slipway/pkg/service/run"
-	"slipway/pkg/service/status"
+	"slipway/pkg/container/memory"
+	"slipway/pkg/container/quota"
 )
 
 // checkLayers warns when writable layers whose sizes are given may take more
 // than there is for all: then the limit of their containers' memory is what
 // holds, and files that do not fit are a reason to be killed.
 func (s *Supervisor) checkLayers() {
-	q, _, err := run.Quota(s.Host.Paths)
+	q, _, err := quota.Open(s.Guest.Paths.Own(), s.Guest.Paths.Count(bundle.Onshutdown) > 0)
 	if err != nil || q.Memory == 0 {
 		return
 	}
@@ -34,8 +34,8 @@ func (s *Supervisor) checkLayers() {
 		}
 	}
 	if sum > q.Layers {
-		s.Host.Say("services: warning: slipway.upper gives writable layers %s of memory together; on this machine %s are meant for all of them",
-			status.Size(sum), status.Size(q.Layers))
+		s.Guest.Say("services: warning: slipway.upper gives writable layers %s of memory together; on this machine %s are meant for all of them",
+			memory.Size(sum), memory.Size(q.Layers))
 	}
 }
 
@@ -52,7 +52,7 @@ const tellEvery = 10 * time.Second
 // to it that the kernel then kills who has taken the most: by itself it looks at
 // processes, and misses those whose memory lies in files.
 func (s *Supervisor) watchMemory() {
-	missing := func(what string) { s.Host.Journal.Add(time.Now(), "memory: "+what) }
+	missing := func(what string) { s.Guest.Journal.Add(time.Now(), "memory: "+what) }
 	scored := map[string]int{}
 	err := memory.Watch(missing, func() (short bool) {
 		u, err := memory.Look()
@@ -91,7 +91,7 @@ func (s *Supervisor) memoryIs(u memory.Use) {
 	if most == "" {
 		m.told = "nobody"
 	}
-	s.Host.Say("memory: %s", u)
+	s.Guest.Say("memory: %s", u)
 }
 
 // scores are oom_score_adj of processes by their containers, as long as memory is

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"slipway/pkg/service/memory"
+	"slipway/pkg/container/memory"
 )
 
 // Short memory is told once, again when another holds the most, but not over and
@@ -19,7 +19,7 @@ func TestMemoryIsTold(t *testing.T) {
 		return memory.Use{Limit: 100, Held: held, Holders: []memory.Holder{{Name: name, Held: 60}}}
 	}
 	count := func() int {
-		m.host.Terminal.Flush(time.Minute)
+		m.guest.Terminal.Flush(time.Minute)
 		return strings.Count(m.console(), "memory: containers hold")
 	}
 	for i, tt := range []struct {
@@ -78,12 +78,12 @@ func TestSetScores(t *testing.T) {
 func TestLargeLayersAreWarnedOf(t *testing.T) {
 	for size, want := range map[string]bool{"1M": false, "100%": true} {
 		m := prepare(t, "", "one run upper=tmpfs:"+size, "two run")
-		if err := os.WriteFile(m.host.Paths.Own("quota"), []byte("1073741824 7000\n"), 0o600); err != nil {
+		if err := os.WriteFile(m.guest.Paths.Own("quota"), []byte("1073741824 7000\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		m.start()
 		m.awaitReady()
-		m.host.Terminal.Flush(time.Minute)
+		m.guest.Terminal.Flush(time.Minute)
 		if got := strings.Contains(m.console(), "warning: slipway.upper gives writable layers"); got != want {
 			t.Errorf("%s: warned %v, want %v\n%s", size, got, want, m.console())
 		}

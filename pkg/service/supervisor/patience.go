@@ -97,7 +97,7 @@ func (s *Supervisor) remind() {
 		who = append(who[:maxNamed], fmt.Sprintf("and %d more", more))
 	}
 	if len(who) > 0 {
-		s.Host.Say("waiting for %s", strings.Join(who, ", "))
+		s.Guest.Say("waiting for %s", strings.Join(who, ", "))
 	}
 	p.due = time.Time{}
 	s.setReminder(now)

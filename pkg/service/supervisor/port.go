@@ -7,12 +7,12 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
 	"slipway/pkg/port"
-	"slipway/pkg/service/status"
+	"slipway/pkg/service/control"
 )
 
 // hearHost listens to the host of a virtual machine, if it has one.
 func (s *Supervisor) hearHost() {
-	s.Host.Listen(port.Services, func(w port.Wishes) { s.post(func() { s.wished(w) }) })
+	s.Guest.Listen(port.Services, func(w port.Wishes) { s.post(func() { s.wished(w) }) })
 }
 
 // wished carries out what the host wants. It says all of it each time.
@@ -30,27 +30,27 @@ func (s *Supervisor) wished(w port.Wishes) {
 // reportNow shows how all are, though some have not settled yet.
 func (s *Supervisor) reportNow() {
 	list, faults := s.List(), append(s.scripts().Faults(), s.faults()...)
-	s.Host.Print(status.Table(list, 0))
+	s.Guest.Print(control.Table(list, 0))
 	if len(faults) > 0 {
-		s.Host.Answer("so far: %s", strings.Join(faults, "; "))
+		s.Guest.Answer("so far: %s", strings.Join(faults, "; "))
 	}
 	go func() {
-		s.Host.AwaitConsoles()
-		if s.Host.Wishes().Timeline {
-			s.Host.TellTimeline()
+		s.Guest.AwaitConsoles()
+		if s.Guest.Wishes().Timeline {
+			s.Guest.TellTimeline()
 		}
 		s.tellReport(list, faults, false)
 	}()
 }
 
-func (s *Supervisor) tellReport(l status.List, faults []string, final bool) {
+func (s *Supervisor) tellReport(l control.List, faults []string, final bool) {
 	r := Report(l, faults)
 	r.Final = final
-	s.Host.Tell(port.Message{Report: r})
+	s.Guest.Tell(port.Message{Report: r})
 }
 
 // Report is what the host gets of a list.
-func Report(l status.List, faults []string) *port.Report {
+func Report(l control.List, faults []string) *port.Report {
 	r := &port.Report{Faults: faults}
 	for _, step := range l.Steps {
 		r.Containers = append(r.Containers, port.Container{Section: step.Section, Name: step.Name, State: step.State, Cause: oneLine(step.Result)})
@@ -64,7 +64,7 @@ func Report(l status.List, faults []string) *port.Report {
 // tellEnd tells the host that the machine goes down. Our own PID 1, which leaves
 // its verb for us, does so itself.
 func (s *Supervisor) tellEnd() {
-	if _, err := os.Lstat(s.Host.Paths.Own(machine.VerbFile)); s.Host.Port != nil && err != nil {
-		s.Host.Tell(port.Message{End: &port.End{Verb: port.Shutdown, OOM: port.OOM()}})
+	if _, err := os.Lstat(s.Guest.Paths.Own(machine.VerbFile)); s.Guest.Port != nil && err != nil {
+		s.Guest.Tell(port.Message{End: &port.End{Verb: port.Shutdown, OOM: port.OOM()}})
 	}
 }

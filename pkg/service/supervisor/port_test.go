@@ -27,7 +27,7 @@ func withHost(t *testing.T, services ...string) (*testbed, *hostOf) {
 		t.Fatal(err)
 	}
 	m := prepare(t, "quiet", services...)
-	m.host.Port = port.New(os.NewFile(uintptr(ends[0]), "guest"))
+	m.guest.Port = port.New(os.NewFile(uintptr(ends[0]), "guest"))
 	h := &hostOf{t, port.New(os.NewFile(uintptr(ends[1]), "host"))}
 	m.start()
 	if got := h.hear(); got.Hello == nil || got.Hello.From != port.Services {
@@ -80,7 +80,7 @@ func TestReportHasScripts(t *testing.T) {
 	note := machine.Scripts{Failed: []string{"/etc/init.d/001-a: exit status 1"}, Running: "/etc/init.d/900-b"}
 	leave := func() {
 		t.Helper()
-		if err := note.Write(m.host.Paths.Own()); err != nil {
+		if err := note.Write(m.guest.Paths.Own()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,10 +9,10 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
-	"slipway/pkg/service/host"
-	"slipway/pkg/service/onboot"
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/guest"
+	"slipway/pkg/service/sequence"
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 )
 
 // checkOver notices that the first start of all services is over: whoever
@@ -57,7 +57,7 @@ func (s *Supervisor) settle(pause time.Duration) {
 }
 
 func (s *Supervisor) scripts() machine.Scripts {
-	note, err := machine.ReadScripts(s.Host.Paths.Own())
+	note, err := machine.ReadScripts(s.Guest.Paths.Own())
 	s.report(err)
 	return note
 }
@@ -66,13 +66,13 @@ func (s *Supervisor) scripts() machine.Scripts {
 // are not well.
 func (s *Supervisor) noteFailed() {
 	failed := strconv.Itoa(len(s.faults())) + "\n"
-	s.check("boot", "note", machine.WriteFile(s.Host.Paths.Own(machine.Failed), []byte(failed)))
+	s.check("boot", "note", machine.WriteFile(s.Guest.Paths.Own(machine.Failed), []byte(failed)))
 }
 
 // goOn lets the boot go on.
 func (s *Supervisor) goOn() {
 	s.noteFailed()
-	s.Host.Timeline.Event("services-started")
+	s.Guest.Timeline.Event("services-started")
 	if s.Ready != nil {
 		s.Ready()
 	}
@@ -84,8 +84,8 @@ func (s *Supervisor) grant() {
 		return
 	}
 	tell := s.takeTimeline()
-	how := s.Host.WantsReport()
-	if (how == host.ReportPoweroff || how == host.ReportPrint) && !s.reporting {
+	how := s.Guest.WantsReport()
+	if (how == guest.ReportPoweroff || how == guest.ReportPrint) && !s.reporting {
 		s.reporting = true
 		s.makeReport(how, tell)
 		return
@@ -96,35 +96,35 @@ func (s *Supervisor) grant() {
 // takeTimeline is how the timeline gets to the host, if that wants it and has none
 // yet of a boot that is over.
 func (s *Supervisor) takeTimeline() func() {
-	if !s.Host.Wishes().Timeline || s.timelined {
+	if !s.Guest.Wishes().Timeline || s.timelined {
 		return func() {}
 	}
 	s.timelined = true
-	return s.Host.TellTimeline
+	return s.Guest.TellTimeline
 }
 
 // makeReport shows how all went, once for each boot: slipway.report, or the
 // host's wish. What else there is to tell comes first, as the report may end the
 // machine.
 func (s *Supervisor) makeReport(how string, tell func()) {
-	done := s.Host.Paths.Own("reported")
+	done := s.Guest.Paths.Own("reported")
 	if _, err := os.Lstat(done); err == nil {
 		go tell()
 		return
 	}
 	list, faults := s.List(), append(s.scripts().Faults(), s.faults()...)
-	s.Host.Print(status.Table(list, 0))
+	s.Guest.Print(control.Table(list, 0))
 	if len(faults) > 0 {
-		s.Host.Answer("report: failed: %s", strings.Join(faults, "; "))
+		s.Guest.Answer("report: failed: %s", strings.Join(faults, "; "))
 	} else {
-		s.Host.Answer("report: ok")
+		s.Guest.Answer("report: ok")
 	}
 	// A report that a killed supervisor has not brought to its end is made anew.
 	go func() {
 		tell()
 		s.tellReport(list, faults, true)
 		s.post(func() {
-			if how == host.ReportPoweroff {
+			if how == guest.ReportPoweroff {
 				s.check("report", "power off", s.End(bundle.Poweroff))
 			}
 			s.check("report", "note", os.WriteFile(done, nil, 0o600))
@@ -135,7 +135,7 @@ func (s *Supervisor) makeReport(how string, tell func()) {
 // faults are onboot steps that failed and services that are not up.
 func (s *Supervisor) faults() []string {
 	var faults []string
-	steps, err := onboot.Load(s.Host.Paths, bundle.Onboot)
+	steps, err := sequence.Load(s.Guest.Paths, bundle.Onboot)
 	if err != nil && !os.IsNotExist(err) {
 		faults = append(faults, fmt.Sprintf("onboot: %s", err))
 	}

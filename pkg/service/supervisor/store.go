@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"slipway/pkg/machine"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/state"
 	"slipway/pkg/timeline"
 )
@@ -29,9 +29,9 @@ type stateFiles struct {
 const eventsMax = 512 << 10
 
 // EventsPath is the file of events: a line of JSON for each transition.
-func EventsPath(p host.Paths) string { return p.Own(machine.Events) }
+func EventsPath(p guest.Paths) string { return p.Own(machine.Events) }
 
-func openStore(p host.Paths) (*stateFiles, error) {
+func openStore(p guest.Paths) (*stateFiles, error) {
 	s := &stateFiles{dir: p.Own("services"), events: EventsPath(p)}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)

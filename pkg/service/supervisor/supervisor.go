@@ -18,16 +18,16 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
 	"slipway/pkg/log/store"
-	"slipway/pkg/service/host"
-	"slipway/pkg/service/run"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/state"
 )
 
 // Config is what a Supervisor needs.
 type Config struct {
-	Host   *host.Host
-	Engine run.Engine
+	Guest  *guest.Guest
+	Engine container.Runner
 	// KeeperDir is where the ledger of exits is.
 	KeeperDir string
 	// Holder keeps the pipes of containers alive; nil: nobody does.
@@ -39,7 +39,7 @@ type Config struct {
 	// Down is called once, when all services are stopped; nil: nobody asks. What
 	// this process does after that may hang.
 	Down func()
-	// End asks for the end of the machine; nil is host.End.
+	// End asks for the end of the machine; nil is guest.End.
 	End func(bundle.OnFailure) error
 	// Emergency gives people at the console a shell, when a service's failure
 	// has stopped the boot; nil: nobody does. It returns when ctx ends.
@@ -93,7 +93,7 @@ func New(c Config) (*Supervisor, error) {
 		c.Slots = 2 * runtime.NumCPU()
 	}
 	if c.End == nil {
-		c.End = host.End
+		c.End = guest.End
 	}
 	s := &Supervisor{
 		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
@@ -101,13 +101,13 @@ func New(c Config) (*Supervisor, error) {
 		reads: make(chan struct{}, mostReads), inbox: make(chan func(), 64), ended: make(chan struct{}),
 		timers:   map[timerKey]*time.Timer{},
 		patience: patience{waits: map[string]wait{}, pauses: map[string]time.Duration{}},
-		log:      slog.New(host.NewHandler(c.Host)),
+		log:      slog.New(guest.NewHandler(c.Guest)),
 	}
 	var err error
 	if s.pump, err = store.NewPump(s.log); err != nil {
 		return nil, err
 	}
-	if s.store, err = openStore(c.Host.Paths); err != nil {
+	if s.store, err = openStore(c.Guest.Paths); err != nil {
 		return nil, err
 	}
 	return s, s.load()
@@ -129,7 +129,7 @@ func (s *Supervisor) load() error {
 			continue
 		}
 		for _, w := range b.Warnings {
-			s.Host.Say("services %s: warning: %s", name, w)
+			s.Guest.Say("services %s: warning: %s", name, w)
 		}
 		s.bundles[name] = b
 		config.Policies[name] = b.Policy
@@ -148,15 +148,15 @@ const restTime = 5 * time.Second
 func (s *Supervisor) Run(ctx context.Context) error {
 	defer close(s.ended)
 	s.ctx = ctx
-	for _, w := range s.Host.Options.Wrong {
-		s.Host.Say("kernel command line: %s", w)
+	for _, w := range s.Guest.Options.Wrong {
+		s.Guest.Say("kernel command line: %s", w)
 	}
 	s.takeOver()
 	s.taken = true
 	server, err := s.serve()
 	if err != nil {
 		// The services matter more than being asked about them.
-		s.Host.Say("%s", err)
+		s.Guest.Say("%s", err)
 	} else {
 		defer func() { s.check("control", "close", server.Close()) }()
 	}
@@ -170,7 +170,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	go s.watchMemory()
 	s.tellLimit()
 	s.loop(ctx)
-	s.Host.Say("services: all are stopped")
+	s.Guest.Say("services: all are stopped")
 	if s.Down != nil {
 		s.Down()
 	}

@@ -30,7 +30,7 @@ func TestLifeOfServices(t *testing.T) {
 	m := boot(t, "", "web run requires=db", "db run after=log", "log run")
 	m.awaitReady()
 	m.end()
-	if got, want := m.engine.happened(), "start log, start db, start web, TERM web, clean web, TERM db, clean db, TERM log, clean log"; got != want {
+	if got, want := m.engine.Happened(), "start log, start db, start web, TERM web, clean web, TERM db, clean db, TERM log, clean log"; got != want {
 		t.Errorf("happened: %s\nwant: %s", got, want)
 	}
 	for _, name := range []string{"log", "db", "web"} {
@@ -59,7 +59,7 @@ func TestFailures(t *testing.T) {
 	if got := m.states("once"); got != "waiting starting running ready cleaning exited" {
 		t.Errorf("once: %s", got)
 	}
-	if strings.Contains(m.engine.happened(), "start user") {
+	if strings.Contains(m.engine.Happened(), "start user") {
 		t.Error("user was started without what it requires")
 	}
 }
@@ -80,7 +80,7 @@ func TestStopTakesTheLongestTimeout(t *testing.T) {
 		t.Errorf("stopping ten services with a timeout of 2 s took %s", took)
 	}
 	for _, s := range services {
-		saw(t, m.engine.happened(), "USR1 "+s[:1], "kill "+s[:1])
+		saw(t, m.engine.Happened(), "USR1 "+s[:1], "kill "+s[:1])
 	}
 }
 
@@ -128,7 +128,7 @@ func TestGivingUpStopsTheBoot(t *testing.T) {
 	}
 	m = boot(t, "", "vital run on-failure=stop restart=no")
 	m.awaitReady()
-	m.engine.endAll(reap.Status{Code: 1})
+	m.engine.EndAll(reap.Status{Code: 1})
 	m.await("vital", state.Failed)
 	select {
 	case <-m.emergency:
@@ -172,9 +172,9 @@ func TestSteering(t *testing.T) {
 	if err := r.Ask(t.Context(), "start", "wbe", control.Wish{}); err == nil || !strings.Contains(err.Error(), `did you mean "web"`) {
 		t.Errorf("unknown name: %v", err)
 	}
-	saw(t, m.engine.happened(), "TERM web", "clean web", "TERM db", "clean db", "start db", "start web", "TERM db", "clean db", "start db")
-	if strings.Count(m.engine.happened(), "start web") != 2 {
-		t.Errorf("web was restarted with db: %s", m.engine.happened())
+	saw(t, m.engine.Happened(), "TERM web", "clean web", "TERM db", "clean db", "start db", "start web", "TERM db", "clean db", "start db")
+	if strings.Count(m.engine.Happened(), "start web") != 2 {
+		t.Errorf("web was restarted with db: %s", m.engine.Happened())
 	}
 }
 

@@ -5,11 +5,11 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container"
 	"slipway/pkg/keeper"
 	"slipway/pkg/log/store"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/probe"
-	"slipway/pkg/service/run"
 	"slipway/pkg/service/state"
 )
 
@@ -38,7 +38,7 @@ func (s *Supervisor) takeOver() {
 			s.await(l)
 		}
 	}
-	s.Host.Say("services: a new supervisor has found %d running", taken)
+	s.Guest.Say("services: a new supervisor has found %d running", taken)
 }
 
 // find looks at what is there of a service's last run, and takes hold of it.
@@ -110,8 +110,8 @@ func (s *Supervisor) foundEnded(id reap.Ident, l *life) state.Found {
 		return found
 	}
 	found.Status = exit.Status
-	if found.OOM = !exit.Status.Success() && run.OOMKilled(l.container); found.OOM {
-		found.Cause = run.OOMCause(l.container, exit.Status)
+	if found.OOM = !exit.Status.Success() && container.OOMKilled(l.container); found.OOM {
+		found.Cause = container.OOMCause(l.container, exit.Status)
 	}
 	return found
 }
@@ -121,7 +121,7 @@ func (s *Supervisor) foundEnded(id reap.Ident, l *life) state.Found {
 func (s *Supervisor) listenAgain(b *bundle.Bundle) *probe.Notify {
 	if k, ok := s.Holder.(keepsSockets); ok && b.Policy.Ready.Kind == bundle.ProbeNotify {
 		if f, err := k.Take(notifyName(b.Name)); err == nil {
-			return probe.AdoptNotify(f, run.NotifySocket(s.Host.Paths, b.Name))
+			return probe.AdoptNotify(f, probe.NotifySocket(s.Guest.Paths.Own(), b.Name))
 		}
 	}
 	n, err := s.listen(b)

@@ -14,14 +14,14 @@ import (
 	"slipway/pkg/log/hold"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
-	"slipway/pkg/service/run"
+	"slipway/pkg/service/probe"
 	"slipway/pkg/service/state"
 )
 
 // keep writes what an earlier supervisor knew.
 func (m *testbed) keep(name, record string) {
 	m.t.Helper()
-	dir := m.host.Paths.Own("services")
+	dir := m.guest.Paths.Own("services")
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, name+".json"), []byte(record), 0o600)); err != nil {
 		m.t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 	} {
 		m.keep(name, record)
 	}
-	if n, err := Try(m.host.Paths); n != 5 || err == nil || !strings.Contains(err.Error(), "hibernating") || !strings.Contains(err.Error(), "torn.json") {
+	if n, err := Try(m.guest.Paths); n != 5 || err == nil || !strings.Contains(err.Error(), "hibernating") || !strings.Contains(err.Error(), "torn.json") {
 		t.Errorf("Try finds %d services, %v", n, err)
 	}
 	m.start()
@@ -54,7 +54,7 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 	for _, name := range []string{"old", "newer", "strange", "torn", "unknown"} {
 		m.await(name, state.Ready)
 	}
-	got := m.engine.happened()
+	got := m.engine.Happened()
 	for _, name := range []string{"old", "newer"} {
 		if strings.Contains(got, "start "+name) || !strings.Contains(got, "attach "+name) {
 			t.Errorf("%s was not taken over: %s", name, got)
@@ -112,7 +112,7 @@ func TestStartThatHangsIsTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.await("hangs", state.Stopped)
-	if got := m.engine.happened(); !strings.Contains(got, "end start hangs") || strings.Contains(got, ", start hangs") {
+	if got := m.engine.Happened(); !strings.Contains(got, "end start hangs") || strings.Contains(got, ", start hangs") {
 		t.Errorf("%s", got)
 	}
 }
@@ -128,7 +128,7 @@ func TestWhatWasSaidToNobodyIsHeard(t *testing.T) {
 	go func() { t.Log(store.Serve()) }()
 	client := hold.NewClient(store.Child)
 	m.holder = client
-	sock := run.NotifySocket(m.host.Paths, "says")
+	sock := probe.NotifySocket(m.guest.Paths.Own(), "says")
 	if err := os.MkdirAll(filepath.Dir(sock), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestWhatWasSaidToNobodyIsHeard(t *testing.T) {
 	m.keep("says", fmt.Sprintf(`{"name":"says","state":"running","wanted":true,"run":1,"proc":{"Pid":%d,"Start":%d}}`, self.Pid, self.Start))
 	m.start()
 	m.await("says", state.Ready)
-	if got := m.engine.happened(); strings.Contains(got, "start says") {
+	if got := m.engine.Happened(); strings.Contains(got, "start says") {
 		t.Errorf("it was started again: %s", got)
 	}
 	m.end()

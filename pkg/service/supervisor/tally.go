@@ -7,19 +7,18 @@ import (
 	"time"
 
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/memory"
 	"slipway/pkg/machine"
-	"slipway/pkg/service/endings"
-	"slipway/pkg/service/memory"
-	"slipway/pkg/service/run"
+	"slipway/pkg/service/control"
+	"slipway/pkg/service/guest"
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 )
 
 // tally counts, for one service, what its record does not keep. A new
 // supervisor counts anew, as counters may.
 type tally struct {
 	starting time.Duration // of the start under way, until it runs
-	starts   status.Durations
+	starts   control.Durations
 	ooms     int
 }
 
@@ -53,21 +52,14 @@ type use struct {
 func (s *Supervisor) use(name string) use {
 	rec, _ := s.set.Record(name)
 	l := s.lives[name]
-	if l == nil || !rec.State.Up() {
+	if l == nil || l.container == nil || !rec.State.Up() {
 		return use{}
 	}
-	return useOf(l.container)
-}
-
-func useOf(c run.Container) use {
-	if g, ok := c.(interface{ Group() cgroup.Group }); ok {
-		return use{g.Group(), true}
-	}
-	return use{}
+	return use{l.container.Group(), true}
 }
 
 // add adds what the cgroup says. Without one the figures stay 0.
-func (u use) add(v *status.Service) {
+func (u use) add(v *control.Service) {
 	if !u.up {
 		return
 	}
@@ -77,20 +69,20 @@ func (u use) add(v *status.Service) {
 }
 
 // addMachine adds what is read from files and is of no one service.
-func (s *Supervisor) addMachine(l *status.List) {
-	p := s.Host.Paths
+func (s *Supervisor) addMachine(l *control.List) {
+	p := s.Guest.Paths
 	l.Steps = Steps(p)
 	if u, err := memory.Look(); err == nil && u.Limit > 0 {
-		l.Memory = &status.Memory{Limit: u.Limit, Held: u.Held}
+		l.Memory = &control.Memory{Limit: u.Limit, Held: u.Held}
 		if u.Short() {
 			l.Memory.Short = u.String()
 		}
 	}
-	var last endings.Note
+	var last guest.Ending
 	if machine.ReadJSON(p.Own("last-boot.json"), &last) == nil {
 		l.LastBoot = last.Reason
 	}
-	l.Supervisor = status.Process{Pid: os.Getpid(), Started: s.began, Memory: residentMemory()}
+	l.Supervisor = control.Process{Pid: os.Getpid(), Started: s.began, Memory: residentMemory()}
 }
 
 // residentMemory is what of this process lies in memory and is its own: pages of

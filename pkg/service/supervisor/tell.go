@@ -42,7 +42,7 @@ func (s *Supervisor) tell(t state.Transition) {
 		s.say(t, "failed: %s", t.Cause)
 		if rec.Run == 0 { // nothing else tells of it
 			now := timeline.Now()
-			s.Host.Timeline.Span("not started", now, now, errors.New(t.Cause), services(t.Name)...)
+			s.Guest.Timeline.Span("not started", now, now, errors.New(t.Cause), services(t.Name)...)
 		}
 		if t.From == state.Cleaning {
 			s.showTail(t)
@@ -63,9 +63,9 @@ func (s *Supervisor) recordRun(rec state.Record) {
 	if l == nil || rec.Run != 1 {
 		return
 	}
-	l.ranUntil = s.Host.Timeline.Begin(timeline.StepRun, services(rec.Name)...)
+	l.ranUntil = s.Guest.Timeline.Begin(timeline.StepRun, services(rec.Name)...)
 	if b != nil && b.Policy.Ready.Kind != bundle.ProbeStarted {
-		l.readyUntil = s.Host.Timeline.Begin(timeline.StepReady, services(rec.Name)...)
+		l.readyUntil = s.Guest.Timeline.Begin(timeline.StepReady, services(rec.Name)...)
 	}
 }
 
@@ -107,17 +107,17 @@ func failed(rec state.Record) string {
 }
 
 func (s *Supervisor) say(t state.Transition, format string, args ...any) {
-	s.Host.Say("services %s: %s", t.Name, fmt.Sprintf(format, args...))
+	s.Guest.Say("services %s: %s", t.Name, fmt.Sprintf(format, args...))
 }
 
 // showTail shows the last lines of output of a run that failed.
 func (s *Supervisor) showTail(t state.Transition) {
 	l := s.lives[t.Name]
-	if l == nil || s.Host.Quiet() {
+	if l == nil || s.Guest.Quiet() {
 		return
 	}
 	for _, line := range l.tail {
-		s.Host.Print("  " + t.Name + ": " + line + "\n")
+		s.Guest.Print("  " + t.Name + ": " + line + "\n")
 	}
 }
 

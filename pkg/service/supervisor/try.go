@@ -4,13 +4,13 @@ import (
 	"path/filepath"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/service/host"
+	"slipway/pkg/service/guest"
 )
 
 // Try reads what a supervisor reads when it takes over, changes nothing, and
 // tells how many services there are. A bundle that cannot be read is a fault of
 // the bundle; a record that cannot be read would lose a running container.
-func Try(p host.Paths) (services int, err error) {
+func Try(p guest.Paths) (services int, err error) {
 	names, err := bundle.List(p.Section(bundle.Services))
 	if err != nil {
 		return 0, err

@@ -70,7 +70,7 @@ func (w *watchdog) feed() error {
 // slipway.watchdog=DURATION, or a service with slipway.watchdog. A machine
 // without the device runs without.
 func (s *Supervisor) startWatchdog() *watchdog {
-	o := s.Host.Options
+	o := s.Guest.Options
 	timeout := o.Watchdog
 	if timeout == 0 && len(s.vital()) > 0 {
 		timeout = defaultWatchdog
@@ -78,12 +78,12 @@ func (s *Supervisor) startWatchdog() *watchdog {
 	if timeout == 0 || o.WatchdogOff {
 		return nil
 	}
-	w, err := openWatchdog(s.Host.Paths.Dev+"/watchdog", timeout)
+	w, err := openWatchdog(s.Guest.Paths.Dev+"/watchdog", timeout)
 	if err != nil {
-		s.Host.Say("%s; the machine runs without", err)
+		s.Guest.Say("%s; the machine runs without", err)
 		return nil
 	}
-	s.Host.Say("watchdog: resets the machine when it is not fed for %s", w.timeout)
+	s.Guest.Say("watchdog: resets the machine when it is not fed for %s", w.timeout)
 	return w
 }
 
@@ -105,10 +105,10 @@ func (s *Supervisor) feed() {
 	if why != s.dog.refused {
 		s.dog.refused = why
 		if why == "" {
-			s.Host.Say("watchdog: fed again")
+			s.Guest.Say("watchdog: fed again")
 			s.noteFear("")
 		} else {
-			s.Host.Say("watchdog: not fed while %s", why)
+			s.Guest.Say("watchdog: not fed while %s", why)
 			s.noteFear("the watchdog was not fed, because " + why)
 		}
 	}

@@ -44,7 +44,7 @@ func TestWatchdogStandsForVitalServices(t *testing.T) {
 	m.await("vital", state.Ready)
 	m.await("other", state.Failed)
 	m.awaitFed()
-	m.engine.endAll(reap.Status{Code: 4})
+	m.engine.EndAll(reap.Status{Code: 4})
 	m.await("vital", state.Backoff)
 	for deadline := time.Now().Add(longest); m.sup.dogRefuses(t) == ""; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -16,7 +16,6 @@ import (
 
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 	"slipway/test/soak/look"
 )
 
@@ -99,7 +98,7 @@ func asBefore(l look.Look, before []string) error {
 }
 
 func ask(verb, name string) error {
-	return client.Ask(verb, name, control.Wish{}, &status.Service{})
+	return client.Ask(verb, name, control.Wish{}, &control.Service{})
 }
 
 // command does one random thing, and says what.
@@ -138,7 +137,7 @@ func result(err error) string {
 // whose requirement is down.
 func settled() error {
 	return until("a state that the model allows", func() error {
-		states := map[string]status.Service{}
+		states := map[string]control.Service{}
 		for _, name := range names {
 			s, err := service(name)
 			if err != nil {

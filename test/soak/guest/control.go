@@ -5,19 +5,18 @@ import (
 
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
-	"slipway/pkg/service/status"
 )
 
 var client = control.Client{Path: "/run/slipway/control.sock"}
 
-func services() (status.List, error) {
-	var l status.List
+func services() (control.List, error) {
+	var l control.List
 	err := client.Services(&l)
 	return l, err
 }
 
-func service(name string) (status.Service, error) {
-	var s status.Service
+func service(name string) (control.Service, error) {
+	var s control.Service
 	err := client.Service(name, &s)
 	return s, err
 }

@@ -1,0 +1,145 @@
+package container
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/runc"
+	"slipway/pkg/reap"
+)
+
+// Program is what to run in a container, and its streams.
+type Program struct {
+	Args, Env             []string
+	Terminal              bool
+	Stdin, Stdout, Stderr *os.File
+}
+
+// Session is a program that runs in a container.
+type Session interface {
+	// Ident is the OCI runtime's process, which ends as the program does.
+	Ident() reap.Ident
+	// Signal passes a signal on to the program.
+	Signal(sig unix.Signal) error
+	// Kill ends the program; the runtime around it then ends too.
+	Kill() error
+	// Wait waits for the program's end.
+	Wait(ctx context.Context) (reap.Status, error)
+}
+
+// Exec runs a program in a running container, its output nowhere, and waits.
+// When ctx ends first the program is killed, not only the runtime around it.
+func (e *Engine) Exec(ctx context.Context, b *bundle.Bundle, argv []string) (reap.Status, error) {
+	s, err := e.begin(b, Program{Args: argv})
+	if err != nil {
+		return reap.Status{}, err
+	}
+	status, err := s.Wait(ctx)
+	if err == nil {
+		return status, nil
+	}
+	killErr := s.Kill()
+	_, err = e.Reaper.Finish(ctx, s.process) // the runtime too, should it stay
+	err = fmt.Errorf("run %s in %s: %w", strings.Join(argv, " "), b.Name, err)
+	return status, errors.Join(err, killErr, os.RemoveAll(s.dir))
+}
+
+// Forget removes what sessions of a supervisor that was killed have left. Their
+// programs go on.
+func Forget(dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, "exec-*"))
+	for _, name := range names {
+		err = errors.Join(err, os.RemoveAll(name))
+	}
+	return err
+}
+
+// session has a folder of its own while it lasts.
+type session struct {
+	id      reap.Ident
+	process *reap.Process
+	dir     string
+}
+
+func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
+	dir, err := os.MkdirTemp(e.RunDir, "exec-")
+	if err != nil {
+		return nil, fmt.Errorf("run in %s: %w", b.Name, err)
+	}
+	s := &session{dir: dir}
+	call := runc.Exec{
+		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(), Log: s.log(),
+		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
+	}
+	if call.Process, err = sized(b, p, dir); err == nil {
+		s.process, err = e.Runtime.StartExec(call)
+	}
+	if err != nil {
+		err = fmt.Errorf("run %s in %s: %w", strings.Join(p.Args, " "), b.Name, err)
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if s.id, err = reap.Identify(s.process.Pid()); err != nil {
+		s.id = reap.Ident{Pid: s.process.Pid()} // it has ended already
+	}
+	return s, nil
+}
+
+// sized describes a program on a terminal in a file in dir, because there is no
+// other way to tell the runtime the terminal's size before the program asks for
+// it. It returns "" where there is no size to tell.
+func sized(b *bundle.Bundle, p Program, dir string) (file string, err error) {
+	if !p.Terminal || p.Stdin == nil || b.Spec == nil || b.Spec.Process == nil {
+		return "", nil
+	}
+	size, err := unix.IoctlGetWinsize(int(p.Stdin.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Row == 0 || size.Col == 0 {
+		return "", nil // a terminal without a size is one all the same
+	}
+	process := *b.Spec.Process
+	process.Args, process.Env, process.Terminal = p.Args, slices.Concat(process.Env, p.Env), true
+	process.ConsoleSize = &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
+	data, err := json.Marshal(process)
+	if err != nil {
+		return "", err
+	}
+	file = filepath.Join(dir, "process.json")
+	return file, os.WriteFile(file, data, 0o600)
+}
+
+func (s *session) pidFile() string { return filepath.Join(s.dir, "pid") }
+
+func (s *session) log() string { return filepath.Join(s.dir, "log") }
+
+func (s *session) Ident() reap.Ident { return s.id }
+
+func (s *session) Signal(sig unix.Signal) error { return s.id.Signal(sig) }
+
+func (s *session) Kill() error {
+	pid, err := runc.ReadPid(s.pidFile())
+	if err != nil {
+		return s.id.Signal(unix.SIGKILL) // the runtime has not got that far
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+func (s *session) Wait(ctx context.Context) (reap.Status, error) {
+	status, err := s.process.Wait(ctx)
+	if err != nil {
+		return status, err
+	}
+	status = runc.ExecStatus(status, s.log())
+	return status, os.RemoveAll(s.dir)
+}

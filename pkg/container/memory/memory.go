@@ -1,0 +1,139 @@
+// Package memory tells who holds the memory that all containers share, and why
+// the kernel killed for want of it.
+package memory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"slipway/pkg/container/cgroup"
+)
+
+// Holder is a container and what it holds, in bytes.
+type Holder struct {
+	Name        string
+	Held, Files uint64
+}
+
+// Use is how the containers' memory is used at a moment.
+type Use struct {
+	Limit, Held uint64
+	Holders     []Holder // who holds the most first
+	// Left is in files that containers have left behind, in /run, /tmp, /var.
+	Left uint64
+}
+
+// Look looks. Without a common limit it is zero.
+func Look() (u Use, err error) {
+	all := cgroup.Top()
+	if !all.Exists() {
+		return u, nil
+	}
+	m, err := all.Memory()
+	if err != nil || m.Limit == 0 {
+		return u, err
+	}
+	groups, err := cgroup.Members()
+	if err != nil {
+		return u, err
+	}
+	u.Limit, u.Held = m.Limit, m.Held()
+	left := m.Files
+	for name, g := range groups {
+		one, err := g.Memory()
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		u.Holders = append(u.Holders, Holder{name, one.Held(), one.Files})
+		left -= min(left, one.Files)
+		u.Held += one.KeptCache()
+	}
+	u.Left = left
+	slices.SortFunc(u.Holders, func(a, b Holder) int {
+		return cmp.Or(cmp.Compare(b.Held, a.Held), strings.Compare(a.Name, b.Name))
+	})
+	return u, nil
+}
+
+// Short tells whether there is little left.
+func (u Use) Short() bool { return u.Limit > 0 && u.Held >= u.Limit/8*7 }
+
+// Most is who holds the most; "" if nobody holds a fifth of the limit.
+func (u Use) Most() string {
+	if len(u.Holders) == 0 || u.Holders[0].Held < u.Limit/5 {
+		return ""
+	}
+	return u.Holders[0].Name
+}
+
+func (u Use) String() string {
+	return fmt.Sprintf("containers hold %s of the %s that all of them may have: %s", Size(u.Held), Size(u.Limit), u.who())
+}
+
+// named is how many are named.
+const named = 3
+
+// who names those that hold the most, and what nobody holds any more.
+func (u Use) who() string {
+	var words []string
+	for _, h := range u.Holders[:min(named, len(u.Holders))] {
+		words = append(words, h.String())
+	}
+	if u.Left > u.Limit/16 {
+		words = append(words, fmt.Sprintf("%s lies in files that containers have left in /run, /tmp or /var", Size(u.Left)))
+	}
+	return strings.Join(words, ", ")
+}
+
+func (h Holder) String() string {
+	if h.Files <= h.Held/8 {
+		return fmt.Sprintf("%s %s", h.Name, Size(h.Held))
+	}
+	return fmt.Sprintf("%s %s (%s in files in memory)", h.Name, Size(h.Held), Size(h.Files))
+}
+
+// Why words the limit that made the kernel kill in a group, and who has filled
+// it. It has to be asked before the group is removed; "" if it cannot be told.
+func Why(g cgroup.Group) string {
+	m, err := g.Memory()
+	if err != nil {
+		return ""
+	}
+	if g.OwnOOM() {
+		if m.Limit == 0 {
+			return "a limit within it was hit"
+		}
+		return fmt.Sprintf("its own limit of %s was hit%s", Size(m.Limit), files(m))
+	}
+	if outer, name := g.Outer(); name != cgroup.Parent {
+		return whyElsewhere(outer, name)
+	}
+	u, err := Look()
+	if err != nil || u.Limit == 0 {
+		return "the machine had none left"
+	}
+	if m.Peak > 0 {
+		return fmt.Sprintf("the limit of all containers, %s, was hit; it held %s at most, now hold %s",
+			Size(u.Limit), Size(m.Peak), u.who())
+	}
+	return fmt.Sprintf("the limit of all containers, %s, was hit; now hold %s", Size(u.Limit), u.who())
+}
+
+// whyElsewhere is for groups that are not in that of all containers: onshutdown's,
+// and those that YAML names.
+func whyElsewhere(outer cgroup.Group, name string) string {
+	m, err := outer.Memory()
+	if err != nil || m.Limit == 0 {
+		return "the machine had none left"
+	}
+	return fmt.Sprintf("the limit of all in cgroup %s, %s, was hit", name, Size(m.Limit))
+}
+
+func files(m cgroup.Memory) string {
+	if m.Files <= m.Limit/8 {
+		return ""
+	}
+	return fmt.Sprintf(", %s of it by files in memory, such as those of its writable layer", Size(m.Files))
+}

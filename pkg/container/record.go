@@ -1,0 +1,72 @@
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+
+	"slipway/pkg/bundle"
+	"slipway/pkg/container/cgroup"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// dir is where the Engine keeps what it knows of a container: runc's pid file
+// and log, and a config.json that differs from the bundle's. It exists from
+// before the first step of a start until after the last of the clean-up.
+func (e *Engine) dir(b *bundle.Bundle) string {
+	return path.Join(e.runDir(), "containers", string(b.Section)+"."+b.Name)
+}
+
+// ledger is the file that remembers lasting mounts. It outlives the container.
+func (e *Engine) ledger(b *bundle.Bundle) string {
+	return path.Join(e.runDir(), "mounts", string(b.Section)+"."+b.Name)
+}
+
+func (e *Engine) runDir() string {
+	if e.RunDir == "" {
+		return DefaultRunDir
+	}
+	return e.RunDir
+}
+
+// Files of the record that say whose the container's cgroup is, when it was
+// there before the start.
+const (
+	keepCgroup    = "keep-cgroup"    // it stays, but what runs in it is ours
+	foreignCgroup = "foreign-cgroup" // what runs in it is not ours
+)
+
+func (e *Engine) marked(b *bundle.Bundle, mark string) bool {
+	_, err := os.Lstat(path.Join(e.dir(b), mark))
+	return err == nil
+}
+
+// group is the group of a container that was started earlier, by what the
+// runtime was given then, which an engine of another time may have decided.
+func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
+	data, err := os.ReadFile(path.Join(e.dir(b), bundle.ConfigFile))
+	if err != nil {
+		return cgroup.Of(cgroupsPath(b.Spec), b.Name)
+	}
+	var spec specs.Spec
+	if err := json.Unmarshal(data, &spec); err != nil {
+		return cgroup.Group{}, err // it was killed while it wrote, and nothing was started
+	}
+	return cgroup.Of(cgroupsPath(&spec), b.Name)
+}
+
+// removeRecord removes the record, whose files have no folders among them. The
+// runtime may have left one more than we know of, if it was killed.
+func removeRecord(dir string) error {
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, f := range files {
+		err = errors.Join(err, os.Remove(path.Join(dir, f.Name())))
+	}
+	return errors.Join(err, os.Remove(dir))
+}

@@ -1,0 +1,70 @@
+package runc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"slipway/pkg/reap"
+)
+
+// StateDir is where the runtime keeps what it knows of a container.
+func (r *Runtime) StateDir(id string) string { return path.Join(r.root(), id) }
+
+// ReadState reads which process runc's own state names as the container's
+// init. It is still known there when the process has come and gone.
+func (r *Runtime) ReadState(id string) (reap.Ident, error) {
+	p, _, err := r.ReadOrigin(id)
+	return p, err
+}
+
+// ReadOrigin is ReadState and the folder of the bundle that the container was
+// made from.
+func (r *Runtime) ReadOrigin(id string) (reap.Ident, string, error) {
+	file := r.StateDir(id) + "/state.json"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return reap.Ident{}, "", err
+	}
+	var state struct {
+		Pid    int    `json:"init_process_pid"`
+		Start  uint64 `json:"init_process_start"`
+		Config struct {
+			Labels []string `json:"labels"`
+		} `json:"config"`
+	}
+	if err := json.Unmarshal(data, &state); err != nil {
+		return reap.Ident{}, "", fmt.Errorf("%s: %w", file, err)
+	}
+	for _, l := range state.Config.Labels {
+		if dir, is := strings.CutPrefix(l, "bundle="); is {
+			return reap.Ident{Pid: state.Pid, Start: state.Start}, dir, nil
+		}
+	}
+	return reap.Ident{Pid: state.Pid, Start: state.Start}, "", nil
+}
+
+// Started tells whether the program of a container that was created has been let run.
+// Until then the container waits on this FIFO, which runc's start removes.
+func (r *Runtime) Started(id string) bool {
+	_, err := os.Lstat(r.StateDir(id) + "/exec.fifo")
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// ReadPid reads the pid that the runtime wrote for a container.
+func ReadPid(file string) (int, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || pid < 2 {
+		return 0, fmt.Errorf("%s: %q is no process id", file, data)
+	}
+	return pid, nil
+}

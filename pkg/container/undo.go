@@ -1,0 +1,34 @@
+package container
+
+import "errors"
+
+// undo takes back one thing that a start has done.
+type undo struct {
+	do func() error
+	// lasting: it stays when the container has ended, and is undone only if the
+	// start fails.
+	lasting bool
+}
+
+// undoing is all that a start has done, in that order.
+type undoing []undo
+
+// ofTheContainer is what does not outlast it; never nil.
+func (u undoing) ofTheContainer() undoing {
+	own := undoing{}
+	for _, one := range u {
+		if !one.lasting {
+			own = append(own, one)
+		}
+	}
+	return own
+}
+
+// run undoes the last first, and goes on when one fails.
+func (u undoing) run() error {
+	var faults []error
+	for i := len(u) - 1; i >= 0; i-- {
+		faults = append(faults, u[i].do())
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,89 @@
+package guest
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"slipway/pkg/container/mount"
+	"slipway/test/skip"
+)
+
+func TestBoots(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lib/boot.json")
+	begin := func(id string) (*EndingBook, *Ending) {
+		t.Helper()
+		b, last, err := openEnding(path, id, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b, last
+	}
+	if _, last := begin("one"); last != nil {
+		t.Errorf("first boot: %+v", last)
+	}
+	if _, last := begin("one"); last != nil {
+		t.Errorf("a second supervisor of the same boot: %+v", last)
+	}
+	b, last := begin("two")
+	if last == nil || last.Reason != surprise || last.BootID != "one" {
+		t.Errorf("after a power cut: %+v", last)
+	}
+	for _, reason := range []string{"service db failed", "shutdown"} {
+		if err := b.End(reason); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, last = begin("three"); last == nil || last.Reason != "service db failed" || last.Ended.IsZero() {
+		t.Errorf("after an orderly end: %+v", last)
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, last = begin("four"); last == nil || last.Reason == "" {
+		t.Errorf("after a broken note: %+v", last)
+	}
+	b, _ = begin("five")
+	for _, cause := range []string{"x hangs", "", "the watchdog was not fed"} {
+		if err := b.Fear(cause); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, last = begin("six"); last == nil || last.Reason != "no orderly shutdown: the watchdog was not fed" {
+		t.Errorf("after a reset that was feared: %+v", last)
+	}
+	if err := errors.Join(b.Fear("x hangs"), b.Fear("")); err != nil {
+		t.Fatal(err)
+	}
+	if b, last = begin("seven"); last == nil || last.Reason != surprise {
+		t.Errorf("after a fear that was over: %+v", last)
+	}
+	if err := errors.Join(b.Fear("x hangs"), b.End("reboot was asked for")); err != nil {
+		t.Fatal(err)
+	}
+	if _, last = begin("eight"); last == nil || last.Reason != "reboot was asked for" {
+		t.Errorf("a reason outdoes a fear: %+v", last)
+	}
+	var none *EndingBook
+	if err := none.Fear("x"); err != nil {
+		t.Error(err)
+	}
+	if err := none.End("x"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNothingIsNotedOnTmpfs(t *testing.T) {
+	if lasts, err := mount.Lasts("/dev/shm"); err != nil || lasts {
+		skip.Test(t, skip.Tmpfs, lasts, " ", err)
+	}
+	b, last, err := OpenEnding("/dev/shm")
+	if b != nil || last != nil || err != nil {
+		t.Errorf("%v %v %v", b, last, err)
+	}
+	if _, err := os.Stat("/dev/shm/lib"); err == nil {
+		t.Error("something was written")
+	}
+}

@@ -1,0 +1,56 @@
+package guest
+
+import (
+	"context"
+	"os"
+
+	"slipway/pkg/container/mount"
+	"slipway/pkg/log/journal"
+	"slipway/pkg/machine"
+)
+
+// Journal is where all parts of the system write down what they say.
+func (p Paths) Journal() string { return p.Own(machine.Journal) }
+
+// Carrier brings the journal to the folder of the logs.
+func (p Paths) Carrier() (journal.Carrier, error) {
+	boot, err := journal.BootID()
+	return journal.Carrier{From: p.Journal(), To: p.Log, Boot: boot}, err
+}
+
+// LogsLast tells whether what is in the folder of the logs is still there after
+// the next boot. If so, the folder is made.
+func (p Paths) LogsLast() (bool, error) {
+	lasts, err := mount.Lasts(p.Log)
+	if err != nil || !lasts {
+		return false, err
+	}
+	return true, os.MkdirAll(p.Log, 0o755)
+}
+
+// CarryJournal brings it to the disk, if there is one by now.
+func (g *Guest) CarryJournal() error {
+	lasts, err := g.Paths.LogsLast()
+	if err != nil || !lasts {
+		return err
+	}
+	c, err := g.Paths.Carrier()
+	if err != nil {
+		return err
+	}
+	return c.Carry()
+}
+
+// KeepJournal goes on bringing it to the disk until ctx ends.
+func (g *Guest) KeepJournal(ctx context.Context) error {
+	lasts, err := g.Paths.LogsLast()
+	if err != nil || !lasts {
+		return err
+	}
+	c, err := g.Paths.Carrier()
+	if err != nil {
+		return err
+	}
+	c.Keep(ctx, func(err error) { g.Say("%s", err) })
+	return nil
+}

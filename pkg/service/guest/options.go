@@ -1,0 +1,60 @@
+package guest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Options are the words of the kernel's command line that matter here.
+type Options struct {
+	RuncDebug   bool
+	RuncConsole bool
+	Report      string // "", "poweroff" or "print"
+	// Watchdog is how long the supervisor may hang before the machine's
+	// watchdog resets it; 0: only services ask for one. WatchdogOff: there is
+	// to be none, whoever asks.
+	Watchdog    time.Duration
+	WatchdogOff bool
+	Wrong       []string // words of ours that mean nothing
+}
+
+// minWatchdog is the shortest timeout that can be kept in the worst of times.
+const minWatchdog = 3 * time.Second
+
+// Report values of slipway.report.
+const (
+	ReportPoweroff = "poweroff"
+	ReportPrint    = "print"
+)
+
+// ParseOptions reads a command line; the last word of a kind counts.
+func ParseOptions(cmdline string) Options {
+	var o Options
+	for _, word := range strings.Fields(cmdline) {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "linuxkit.runc_debug":
+			o.RuncDebug = value == "1"
+		case "linuxkit.runc_console":
+			o.RuncConsole = value == "1"
+		case "slipway.report":
+			o.Report = value
+		case "slipway.watchdog":
+			o.setWatchdog(value)
+		}
+	}
+	return o
+}
+
+func (o *Options) setWatchdog(value string) {
+	d, err := time.ParseDuration(value)
+	switch {
+	case value == "off":
+		o.Watchdog, o.WatchdogOff = 0, true
+	case err != nil || d < minWatchdog:
+		o.Wrong = append(o.Wrong, fmt.Sprintf("slipway.watchdog=%s: want off, or a duration of %s or more", value, minWatchdog))
+	default:
+		o.Watchdog, o.WatchdogOff = d, false
+	}
+}
