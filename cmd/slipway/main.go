@@ -9,18 +9,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/pkg/build/yml"
+	"slipway/pkg/version"
 )
 
-func main() {
+func main() { os.Exit(status(newRootCommand().Execute())) }
+
+func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "slipway",
 		Short:         "build and boot LinuxKit images",
+		Version:       version.This().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("slipway {{.Version}}\n")
 	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newConsoleCommand(), newStopCommand(), newValidateCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	os.Exit(status(root.Execute()))
+	return root
 }
 
 // exitError ends the program with a status of its own; what there is to say

@@ -51,3 +51,31 @@ func TestScriptsOfInit(t *testing.T) {
 		})
 	}
 }
+
+// With no image to look at, what the YAML's own files show is told all the same, and
+// nothing of what an image might bring.
+func TestScriptsOfText(t *testing.T) {
+	const text = "init: ['test/init:1', 'test/shell:1']\nfiles:\n" +
+		"  - {path: etc/init.d/010-a, mode: '0755', contents: \"#!/bin/sh\\r\\n\"}\n" +
+		"  - {path: etc/init.d/011-b, contents: \"#!/bin/sh\\n\"}\n" +
+		"  - {path: etc/init.d/012-c, mode: '0755', contents: \"#!/usr/bin/env python3\\r\\n\"}\n" +
+		"  - {path: etc/shutdown.d/010-d, mode: '0755', contents: \"#!/usr/bin/env python3\\n\"}\n" +
+		"  - {path: etc/shutdown.d/011-e, mode: '0755', contents: \"#!/bin/bash\\n\"}\n" +
+		"  - {path: etc/shutdown.d/012-f, symlink: /usr/bin/f}\n" +
+		"  - {path: etc/motd, contents: \"#!/bin/sh\\r\\n\"}\n" +
+		"kernel: {image: 'test/kernel:1', cmdline: x}\n"
+	want := []string{
+		`files[0]: /etc/init.d/010-a needs "/bin/sh\r" to start`,
+		"files[1]: /etc/init.d/011-b is not executable (mode 0600)",
+		`files[2]: /etc/init.d/012-c needs "python3\r" to start`,
+	}
+	faults := check(t, nil, text)
+	for _, w := range want {
+		if !strings.Contains(faults.Error(), w) {
+			t.Errorf("no %q", w)
+		}
+	}
+	if len(faults) != len(want) || t.Failed() {
+		t.Errorf("%d faults, want %d:\n%s", len(faults), len(want), faults)
+	}
+}

@@ -24,11 +24,24 @@ func (t *translator) stopSignal(spec *specs.Spec) {
 	if _, said := spec.Annotations[stopSignalKey]; said || !ok || t.c.Section != bundle.Services || t.asLinuxKit() {
 		return
 	}
+	annotate(spec, stopSignalKey, signal)
+}
+
+// imageName has the machine know which image a container is from, as the YAML
+// names it.
+func (t *translator) imageName(spec *specs.Spec) {
+	if _, said := spec.Annotations[bundle.ImageAnnotation]; !said && !t.asLinuxKit() {
+		annotate(spec, bundle.ImageAnnotation, t.c.Image)
+	}
+}
+
+// annotate leaves alone what the annotations were made from.
+func annotate(spec *specs.Spec, key, value string) {
 	annotations := maps.Clone(spec.Annotations)
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	annotations[stopSignalKey] = signal
+	annotations[key] = value
 	spec.Annotations = annotations
 }
 

@@ -82,6 +82,7 @@ func (t *translator) spec() *specs.Spec {
 	t.resources(spec.Linux)
 	t.devices(spec.Linux)
 	t.stopSignal(spec)
+	t.imageName(spec)
 	t.harden(spec)
 	return spec
 }

@@ -61,6 +61,14 @@ func (b *Bundle) Path(elem ...string) string {
 	return path.Join(append([]string{b.Dir}, elem...)...)
 }
 
+// ImageAnnotation is where a builder writes an image's name, and a bundle's
+// config.json has it. The key is the OCI image specification's.
+const ImageAnnotation = "org.opencontainers.image.ref.name"
+
+// Image is the name of the image that the bundle was made of; "" where the builder
+// has not written it, as LinuxKit's own.
+func (b *Bundle) Image() string { return b.Spec.Annotations[ImageAnnotation] }
+
 // ShortName is the name the user gave in linuxkit.yml: Name without the order
 // prefix that onboot and onshutdown folders carry.
 func (b *Bundle) ShortName() string { return ShortName(b.Section, b.Name) }

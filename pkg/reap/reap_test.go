@@ -137,8 +137,8 @@ func TestAdopt(t *testing.T) {
 			for readPid(dir+"/pid") == 0 {
 				time.Sleep(time.Millisecond)
 			}
-			if name == "already reaped" {
-				time.Sleep(50 * time.Millisecond)
+			for name == "already reaped" && !errors.Is(unix.Kill(readPid(dir+"/pid"), 0), unix.ESRCH) {
+				time.Sleep(time.Millisecond)
 			}
 			status, err := reaper().Adopt(readPid(dir + "/pid")).Wait(ctx)
 			if err != nil || status.Code != 7 {

@@ -11,7 +11,7 @@ import (
 type Unit struct {
 	Name   string        `json:"name"`
 	Phase  string        `json:"phase"`
-	Begin  time.Duration `json:"begin"`
+	Begin  time.Duration `json:"begin"` // in nanoseconds, as Ready; see json.go
 	Ready  time.Duration `json:"ready"`
 	After  []string      `json:"after,omitempty"`
 	Failed bool          `json:"failed,omitempty"`
@@ -88,7 +88,7 @@ func Outcome(spans []Span) (word, counts string) {
 // PhaseTime is a phase and what it took.
 type PhaseTime struct {
 	Phase string        `json:"phase"`
-	Begin time.Duration `json:"begin"`
+	Begin time.Duration `json:"begin"` // in nanoseconds, as End; see json.go
 	End   time.Duration `json:"end"`
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
+	"slipway/pkg/container/runc"
 	"slipway/pkg/reap"
 )
 
@@ -18,7 +19,9 @@ import (
 //
 //   - "run" until it is asked to stop, "deaf" until it is killed
 //   - "exit N" at once, with that status of one digit
-//   - "no" cannot be started, "stuck" hangs in its start until the Disk comes back
+//   - "no" cannot be started; "refused WORDS" is what the runtime does not start, and says
+//     so with these words, where a hook has said something before
+//   - "stuck" hangs in its start until the Disk comes back
 //   - "undead", alone or before one of these, hangs when it is cleaned up, until then
 type Engine struct {
 	// Disk is closed to let go on what hangs.
@@ -79,6 +82,8 @@ func (e *Engine) Start(_ context.Context, b *bundle.Bundle, io container.IO) (co
 	switch args[0] {
 	case "no":
 		return nil, fmt.Errorf("%s %s: start: no such command", b.Section, b.Name)
+	case "refused":
+		return nil, refuse(b, io, strings.Join(args[1:], " "))
 	case "stuck":
 		<-e.Disk
 		e.note("back", b.Name)
@@ -94,6 +99,14 @@ func (e *Engine) Start(_ context.Context, b *bundle.Bundle, io container.IO) (co
 	c.id = reap.Ident{Pid: 1<<30 + e.pid, Start: 1}
 	e.up = append(e.up, c)
 	return c, nil
+}
+
+// refuse leaves an error as runc does, on the container's output too.
+func refuse(b *bundle.Bundle, io container.IO, words string) error {
+	if _, err := io.Stderr.WriteString("hook: a word before\nrunc run failed: unable to start container process: " + words + "\n"); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s %s: start: %w", b.Section, b.Name, &runc.Error{Verb: "run", Message: words})
 }
 
 // Attach finds every container running.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -155,6 +156,21 @@ func TestPull(t *testing.T) {
 	}
 }
 
+// opened counts how often this process has a file open.
+func opened(t *testing.T, file string) (n int) {
+	t.Helper()
+	links, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		if to, err := os.Readlink(link); err == nil && to == file {
+			n++
+		}
+	}
+	return n
+}
+
 // TestTwoBuildsAtOnce fetch every layer once between them.
 func TestTwoBuildsAtOnce(t *testing.T) {
 	s := plainServer(t)
@@ -177,7 +193,9 @@ func TestTwoBuildsAtOnce(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond) // all but one wait for its lock by now
+	for opened(t, filepath.Join(dir, "partial", layer.Digest.Hex)) != 4 { // by all who then ask for its lock
+		time.Sleep(time.Millisecond)
+	}
 	begun.Done()
 	builds.Wait()
 	if got := s.asked(layer); len(got) != 1 {

@@ -44,7 +44,7 @@ func (u unpacked) open(ctx context.Context, diff v1.Hash) *os.File {
 		return nil
 	}
 	if err := verify(contextReader{ctx, file}, diff); err != nil {
-		file.Close()
+		file.Close() // only read from
 		if errors.Is(err, errDigest) {
 			u.drop(diff)
 		}

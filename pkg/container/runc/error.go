@@ -3,6 +3,7 @@ package runc
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -22,6 +23,13 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("runc %s: %s", e.Verb, e.Status)
 	}
 	return fmt.Sprintf("runc %s: %s", e.Verb, e.Message)
+}
+
+// Repeats tells whether a line of the container's output is what the runtime has
+// written there of the same failure, as it does beside its log.
+func Repeats(err error, line string) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Message != "" && strings.HasSuffix(strings.TrimSpace(line), e.Message)
 }
 
 // lastError takes the last error out of the runtime's log, without the words

@@ -50,8 +50,21 @@ func TestHookThatHangs(t *testing.T) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	for _, pid := range said() {
-		if stat, err := os.ReadFile("/proc/" + pid + "/stat"); pid != "up" && err == nil && !strings.Contains(string(stat), ") Z ") {
-			t.Errorf("left: %s", stat)
+		awaitDeath(t, pid)
+	}
+}
+
+// awaitDeath waits for the end of a process that was killed, which takes the kernel a
+// moment.
+func awaitDeath(t *testing.T, pid string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		if pid == "up" || err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left: %s", stat)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package runc
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,5 +98,26 @@ func TestRemoveState(t *testing.T) {
 	}
 	if _, err := os.Lstat(outside); err != nil {
 		t.Errorf("a link was followed: %v", err)
+	}
+}
+
+func TestRepeats(t *testing.T) {
+	refused := fmt.Errorf("services web: start: %w", &Error{Verb: "run", Message: "exec: no such file"})
+	for _, c := range []struct {
+		err  error
+		line string
+		want bool
+	}{
+		{refused, "runc run failed: unable to start container process: exec: no such file", true},
+		{refused, "exec: no such file\r", true}, // crun has no words in front
+		{refused, "hook: no such file", false},
+		{refused, "", false},
+		{&Error{Verb: "run"}, "what a program has said", false},
+		{errors.New("exec: no such file"), "exec: no such file", false},
+		{nil, "exec: no such file", false},
+	} {
+		if got := Repeats(c.err, c.line); got != c.want {
+			t.Errorf("%v, %q: %v", c.err, c.line, got)
+		}
 	}
 }

@@ -30,8 +30,11 @@ func (r *reader) plain() error {
 				return err
 			}
 		}
+		if err := r.endStream(s); err != nil {
+			return err
+		}
 	}
-	return r.endLines()
+	return nil
 }
 
 func (r *reader) plainFile(s layout.Stream, name string) error {

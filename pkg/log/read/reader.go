@@ -259,14 +259,18 @@ func (r *reader) gap(s layout.Stream, n int64, at time.Time, hole bool) error {
 // endLines yields lines that have no newline yet, because a run is over.
 func (r *reader) endLines() error {
 	for _, s := range layout.Streams {
-		if err := r.endZeros(s); err != nil {
-			return err
-		}
-		if err := r.endLine(s); err != nil {
+		if err := r.endStream(s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (r *reader) endStream(s layout.Stream) error {
+	if err := r.endZeros(s); err != nil {
+		return err
+	}
+	return r.endLine(s)
 }
 
 func (r *reader) emit(l Line) error {

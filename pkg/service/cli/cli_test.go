@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -142,17 +143,46 @@ func TestNothingToShow(t *testing.T) {
 	}
 }
 
+// What the program was built from, also without a supervisor.
+func TestVersion(t *testing.T) {
+	dir := leftBehind(t)
+	want := regexp.MustCompile(`^service +\S+, commit .*, build [0-9a-f]{12}, /.*\nsupervisor +does not answer\n$`)
+	if status, out, errs := service(t, dir, "version"); status != 0 || !want.MatchString(out) {
+		t.Errorf("%d %q %q, want %s", status, out, errs, want)
+	}
+}
+
 // Everything that shows something shows it as JSON as well.
 func TestJSON(t *testing.T) {
 	dir := leftBehind(t)
 	for args, want := range map[string]string{
 		"list --json": `"state": "failed"`, "status --json web": `"name": "web"`, "events --json": `"duration_seconds":0`,
-		"analyze --json": `"phase": "pid1"`, "analyze blame --json": `"name": "mount"`, "blame --json": `"ready": 2000000000`,
-		"critical-chain --json": `"name": "mount"`, "plot --json": `"begin": 1000000000`,
+		"analyze --json": `"phase": "pid1"`, "analyze blame --json": `"name": "mount"`, "blame --json": `"ready_seconds": 2`,
+		"critical-chain --json": `"name": "mount"`, "plot --json": `"begin_seconds": 1`,
 	} {
 		status, out, errs := service(t, dir, strings.Fields(args)...)
 		if status != 0 || !json.Valid([]byte(out)) || !strings.Contains(out, want) {
 			t.Errorf("service %s: %d %q %s", args, status, errs, out)
+		}
+	}
+}
+
+// Of a service and of a step, with no supervisor to ask.
+func TestStatusShowsImage(t *testing.T) {
+	dir := leftBehind(t)
+	for path, text := range map[string]string{
+		"containers/services/web/config.json":    `{"ociVersion":"1.0.2","process":{"cwd":"/","args":["x"]},"root":{"path":"rootfs"},"annotations":{"org.opencontainers.image.ref.name":"example/web:1"}}`,
+		"containers/onboot/000-dhcp/config.json": `{"ociVersion":"1.0.2","process":{"cwd":"/","args":["x"]},"root":{"path":"rootfs"},"annotations":{"org.opencontainers.image.ref.name":"example/dhcp:1"}}`,
+		"run/slipway/onboot.json":                `[{"name":"000-dhcp","state":"done"}]`,
+	} {
+		file := filepath.Join(dir, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"web": "example/web:1", "dhcp": "example/dhcp:1"} {
+		if status, out, errs := service(t, dir, "status", name); status != 0 || !strings.Contains(out, "image        "+want+"\n") {
+			t.Errorf("%s: %d %q\n%s", name, status, errs, out)
 		}
 	}
 }

@@ -19,6 +19,7 @@ func (c *call) showBundle(name string) {
 	if err != nil {
 		return
 	}
+	pairs(c, "image", b.Image())
 	if p := b.Spec.Process; p != nil {
 		pairs(c, "command", strings.Join(p.Args, " "))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/journal"
+	"slipway/pkg/log/read"
 	"slipway/pkg/log/store"
 	"slipway/pkg/service/guest"
 )
@@ -48,7 +49,10 @@ func newLogs(t *testing.T) guest.Paths {
 			if _, err := text.to.WriteString(text.text); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(20 * time.Millisecond) // the streams are read in the order of writing
+			// The streams are read in the order of writing.
+			for !stored(t, p, b, text.text) {
+				time.Sleep(time.Millisecond)
+			}
 		}
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
@@ -64,6 +68,20 @@ func newLogs(t *testing.T) guest.Paths {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// stored tells whether the last line of a text is in a container's log.
+func stored(t *testing.T, p guest.Paths, b *bundle.Bundle, text string) bool {
+	t.Helper()
+	for line, err := range read.Read(t.Context(), p.Logs(), b.Section, b.Name, read.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(text, string(line.Text)+"\n") {
+			return true
+		}
+	}
+	return text == ""
 }
 
 func TestLogsCommand(t *testing.T) {

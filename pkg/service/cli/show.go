@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -77,6 +78,10 @@ func showStep(c *call, s control.Step) error {
 	}
 	pairs(c, "name", s.Name, "section", s.Section, "state", s.State,
 		"result", s.Result, "took", control.Duration(s.Took))
+	section := bundle.Section(s.Section)
+	if b, err := bundle.Load(section, filepath.Join(c.paths.Section(section), s.Name)); err == nil {
+		pairs(c, "image", b.Image())
+	}
 	return nil
 }
 

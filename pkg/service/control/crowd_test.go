@@ -1,12 +1,14 @@
 package control
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
@@ -69,6 +71,7 @@ func TestMain(m *testing.M) {
 
 // flood connects without end, in many ways at a time, until it is killed.
 func flood(path string) {
+	var once sync.Once
 	requests := []string{"", "GET /v1/services HTTP/1.1\r\n\r\n", "garbage\x00\n\n", "POST /v1/services/web/stop HTTP/1.1\r\nContent-Length: 60000\r\n\r\n"}
 	for _, r := range requests {
 		go func() {
@@ -80,6 +83,7 @@ func flood(path string) {
 				}
 				fmt.Fprint(conn, r)
 				if open = append(open, conn); len(open) > 200 {
+					once.Do(func() { fmt.Println("flooding") })
 					open[0].Close()
 					open = open[1:]
 				}
@@ -94,6 +98,10 @@ func TestFlood(t *testing.T) {
 	_, c := serve(t)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), floodVar+"="+c.Path)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +113,9 @@ func TestFlood(t *testing.T) {
 			t.Error("the flood ended by itself")
 		}
 	})
-	time.Sleep(200 * time.Millisecond)
+	if word, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatalf("the flood does not come up: %q, %v", word, err)
+	}
 	for range 5 {
 		answered(t, c)
 	}

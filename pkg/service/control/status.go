@@ -9,6 +9,7 @@ import (
 // Service is a service as it is now.
 type Service struct {
 	Name     string      `json:"name"`
+	Image    string      `json:"image,omitempty"` // where the builder has written it
 	State    state.State `json:"state"`
 	Cause    string      `json:"cause,omitempty"`
 	WaitsFor string      `json:"waits_for,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/runc"
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/store"
@@ -31,18 +32,20 @@ const (
 )
 
 // dump shows what the container has written, its standard output first, as
-// LinuxKit does. All of it is on the console before the next step begins.
-func (q *Sequence) dump(b *bundle.Bundle) {
+// LinuxKit does. All of it is on the console before the next step begins. What the
+// runtime says there of a start that has failed is left out: the end of the step
+// tells it.
+func (q *Sequence) dump(b *bundle.Bundle, startErr error) {
 	if b.Policy.Log != bundle.LogFile || q.Guest.Options.RuncConsole {
 		return
 	}
 	for _, s := range []layout.Stream{layout.Stdout, layout.Stderr} {
-		q.dumpStream(b, s)
+		q.dumpStream(b, s, startErr)
 	}
 	q.Guest.Terminal.Flush(dumpStall)
 }
 
-func (q *Sequence) dumpStream(b *bundle.Bundle, s layout.Stream) {
+func (q *Sequence) dumpStream(b *bundle.Bundle, s layout.Stream, startErr error) {
 	written := 0
 	lines := read.Read(context.Background(), q.Guest.Paths.Logs(), q.Section, b.Name, read.Query{Runs: read.CurrentRun})
 	for line, err := range lines {
@@ -50,10 +53,10 @@ func (q *Sequence) dumpStream(b *bundle.Bundle, s layout.Stream) {
 			q.Guest.Say("%s %s: %s", q.Section, b.Name, err)
 			return
 		}
-		if line.Stream != s {
+		text := line.Show()
+		if line.Stream != s || runc.Repeats(startErr, text) {
 			continue
 		}
-		text := line.Show()
 		if !line.Part {
 			text += "\n"
 		}

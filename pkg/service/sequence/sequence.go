@@ -126,8 +126,8 @@ func (q *Sequence) run(ctx context.Context, step *Step, b *bundle.Bundle) error 
 	stop := q.remind(b)
 	limited, cancel := limit(ctx, b)
 	defer cancel()
-	c, err := q.begin(limited, b, container.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
-	err = errors.Join(err, w.Started())
+	c, startErr := q.begin(limited, b, container.IO{Stdout: w.Stdout(), Stderr: w.Stderr()})
+	err = errors.Join(startErr, w.Started())
 	if c != nil {
 		err = errors.Join(err, q.await(ctx, limited, step, b, c, notify))
 		if left := container.Left(c, b.Spec); left != "" {
@@ -140,6 +140,6 @@ func (q *Sequence) run(ctx context.Context, step *Step, b *bundle.Bundle) error 
 	if closeErr := w.Close(); closeErr != nil {
 		q.Guest.Say("%s %s: %s", q.Section, b.Name, closeErr)
 	}
-	q.dump(b)
+	q.dump(b, startErr)
 	return err
 }

@@ -95,7 +95,7 @@ func testGuest(t *testing.T, dir string) (g *guest.Guest, out string) {
 }
 
 func TestSequence(t *testing.T) {
-	q, e, console, ends := play(t, "000-good 0", "001-bad 3", "002-broken broken", "003-no no",
+	q, e, console, ends := play(t, "000-good 0", "001-bad 3", "002-broken broken", "003-no refused_no_such_command",
 		"004-slow run timeout=10ms", "005-typo 0 timeot=1s", "006-last 0")
 	const order = "start 000-good, clean 000-good, start 001-bad, clean 001-bad, start 003-no, " +
 		"start 004-slow, kill 004-slow, clean 004-slow, start 006-last, clean 006-last"
@@ -106,7 +106,7 @@ func TestSequence(t *testing.T) {
 		"slipway: onboot 000-good: from ", "out of 000-good\nerr of 000-good\n", "slipway: onboot 000-good: exited with status 0 after ",
 		"slipway: onboot 001-bad: exited with status 3 after ",
 		"slipway: onboot 002-broken: failed: ", "config.json: ",
-		"slipway: onboot 003-no: failed: start: no such command\n",
+		"slipway: onboot 003-no: failed: start: runc run: no such command\n",
 		"slipway: onboot 004-slow: failed: not done after its timeout of 10ms, killed\n",
 		"slipway: onboot 005-typo: failed: ", "slipway.timeot",
 		"slipway: onboot 006-last: exited with status 0 after ",
@@ -118,6 +118,9 @@ func TestSequence(t *testing.T) {
 			t.Fatalf("no %q, in its place, in\n%s", want, console)
 		}
 		rest = after
+	}
+	if n := strings.Count(console, "no such command"); n != 1 {
+		t.Errorf("a start that failed is told %d times", n)
 	}
 	if len(ends) != 0 {
 		t.Errorf("ends %v", ends)

@@ -92,7 +92,10 @@ func (m *testbed) add(service string) {
 	spec := specs.Spec{Root: &specs.Root{Path: "rootfs"}, Process: &specs.Process{}, Annotations: map[string]string{}}
 	for _, a := range f[1:] {
 		if key, value, is := strings.Cut(a, "="); is {
-			spec.Annotations["slipway."+key] = value
+			if !strings.Contains(key, ".") {
+				key = bundle.Prefix + key
+			}
+			spec.Annotations[key] = value
 		} else {
 			spec.Process.Args = append(spec.Process.Args, a)
 		}

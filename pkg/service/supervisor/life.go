@@ -32,6 +32,7 @@ type life struct {
 	// readyUntil enters the end of the wait for readiness.
 	readyUntil func(error)
 	tail       []string // the last lines of a run that failed
+	err        error    // why it has not started
 	missed     atomic.Pointer[string]
 	killed     bool
 	// starting is closed when a start that was given up has come back after all;
@@ -107,7 +108,7 @@ func (s *Supervisor) start(ctx context.Context, l *life, b *bundle.Bundle) {
 }
 
 func (s *Supervisor) started(l *life, r launched) {
-	l.writer, l.notify, l.container = r.writer, r.notify, r.container
+	l.writer, l.notify, l.container, l.err = r.writer, r.notify, r.container, r.err
 	e := state.Event{Kind: state.StartFailed, Name: l.name, Run: l.run}
 	if r.err != nil {
 		e.Cause = strings.TrimPrefix(r.err.Error(), "services "+l.name+": ")

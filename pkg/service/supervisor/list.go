@@ -54,7 +54,7 @@ func (s *Supervisor) Status(name string) control.Service {
 		After: s.set.Graph().Before(name), Requires: s.set.Graph().Needs(name),
 	}
 	if b := s.bundles[name]; b != nil {
-		v.Probe = string(b.Policy.Ready.Kind)
+		v.Image, v.Probe = b.Image(), string(b.Policy.Ready.Kind)
 	}
 	if rec.State.Up() && !rec.StartedAt.IsZero() {
 		v.Uptime = time.Since(rec.StartedAt).Seconds()

@@ -64,6 +64,39 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// Why a service has failed is on the console once, whoever else has written it: the
+// runtime does so on the container's output.
+func TestCausesAreToldOnce(t *testing.T) {
+	causes := map[string]string{
+		"program": `exec: "/bin/x": stat /bin/x: no such file or directory`,
+		"bind":    "failed to fulfil mount request: open /nowhere: no such file or directory",
+		"spec":    "error setting rlimits for ready process: error setting rlimit type 7: invalid argument",
+	}
+	services := []string{"slow run ready=file:/none ready-timeout=50ms restart=no", "broken run no-such-key=1"}
+	for name, cause := range causes {
+		services = append(services, name+" refused restart=no "+cause)
+	}
+	m := boot(t, "", services...)
+	causes["slow"], causes["broken"] = "not ready after 50ms", "no-such-key"
+	for name := range causes {
+		m.await(name, state.Failed)
+	}
+	m.awaitReady()
+	console := m.console()
+	for name, cause := range causes {
+		if n := strings.Count(console, cause); n != 1 {
+			t.Errorf("%s: its cause is told %d times", name, n)
+		}
+		saw(t, console, "services "+name+": failed: .*"+regexp.QuoteMeta(cause))
+	}
+	if n := strings.Count(console, "hook: a word before"); n != 3 {
+		t.Errorf("what others have written is told %d times, not 3", n)
+	}
+	if t.Failed() {
+		t.Log(console)
+	}
+}
+
 // Those who do not hear the signal are killed after their own timeout, all at
 // the same time.
 func TestStopTakesTheLongestTimeout(t *testing.T) {
@@ -180,6 +213,16 @@ func TestSteering(t *testing.T) {
 
 // Who waits longer than firstPatience is named, with what came of the probe, and
 // with what the service that it waits for has met.
+func TestStatusHasImage(t *testing.T) {
+	m := boot(t, "", "web run "+bundle.ImageAnnotation+"=example/web:1", "db run")
+	m.awaitReady()
+	for name, want := range map[string]string{"web": "example/web:1", "db": ""} {
+		if got, err := (remote{m.sup}).One(t.Context(), name); err != nil || got.Image != want {
+			t.Errorf("%s is from %q, want %q (%v)", name, got.Image, want, err)
+		}
+	}
+}
+
 func TestWaitersAreNamed(t *testing.T) {
 	m := boot(t, "", "slow run ready=tcp:1", "user run requires=slow", "looping no restart-delay=1h", "fan run requires=looping")
 	m.await("slow", state.Running)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/runc"
 	"slipway/pkg/service/state"
 	"slipway/pkg/timeline"
 )
@@ -30,7 +31,9 @@ func (s *Supervisor) tell(t state.Transition) {
 	case state.Cleaning:
 		s.recordEnd(rec)
 	case state.Stopping:
-		s.say(t, "stopping: %s", t.Cause)
+		if rec.Outcome != state.Failure { // else its end tells why
+			s.say(t, "stopping: %s", t.Cause)
+		}
 	case state.Backoff:
 		if !powerOfTwo(rec.Restarts) {
 			s.untold[t.Name] = true
@@ -110,13 +113,17 @@ func (s *Supervisor) say(t state.Transition, format string, args ...any) {
 	s.Guest.Say("services %s: %s", t.Name, fmt.Sprintf(format, args...))
 }
 
-// showTail shows the last lines of output of a run that failed.
+// showTail shows the last lines of output of a run that failed, but for the
+// runtime's words of what has been told.
 func (s *Supervisor) showTail(t state.Transition) {
 	l := s.lives[t.Name]
 	if l == nil || s.Guest.Quiet() {
 		return
 	}
 	for _, line := range l.tail {
+		if runc.Repeats(l.err, line) {
+			continue
+		}
 		s.Guest.Print("  " + t.Name + ": " + line + "\n")
 	}
 }
