@@ -11,12 +11,13 @@ import (
 	"slipway/pkg/qemu"
 )
 
-// keys are typed on the console, or a disk is made to hang, when a pattern has come, behind what the keys
-// before them waited for. It is looked for in all text, prompts included.
+// keys are typed on the console, or a disk is made to hang or to answer again, when a pattern has come,
+// behind what the keys before them waited for. It is looked for in all text, prompts included.
 type keys struct {
-	After string
-	Type  string
-	Hang  string // disk0 and so on takes nothing any more
+	After  string
+	Type   string
+	Hang   string // disk0 and so on takes nothing any more
+	Answer string // it takes all again
 }
 
 // typist types keys, each in its turn.
@@ -57,6 +58,9 @@ func (t *typist) work(vm *qemu.VM) {
 		_, err := vm.Write([]byte(k.Type))
 		if k.Hang != "" {
 			err = errors.Join(err, vm.Hang(k.Hang))
+		}
+		if k.Answer != "" {
+			err = errors.Join(err, vm.Answer(k.Answer))
 		}
 		if err != nil {
 			t.mu.Lock()

@@ -66,7 +66,12 @@ type Engine struct {
 }
 
 // IO is where a container's output goes; nil is /dev/null, as its input is.
-type IO struct{ Stdout, Stderr *os.File }
+type IO struct {
+	Stdout, Stderr *os.File
+	// Began hears of the OCI runtime's process, which the start then waits for; nil:
+	// nobody does.
+	Began func(pid int)
+}
 
 func (e *Engine) logger(b *bundle.Bundle) *slog.Logger {
 	log := e.Log

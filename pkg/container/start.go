@@ -135,7 +135,7 @@ func (s *starting) record() error {
 	}
 	s.call = runc.Call{
 		ID: s.b.Name, Bundle: s.b.Dir, PidFile: dir + "/pid", Log: dir + "/runc.log",
-		Stdout: s.io.Stdout, Stderr: s.io.Stderr, Hooks: hooksOf(s.b),
+		Stdout: s.io.Stdout, Stderr: s.io.Stderr, Began: s.io.Began, Hooks: hooksOf(s.b),
 	}
 	if err := s.mutate(dir); err != nil {
 		return err

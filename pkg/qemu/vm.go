@@ -186,9 +186,15 @@ func (vm *VM) send(a action) {
 
 // Hang makes a disk (disk0 is the first) take a byte in a second: what the guest
 // asks of it is neither done nor refused.
-func (vm *VM) Hang(disk string) error {
+func (vm *VM) Hang(disk string) error { return vm.throttle(disk, 1) }
+
+// Answer ends what Hang began: all that the guest has asked for is done.
+func (vm *VM) Answer(disk string) error { return vm.throttle(disk, 0) }
+
+// throttle bounds a disk's bytes in a second; 0 is no bound.
+func (vm *VM) throttle(disk string, bps int) error {
 	return vm.mon.run("block_set_io_throttle", map[string]any{
-		"device": disk, "bps": 1, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0,
+		"device": disk, "bps": bps, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0,
 	})
 }
 

@@ -34,27 +34,31 @@ func Identify(pid int) (Ident, error) {
 	return Ident{Pid: pid, Start: start}, nil
 }
 
-// parseStat returns start time and state. The command's name, in parentheses,
+// parseStat returns the start time, and whether all threads have ended. The command's name, in parentheses,
 // may itself hold blanks and parentheses: fields are counted after the last.
-func parseStat(data []byte) (start uint64, state byte, err error) {
+func parseStat(data []byte) (start uint64, ended bool, err error) {
 	end := bytes.LastIndexByte(data, ')')
 	fields := bytes.Fields(data[end+1:])
-	const startField = 22 - 3 // state, the first here, is field 3
+	const startField, threadsField = 22 - 3, 20 - 3 // state, the first here, is field 3
 	if end < 0 || len(fields) <= startField {
-		return 0, 0, errors.New("stat is cut short")
+		return 0, false, errors.New("stat is cut short")
 	}
 	start, err = strconv.ParseUint(string(fields[startField]), 10, 64)
-	return start, fields[0][0], err
+	// The state is the first thread's, which counts until the last has ended.
+	one := string(fields[threadsField]) == "1" || string(fields[threadsField]) == "0"
+	state := fields[0][0]
+	return start, state == 'X' || state == 'Z' && one, err
 }
 
-// Alive tells whether this very process still runs; a zombie does not.
+// Alive tells whether this very process still runs. A zombie does not, but one of
+// whose threads others go on does: nobody can be told how it ended.
 func (id Ident) Alive() bool {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(id.Pid) + "/stat")
 	if err != nil {
 		return false
 	}
-	start, state, err := parseStat(data)
-	return err == nil && start == id.Start && state != 'Z' && state != 'X'
+	start, ended, err := parseStat(data)
+	return err == nil && start == id.Start && !ended
 }
 
 // Open returns a pidfd of this very process, or ESRCH when it is gone. The fd

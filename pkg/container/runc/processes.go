@@ -23,7 +23,7 @@ type Hook struct{ Kind, Path string }
 // looked for again.
 func killTree(pid int, hooks []Hook) (hook string) {
 	for range 10 {
-		below := descendants(pid)
+		below := Descendants(pid)
 		if len(below) == 0 {
 			return hook
 		}
@@ -40,8 +40,8 @@ func killTree(pid int, hooks []Hook) (hook string) {
 	return hook
 }
 
-// descendants lists the children of a process that have not ended, theirs too.
-func descendants(pid int) (below []int) {
+// Descendants lists the children of a process that have not ended, theirs too.
+func Descendants(pid int) (below []int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil

@@ -48,7 +48,8 @@ type Call struct {
 	Log     string   // where it writes what went wrong
 	Stdout  *os.File // the container's; nil: /dev/null
 	Stderr  *os.File
-	Hooks   []Hook // what the runtime is to run, to name what hangs
+	Began   func(pid int) // hears of the runtime's process; nil: nobody does
+	Hooks   []Hook        // what the runtime is to run, to name what hangs
 }
 
 // Create makes the container and its namespaces, its program not yet running.
@@ -122,6 +123,9 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 		return err
 	}
 	shield(p.Pid())
+	if c.Began != nil {
+		c.Began(p.Pid())
+	}
 	status, err := r.finish(ctx, p, c)
 	message := lastError(status, c.Log)
 	debugErr := r.copyDebug(c.Log)

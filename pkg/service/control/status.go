@@ -13,6 +13,7 @@ type Service struct {
 	State    state.State `json:"state"`
 	Cause    string      `json:"cause,omitempty"`
 	WaitsFor string      `json:"waits_for,omitempty"`
+	Hangs    string      `json:"hangs,omitempty"`
 	Since    time.Time   `json:"since"`
 	Pid      int         `json:"pid,omitempty"`
 	Started  time.Time   `json:"started,omitzero"`

@@ -118,6 +118,10 @@ func trouble(s Service) string {
 	switch s.State {
 	case state.Failed, state.Backoff:
 		return s.Cause
+	case state.Starting:
+		if s.Hangs != "" {
+			return "its start hangs: " + s.Hangs
+		}
 	case state.Waiting:
 		if s.WaitsFor != "" {
 			return "waits for " + s.WaitsFor

@@ -36,6 +36,7 @@ const (
 
 	Started     Kind = "started"
 	StartFailed Kind = "start-failed"
+	StartHangs  Kind = "start-hangs" // in what the Cause says; "": it gets on again
 	FoundStart  Kind = "found-start"
 	BecameReady Kind = "became-ready"
 	Unhealthy   Kind = "unhealthy"

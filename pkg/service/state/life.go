@@ -17,6 +17,10 @@ func (s *Set) happened(svc *service, e Event) {
 			svc.First = svc.First || e.Hangs
 			s.fails(svc, e.Cause)
 		}
+	case StartHangs:
+		if svc.State == Starting {
+			s.hangs(svc, e.Cause)
+		}
 	case FoundStart:
 		s.foundStart(svc, e.Found)
 	case BecameReady:
@@ -66,6 +70,15 @@ func (s *Set) started(svc *service, e Event) {
 	}
 	s.do(Action{Do: DoProbe, Name: svc.Name, Run: svc.Run})
 	s.timer(svc, ReadyTimeout, svc.policy.ReadyTimeout)
+}
+
+// hangs gives the place of a start that does not get on to others. One that gets on
+// after all has it again, beside theirs.
+func (s *Set) hangs(svc *service, in string) {
+	s.count(svc, -1)
+	svc.Hangs = in
+	s.count(svc, 1)
+	s.dirty[svc.Name] = true
 }
 
 // fails is for a start that failed: there is nothing to end, only to clean.

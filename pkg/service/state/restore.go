@@ -23,11 +23,11 @@ type Found struct {
 func (s *Set) Restore(now time.Time, rec Record, found Found) Result {
 	s.begin(now)
 	if svc := s.services[rec.Name]; svc != nil {
-		s.count(svc.State, -1)
+		s.count(svc, -1)
 		svc.Record, svc.restored = rec, true
 		// One that is ready has had its first start, whoever wrote the record.
 		svc.First = rec.First || rec.State == Ready
-		s.count(svc.State, 1)
+		s.count(svc, 1)
 		s.resume(svc, found)
 	}
 	r := Result{Changes: s.changes, Actions: s.actions}

@@ -62,6 +62,9 @@ type Record struct {
 	Outcome Outcome `json:"outcome,omitempty"`
 	// Blocked says, for one that waits, on what.
 	Blocked string `json:"blocked,omitempty"`
+	// Hangs says, for one that is starting, in what its start hangs in the kernel.
+	// It takes no place among the starts under way then.
+	Hangs string `json:"hangs,omitempty"`
 	// Fallen says why one that is being taken down counts as failed: what it
 	// requires has.
 	Fallen string `json:"fallen,omitempty"`

@@ -26,7 +26,7 @@ type Set struct {
 	services map[string]*service
 	order    []*service // as the graph orders them
 	slots    int
-	starting int // how many are, at most slots
+	starting int // how many are, but for those that hang; slots is how many may begin
 	jitter   func() float64
 	ending   bool // Shutdown was asked for
 
@@ -185,19 +185,20 @@ func (s *Set) move(svc *service, to State, cause string) {
 		s.moved[svc.Name] = true
 		svc.Batch = nil
 	}
-	s.count(svc.State, -1)
-	s.count(to, 1)
+	s.count(svc, -1)
 	svc.Seq++
 	t.Seq = svc.Seq
 	s.changes = append(s.changes, t)
 	svc.Batch = append(svc.Batch, t)
 	svc.State, svc.Since, svc.Cause = to, s.now, cause
-	svc.Blocked = ""
+	svc.Blocked, svc.Hangs = "", ""
+	s.count(svc, 1)
 	s.dirty[svc.Name] = true
 }
 
-func (s *Set) count(st State, n int) {
-	if st == Starting {
+// count enters a service that takes a place among the starts under way, or leaves it out.
+func (s *Set) count(svc *service, n int) {
+	if svc.State == Starting && svc.Hangs == "" {
 		s.starting += n
 	}
 }

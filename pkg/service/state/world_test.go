@@ -147,7 +147,13 @@ func (w *world) checkStart(a Action) {
 			w.fail("start of %s, but %s, which it comes after, is %s", a.Name, dep, rec.State)
 		}
 	}
-	if len(w.starting) >= w.config.Slots {
+	beside := 0
+	for name := range w.starting {
+		if rec, _ := w.set.Record(name); rec.Hangs == "" {
+			beside++
+		}
+	}
+	if beside >= w.config.Slots {
 		w.fail("start of %s beside %v", a.Name, w.starting)
 	}
 }
@@ -179,6 +185,9 @@ func (w *world) happen() bool {
 	for _, name := range slices.Sorted(maps.Keys(w.starting)) {
 		if _, is := w.finding[name]; !is {
 			add(func() { w.finishStart(name) })
+			add(func() {
+				w.send(Event{Kind: StartHangs, Name: name, Run: w.starting[name], Cause: "a disk"})
+			})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.finding)) {

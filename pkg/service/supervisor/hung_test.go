@@ -2,12 +2,17 @@ package supervisor
 
 import (
 	"context"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
+	"slipway/test/hung"
+	"slipway/test/skip"
 )
 
 // hurry shortens a time for one test.
@@ -33,7 +38,7 @@ func TestStartsThatHangHoldUpNobody(t *testing.T) {
 		t.Error("it is cleaned up while its start goes on")
 	}
 	v, err := remote{m.sup}.One(t.Context(), "a")
-	if err != nil || v.Cause != "not started after 20ms: its start hangs in the kernel" {
+	if err != nil || v.Cause != "not started after 20ms: its start hangs: waits in the kernel" {
 		t.Errorf("%q, %v", v.Cause, err)
 	}
 	close(m.engine.Disk)
@@ -44,6 +49,52 @@ func TestStartsThatHangHoldUpNobody(t *testing.T) {
 	if got := m.engine.Happened(); strings.Count(got, "clean a") != 1 || strings.Index(got, "back a") > strings.Index(got, "clean a") {
 		t.Errorf("%s", got)
 	}
+}
+
+// Starts that hang in a call on a disk, more than there are places, are found out:
+// others start at once, and each says what it hangs in. They go on with the disk.
+func TestStartsThatHangLeaveTheirPlaces(t *testing.T) {
+	skip.UnlessRoot(t, "mounts a file system that hangs")
+	hurry(t, &hangTime)
+	m := prepare(t, "", "a run", "b run", "c run", "d run")
+	dir := t.TempDir()
+	release, err := hung.Mount(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release = sync.OnceValue(release)
+	t.Cleanup(func() {
+		if err := release(); err != nil {
+			t.Error(err)
+		}
+	})
+	m.engine.Says = func(b *bundle.Bundle) (string, string) {
+		if b.Name == "d" {
+			return "", ""
+		}
+		if _, err := os.Stat(dir + "/x"); err == nil {
+			t.Error("there is a file")
+		}
+		return "", ""
+	}
+	m.start()
+	m.await("d", state.Ready)
+	for _, name := range []string{"a", "b", "c"} {
+		for hangs := ""; hangs == ""; time.Sleep(time.Millisecond) {
+			v, err := remote{m.sup}.One(t.Context(), name)
+			if err != nil || v.State != state.Starting || v.Hangs != "" && !strings.HasPrefix(v.Hangs, "waits in ") {
+				t.Fatalf("%s is %s, hangs: %q, %v", name, v.State, v.Hangs, err)
+			}
+			hangs = v.Hangs
+		}
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		m.await(name, state.Ready)
+	}
+	m.awaitReady()
 }
 
 // At the end of the machine nobody waits for a start, or a clean-up, that hangs.

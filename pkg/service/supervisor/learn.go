@@ -58,7 +58,11 @@ func (s *Supervisor) learn(ctx context.Context, name, path string) error {
 	}
 	var dir string
 	var refused error
-	if err := s.Do(ctx, func() { dir, refused = s.where(name, path) }); err != nil || refused != nil {
+	appeared, err := s.appeared(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := s.Do(ctx, func() { dir, refused = s.where(name, path, appeared) }); err != nil || refused != nil {
 		return errors.Join(err, refused)
 	}
 	b, err := s.read(ctx, dir)
@@ -66,7 +70,7 @@ func (s *Supervisor) learn(ctx context.Context, name, path string) error {
 		return err
 	}
 	err = s.Do(ctx, func() {
-		if _, refused = s.where(name, path); refused == nil { // others may have asked meanwhile
+		if _, refused = s.where(name, path, appeared); refused == nil { // others may have asked meanwhile
 			refused = s.adopt(name, dir, b)
 		}
 	})
@@ -74,7 +78,7 @@ func (s *Supervisor) learn(ctx context.Context, name, path string) error {
 }
 
 // where says in which folder a service's bundle is to be looked for.
-func (s *Supervisor) where(name, path string) (dir string, err error) {
+func (s *Supervisor) where(name, path string, appeared bool) (dir string, err error) {
 	dir = cmp.Or(s.added[name], s.usual(name))
 	switch known := s.set.Known(name); {
 	case path != "":
@@ -83,7 +87,7 @@ func (s *Supervisor) where(name, path string) (dir string, err error) {
 			return "", fmt.Errorf("%s runs from %s; stop it before it is started from %s", name, dir, now)
 		}
 		return filepath.Join(path, name), nil
-	case known != nil && !s.appeared(name):
+	case known != nil && !appeared:
 		return "", known
 	}
 	return dir, nil
@@ -98,26 +102,31 @@ func (s *Supervisor) usual(name string) string {
 const mostReads = 4
 
 func (s *Supervisor) read(ctx context.Context, dir string) (*bundle.Bundle, error) {
+	return within(ctx, s.reads, dir, func() (*bundle.Bundle, error) { return bundle.Load(bundle.Services, dir) })
+}
+
+// within reads what lies in dir, beside whoever asks, and gives up when ctx ends.
+func within[T any](ctx context.Context, reads chan struct{}, dir string, read func() (T, error)) (found T, err error) {
 	select {
-	case s.reads <- struct{}{}:
+	case reads <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("read %s: others are being read: %w", dir, ctx.Err())
+		return found, fmt.Errorf("read %s: others are being read: %w", dir, ctx.Err())
 	}
 	type result struct {
-		b   *bundle.Bundle
-		err error
+		found T
+		err   error
 	}
 	over := make(chan result, 1)
 	go func() {
-		b, err := bundle.Load(bundle.Services, dir)
-		<-s.reads
-		over <- result{b, err}
+		found, err := read()
+		<-reads
+		over <- result{found, err}
 	}()
 	select {
 	case r := <-over:
-		return r.b, r.err
+		return r.found, r.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("read %s: %w", dir, ctx.Err())
+		return found, fmt.Errorf("read %s: %w", dir, ctx.Err())
 	}
 }
 
@@ -144,10 +153,11 @@ func (s *Supervisor) adopt(name, dir string, b *bundle.Bundle) error {
 	return nil
 }
 
-// appeared tells whether a name that is not known has a folder by now.
-func (s *Supervisor) appeared(name string) bool {
-	names, err := bundle.List(s.Guest.Paths.Section(bundle.Services))
-	return err == nil && slices.Contains(names, name)
+// appeared tells whether a name, which may not be known, has a folder by now.
+func (s *Supervisor) appeared(ctx context.Context, name string) (bool, error) {
+	dir := s.Guest.Paths.Section(bundle.Services)
+	names, err := within(ctx, s.reads, dir, func() ([]string, error) { return bundle.List(dir) })
+	return slices.Contains(names, name), err
 }
 
 // note keeps where a service lies, if that is not where all do.

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,8 +86,13 @@ var undoTime = 20 * time.Second
 func (s *Supervisor) start(ctx context.Context, l *life, b *bundle.Bundle) {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.Policy.ReadyTimeout, fmt.Errorf("not started after %s", b.Policy.ReadyTimeout))
 	defer cancel()
-	over := make(chan launched, 1)
-	go func() { over <- s.launch(ctx, b) }()
+	over, back := make(chan launched, 1), make(chan struct{})
+	w := &startWatch{}
+	go func() {
+		over <- s.launch(ctx, b, w)
+		close(back)
+	}()
+	go s.watchStart(l, w, back)
 	select {
 	case r := <-over:
 		s.post(func() { s.started(l, r) })
@@ -120,9 +126,10 @@ func (s *Supervisor) giveUpStart(l *life, why error, over <-chan launched) {
 	back := make(chan struct{})
 	s.post(func() {
 		l.starting = back
+		in := cmp.Or(s.set.Peek(l.name).Hangs, "waits in the kernel")
 		s.report(s.submit(state.Event{
 			Kind: state.StartFailed, Name: l.name, Run: l.run, Hangs: true,
-			Cause: fmt.Sprintf("%s: its start hangs in the kernel", why),
+			Cause: fmt.Sprintf("%s: its start hangs: %s", why, in),
 		}))
 	})
 	r := <-over
@@ -132,14 +139,15 @@ func (s *Supervisor) giveUpStart(l *life, why error, over <-chan launched) {
 	})
 }
 
-func (s *Supervisor) launch(ctx context.Context, b *bundle.Bundle) (r launched) {
+func (s *Supervisor) launch(ctx context.Context, b *bundle.Bundle, w *startWatch) (r launched) {
+	defer w.begin()()
 	if r.notify, r.err = s.listen(b); r.err != nil {
 		return r
 	}
 	if r.writer, r.err = store.Open(b, s.logOptions()); r.err != nil {
 		return r
 	}
-	c, err := s.Engine.Start(ctx, b, container.IO{Stdout: r.writer.Stdout(), Stderr: r.writer.Stderr()})
+	c, err := s.Engine.Start(ctx, b, container.IO{Stdout: r.writer.Stdout(), Stderr: r.writer.Stderr(), Began: w.calls})
 	if closeErr := r.writer.Started(); closeErr != nil {
 		s.log.Warn("close log of container", "service", b.Name, "err", closeErr)
 	}

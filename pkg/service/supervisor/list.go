@@ -48,7 +48,7 @@ func (s *Supervisor) Status(name string) control.Service {
 	rec, _ := s.set.Record(name)
 	rec.Stamp(Clock())
 	v := control.Service{
-		Name: name, State: rec.State, Cause: rec.Cause, WaitsFor: rec.Blocked, Since: rec.Since,
+		Name: name, State: rec.State, Cause: rec.Cause, WaitsFor: rec.Blocked, Hangs: rec.Hangs, Since: rec.Since,
 		Pid: rec.Proc.Pid, Started: rec.StartedAt, Restarts: rec.Restarts, Runs: rec.Run,
 		Exits: rec.Exits, LastExit: rec.LastExit, History: rec.History,
 		After: s.set.Graph().Before(name), Requires: s.set.Graph().Needs(name),

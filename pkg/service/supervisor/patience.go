@@ -123,6 +123,9 @@ func (s *Supervisor) whatFor(rec *state.Record) string {
 	case state.Waiting:
 		return rec.Name + " (for " + rec.Blocked + ")"
 	case state.Starting:
+		if rec.Hangs != "" {
+			return rec.Name + " to start (it hangs: " + rec.Hangs + ")"
+		}
 		return rec.Name + " to start"
 	case state.Running:
 		return rec.Name + " to be ready" + s.probeOf(rec.Name)

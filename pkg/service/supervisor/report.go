@@ -157,6 +157,8 @@ func (s *Supervisor) whyNot(rec state.Record) string {
 	switch {
 	case rec.State == state.Failed:
 		return rec.Cause
+	case rec.Hangs != "":
+		return "its start hangs: " + rec.Hangs
 	case rec.Trouble != "":
 		return rec.Trouble
 	case rec.Cause != "":

@@ -1,0 +1,111 @@
+package hang
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/test/hung"
+	"slipway/test/skip"
+)
+
+// looked makes two looks between which nothing that sleeps needs to run.
+func looked(own int, pids ...int) string {
+	return Now(own, pids).Since(Now(own, pids))
+}
+
+func TestDisk(t *testing.T) {
+	dir := t.TempDir()
+	stat := func(disk, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Join(dir, disk), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, disk, "stat"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func(thread string) Look {
+		return Look{threads: map[string]string{"x": thread}, disks: disks(dir)}
+	}
+	const idle, old = "  9 0 8 1 7 0 6 5 0 4 3 0 0 0 0 2 1\n", "9 0 8 1 7 0 6 5 1 4 3\n"
+	stat("vda", strings.Replace(idle, " 5 0", " 5 2", 1))
+	stat("vdb", idle)
+	stat("vdc", strings.Replace(idle, " 5 0", " 5 3", 1))
+	before := look("7 1")
+	stat("vdc", "  9 0 8 1 7 0 6 5 3 4 3 0 0 0 0 3 1\n") // has flushed once more
+	if got := look("7 1").Since(before); got != "disk vda does not answer" {
+		t.Errorf("%q", got)
+	}
+	if got := look("8 1").Since(before); got != "" {
+		t.Errorf("it has run, and hangs: %q", got)
+	}
+	stat("vdb", old)
+	before = look("7 1")
+	if got := look("7 1").Since(before); got != "disks vda, vdb, vdc do not answer" {
+		t.Errorf("%q", got)
+	}
+	if got := (Look{threads: before.threads}).Since(Look{threads: before.threads}); got != "waits in the kernel" {
+		t.Errorf("%q", got)
+	}
+}
+
+// A thread of ours and one of another process hang in a call on a file system
+// without a server; those that wait for something else do not.
+func TestThreads(t *testing.T) {
+	skip.UnlessRoot(t, "mounts a file system that hangs")
+	dir := t.TempDir()
+	release, err := hung.Mount(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tid, back := make(chan int), make(chan struct{})
+	go func() {
+		defer close(back)
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		tid <- unix.Gettid()
+		if _, err := os.Stat(dir + "/x"); err == nil {
+			t.Error("there is a file")
+		}
+	}()
+	own := <-tid
+	other := exec.Command("stat", dir+"/x")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ own, pid int }{{own, 0}, {0, other.Process.Pid}} {
+		for !strings.HasPrefix(looked(c.own, c.pid), "waits in ") {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	<-back
+	if err := other.Wait(); err == nil {
+		t.Error("there is a file")
+	}
+	quiet := exec.Command("cat")
+	in, err := quiet.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := quiet.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if got := looked(own, other.Process.Pid, quiet.Process.Pid); got != "" {
+		t.Errorf("nothing hangs any more, and %q", got)
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := quiet.Wait(); err != nil {
+		t.Error(err)
+	}
+}

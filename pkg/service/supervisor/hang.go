@@ -1,0 +1,64 @@
+package supervisor
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/pkg/container/runc"
+	"slipway/pkg/service/hang"
+	"slipway/pkg/service/state"
+)
+
+// hangTime is between two looks at a start that is under way: what does not get on
+// from one to the other hangs. Tests have less time.
+var hangTime = 3 * time.Second
+
+// startWatch is where a start is to be looked for: in the thread that makes it, and in
+// the runtime that it waits for.
+type startWatch struct{ thread, runtime atomic.Int64 }
+
+// begin keeps the start in one thread until end.
+func (w *startWatch) begin() (end func()) {
+	runtime.LockOSThread()
+	w.thread.Store(int64(unix.Gettid()))
+	return runtime.UnlockOSThread
+}
+
+func (w *startWatch) calls(pid int) { w.runtime.Store(int64(pid)) }
+
+func (w *startWatch) look() hang.Look {
+	var pids []int
+	if pid := int(w.runtime.Load()); pid != 0 {
+		pids = append(runc.Descendants(pid), pid)
+	}
+	return hang.Now(int(w.thread.Load()), pids)
+}
+
+// watchStart tells whether a start hangs in the kernel, each time that changes, until
+// it is back.
+func (s *Supervisor) watchStart(l *life, w *startWatch, back <-chan struct{}) {
+	tick := time.NewTicker(hangTime)
+	defer tick.Stop()
+	var last hang.Look
+	told := ""
+	for {
+		select {
+		case <-back:
+			return
+		case <-tick.C:
+		}
+		now := w.look()
+		in := now.Since(last)
+		last = now
+		if in == told {
+			continue
+		}
+		told = in
+		s.post(func() {
+			s.report(s.submit(state.Event{Kind: state.StartHangs, Name: l.name, Run: l.run, Cause: in}))
+		})
+	}
+}
