@@ -8,10 +8,12 @@ IMAGE    := build/demo$(ARCH:%=-%)
 PLATFORM := $(ARCH:%=--platform linux/%)
 GUESTENV := CGO_ENABLED=0 GOOS=linux
 LDFLAGS  := -s -w
+# Commit and tag are noted in the program, wherever git can tell them.
+BUILDVCS := -buildvcs=$(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
 
 # Packages of Debian 12 beside Go, git and make; commands that tell whether they are there.
-PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils qemu-efi-aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross zstd
-COMMANDS := qemu-system-x86_64 qemu-system-aarch64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img aarch64-linux-gnu-gcc pzstd
+PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils qemu-efi-aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross zstd docker-registry
+COMMANDS := qemu-system-x86_64 qemu-system-aarch64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img aarch64-linux-gnu-gcc pzstd docker-registry
 FILES    := /usr/include/seccomp.h /usr/share/OVMF/OVMF_CODE.fd /usr/share/AAVMF/AAVMF_CODE.fd /usr/aarch64-linux-gnu/lib/libc.a
 
 # Tests that mount, and runc, need root.
@@ -52,7 +54,7 @@ images-arm64: $(SLIPWAY)
 
 $(SLIPWAY): setup FORCE
 	@mkdir -p $(BIN)
-	$(GO) build -trimpath -o $@ ./cmd/slipway
+	$(GO) build -trimpath $(BUILDVCS) -o $@ ./cmd/slipway
 
 .PHONY: FORCE
 FORCE:
@@ -64,6 +66,7 @@ setup: ## install what is missing (Debian, root or sudo); elsewhere say what to 
 	echo "missing:$$missing"; \
 	if command -v apt-get >/dev/null; then \
 	  as=; [ "$$(id -u)" = 0 ] || as=sudo; \
+	  command -v docker-registry >/dev/null || $$as systemctl --quiet mask docker-registry 2>/dev/null; : tests start their own, no service is wanted; \
 	  $$as apt-get update -q && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(PACKAGES); \
 	else \
 	  echo "install what Debian calls: $(PACKAGES)"; exit 1; \

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/pkg/build"
+	"slipway/pkg/build/lock"
 	"slipway/pkg/build/output"
 	"slipway/pkg/build/yml"
 )
@@ -28,6 +29,7 @@ type buildFlags struct {
 	report      bool
 	decompress  bool
 	dryRun      bool
+	lock        bool
 	linuxkit    linuxkitFlags
 }
 
@@ -53,6 +55,7 @@ func newBuildCommand() *cobra.Command {
 	flags.BoolVar(&f.decompress, "decompress-kernel", false, "put the kernel into the image without its own compression")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the YAML that would be built, all files merged, and build nothing")
 	flags.BoolVar(&f.report, "report", false, "print what takes the room, by place in the YAML")
+	flags.BoolVar(&f.lock, "lock", false, "write the digests of all images to a lock file beside the last YAML (m.lock for m.yml), which later builds go by; what is locked already stays")
 	completeYAML(cmd)
 	return cmd
 }
@@ -78,6 +81,9 @@ func (f *buildFlags) check(files []string) error {
 	}
 	if f.file != "" && (len(f.formats) != 1 || !output.IsOneFile(f.formats[0])) {
 		return usageError{fmt.Errorf("-o writes one file, and %s is not one", strings.Join(f.formats, " and "))}
+	}
+	if f.lock && lock.Path(files[len(files)-1]) == "" {
+		return usageError{errors.New("--lock: the lock file lies beside a linuxkit.yml, and the last one is no file")}
 	}
 	if f.file == "-" && f.sbom.file == "-" {
 		return usageError{errors.New("-o - and --sbom - cannot both go to standard output")}
@@ -110,10 +116,15 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	p := newProgress(os.Stderr, f.quiet)
 	defer p.clear()
 	began := time.Now()
-	builder, err := f.builder(p)
+	builder, from, err := f.builder(p)
 	if err != nil {
 		return err
 	}
+	finder, err := useLock(builder, from, files)
+	if err != nil {
+		return err
+	}
+	finder.Add = f.lock
 	builder.DecompressKernel = f.decompress
 	f.linuxkit.note(p)
 	p.step("finding images")
@@ -123,6 +134,21 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, machine.Close()) }()
 	p.warn(machine.Warnings)
+	names, err := f.write(ctx, p, builder, machine, finder, files)
+	if err != nil {
+		return err
+	}
+	tellMoved(p, finder, files[len(files)-1])
+	p.done(names, time.Since(began))
+	if f.report {
+		return machine.WriteReport(os.Stderr)
+	}
+	return nil
+}
+
+// write writes the image in all formats, and what is told about it. Nothing has its
+// name before all is complete.
+func (f *buildFlags) write(ctx context.Context, p *progress, builder *build.Builder, machine *build.Machine, finder *lock.Finder, files []string) (names []string, err error) {
 	target := &output.Target{Dir: f.dir, Name: f.name, File: f.file, Stdout: os.Stdout}
 	defer func() { err = errors.Join(err, target.Discard()) }()
 	options := output.Options{
@@ -133,39 +159,40 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	}
 	if slices.ContainsFunc(f.formats, output.NeedsStub) {
 		if options.Stub, err = machine.Stub(ctx, builder); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, format := range f.formats {
 		lost, err := machine.CheckFormat(format, options)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		p.warn(lost)
 	}
 	list, err := f.sbom.put(ctx, machine, f.name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, list.Discard()) }()
 	for _, format := range f.formats {
 		p.step("writing " + format)
 		if err := output.Write(ctx, format, machine.Root, target, options); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	names, err := target.Commit()
-	if err != nil {
-		return err
+	locked := &output.Target{}
+	if f.lock {
+		if locked, err = stageLock(finder, files[len(files)-1]); err != nil {
+			return nil, errors.Join(err, locked.Discard())
+		}
 	}
-	more, err := list.Commit()
-	if err != nil {
-		return err
+	defer func() { err = errors.Join(err, locked.Discard()) }()
+	for _, t := range []*output.Target{target, list, locked} {
+		more, err := t.Commit()
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, more...)
 	}
-	names = append(names, more...)
-	p.done(names, time.Since(began))
-	if f.report {
-		return machine.WriteReport(os.Stderr)
-	}
-	return nil
+	return names, nil
 }

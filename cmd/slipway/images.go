@@ -29,10 +29,10 @@ func newImagesCommand() *cobra.Command {
 	var f imagesFlags
 	cmd := &cobra.Command{
 		Use:   "images",
-		Short: "build our own images into the local store, list and export them",
+		Short: "build our own images into the local store, list, export and push them; renew lock files",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("images: name build, list or export")}
+			return usageError{errors.New("images: name build, list, export, push or update")}
 		},
 	}
 	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this folder or one above it; $SLIPWAY_ROOT)")
@@ -57,7 +57,7 @@ func newImagesCommand() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE:  func(_ *cobra.Command, args []string) error { return f.export(args[0], args[1:]) },
 	}
-	cmd.AddCommand(build, list, export)
+	cmd.AddCommand(build, list, export, newPushCommand(&f), newUpdateCommand())
 	return cmd
 }
 

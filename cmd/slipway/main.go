@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/pkg/build/yml"
+	"slipway/pkg/version"
 )
 
 func main() { os.Exit(status(newRootCommand().Execute())) }
@@ -17,9 +18,11 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "slipway",
 		Short:         "build and boot LinuxKit images",
+		Version:       version.This().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("slipway {{.Version}}\n")
 	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newConsoleCommand(), newStopCommand(), newValidateCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	return root

@@ -47,6 +47,14 @@ func (p *progress) step(what string) {
 	p.show(what)
 }
 
+// note prints a line that stays.
+func (p *progress) note(line string) {
+	p.clear()
+	if !p.quiet {
+		fmt.Fprintln(p.w, "slipway: "+line)
+	}
+}
+
 // clear takes the changing line away before a message is printed.
 func (p *progress) clear() {
 	p.lock.Lock()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ type sourceFlags struct {
 	pull      bool
 	offline   bool
 	mirrors   []string
+	renames   []string
 	certFiles []string
 	quiet     bool
 }
@@ -34,21 +36,34 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.pull, "pull", false, "ask the registry even for images that the local store has, unless they were built here")
 	flags.BoolVar(&f.offline, "offline", false, "never ask a registry")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "HOST=MIRROR: ask MIRROR for the images of HOST, * for every host; MIRROR alone is for docker.io (repeatable)")
+	flags.StringSliceVar(&f.renames, "rename", splitList(os.Getenv("SLIPWAY_RENAME")), "FROM=TO: look for images named FROM/... as TO/..., such as slipway=registry.example/team (by comma or repeated; $SLIPWAY_RENAME)")
 	flags.StringArrayVar(&f.certFiles, "cert-file", nil, "PEM file of further authorities that registries' certificates may be from (repeatable)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
 }
 
-// builder makes the builder that the flags describe.
-func (f *sourceFlags) builder(p *progress) (*build.Builder, error) {
+// splitList is a list of an environment variable, by comma.
+func splitList(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
+}
+
+// builder makes the builder that the flags describe, and the finder of its images.
+func (f *sourceFlags) builder(p *progress) (*build.Builder, *oci.Finder, error) {
 	platform, err := oci.ParsePlatform(f.platform)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
 	hardening, err := build.ParseHardening(f.hardening)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
-	finder := &oci.Finder{Store: oci.OpenStore(), Pull: f.pull}
+	renames, err := oci.ParseRenames(f.renames)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	finder := &oci.Finder{Store: oci.OpenStore(), Pull: f.pull, Rename: renames}
 	layouts := f.layouts
 	// LinuxKit's tool makes the folder that its variable names when it needs it.
 	if _, err := os.Stat(f.cache); err == nil || f.cache != os.Getenv("LINUXKIT_CACHE") {
@@ -57,14 +72,14 @@ func (f *sourceFlags) builder(p *progress) (*build.Builder, error) {
 	for _, path := range layouts {
 		source, err := oci.OpenNamed(path)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, nil, usageError{err}
 		}
 		finder.Layouts = append(finder.Layouts, source)
 	}
 	if finder.Remote, err = f.registry(p); err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
-	return &build.Builder{Finder: finder, Platform: platform, Hardening: hardening}, nil
+	return &build.Builder{Finder: finder, Platform: platform, Hardening: hardening}, finder, nil
 }
 
 // registry is where images are fetched from; nil for nowhere.

@@ -71,8 +71,11 @@ func (f *validateFlags) run(ctx context.Context, files []string) error {
 func (f *validateFlags) find(ctx context.Context, files []string) (yml.Faults, error) {
 	p := newProgress(os.Stderr, f.quiet)
 	defer p.clear()
-	builder, err := f.builder(p)
+	builder, finder, err := f.builder(p)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := useLock(builder, finder, files); err != nil {
 		return nil, err
 	}
 	if f.textOnly {

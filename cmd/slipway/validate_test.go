@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -85,6 +86,14 @@ func TestValidateForPrograms(t *testing.T) {
 	}
 	if out, _, status := command(t, "", "validate", "--schema"); out != string(schema) || status != 0 {
 		t.Errorf("--schema: status %d, another schema than that in docs", status)
+	}
+}
+
+// TestVersion tells what the program was built from.
+func TestVersion(t *testing.T) {
+	out, errOut, status := command(t, "", "--version")
+	if status != 0 || !regexp.MustCompile(`^slipway \S+, commit [^\n]+\n$`).MatchString(out) {
+		t.Errorf("status %d: %q %q", status, out, errOut)
 	}
 }
 

@@ -105,6 +105,21 @@ func (b *Builder) CheckFiles(ctx context.Context, files []string, stdin io.Reade
 	return faults, err
 }
 
+// Find looks for every image that the files name, and makes nothing of them. What is
+// wrong with the text is told as well.
+func (b *Builder) Find(ctx context.Context, files []string, stdin io.Reader) (yml.Faults, error) {
+	c, faults, err := yml.Read(ctx, files, stdin)
+	if err != nil {
+		return nil, err
+	}
+	set, more, err := findImages(ctx, c, b.Finder, b.Platform)
+	if err != nil {
+		return nil, err
+	}
+	faults.AddNew(more...)
+	return faults, set.close()
+}
+
 // Build makes the machine. The error is yml.Faults for what is wrong with the
 // configuration.
 func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, err error) {

@@ -50,8 +50,8 @@ func (l *layout) addContainer(c *container) error {
 
 // unpack puts the image's files into the bundle and says where they lie.
 func (l *layout) unpack(c *container, origin *tree.Origin) (string, error) {
-	full := oci.FullName(c.Image)
-	if dir := l.unpacked[full]; dir != "" {
+	key := oci.Key(c.Image)
+	if dir := l.unpacked[key]; dir != "" {
 		return dir, nil
 	}
 	image, err := l.images.tree(l.ctx, c.Image)
@@ -62,7 +62,7 @@ func (l *layout) unpack(c *container, origin *tree.Origin) (string, error) {
 	if c.spec.Root.Readonly {
 		dir = c.dir() + "/" + bundle.RootfsDir
 	}
-	l.unpacked[full] = dir
+	l.unpacked[key] = dir
 	return dir, l.graft(dir, image, origin, resolvText)
 }
 

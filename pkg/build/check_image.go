@@ -15,7 +15,7 @@ func (k *checker) tree(name string, at yml.Place) *tree.Tree {
 	if k.images.get(name) == nil || k.broken[name] {
 		return nil
 	}
-	seen := k.images.trees[oci.FullName(name)] != nil
+	seen := k.images.trees[oci.Key(name)] != nil
 	t, err := k.images.tree(k.ctx, name)
 	if err != nil {
 		k.broken[name] = true

@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -24,7 +25,7 @@ type images struct {
 	trees    map[string]*tree.Tree
 }
 
-// want is an image by full name, for a platform.
+// want is an image by its key, for a platform.
 type want struct{ name, platform string }
 
 // mention is an image named somewhere in the YAML.
@@ -34,7 +35,7 @@ type mention struct {
 	at       yml.Place
 }
 
-func (m mention) want() want { return want{oci.FullName(m.name), m.platform.String()} }
+func (m mention) want() want { return want{oci.Key(m.name), m.platform.String()} }
 
 // mentions lists the images the YAML names; those that cannot be names of
 // images are left to package yml.
@@ -107,7 +108,10 @@ func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.P
 		if err := failed[m.want()]; err != nil {
 			fault := m.at.At("%v", err)
 			if names, ok := finder.(interface{ Names() []string }); ok && !errors.Is(err, context.Canceled) {
-				fault = fault.Near(oci.FullName(m.name), names.Names())
+				// What is there by that name, and was not taken, is no help.
+				if full, all := oci.FullName(m.name), names.Names(); !slices.Contains(all, full) {
+					fault = fault.Near(full, all)
+				}
 			}
 			faults.Add(fault)
 		}
@@ -148,20 +152,20 @@ func (s *images) search(ctx context.Context, all []mention, finder Finder) map[w
 func (s *images) get(name string) *oci.Image { return s.of(name, s.platform) }
 
 func (s *images) of(name string, p v1.Platform) *oci.Image {
-	return s.found[want{oci.FullName(name), p.String()}]
+	return s.found[want{oci.Key(name), p.String()}]
 }
 
 // tree lays an image's layers over each other, once for all who use it.
 func (s *images) tree(ctx context.Context, name string) (*tree.Tree, error) {
-	full := oci.FullName(name)
-	if t := s.trees[full]; t != nil {
+	key := oci.Key(name)
+	if t := s.trees[key]; t != nil {
 		return t, nil
 	}
 	t, err := s.get(name).Tree(ctx, tree.DefaultLimits)
 	if err != nil {
 		return nil, err
 	}
-	s.trees[full] = t
+	s.trees[key] = t
 	return t, nil
 }
 

@@ -21,7 +21,7 @@ type layout struct {
 	containers []*container
 	root       *tree.Tree
 
-	// unpacked is where an image's files lie, by full image name: an image that
+	// unpacked is where an image's files lie, by the image's key: an image that
 	// several containers use is there once.
 	unpacked map[string]string
 	// fileDirs are folders that the files section has made or named.

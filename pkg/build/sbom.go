@@ -66,7 +66,7 @@ func uses(c *yml.Config, platform string) map[want][]string {
 	all := map[want][]string{}
 	add := func(name, at string) {
 		if name != "" {
-			w := want{oci.FullName(name), platform}
+			w := want{oci.Key(name), platform}
 			all[w] = append(all[w], at)
 		}
 	}

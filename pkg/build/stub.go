@@ -15,7 +15,7 @@ func (m *Machine) Stub(ctx context.Context, b *Builder) (*tree.Inode, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find EFI stub: %w", err)
 	}
-	m.images.found[want{oci.FullName(disk.StubImage), b.Platform.String()}] = img
+	m.images.found[want{oci.Key(disk.StubImage), b.Platform.String()}] = img
 	t, err := m.images.tree(ctx, disk.StubImage)
 	if err != nil {
 		return nil, fmt.Errorf("find EFI stub: %w", err)

@@ -85,9 +85,9 @@ func show(rows map[string]*row) {
 	}
 	code, tests := 0, 0
 	for name, r := range rows {
-		switch {
-		case name == total:
-		case name == "test":
+		switch name {
+		case total:
+		case "test":
 			tests += r.lines + r.tests
 		default:
 			code, tests = code+r.lines, tests+r.tests

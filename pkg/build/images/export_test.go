@@ -14,6 +14,10 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+
+	"slipway/pkg/build/oci"
 )
 
 func TestList(t *testing.T) {
@@ -125,5 +129,40 @@ func checkExport(t *testing.T, file string, want ...string) {
 	}
 	if slices.Sort(names); !slices.Equal(names, want) {
 		t.Errorf("images %q, want %q", names, want)
+	}
+}
+
+// TestImpostor has an image of a registry in the store, under the name of one of
+// ours: it is none, and no base for another.
+func TestImpostor(t *testing.T) {
+	root, store := repository(t), filepath.Join(t.TempDir(), "store")
+	layout := oci.OpenLayout(store, true)
+	foreign, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: "amd64", Author: "impostor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := layout.Put(FullName("low"), foreign, map[string]string{oci.FetchedAnnotation: "registry.example"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, root := range []string{root, ""} {
+		b, _ := open(t, root, store)
+		if err := b.Export(t.Context(), filepath.Join(t.TempDir(), "out.tar"), nil); err == nil || !strings.Contains(err.Error(), "the store holds none") {
+			t.Errorf("with the repository %q the impostor is exported: %v", root, err)
+		}
+	}
+	b, _ := open(t, root, store)
+	if err := b.Build(t.Context(), []string{"high"}, 1); err != nil {
+		t.Fatal(err)
+	}
+	d, err := b.store.entry("high")
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := b.store.image(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if conf, err := img.ConfigFile(); err != nil || conf.Author != "" || len(conf.RootFS.DiffIDs) != 2 {
+		t.Errorf("the base is the impostor: %+v, %v", conf, err)
 	}
 }

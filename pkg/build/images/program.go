@@ -12,6 +12,9 @@ import (
 type program struct {
 	Package string `yaml:"package"` // "./cmd/init"
 	To      string `yaml:"to"`      // path in the image; "4755 /bin/x" with other permissions than 0755
+	// Version has the compiler note tag, commit and state of the clone in the program,
+	// which is another one then for each commit.
+	Version bool `yaml:"version"`
 }
 
 func (p *program) env(s *site) []string {
@@ -26,6 +29,9 @@ func (p *program) inputs(ctx context.Context, s *site) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", p.To, err)
 	}
+	if p.Version {
+		lines = append(lines, vcsInputs(ctx, s.root)...)
+	}
 	return append(lines, smallPages), nil
 }
 
@@ -35,7 +41,11 @@ const smallPages = "-X runtime.godebugDefault=disablethp=1"
 
 func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 	s.say("compiling %s", p.Package)
-	data, err := goBuild(ctx, s.root, p.Package, p.env(s), "-ldflags=-s -w -buildid= "+smallPages)
+	flags := []string{"-ldflags=-s -w -buildid= " + smallPages}
+	if p.Version && vcsInputs(ctx, s.root) != nil {
+		flags = append(flags, "-buildvcs=true")
+	}
+	data, err := goBuild(ctx, s.root, p.Package, p.env(s), flags...)
 	if err != nil {
 		return fmt.Errorf("build %s: %w", p.To, err)
 	}
@@ -50,8 +60,8 @@ func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 	return nil
 }
 
-// goBuild runs the compiler and returns the program. -buildvcs would make each
-// commit another program.
+// goBuild runs the compiler and returns the program. -buildvcs, unless it is among the
+// flags, would make each commit another program.
 func goBuild(ctx context.Context, dir, pkg string, env []string, flags ...string) (data []byte, err error) {
 	err = inScratch("", func(tmp string) error {
 		out := filepath.Join(tmp, "program")

@@ -57,7 +57,7 @@ func (b *Builder) openStored() error {
 	}
 	b.recipes = map[string]*Recipe{}
 	for _, item := range items {
-		if name := shortName(item.Name); item.Name == FullName(name) {
+		if name := shortName(item.Name); item.Name == FullName(name) && item.Annotations[oci.FetchedAnnotation] == "" {
 			b.recipes[name] = &Recipe{Name: name}
 		}
 	}
@@ -99,7 +99,7 @@ func (b *Builder) choose(names []string) ([]*Recipe, error) {
 		name = shortName(name)
 		r, ok := b.recipes[name]
 		if !ok {
-			return nil, fmt.Errorf("%w: %s (there are: %s)", ErrUnknownImage, name, strings.Join(b.names(), " "))
+			return nil, b.unknown(name)
 		}
 		for ; r != nil; r = b.recipes[r.From] {
 			want[r.Name] = true
@@ -112,6 +112,10 @@ func (b *Builder) choose(names []string) ([]*Recipe, error) {
 		}
 	}
 	return out, nil
+}
+
+func (b *Builder) unknown(name string) error {
+	return fmt.Errorf("%w: %s (there are: %s)", ErrUnknownImage, name, strings.Join(b.names(), " "))
 }
 
 // shortName accepts "slipway/runc:v0.1" for "runc".

@@ -19,14 +19,15 @@ type store struct {
 	platform v1.Platform
 }
 
-// entry returns the index entry of an image, or nil.
+// entry returns the index entry of an image, or nil. One that a registry gave under
+// our name is none of ours.
 func (s store) entry(name string) (*oci.Item, error) {
 	items, err := s.layout.List()
 	if err != nil {
 		return nil, err
 	}
 	for _, item := range items {
-		if item.Name == FullName(name) && item.Platform != nil && item.Platform.Satisfies(s.platform) {
+		if item.Name == FullName(name) && item.Annotations[oci.FetchedAnnotation] == "" && item.Platform != nil && item.Platform.Satisfies(s.platform) {
 			return &item, nil
 		}
 	}

@@ -136,8 +136,6 @@ func (a *archive) decode(name string, v any) error {
 	return nil
 }
 
-func (a *archive) trusted() bool { return false }
-
 func (a *archive) unpacked() unpacked { return unpacked{} }
 
 func (a *archive) drop(v1.Hash) (bool, error) { return false, nil }
@@ -244,7 +242,7 @@ func (a *archive) loadSaved(s savedImage, platform v1.Platform) (*Image, error) 
 	if len(s.Layers) != len(config.RootFS.DiffIDs) {
 		return nil, fmt.Errorf("manifest.json lists %d layers, the configuration %d", len(s.Layers), len(config.RootFS.DiffIDs))
 	}
-	img := &Image{Platform: config.Platform(), Config: config, Manifest: &v1.Manifest{}}
+	img := &Image{id: a.idOf(s), Platform: config.Platform(), Config: config, Manifest: &v1.Manifest{}}
 	byDiff := savedLayers{a, map[v1.Hash]string{}}
 	for n, diff := range config.RootFS.DiffIDs {
 		byDiff.paths[diff] = path.Clean(s.Layers[n])

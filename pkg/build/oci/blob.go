@@ -47,8 +47,6 @@ func (b *Blob) Reader() *io.SectionReader { return io.NewSectionReader(b, 0, b.S
 // blobs is a place where blobs lie.
 type blobs interface {
 	open(v1.Hash) (*Blob, error)
-	// trusted blobs were checked when they were written.
-	trusted() bool
 	// unpacked keeps layers for the next build.
 	unpacked() unpacked
 	// drop takes a damaged blob out of a store of one's own.
@@ -60,8 +58,6 @@ type folder struct {
 	dir string
 	own bool
 }
-
-func (f folder) trusted() bool { return f.own }
 
 func (f folder) unpacked() unpacked {
 	if !f.own {

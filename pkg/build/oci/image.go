@@ -23,7 +23,10 @@ type Image struct {
 
 	// via are the indexes that the manifest was found through, the outermost
 	// first.
-	via   []v1.Hash
+	via []v1.Hash
+	// id is the digest of the configuration, for an image of docker save, which has
+	// no manifest.
+	id    v1.Hash
 	blobs blobs
 	open  []io.Closer
 }
@@ -35,7 +38,7 @@ func find(from blobs, index *v1.IndexManifest, name string, platform v1.Platform
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", want, err)
 	}
-	if pin := pinOf(want); pin != "" && !img.is(pin) {
+	if pin := pinOf(want); pin != "" && !img.Is(pin) {
 		return nil, fmt.Errorf("image %s: what goes by that name here has the digest %s", want, img.Digest)
 	}
 	img.Name = want
@@ -61,9 +64,21 @@ func named(from blobs, index *v1.IndexManifest, want string) []v1.Descriptor {
 	return list
 }
 
-// is tells whether a digest is that of the image, or of an index it is in.
-func (i *Image) is(digest string) bool {
-	return i.Digest.String() == digest || slices.ContainsFunc(i.via, func(h v1.Hash) bool { return h.String() == digest })
+// ID is the digest by which the image is found again: that of the outermost index it
+// was found through, else of its manifest, else what docker save calls its id.
+func (i *Image) ID() v1.Hash {
+	switch {
+	case len(i.via) > 0:
+		return i.via[0]
+	case i.Digest.Hex != "":
+		return i.Digest
+	}
+	return i.id
+}
+
+// Is tells whether a digest is that of the image, or of an index it is in.
+func (i *Image) Is(digest string) bool {
+	return i.ID().String() == digest || i.Digest.String() == digest || slices.ContainsFunc(i.via, func(h v1.Hash) bool { return h.String() == digest })
 }
 
 // load reads the image for a platform that one of the descriptors leads to.

@@ -73,10 +73,8 @@ func (i *Image) plain(ctx context.Context, blob *Blob, digest, diff v1.Hash, lim
 	if blob.Size > limits.Bytes {
 		return nil, tooLarge(limits)
 	}
-	if !i.blobs.trusted() {
-		if err := verify(contextReader{ctx, blob.Reader()}, digest); err != nil {
-			return nil, err
-		}
+	if err := verify(contextReader{ctx, blob.Reader()}, digest); err != nil {
+		return nil, err
 	}
 	if digest != diff {
 		return nil, fmt.Errorf("unpacked it has the digest %s, the configuration says %s", digest, diff)

@@ -23,6 +23,10 @@ const NameAnnotation = "io.containerd.image.name"
 // of what it was built from. No registry is asked for it.
 const InputsAnnotation = "slipway.images.inputs"
 
+// FetchedAnnotation marks an image that came from a registry, with the host that was
+// asked. Such a one is never taken for one of our own, whatever its name.
+const FetchedAnnotation = "slipway.images.fetched"
+
 const refAnnotation = "org.opencontainers.image.ref.name"
 
 // StoreDir is where the local store lies: $SLIPWAY_STORE, else the user's
@@ -54,8 +58,8 @@ var ErrNoStore = errors.New("there is no local store: none of $SLIPWAY_STORE, $X
 // OpenStore opens the local store, which need not exist yet.
 func OpenStore() *Layout { return OpenLayout(StoreDir(), true) }
 
-// OpenLayout opens the layout in dir. The blobs of one's own are not hashed
-// again when they are read: Put has checked them.
+// OpenLayout opens the layout in dir. One's own may be written: layers are kept there
+// unpacked, and what is damaged goes.
 func OpenLayout(dir string, own bool) *Layout {
 	return &Layout{dir: dir, folder: folder{dir: dir, own: own}}
 }
@@ -108,6 +112,9 @@ func (l *Layout) Get(name string, platform v1.Platform) (*Image, error) {
 	index, err := l.index()
 	if err != nil {
 		return nil, err
+	}
+	if isOwn(name) && pinOf(name) == "" {
+		index.Manifests = slices.DeleteFunc(index.Manifests, fetched)
 	}
 	img, err := find(l.folder, index, name, platform)
 	if err != nil || !l.own {
@@ -163,7 +170,7 @@ func (l *Layout) Put(name string, img v1.Image, annotations map[string]string) e
 
 // putIndexed writes an image of one platform and lists the outermost of the
 // indexes it came through, which an OCI volume keeps.
-func (l *Layout) putIndexed(name string, img v1.Image, via []*remote.Descriptor) error {
+func (l *Layout) putIndexed(name string, img v1.Image, via []*remote.Descriptor, annotations map[string]string) error {
 	d, err := l.writeImage(img)
 	for _, index := range via {
 		if err == nil {
@@ -174,7 +181,7 @@ func (l *Layout) putIndexed(name string, img v1.Image, via []*remote.Descriptor)
 		return fmt.Errorf("store image %s: %w", name, err)
 	}
 	entry := v1.Descriptor{MediaType: via[0].MediaType, Size: via[0].Size, Digest: via[0].Digest}
-	return l.list(name, entry, d.Platform, nil)
+	return l.list(name, entry, d.Platform, annotations)
 }
 
 // list adds an entry to the layout's index, in place of those of the same name

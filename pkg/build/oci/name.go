@@ -36,6 +36,12 @@ func Expand(name string) string {
 	return name
 }
 
+// Pinned is a name that means one digest, whatever it said before.
+func Pinned(name, digest string) string {
+	name, _, _ = strings.Cut(name, "@")
+	return name + "@" + digest
+}
+
 // pinOf is the digest a full name ends with, "" if none.
 func pinOf(full string) string {
 	_, pin, _ := strings.Cut(full, "@")

@@ -11,6 +11,22 @@ import (
 // registry.
 const ownPrefix = "slipway/"
 
+// isOwn tells whether a name is of one of our own images, as it is written.
+func isOwn(name string) bool { return strings.HasPrefix(name, ownPrefix) }
+
+// Key is what tells images apart: the full name, but for our own images the name
+// as it is written, with its tag. docker.io/slipway/init, written out, is an image of
+// whoever publishes there, and slipway/init is ours.
+func Key(name string) string {
+	if isOwn(name) {
+		return strings.TrimPrefix(FullName(name), "docker.io/")
+	}
+	return FullName(name)
+}
+
+// fetched tells whether an entry of a layout came from a registry under its name.
+func fetched(d v1.Descriptor) bool { return d.Annotations[FetchedAnnotation] != "" }
+
 // buildCommand is what makes one of our own images; "" for any other.
 func buildCommand(name string, platform v1.Platform) string {
 	own, ok := strings.CutPrefix(name, ownPrefix)

@@ -95,6 +95,69 @@ func TestOwnImagesAreFound(t *testing.T) {
 	}
 }
 
+// TestImpostor has a registry give an image under our name, written out, and looks
+// that nobody takes what is in the store then for ours.
+func TestImpostor(t *testing.T) {
+	const full, own = "docker.io/slipway/init:v0.1", "slipway/init:v0.1"
+	s := plainServer(t)
+	s.push(t, "slipway/init:v0.1", imageWith(t, "amd64", "f", "impostor"))
+	s.pushIndex(t, "slipway/kernel:v0.1", map[string]string{"amd64": "impostor", "arm64": "impostor"})
+	store := OpenLayout(t.TempDir(), true)
+	remote := impatient()
+	remote.Mirrors = Mirrors{"*": s.URL}
+	f := &Finder{Store: store, Remote: remote}
+	for _, name := range []string{full, "docker.io/slipway/kernel:v0.1"} {
+		if img, err := f.Get(t.Context(), name, amd64); err != nil {
+			t.Fatal(err)
+		} else if text := textIn(t, img, "f"); text != "impostor" {
+			t.Fatalf("%s: got %q", name, text)
+		}
+	}
+	s.forget()
+	elsewhere, err := OpenSource(store.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{own, "slipway/kernel:v0.1"} {
+		for where, f := range map[string]*Finder{
+			"store": f, "layout": {Layouts: []Source{elsewhere}, Store: OpenLayout(t.TempDir(), true), Remote: remote},
+		} {
+			if _, err := f.Get(t.Context(), name, amd64); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "`slipway images build ") {
+				t.Errorf("%s from a %s with an impostor: got %v", name, where, err)
+			}
+		}
+	}
+	s.lock.Lock()
+	if len(s.heads) > 0 {
+		t.Errorf("the registry was asked for %v", s.heads)
+	}
+	s.lock.Unlock()
+	if err := store.Put(own, imageWith(t, "amd64", "f", "ours"), map[string]string{InputsAnnotation: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	img, err := f.Get(t.Context(), own, amd64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := textIn(t, img, "f"); text != "ours" {
+		t.Errorf("got %q", text)
+	}
+}
+
+// TestKey tells our own images from those of the same name on a public registry.
+func TestKey(t *testing.T) {
+	for name, want := range map[string]string{
+		"slipway/init":                "slipway/init:latest",
+		"slipway/init:v0.1":           "slipway/init:v0.1",
+		"docker.io/slipway/init:v0.1": "docker.io/slipway/init:v0.1",
+		"alpine":                      "docker.io/library/alpine:latest",
+	} {
+		if got := Key(name); got != want || Key(got) != want {
+			t.Errorf("%s: got %s, and of that %s", name, got, Key(got))
+		}
+	}
+}
+
 // TestNoStore says so where nothing tells where the store is, and writes nothing
 // below the working directory.
 func TestNoStore(t *testing.T) {

@@ -61,12 +61,7 @@ func (r *Registry) Fetch(ctx context.Context, image string, platform v1.Platform
 }
 
 func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, platform v1.Platform, store *Layout) error {
-	client, err := r.login(ctx, ref)
-	if err != nil {
-		return err
-	}
-	s := &search{options: []remote.Option{remote.WithContext(ctx), remote.WithTransport(client.Transport)}, repo: ref.Context(), found: map[v1.Hash]*remote.Descriptor{}}
-	img, via, err := s.find(ref, platform)
+	client, img, via, err := r.find(ctx, ref, platform)
 	if err != nil {
 		return err
 	}
@@ -83,10 +78,41 @@ func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, p
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	from := map[string]string{FetchedAnnotation: ref.Context().RegistryStr()}
 	if len(via) == 0 {
-		return store.Put(full, img, nil)
+		return store.Put(full, img, from)
 	}
-	return store.putIndexed(full, img, via)
+	return store.putIndexed(full, img, via, from)
+}
+
+// find logs in and looks for an image; layers are left where they are.
+func (r *Registry) find(ctx context.Context, ref name.Reference, platform v1.Platform) (*http.Client, v1.Image, []*remote.Descriptor, error) {
+	client, err := r.login(ctx, ref, transport.PullScope)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s := &search{options: []remote.Option{remote.WithContext(ctx), remote.WithTransport(client.Transport)}, repo: ref.Context(), found: map[v1.Hash]*remote.Descriptor{}}
+	img, via, err := s.find(ref, platform)
+	return client, img, via, err
+}
+
+// resolve is Finder.Resolve.
+func (r *Registry) resolve(ctx context.Context, image string, platform v1.Platform) ([]string, error) {
+	full := FullName(image)
+	ref, err := r.Mirrors.reference(full)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", full, err)
+	}
+	_, img, via, err := r.find(ctx, ref, platform)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", full, explain(err, ref))
+	}
+	var all []string
+	for _, d := range via {
+		all = append(all, d.Digest.String())
+	}
+	digest, err := img.Digest()
+	return append(all, digest.String()), err
 }
 
 // search looks for an image in a registry.
@@ -141,8 +167,9 @@ var again = []int{
 	http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 }
 
-// login asks the registry how to authenticate and gives a client that does.
-func (r *Registry) login(ctx context.Context, ref name.Reference) (*http.Client, error) {
+// login asks the registry how to authenticate and gives a client that does, for
+// pulling or pushing.
+func (r *Registry) login(ctx context.Context, ref name.Reference, scope string) (*http.Client, error) {
 	repo := ref.Context()
 	auth, err := authn.Resolve(ctx, authn.DefaultKeychain, repo)
 	if err != nil {
@@ -154,7 +181,7 @@ func (r *Registry) login(ctx context.Context, ref name.Reference) (*http.Client,
 	}
 	base = transport.NewRetry(base, transport.WithRetryStatusCodes(again...),
 		transport.WithRetryBackoff(transport.Backoff{Duration: r.pause(), Factor: 2, Jitter: 0.1, Steps: 3}))
-	t, err := transport.NewWithContext(ctx, repo.Registry, auth, base, []string{repo.Scope(transport.PullScope)})
+	t, err := transport.NewWithContext(ctx, repo.Registry, auth, base, []string{repo.Scope(scope)})
 	if err != nil {
 		return nil, err
 	}

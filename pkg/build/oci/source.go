@@ -137,12 +137,23 @@ type Finder struct {
 	// Pull asks the registry even for what the store has, unless it was built
 	// on this machine.
 	Pull bool
+	// Rename says under which name to look for what the YAML names.
+	Rename Renames
 }
 
 // Get finds an image in the first source that has it. Our own images (slipway/NAME
 // with no registry before it) are built on this machine: who asks a public
 // registry for them gets somebody else's.
 func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*Image, error) {
+	renamed := f.Rename.apply(name)
+	img, err := f.get(ctx, renamed, platform)
+	if err != nil && renamed != name {
+		return nil, fmt.Errorf("%s, renamed: %w", name, err)
+	}
+	return img, err
+}
+
+func (f *Finder) get(ctx context.Context, name string, platform v1.Platform) (*Image, error) {
 	command := buildCommand(name, platform)
 	ask := f.Pull && f.Remote != nil && command == ""
 	var misses []error
@@ -172,6 +183,16 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*I
 		return nil, f.holdings(err)
 	}
 	return f.Store.Get(name, platform)
+}
+
+// Resolve asks the registry which digests a name means now: of the outermost index
+// first, of the image for the platform last. Our own images are in none.
+func (f *Finder) Resolve(ctx context.Context, name string, platform v1.Platform) ([]string, error) {
+	name = f.Rename.apply(name)
+	if isOwn(name) || f.Remote == nil {
+		return nil, fmt.Errorf("image %s: %w: no registry is asked", FullName(name), ErrNotFound)
+	}
+	return f.Remote.resolve(ctx, name, platform)
 }
 
 // holdings adds to an error what the layouts hold that were named.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -139,6 +140,15 @@ func TestNothingToShow(t *testing.T) {
 		if status != 0 || out != "" || !strings.Contains(errs, want) || want == "" && errs != "" {
 			t.Errorf("service %s: %d %q %q, want %q", args, status, out, errs, want)
 		}
+	}
+}
+
+// What the program was built from, also without a supervisor.
+func TestVersion(t *testing.T) {
+	dir := leftBehind(t)
+	want := regexp.MustCompile(`^service +\S+, commit .*, build [0-9a-f]{12}, /.*\nsupervisor +does not answer\n$`)
+	if status, out, errs := service(t, dir, "version"); status != 0 || !want.MatchString(out) {
+		t.Errorf("%d %q %q, want %s", status, out, errs, want)
 	}
 }
 

@@ -10,11 +10,14 @@ import (
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/guest"
 	"slipway/pkg/service/supervisor"
+	"slipway/pkg/version"
 )
 
 // program is one of this project's, as it lies on disk or runs.
 type program struct {
 	Version string `json:"version,omitempty"`
+	Commit  string `json:"commit,omitempty"`
+	Tree    string `json:"tree,omitempty"` // "clean" or "changed"
 	Build   string `json:"build"`
 	Path    string `json:"path"`
 	Pid     int    `json:"pid,omitempty"`
@@ -33,7 +36,8 @@ func (p program) String() string {
 // thisProgram is the one that runs here.
 func thisProgram() (program, error) {
 	build, err := guest.BuildOf("/proc/self/exe")
-	return program{Version: guest.Version, Build: build, Path: selfPath()}, err
+	v := version.This()
+	return program{Version: v.Version, Commit: v.Commit, Tree: v.Tree(), Build: build, Path: selfPath()}, err
 }
 
 // supervisorProgram is the one that the supervisor runs.
@@ -75,7 +79,7 @@ func runVersion(c *call) error {
 	if c.json {
 		return writeJSON(c, map[string]program{"service": self, "supervisor": sup})
 	}
-	pairs(c, "service", fmt.Sprintf("%s, %s", self.Version, self))
+	pairs(c, "service", fmt.Sprintf("%s, %s", version.This(), self))
 	switch {
 	case err != nil:
 		pairs(c, "supervisor", "does not answer")

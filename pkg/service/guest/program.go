@@ -9,9 +9,6 @@ import (
 	"os"
 )
 
-// Version is what people call the program; BuildOf tells one build from another.
-const Version = "v0.1"
-
 // BuildOf is the first part of the SHA-256 of a program.
 func BuildOf(name string) (string, error) {
 	f, err := os.Open(name)

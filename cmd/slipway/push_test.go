@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bufio"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"slipway/pkg/build/oci"
+	"slipway/test/skip"
+)
+
+// storeOf makes a local store with images of ours, NAME for both architectures or
+// NAME/ARCH for one.
+func storeOf(t *testing.T, names ...string) {
+	t.Helper()
+	t.Setenv("SLIPWAY_STORE", filepath.Join(t.TempDir(), "store"))
+	for _, n := range names {
+		short, only, _ := strings.Cut(n, "/")
+		for _, arch := range []string{"amd64", "arm64"} {
+			if only != "" && arch != only {
+				continue
+			}
+			img, err := random.Image(1000, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config, err := img.ConfigFile()
+			if err != nil {
+				t.Fatal(err)
+			}
+			config = config.DeepCopy()
+			config.OS, config.Architecture = "linux", arch
+			if img, err = mutate.ConfigFile(img, config); err != nil {
+				t.Fatal(err)
+			}
+			if err := oci.OpenStore().Put("slipway/"+short+":v0.1", img, map[string]string{oci.InputsAnnotation: "x"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// debianRegistry starts Debian's docker-registry on a port that the kernel chooses.
+func debianRegistry(t *testing.T) (host string) {
+	t.Helper()
+	program, err := exec.LookPath("docker-registry")
+	if err != nil {
+		skip.Test(t, skip.Program, "docker-registry")
+	}
+	dir := t.TempDir()
+	config := fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: \"127.0.0.1:0\"}\n", filepath.Join(dir, "data"))
+	writeFile(t, filepath.Join(dir, "config.yml"), config)
+	cmd := exec.Command(program, "serve", filepath.Join(dir, "config.yml"))
+	// It writes its log to either stream.
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.Close()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); _ = r.Close() })
+	listening := regexp.MustCompile(`listening on (127\.0\.0\.1:[0-9]+)`)
+	var said strings.Builder
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		fmt.Fprintln(&said, lines.Text())
+		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+			go func() { _, _ = io.Copy(io.Discard, r) }()
+			return m[1]
+		}
+	}
+	t.Fatalf("docker-registry ended: %s", said.String())
+	return ""
+}
+
+func goRegistry(t *testing.T) (host string) {
+	t.Helper()
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://")
+}
+
+// checkIndex reads a pushed image back.
+func checkIndex(t *testing.T, ref string) {
+	t.Helper()
+	r, err := name.ParseReference(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := remote.Index(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var platforms []string
+	for _, d := range m.Manifests {
+		platforms = append(platforms, d.Platform.String())
+		if len(d.Annotations) > 0 {
+			t.Errorf("%s: annotations of the store are in the registry: %v", ref, d.Annotations)
+		}
+	}
+	if want := []string{"linux/amd64", "linux/arm64"}; !slices.Equal(platforms, want) {
+		t.Errorf("%s: platforms %v, want %v", ref, platforms, want)
+	}
+}
+
+// TestPush pushes twice and builds from there with an empty store, where the YAML says
+// what it has always said.
+func TestPush(t *testing.T) {
+	for kind, start := range map[string]func(*testing.T) string{"go-containerregistry": goRegistry, "Debian": debianRegistry} {
+		t.Run(kind, func(t *testing.T) {
+			host := start(t)
+			storeOf(t, "init", "runc")
+			t.Chdir(t.TempDir())
+			push := func(args ...string) string {
+				out, errOut, status := command(t, "", append([]string{"images", "push"}, args...)...)
+				if status != 0 {
+					t.Fatalf("%v: status %d\n%s", args, status, errOut)
+				}
+				return out
+			}
+			one := push(host + "/team/os")
+			lines := strings.Split(strings.TrimSpace(one), "\n")
+			if len(lines) != 2 || !strings.HasPrefix(lines[0], host+"/team/os/init:v0.1@sha256:") {
+				t.Fatalf("pushed %q", lines)
+			}
+			for _, line := range lines {
+				checkIndex(t, line)
+				checkIndex(t, line[:strings.Index(line, "@")])
+			}
+			if two := push("http://" + host + "/team/os:v0.1"); two != one {
+				t.Errorf("pushed again: %s, before %s", two, one)
+			}
+			push(host+"/team/os:v7", "slipway/init:v0.1")
+			t.Setenv("SLIPWAY_STORE", t.TempDir())
+			const yml = "init: [\"slipway/init:v0.1\", \"slipway/init:v7\"]\n"
+			args := []string{"build", "-f", "tar", "--arch", "arm64", "--rename", "slipway=" + host + "/team/os", "--sbom", "sbom.json", "-"}
+			if _, errOut, status := command(t, yml, args...); status != 0 {
+				t.Fatalf("build: status %d\n%s", status, errOut)
+			}
+			if sbom, err := os.ReadFile("sbom.json"); err != nil || !strings.Contains(string(sbom), host+"/team/os/init:v7") {
+				t.Errorf("the SBOM does not tell where the image came from: %v", err)
+			}
+			t.Setenv("SLIPWAY_RENAME", "slipway="+host+"/nobody")
+			if out, _, status := command(t, yml, "validate", "-"); status != 1 || !strings.Contains(out, "slipway/init:v0.1, renamed: ") || !strings.Contains(out, host+"/nobody/init:v0.1") {
+				t.Errorf("nothing there: status %d\n%s", status, out)
+			}
+		})
+	}
+}
+
+// TestPushRefused leaves nothing in the registry.
+func TestPushRefused(t *testing.T) {
+	var lock sync.Mutex // of both
+	var written []string
+	user := ""
+	be := func(name string) { lock.Lock(); defer lock.Unlock(); user = name }
+	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		lock.Lock()
+		defer lock.Unlock()
+		if u, p, _ := r.BasicAuth(); user != "" && u+":"+p != user {
+			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			written = append(written, r.Method+" "+r.URL.Path)
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	host := strings.TrimPrefix(s.URL, "http://")
+	dir := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", dir)
+	t.Chdir(t.TempDir())
+	for _, c := range []struct {
+		store, args []string
+		user        string
+		status      int
+		want        string
+	}{
+		{nil, []string{host + "/team"}, "", 1, "the store holds none"},
+		{[]string{"init", "runc/amd64", "kernel/arm64"}, []string{host + "/team"}, "", 1,
+			"run `slipway images build --platform linux/amd64 kernel` and `slipway images build --platform linux/arm64 runc`"},
+		{[]string{"init"}, []string{host + "/team", "inti"}, "", 2, "no such image: inti"},
+		{[]string{"init"}, []string{host + "/team"}, "ann:secret", 1, "push image " + host + "/team/init:v0.1: "},
+		{[]string{"init"}, []string{"team"}, "", 2, "want REGISTRY/ORG"},
+		{[]string{"init"}, []string{"team/sub"}, "", 2, "want REGISTRY/ORG"},
+		{[]string{"init"}, []string{host + "/"}, "", 2, "want REGISTRY/ORG"},
+		{[]string{"init"}, []string{host + "/team:a b"}, "", 2, "want REGISTRY/ORG"},
+		{[]string{"init"}, []string{host + "/team", "--platform", "linux/arm64"}, "", 2, "leave --platform out"},
+	} {
+		storeOf(t, c.store...)
+		be(c.user)
+		_, errOut, status := command(t, "", append([]string{"images", "push"}, c.args...)...)
+		if status != c.status || !strings.Contains(errOut, c.want) {
+			t.Errorf("%v: status %d, want %d with %q:\n%s", c.args, status, c.status, c.want, errOut)
+		}
+	}
+	lock.Lock()
+	if len(written) > 0 {
+		t.Errorf("written to the registry: %v", written)
+	}
+	lock.Unlock()
+	auth := base64.StdEncoding.EncodeToString([]byte("ann:secret"))
+	writeFile(t, filepath.Join(dir, "config.json"), fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, host, auth))
+	be("ann:secret")
+	storeOf(t, "init")
+	if _, errOut, status := command(t, "", "images", "push", host+"/team"); status != 0 {
+		t.Errorf("with credentials: status %d\n%s", status, errOut)
+	}
+}
+
+// TestPushIsNoImpostor leaves an image that a registry gave under our name at home.
+func TestPushIsNoImpostor(t *testing.T) {
+	host := goRegistry(t)
+	storeOf(t)
+	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "linux", Architecture: runtime.GOARCH})
+	if err == nil {
+		err = oci.OpenStore().Put("slipway/init:v0.1", img, map[string]string{oci.FetchedAnnotation: "docker.io"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, errOut, status := command(t, "", "images", "push", host+"/team", "init"); status != 1 || !strings.Contains(errOut, "not all are in the store") {
+		t.Errorf("status %d\n%s", status, errOut)
+	}
+}

@@ -1,0 +1,118 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"slipway/pkg/build/oci"
+)
+
+// architectures are those that a pushed image has.
+var architectures = []string{"amd64", "arm64"}
+
+// Push writes images of the store to a registry, all that it has of our recipes or
+// those named, each as one index of both architectures. Nothing is pushed if one of
+// them is missing. What was pushed is told with its digest, as NAME:TAG@DIGEST.
+func (b *Builder) Push(ctx context.Context, registry *oci.Registry, to oci.PushTarget, names []string, told func(string)) error {
+	indexes, err := b.pushIndexes(names)
+	if err != nil {
+		return fmt.Errorf("push images: %w", err)
+	}
+	for _, name := range b.names() {
+		if indexes[name] == nil {
+			continue
+		}
+		digest, err := indexes[name].Digest()
+		if err != nil {
+			return fmt.Errorf("push image %s: %w", name, err)
+		}
+		begin := time.Now()
+		b.Progress.Begin(name)
+		b.Progress.Step(name, "pushing to "+to.Name(name))
+		err = registry.Push(ctx, to, name, indexes[name])
+		b.Progress.End(name, "pushed", time.Since(begin), err)
+		if err != nil {
+			return err
+		}
+		told(to.Name(name) + "@" + digest.String())
+	}
+	return nil
+}
+
+// pushIndexes are the indexes to be pushed, by name.
+func (b *Builder) pushIndexes(names []string) (map[string]v1.ImageIndex, error) {
+	all := len(names) == 0
+	if all {
+		names = b.names()
+	}
+	indexes := map[string]v1.ImageIndex{}
+	missing := map[string][]string{} // by architecture
+	for _, name := range names {
+		name = shortName(name)
+		if b.recipes[name] == nil {
+			return nil, b.unknown(name)
+		}
+		index, lacks, err := b.pushIndex(name)
+		if err != nil {
+			return nil, err
+		}
+		if all && len(lacks) == len(architectures) {
+			continue
+		}
+		for _, arch := range lacks {
+			missing[arch] = append(missing[arch], name)
+		}
+		indexes[name] = index
+	}
+	if len(indexes) == 0 {
+		return nil, errors.New("the store holds none: run `slipway images build`, and with --platform for the other architecture")
+	}
+	return indexes, missingError(missing)
+}
+
+// missingError says how to make what the store lacks.
+func missingError(missing map[string][]string) error {
+	var commands []string
+	for _, arch := range architectures {
+		if len(missing[arch]) > 0 {
+			commands = append(commands, "`slipway images build --platform linux/"+arch+" "+strings.Join(missing[arch], " ")+"`")
+		}
+	}
+	if len(commands) == 0 {
+		return nil
+	}
+	return fmt.Errorf("not all are in the store for both architectures: run %s", strings.Join(commands, " and "))
+}
+
+// pushIndex is an image of both architectures, and those that the store lacks. Its
+// bytes depend on the images alone.
+func (b *Builder) pushIndex(name string) (v1.ImageIndex, []string, error) {
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	var lacks []string
+	for _, arch := range architectures {
+		platform := v1.Platform{OS: "linux", Architecture: arch}
+		s := store{layout: b.store.layout, platform: platform}
+		d, err := s.entry(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if d == nil {
+			lacks = append(lacks, arch)
+			continue
+		}
+		img, err := s.image(d)
+		if err != nil {
+			return nil, nil, err
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &platform}})
+	}
+	return index, lacks, nil
+}
