@@ -17,7 +17,7 @@ func TestCommandsOfDocuments(t *testing.T) {
 		root := newRootCommand()
 		root.SetOut(io.Discard)
 		cmd, rest, err := root.Find(line.Args)
-		if err != nil || cmd == root {
+		if err != nil || cmd == root && !slices.Contains(line.Args, "--version") {
 			t.Errorf("%s: %s: no such command (%v)", line.Place, text, err)
 			continue
 		}
