@@ -16,6 +16,7 @@ func TestCommandsOfDocuments(t *testing.T) {
 		text := "slipway " + strings.Join(line.Args, " ")
 		root := newRootCommand()
 		root.SetOut(io.Discard)
+		root.InitDefaultVersionFlag()
 		cmd, rest, err := root.Find(line.Args)
 		if err != nil || cmd == root && !slices.Contains(line.Args, "--version") {
 			t.Errorf("%s: %s: no such command (%v)", line.Place, text, err)
