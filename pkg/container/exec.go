@@ -130,7 +130,7 @@ func (s *session) Kill() error {
 		return s.id.Signal(unix.SIGKILL) // the runtime has not got that far
 	}
 	if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-		return err
+		return fmt.Errorf("kill process %d: %w", pid, err)
 	}
 	return nil
 }

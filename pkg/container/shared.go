@@ -84,10 +84,13 @@ func readShared(file string) (s shared, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(data, &s)
+	if err != nil {
+		return s, err
 	}
-	return s, err
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, fmt.Errorf("%s: %w", file, err)
+	}
+	return s, nil
 }
 
 // unshare unmounts what came to lie in a service's shared directories while it ran,

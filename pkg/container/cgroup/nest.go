@@ -40,7 +40,9 @@ func nest(dir string) (made bool, err error) {
 		above := path.Dir(dir)
 		made, err := nest(above)
 		if err == nil && made {
-			err = unix.Lsetxattr(above, nestMark, []byte("1"), 0)
+			if err = unix.Lsetxattr(above, nestMark, []byte("1"), 0); err != nil {
+				err = fmt.Errorf("mark %s: %w", above, err)
+			}
 		}
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return false, err
@@ -72,5 +74,5 @@ func keepNest(dir string) error {
 	if errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP) {
 		return nil
 	}
-	return err
+	return os.NewSyscallError("take the mark off "+dir+": lremovexattr", err)
 }

@@ -77,7 +77,7 @@ func (q Quota) Resize(total uint64) map[string]uint64 {
 func (q Quota) BoundShared() error {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
-		return err
+		return fmt.Errorf("size of the machine's memory: %w", err)
 	}
 	var faults []error
 	for target, size := range q.Resize(uint64(info.Totalram) * uint64(info.Unit)) {

@@ -134,8 +134,11 @@ func available() (uint64, error) {
 	}
 	for line := range bytes.Lines(data) {
 		if rest, is := bytes.CutPrefix(line, []byte("MemAvailable:")); is {
-			kb, err := strconv.ParseUint(string(bytes.Fields(rest)[0]), 10, 64)
-			return kb << 10, err
+			var kb uint64
+			if _, err := fmt.Sscan(string(rest), &kb); err != nil {
+				return 0, fmt.Errorf("MemAvailable of /proc/meminfo: %w", err)
+			}
+			return kb << 10, nil
 		}
 	}
 	return 0, errors.New("/proc/meminfo does not say what is available")

@@ -173,7 +173,7 @@ func enterMounts(pid int) error {
 	defer theirs.Close()
 	var a, b unix.Stat_t
 	if err := errors.Join(unix.Stat("/proc/self/ns/mnt", &a), unix.Fstat(int(theirs.Fd()), &b)); err != nil {
-		return err
+		return fmt.Errorf("tell the supervisor's mounts from those here: %w", err)
 	}
 	if a.Ino == b.Ino {
 		return nil
