@@ -20,6 +20,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/brief"
 )
 
 const (
@@ -117,7 +119,7 @@ func (s *Store) handle(msg []byte, fd int) error {
 			}
 		case msg[0] == '-' && has:
 			delete(s.held, name)
-			if err := unix.Close(old); err != nil {
+			if err := brief.Close(old); err != nil {
 				return fmt.Errorf("release %s: %w", name, err)
 			}
 		case msg[0] == '?':
@@ -127,7 +129,7 @@ func (s *Store) handle(msg []byte, fd int) error {
 		}
 	}
 	if drop >= 0 {
-		return unix.Close(drop)
+		return brief.Close(drop)
 	}
 	return nil
 }
@@ -145,7 +147,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	errs := []error{s.sock.Close(), s.Child.Close()}
 	for name, fd := range s.held {
-		errs = append(errs, unix.Close(fd))
+		errs = append(errs, brief.Close(fd))
 		delete(s.held, name)
 	}
 	return errors.Join(errs...)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/test/linger"
 )
 
 func serve(t *testing.T) (*Store, *Client) {
@@ -145,5 +147,33 @@ func TestTake(t *testing.T) {
 	}
 	if _, err := c.Take("x"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it was released: %v", err)
+	}
+}
+
+// A socket whose queue has connections that want to wait for their data to be taken,
+// for ever, holds up nobody when it is let go: neither the store nor who asks it.
+func TestReleaseWaitsForNoConnection(t *testing.T) {
+	_, c := serve(t)
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := linger.Send(ends[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.HoldFd("notify", ends[0]), unix.Close(ends[0]), unix.Close(ends[1])); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.Release("notify"), c.Hold("other", os.Stdin)); err != nil {
+		t.Fatal(err)
+	}
+	var f *os.File
+	for end := time.Now().Add(30 * time.Second); f == nil; {
+		if f, err = c.Take("other"); err != nil && time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

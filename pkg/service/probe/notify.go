@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/brief"
 	"slipway/pkg/bundle"
 )
 
@@ -96,7 +97,17 @@ func (n *Notify) Close() error {
 	if n == nil {
 		return nil
 	}
-	err := n.file.Close()
+	// Whoever closes the socket last drops what is in it. That is this copy, not the
+	// File, which is closed by whoever reads from it.
+	last := -1
+	err := n.Keep(func(fd int) (err error) {
+		last, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		return err
+	})
+	err = errors.Join(err, n.file.Close())
+	if last >= 0 {
+		err = errors.Join(err, brief.Close(last))
+	}
 	if rmErr := os.Remove(n.path); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
 		err = errors.Join(err, rmErr)
 	}
@@ -104,14 +115,13 @@ func (n *Notify) Close() error {
 }
 
 // read reads to the end, also after READY=1: a full socket would block the
-// service at its next message. File descriptors sent along are dropped by the
-// kernel, since read(2) does not ask for them.
+// service at its next message.
 func (n *Notify) read() {
 	buf := make([]byte, maxMessage)
 	left, since := burst, time.Now()
 	for {
-		got, err := n.file.Read(buf)
-		if errors.Is(err, os.ErrClosed) {
+		got, open := n.take(buf)
+		if !open {
 			return
 		}
 		// An empty message reads as the end of a file, and is none.
@@ -125,6 +135,21 @@ func (n *Notify) read() {
 			time.Sleep(slowPause)
 		}
 	}
+}
+
+// take reads one message, as long as the socket is open. File descriptors sent along
+// are dropped by the kernel, since read(2) does not ask for them.
+func (n *Notify) take(buf []byte) (got int, open bool) {
+	conn, err := n.file.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	err = conn.Read(func(fd uintptr) bool {
+		var failed error
+		brief.Call(func() { got, failed = unix.Read(int(fd), buf) })
+		return !errors.Is(failed, unix.EAGAIN) && !errors.Is(failed, unix.EINTR)
+	})
+	return max(got, 0), err == nil
 }
 
 func says(message []byte, line string) bool {

@@ -17,6 +17,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
+	"slipway/test/linger"
 	"slipway/test/skip"
 )
 
@@ -268,6 +269,44 @@ func TestNotifyBarrier(t *testing.T) {
 	case <-n.ready:
 	default:
 		t.Error("READY=1 came before, and was not heard")
+	}
+}
+
+// Connections sent along that want to wait for ever, when they are let go, hold up
+// neither the hearing nor the end of it.
+func TestNotifyWaitsForNoConnection(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	n, err := ListenNotify(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		t.Fatal(err)
+	}
+	// After so many messages they are read slowly, and stay in the queue for a while.
+	for range burst {
+		if _, err := unix.Write(fd, []byte("STATUS=busy")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := linger.Send(fd); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.Write(fd, []byte("READY=1")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-n.ready:
+	case <-time.After(30 * time.Second):
+		t.Fatal("READY=1 was not heard")
+	}
+	if err := errors.Join(linger.Send(fd), n.Close()); err != nil {
+		t.Error(err)
 	}
 }
 
