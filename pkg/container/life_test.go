@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +69,32 @@ func TestKillFrozenAndNested(t *testing.T) {
 	}
 	if err := c.Signal(unix.SIGTERM); !errors.Is(err, unix.ESRCH) {
 		t.Errorf("signal to a dead container: %v", err)
+	}
+	must(t, c.Cleanup())
+	same(t, before, state(t, e, root))
+}
+
+// One that may write to its cgroup can have groups of threads in it, whose processes
+// the kernel does not list.
+func TestKillThreaded(t *testing.T) {
+	e, root := testEngine(t), containers(t)
+	b := shape{name: "threaded", section: bundle.Services, script: "sleep 1000"}.lay(t, root)
+	before := state(t, e, root)
+	c := start(t, e, b)
+	group := c.Group().String()
+	for _, own := range []string{"/a", "/a/b"} {
+		must(t, os.Mkdir(group+own, 0o755))
+		must(t, os.WriteFile(group+own+"/cgroup.type", []byte("threaded"), 0))
+	}
+	must(t, os.WriteFile(group+"/a/b/cgroup.threads", []byte(strconv.Itoa(c.Pid())), 0))
+	pids, err := c.Group().Pids()
+	if err != nil || !slices.Equal(pids, []int{c.Pid()}) {
+		t.Errorf("processes %v, %v, want %d", pids, err, c.Pid())
+	}
+	must(t, c.Kill())
+	status, err := c.Wait(testContext(t))
+	if err != nil || status != (reap.Status{Signal: unix.SIGKILL}) {
+		t.Errorf("%v, %v", status, err)
 	}
 	must(t, c.Cleanup())
 	same(t, before, state(t, e, root))

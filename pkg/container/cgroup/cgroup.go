@@ -205,7 +205,9 @@ func (g Group) Pids() ([]int, error) {
 
 func readPids(file string) ([]int, error) {
 	data, err := os.ReadFile(file)
-	if gone(err) {
+	// A group of threads has no list. Its processes are in that of the group above
+	// which the threads share; a container's own, which has processes, stays such a one.
+	if gone(err) || errors.Is(err, syscall.ENOTSUP) {
 		return nil, nil
 	}
 	if err != nil {
