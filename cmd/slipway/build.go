@@ -85,8 +85,8 @@ func (f *buildFlags) check(files []string) error {
 	if f.lock && lock.Path(files[len(files)-1]) == "" {
 		return usageError{errors.New("--lock: the lock file lies beside a linuxkit.yml, and the last one is no file")}
 	}
-	if f.file == "-" && f.sbom.file == "-" {
-		return usageError{errors.New("-o - and --sbom - cannot both go to standard output")}
+	if err := f.checkOutputs(files); err != nil {
+		return usageError{err}
 	}
 	if err := f.sbom.check(f.hardening == string(build.HardeningNone)); err != nil {
 		return err
@@ -95,6 +95,39 @@ func (f *buildFlags) check(files []string) error {
 		f.name = imageName(files[len(files)-1])
 	}
 	return nil
+}
+
+// checkOutputs finds files that would be written over what is read, or over each
+// other.
+func (f *buildFlags) checkOutputs(files []string) error {
+	if f.file == "-" && f.sbom.file == "-" {
+		return errors.New("-o - and --sbom - cannot both go to standard output")
+	}
+	if f.file != "" && f.file != "-" && sameFile(f.file, f.sbom.file) {
+		return fmt.Errorf("-o and --sbom both write %s", f.file)
+	}
+	for flag, name := range map[string]string{"-o": f.file, "--sbom": f.sbom.file} {
+		if name == "" || name == "-" {
+			continue
+		}
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			return fmt.Errorf("%s %s: it is a directory, and a file is wanted", flag, name)
+		}
+		if slices.ContainsFunc(files, func(yaml string) bool { return sameFile(name, yaml) }) {
+			return fmt.Errorf("%s %s: that is the YAML itself", flag, name)
+		}
+	}
+	return nil
+}
+
+// sameFile tells whether two names are of one file, which need not be there yet.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	if errA == nil && errB == nil {
+		return infoA.Mode().IsRegular() && os.SameFile(infoA, infoB)
+	}
+	return filepath.Clean(a) == filepath.Clean(b)
 }
 
 // imageName is the default, LinuxKit's: the last file's, without its suffix.

@@ -84,6 +84,11 @@ func TestBuildCommand(t *testing.T) {
 		{"a size that is none", []string{"--size", "big", "good.yml"}, 2, ""},
 		{"pulled and offline", []string{"--pull", "good.yml"}, 2, ""},
 		{"no such cache", []string{"--cache", "nowhere", "good.yml"}, 2, ""},
+		{"over the YAML", []string{"-o", "./good.yml", "good.yml"}, 2, ""},
+		{"a document over the YAML", []string{"-f", "tar", "--sbom", "more.yml", "good.yml", "more.yml"}, 2, ""},
+		{"image and document in one file", []string{"-o", "x", "--sbom", "./x", "good.yml"}, 2, ""},
+		{"over a directory", []string{"-o", ".", "good.yml"}, 2, ""},
+		{"a document over a directory", []string{"-f", "tar", "--sbom", ".", "good.yml"}, 2, ""},
 		{"only printed", []string{"--dry-run", "good.yml"}, 0, ""},
 		{"nothing good to print", []string{"--dry-run", "bad.yml"}, 1, ""},
 		{"built", []string{"-f", "tar", "good.yml"}, 0, "good.tar"},
@@ -91,6 +96,7 @@ func TestBuildCommand(t *testing.T) {
 		{"LinuxKit's flags", []string{"-f", "tar", "--size", "1024M", "--input-tar", "x.tar", "--no-sbom", "--arch", "amd64", "good.yml"}, 0, "good.tar other.tar"},
 		{"the last file names it", []string{"-f", "tar", "good.yml", "more.yml"}, 0, "good.tar more.tar other.tar"},
 		{"standard input", []string{"-f", "tar", "-"}, 0, "good.tar moby.tar more.tar other.tar"},
+		{"in a directory of its own", []string{"-f", "tar", "--name", "sub/m", "good.yml"}, 0, "good.tar moby.tar more.tar other.tar sub"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

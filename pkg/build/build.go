@@ -139,6 +139,7 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 	if err := layout.make(); err != nil {
 		return nil, err
 	}
+	faults.Add(layout.warnings...)
 	faults.Sort()
 	names := map[string]string{}
 	for _, c := range containers {

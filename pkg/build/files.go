@@ -23,7 +23,11 @@ func (l *layout) addFiles() error {
 	l.fileDirs = map[string]bool{}
 	for i, f := range l.config.Files {
 		if err := l.addFile(f, numbers, &tree.Origin{Location: fmt.Sprintf("files[%d]", i)}); err != nil {
-			return fmt.Errorf("%s: %w", f.Path, err)
+			var told yml.Faults
+			if errors.As(err, &told) {
+				return told
+			}
+			return yml.Faults{f.At.Child("path").At("%v", err)}
 		}
 	}
 	return nil
@@ -45,6 +49,9 @@ func (l *layout) addFile(f *yml.File, numbers ids, origin *tree.Origin) error {
 		}
 		e.Type, e.Inode = tar.TypeReg, content
 	}
+	if err := l.checkPlace(f); err != nil {
+		return err
+	}
 	if err := l.addParents(f, e); err != nil {
 		return err
 	}
@@ -53,6 +60,35 @@ func (l *layout) addFile(f *yml.File, numbers ids, origin *tree.Origin) error {
 		return l.root.PutDir(f.Path, e)
 	}
 	return l.root.Put(f.Path, e)
+}
+
+// checkPlace tells what a file takes the place of: a directory goes with all that is
+// in it, and a file that is to be a directory is none any more.
+func (l *layout) checkPlace(f *yml.File) error {
+	at := f.At.Child("path")
+	name := strings.Trim(path.Clean("/"+f.Path), "/")
+	for i := range name + "/" {
+		if i < len(name) && name[i] != '/' || i == len(name) && !f.Directory {
+			continue
+		}
+		if n := l.root.Resolve(name[:i]); n != nil && !n.IsDir() {
+			l.warnings.Add(at.At("makes a directory of %q, a file that %s has put there", name[:i], n.Origin).Warns())
+			return nil
+		}
+	}
+	n := l.root.Lookup(name)
+	if n == nil || !n.IsDir() || f.Directory || n.Below() == 0 {
+		return nil
+	}
+	for _, c := range l.containers {
+		if d := l.root.Lookup(c.dir()); d != nil && (d == n || strings.HasPrefix(d.Path(), n.Path()+"/")) {
+			return yml.Faults{at.At("takes the place of a directory that containers lie in").Wants("a path elsewhere")}
+		}
+	}
+	first := n.Children()[0]
+	l.warnings.Add(at.At("takes the place of a directory, and all that is in it goes (%d), such as %q of %s", n.Below(), first.Name, first.Origin).
+		Wants("a directory that is empty, or not there").Warns())
+	return nil
 }
 
 func fileMode(f *yml.File) int64 {

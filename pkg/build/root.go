@@ -24,6 +24,8 @@ type layout struct {
 	// unpacked is where an image's files lie, by the image's key: an image that
 	// several containers use is there once.
 	unpacked map[string]string
+	// warnings are what is found only when all is put together.
+	warnings yml.Faults
 	// fileDirs are folders that the files section has made or named.
 	fileDirs map[string]bool
 }

@@ -31,7 +31,7 @@ func NeedsStub(name string) bool {
 
 func writeMedium(ctx context.Context, t *tree.Tree, to *Target, o Options, f disk.Format) error {
 	return inScratch(to, func(dir string) error {
-		parts := &Target{Dir: dir, Name: to.Name}
+		parts := &Target{Dir: dir, Name: filepath.Base(to.Name)}
 		if err := writeKernelInitrd(ctx, t, parts, o); err != nil {
 			return err
 		}
@@ -41,15 +41,15 @@ func writeMedium(ctx context.Context, t *tree.Tree, to *Target, o Options, f dis
 		if _, err := parts.Commit(); err != nil {
 			return err
 		}
-		cmdline, err := os.ReadFile(filepath.Join(dir, to.Name+"-cmdline"))
+		cmdline, err := os.ReadFile(filepath.Join(dir, parts.Name+"-cmdline"))
 		if err != nil {
 			return err
 		}
 		made, err := f.Write(ctx, dir, disk.Boot{
-			Name: to.Name, Arch: o.Arch, Cmdline: string(cmdline),
-			Kernel: filepath.Join(dir, to.Name+"-kernel"),
-			Initrd: filepath.Join(dir, to.Name+"-initrd.img"),
-			Stub:   filepath.Join(dir, to.Name+"-stub"),
+			Name: parts.Name, Arch: o.Arch, Cmdline: string(cmdline),
+			Kernel: filepath.Join(dir, parts.Name+"-kernel"),
+			Initrd: filepath.Join(dir, parts.Name+"-initrd.img"),
+			Stub:   filepath.Join(dir, parts.Name+"-stub"),
 		})
 		if err != nil {
 			return err
@@ -68,10 +68,14 @@ func copyStub(w io.Writer, stub *tree.Inode) error {
 
 // inScratch lets make work in a folder beside the output that goes afterwards.
 func inScratch(to *Target, make func(dir string) error) error {
-	if err := os.MkdirAll(to.folder(), 0o755); err != nil {
+	beside, err := to.folder()
+	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(to.folder(), "."+to.Name+"-")
+	if err := os.MkdirAll(beside, 0o755); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(beside, "."+filepath.Base(to.Name)+"-")
 	if err != nil {
 		return fmt.Errorf("make scratch folder: %w", err)
 	}

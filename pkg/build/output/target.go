@@ -22,26 +22,73 @@ type Target struct {
 	stale   []string
 }
 
-type pending struct{ temp, name string }
+type pending struct {
+	temp, name string
+	stream     bool // written to when all is complete, not replaced
+}
 
 // Create opens a file of the image for writing, under a temporary name.
 func (t *Target) Create(suffix string) (*os.File, error) {
-	dir := t.folder()
-	name := filepath.Join(dir, t.Name+suffix)
-	if t.File != "" && t.File != "-" {
-		name = t.File
+	p, err := t.place(suffix)
+	if err != nil {
+		return nil, err
 	}
+	dir := p.folder()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	temp := "." + filepath.Base(name) + ".tmp-"
+	temp := "." + filepath.Base(p.name) + ".tmp-"
 	sweep(dir, temp)
 	file, err := os.CreateTemp(dir, temp)
 	if err != nil {
-		return nil, fmt.Errorf("create %s: %w", name, err)
+		return nil, fmt.Errorf("create %s: %w", p.name, err)
 	}
-	t.pending = append(t.pending, pending{file.Name(), name})
+	p.temp = file.Name()
+	t.pending = append(t.pending, p)
 	return file, nil
+}
+
+// place is what becomes of a file of the image. What -o names and is no file, as a
+// pipe, /dev/stdout or /dev/null, must not be replaced by one: the image is written
+// to it. If it is a symbolic link the file is replaced that it leads to.
+func (t *Target) place(suffix string) (pending, error) {
+	name := filepath.Join(t.Dir, t.Name+suffix)
+	switch t.File {
+	case "":
+	case "-":
+		return pending{name: name, stream: true}, nil
+	default:
+		name = t.File
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err != nil: // nothing is there, or making the temporary file tells
+		return pending{name: name}, nil
+	case info.IsDir():
+		return pending{}, fmt.Errorf("write %s: it is a directory", name)
+	case t.File == "":
+		return pending{name: name}, nil
+	case !info.Mode().IsRegular():
+		return pending{name: name, stream: true}, nil
+	}
+	name, err = filepath.EvalSymlinks(name)
+	return pending{name: name}, err
+}
+
+// folder is where the files lie, and temporary ones until they are complete.
+func (t *Target) folder() (string, error) {
+	if t.File == "" {
+		return filepath.Dir(filepath.Join(t.Dir, t.Name)), nil
+	}
+	p, err := t.place("")
+	return p.folder(), err
+}
+
+func (p pending) folder() string {
+	if p.stream {
+		return os.TempDir()
+	}
+	return filepath.Dir(p.name)
 }
 
 // oldTemp is longer than any build takes.
@@ -59,17 +106,6 @@ func sweep(dir, prefix string) {
 	}
 }
 
-// folder is where the files lie, and temporary ones until they are complete.
-func (t *Target) folder() string {
-	switch t.File {
-	case "":
-		return t.Dir
-	case "-":
-		return os.TempDir()
-	}
-	return filepath.Dir(t.File)
-}
-
 // WriteFile writes a whole file of the image.
 func (t *Target) WriteFile(suffix string, write func(*os.File) error) error {
 	file, err := t.Create(suffix)
@@ -83,15 +119,15 @@ func (t *Target) WriteFile(suffix string, write func(*os.File) error) error {
 // Without says that the image has no file of that suffix: one of an earlier build
 // would be taken for a part of it, and goes when the image is complete.
 func (t *Target) Without(suffix string) {
-	t.stale = append(t.stale, filepath.Join(t.folder(), t.Name+suffix))
+	t.stale = append(t.stale, filepath.Join(t.Dir, t.Name+suffix))
 }
 
 // Commit gives every file its name and lists the names.
 func (t *Target) Commit() ([]string, error) {
 	var names []string
 	for _, p := range t.pending {
-		if t.File == "-" {
-			if err := t.copyOut(p.temp); err != nil {
+		if p.stream {
+			if err := t.copyOut(p); err != nil {
 				return nil, err
 			}
 			continue
@@ -109,19 +145,27 @@ func (t *Target) Commit() ([]string, error) {
 			return nil, err
 		}
 	}
-	if t.File != "-" {
-		t.pending = nil
-	}
+	t.pending = nil
 	return names, nil
 }
 
-func (t *Target) copyOut(name string) error {
-	file, err := os.Open(name)
+// copyOut writes a complete file to what is no file.
+func (t *Target) copyOut(p pending) (err error) {
+	file, err := os.Open(p.temp)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(t.Stdout, file)
-	return errors.Join(err, file.Close())
+	defer func() { err = errors.Join(err, file.Close(), os.Remove(p.temp)) }()
+	if t.File == "-" {
+		_, err = io.Copy(t.Stdout, file)
+		return err
+	}
+	to, err := os.OpenFile(p.name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, file)
+	return errors.Join(err, to.Close())
 }
 
 // Discard removes what was not committed.

@@ -187,6 +187,9 @@ func (t *Tree) drop(n *Node) {
 	delete(n.Parent.children, n.Name)
 }
 
+// Below is the number of entries below the node.
+func (n *Node) Below() int { return n.size() - 1 }
+
 func (n *Node) size() int {
 	total := 1
 	for _, c := range n.children {

@@ -2,6 +2,7 @@ package yml
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -170,21 +171,50 @@ func (f *File) checkKind() Faults {
 
 func (f *File) check() Faults {
 	faults := f.checkKind()
-	if f.At.Has("path") && strings.Trim(f.Path, "/") == "" {
-		faults.Add(f.At.Child("path").At("path %q", f.Path).Wants("a path in the image"))
+	faults.Add(f.checkPath()...)
+	if len(f.Symlink) > maxTarget {
+		faults.Add(f.At.Child("symlink").At("a target of %d bytes", len(f.Symlink)).Wants("%d at most", maxTarget))
 	}
-	for _, part := range strings.Split(f.Path, "/") {
-		if part == ".." {
-			faults.Add(f.At.Child("path").At("path %q has .. in it", f.Path).Wants("a path in the image"))
-			break
-		}
+	if f.Source == "" {
+		return faults
 	}
-	if f.Source != "" && !f.Optional {
-		if _, err := os.Stat(f.SourcePath()); err != nil {
-			faults.Add(f.At.Child("source").At("%v", err).Wants("a file on this machine, or optional: true"))
-		}
+	info, err := os.Stat(f.SourcePath())
+	switch at := f.At.Child("source"); {
+	case err == nil && info.IsDir():
+		faults.Add(at.At("%s: is a directory", f.SourcePath()).Wants("a file"))
+	case err != nil && !f.Optional:
+		faults.Add(at.At("%v", err).Wants("a file on this machine, or optional: true"))
 	}
 	return faults
+}
+
+// What Linux takes: NAME_MAX and PATH_MAX, which has a null at its end.
+const (
+	maxName   = 255
+	maxTarget = 4095
+)
+
+func (f *File) checkPath() Faults {
+	if !f.At.Has("path") {
+		return nil
+	}
+	at := f.At.Child("path")
+	clean := strings.TrimPrefix(path.Clean("/"+f.Path), "/")
+	if clean == "" {
+		return Faults{at.At("path %q", f.Path).Wants("a path in the image")}
+	}
+	if len(clean) > maxTarget {
+		return Faults{at.At("a path of %d bytes", len(clean)).Wants("%d at most", maxTarget)}
+	}
+	for _, part := range strings.Split(f.Path, "/") {
+		switch {
+		case part == "..":
+			return Faults{at.At("path %q has .. in it", f.Path).Wants("a path in the image")}
+		case len(part) > maxName:
+			return Faults{at.At("a name of %d bytes", len(part)).Wants("%d at most", maxName)}
+		}
+	}
+	return nil
 }
 
 // has tells what kind of file it is meant to be.

@@ -38,6 +38,8 @@ type schema struct {
 	known map[string]string
 	// unit is what a number counts, if people write others.
 	unit string
+	// bytes is text that may have anything in it, in base64 (!!binary) too.
+	bytes bool
 	// lenient values are not faults but warnings: LinuxKit's tool takes any.
 	lenient bool
 }
@@ -114,7 +116,7 @@ var (
 		k("path", str, "path in the image").must(),
 		k("directory", boolean, "make a folder"),
 		k("symlink", str, "make a symbolic link to this"),
-		k("contents", str, "the file's text"),
+		k("contents", &schema{kind: isString, bytes: true}, "the file's text"),
 		k("source", str, "file to copy from the host"),
 		k("metadata", oneOf("yaml", "json"), "write the configuration itself"),
 		k("optional", boolean, "no fault if the source is missing"),

@@ -1,6 +1,7 @@
 package yml
 
 import (
+	"encoding/base64"
 	"regexp"
 	"strconv"
 	"strings"
@@ -163,7 +164,7 @@ func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
 	ok := false
 	switch s.kind {
 	case isString:
-		ok = n.Tag == "!!str" || n.Tag == "!!timestamp"
+		ok = n.Tag == "!!str" || n.Tag == "!!timestamp" || s.bytes && n.Tag == "!!binary"
 	case isInt:
 		ok = n.Tag == "!!int"
 	case isBool:
@@ -172,6 +173,12 @@ func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
 		ok = n.Tag == "!!str" || n.Tag == "!!int" && validID(n.Value)
 	}
 	switch {
+	case n.Tag == "!!binary" && s.bytes:
+		if _, err := base64.StdEncoding.DecodeString(n.Value); err != nil {
+			c.faults.Add(p.At("not base64: %v", err))
+		}
+	case strings.ContainsRune(n.Value, 0) && !s.bytes:
+		c.faults.Add(p.At("a null in the text").Wants("text without: Linux ends it there"))
 	case !ok && s.kind == isString:
 		c.faults.Add(p.At("%s", found(n)).Wants("text; write it in quotes: %s", strconv.Quote(n.Value)))
 	case !ok:
