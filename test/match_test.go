@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/pkg/qemu"
 )
 
 // trouble are lines that no boot may show, whatever its case expects: a
@@ -81,5 +83,26 @@ func TestExpectBroken(t *testing.T) {
 	}
 	if got := expectBroken("b", nil); len(got) != 1 {
 		t.Errorf("a case that passes and should not: %q", got)
+	}
+}
+
+// Only a kernel that began, ran nothing and then stood still is booted again.
+func TestNeverRan(t *testing.T) {
+	const kernel, ran = "[    0.000000] Linux version 6.1.0\n", "[    1.6] Run /init as init process\n"
+	for _, c := range []struct {
+		ending  qemu.Ending
+		console string
+		want    bool
+	}{
+		{qemu.Hung, kernel, true},
+		{qemu.TimedOut, kernel, true},
+		{qemu.Hung, kernel + ran, false},
+		{qemu.Panicked, kernel, false},
+		{qemu.PoweredOff, kernel, false},
+		{qemu.Hung, "", false},
+	} {
+		if got := neverRan(qemu.Result{Ending: c.ending}, []byte(c.console)); got != c.want {
+			t.Errorf("%s after %q: %t", c.ending, c.console, got)
+		}
 	}
 }
