@@ -8,10 +8,18 @@ import (
 	"syscall"
 )
 
-// interruptible runs a command that Ctrl-C or Ctrl-\ ends in good order. A second
-// Ctrl-C ends it at once.
+// interruptible runs a command that Ctrl-C, Ctrl-\ or the end of the terminal ends in
+// good order, but for nohup. A second Ctrl-C ends it at once. Where nobody reads what
+// it prints, that is an error of writing and not its end, which would leave files behind.
 func interruptible(run func(context.Context) error) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	unread := make(chan os.Signal, 1)
+	signal.Notify(unread, syscall.SIGPIPE)
+	defer signal.Stop(unread)
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	err := run(ctx)

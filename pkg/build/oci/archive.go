@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"slipway/pkg/build/tree"
 )
 
 // archive is a tar that holds an OCI layout, or what "docker save" writes. It
@@ -20,9 +22,18 @@ type archive struct {
 	members map[string]member
 	index   *v1.IndexManifest
 	saved   []savedImage
+
+	scratch  *os.File // holds members of which the tar leaves the holes out
+	expanded int64    // bytes of them
 }
 
-type member struct{ at, size int64 }
+// member is a file of the tar.
+type member struct {
+	in       io.ReaderAt
+	at, size int64
+}
+
+func (m member) reader() *io.SectionReader { return io.NewSectionReader(m.in, m.at, m.size) }
 
 // maxMembers is far above what images in a tar consist of.
 const maxMembers = 1 << 16
@@ -56,12 +67,15 @@ func (a *archive) list() error {
 	if err := a.refuseCompressed(); err != nil {
 		return err
 	}
-	links := map[string]string{}
+	links, last := map[string]string{}, ""
 	tr := tar.NewReader(a.file)
 	for {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if err != nil && last != "" {
+			return fmt.Errorf("behind %q: %w", last, err)
 		}
 		if err != nil {
 			return err
@@ -70,13 +84,12 @@ func (a *archive) list() error {
 			return fmt.Errorf("more than %d files", maxMembers)
 		}
 		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+		last = name
 		switch h.Typeflag {
-		case tar.TypeReg:
-			at, err := a.file.Seek(0, io.SeekCurrent)
-			if err != nil {
-				return err
+		case tar.TypeReg, tar.TypeGNUSparse:
+			if a.members[name], err = a.member(tr, h); err != nil {
+				return fmt.Errorf("%q: %w", name, err)
 			}
-			a.members[name] = member{at, h.Size}
 		case tar.TypeSymlink:
 			links[name] = path.Join(path.Dir(name), h.Linkname)
 		case tar.TypeLink:
@@ -91,16 +104,37 @@ func (a *archive) list() error {
 	return nil
 }
 
-// refuseCompressed says what is wrong with a tar that is packed.
+// member is where the file is that the reader stands at.
+func (a *archive) member(tr *tar.Reader, h *tar.Header) (member, error) {
+	if !tree.IsSparse(h) {
+		at, err := a.file.Seek(0, io.SeekCurrent)
+		return member{a.file, at, h.Size}, err
+	}
+	if left := tree.DefaultLimits.Bytes - a.expanded; h.Size > left {
+		return member{}, fmt.Errorf("a sparse file of %d bytes, more than the %d MB that are left", h.Size, left>>20)
+	}
+	if a.scratch == nil {
+		var err error
+		if a.scratch, err = scratch(); err != nil {
+			return member{}, err
+		}
+	}
+	m := member{a.scratch, a.expanded, h.Size}
+	a.expanded += h.Size
+	return m, tree.WriteSparse(a.scratch, m.at, tr, m.size)
+}
+
+// refuseCompressed says what is wrong with what is no tar, or packed.
 func (a *archive) refuseCompressed() error {
 	info, err := a.file.Stat()
 	if err != nil {
 		return err
 	}
-	if unpack, err := compression(a.file, info.Size()); err == nil && unpack != nil {
+	unpack, err := compression(a.file, info.Size())
+	if err == nil && unpack != nil {
 		return errors.New("a compressed tar; unpack it first (gunzip, unzstd), so that its layers can be read in place")
 	}
-	return nil
+	return err
 }
 
 func (a *archive) readIndex() error {
@@ -126,7 +160,7 @@ func (a *archive) decode(name string, v any) error {
 	if m.size > maxDocument {
 		return fmt.Errorf("%s: %d bytes are too many", name, m.size)
 	}
-	data, err := io.ReadAll(io.NewSectionReader(a.file, m.at, m.size))
+	data, err := io.ReadAll(m.reader())
 	if err != nil {
 		return err
 	}
@@ -148,7 +182,7 @@ func (a *archive) open(h v1.Hash) (*Blob, error) {
 	if !ok {
 		return nil, &missingBlob{h.String(), a.file.Name()}
 	}
-	return &Blob{ReaderAt: io.NewSectionReader(a.file, m.at, m.size), Size: m.size}, nil
+	return &Blob{ReaderAt: m.reader(), Size: m.size}, nil
 }
 
 // Get finds an image by its annotation, by its digest, or by its tag in a "docker
@@ -193,7 +227,7 @@ func (a *archive) idOf(s savedImage) v1.Hash {
 	if !ok || m.size > maxDocument {
 		return v1.Hash{}
 	}
-	data, err := io.ReadAll(io.NewSectionReader(a.file, m.at, m.size))
+	data, err := io.ReadAll(m.reader())
 	if err != nil {
 		return v1.Hash{}
 	}
@@ -262,5 +296,5 @@ func (s savedLayers) open(h v1.Hash) (*Blob, error) {
 	if !ok {
 		return nil, fmt.Errorf("layer %s is missing in %s", s.paths[h], s.file.Name())
 	}
-	return &Blob{ReaderAt: io.NewSectionReader(s.file, m.at, m.size), Size: m.size}, nil
+	return &Blob{ReaderAt: m.reader(), Size: m.size}, nil
 }

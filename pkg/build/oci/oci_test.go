@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -415,8 +416,22 @@ func TestOpenSourceSaysWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(packed, gzipped(t, bytes.NewReader(tarOf(t, nil))), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	write := func(name string, data []byte) string {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	whole := tarOf(t, map[string]string{"blob": strings.Repeat("x", 2000)})
 	for path, want := range map[string]string{
-		packed: "a compressed tar", filepath.Join(dir, "none"): "no such file", dir: "no index.json", plain: "neither an OCI layout",
+		write("a.tar.xz", append([]byte("\xfd7zXZ\x00"), make([]byte, 600)...)): "neither a tar nor gzip nor zstd: xz",
+		write("a.tar.bz2", append([]byte("BZh91AY"), make([]byte, 600)...)):     "neither a tar nor gzip nor zstd: bzip2",
+		write("some.json", []byte(`{"schemaVersion":2}`)):                       "neither a tar nor gzip nor zstd: JSON",
+		write("cut.tar", whole[:1500]):                                          `behind "blob": unexpected EOF`,
+		write("empty.tar", nil):                                                 "neither an OCI layout",
+		packed:                                                                  "a compressed tar", filepath.Join(dir, "none"): "no such file", dir: "no index.json", plain: "neither an OCI layout",
 	} {
 		if _, err := OpenSource(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", path, err, want)
@@ -437,5 +452,60 @@ func TestParsePlatform(t *testing.T) {
 		if p, err := ParsePlatform(in); err == nil {
 			t.Errorf("%q gives %s", in, p)
 		}
+	}
+}
+
+// TestSparseArchive reads a layout whose tar leaves out the holes of a layer, as
+// GNU tar writes it with -S.
+func TestSparseArchive(t *testing.T) {
+	for _, format := range []string{"gnu", "posix", "posix --sparse-version=0.0", "posix --sparse-version=0.1"} {
+		f := newFake(t)
+		text := strings.Repeat("\x00", 1<<20) + "end"
+		f.layout(f.image("amd64", text))
+		blobs, err := filepath.Glob(f.dir + "/blobs/sha256/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, blob := range blobs {
+			dig(t, blob)
+		}
+		file := filepath.Join(t.TempDir(), "images.tar")
+		args := append([]string{"-c", "-S", "-C", f.dir, "-f", file, "."}, strings.Fields("--format="+format)...)
+		if out, err := exec.CommandContext(t.Context(), "tar", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if info, err := os.Stat(file); err != nil || info.Size() > 1<<20 {
+			t.Fatalf("%s: %d bytes, so no holes are left out; %v", format, info.Size(), err)
+		}
+		source, err := OpenNamed("app=" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := source.Get("app", amd64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := textIn(t, img, "f"); got != text {
+			t.Errorf("%s: got %d bytes", format, len(got))
+		}
+	}
+}
+
+// dig makes holes of a file's zeros.
+func dig(t *testing.T, name string) {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.WriteSparse(file, 0, bytes.NewReader(data), int64(len(data))); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -83,18 +83,18 @@ func (n namedSource) List() ([]Item, error) {
 	return items, err
 }
 
-// single is the image of an index that holds no other: one name at most, and for
-// each platform one digest.
+// single is the image of an index that holds no other: one digest, by whatever names,
+// or one name at most and for each platform one digest.
 func single(from blobs, index *v1.IndexManifest, platform v1.Platform) (*Image, error) {
 	var list []v1.Descriptor
-	names, digests := map[string]bool{}, map[string]v1.Hash{}
+	names, all, digests := map[string]bool{}, map[v1.Hash]bool{}, map[string]v1.Hash{}
 	several := false
 	for _, d := range index.Manifests {
 		if isAttestation(d) {
 			continue
 		}
 		list = append(list, d)
-		names[refOf(d)] = true
+		names[refOf(d)], all[d.Digest] = true, true
 		key := ""
 		if !unsaid(d.Platform) {
 			key = describe(*d.Platform)
@@ -104,7 +104,7 @@ func single(from blobs, index *v1.IndexManifest, platform v1.Platform) (*Image, 
 		}
 		digests[key] = d.Digest
 	}
-	if several || len(names) > 1 {
+	if several || len(names) > 1 && len(all) > 1 {
 		return nil, fmt.Errorf("several images, of which a name with a digest (NAME@sha256:...) means one: %s", contents(itemsOf(index)))
 	}
 	return load(from, list, platform)

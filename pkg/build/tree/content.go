@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
 // content is where a file's bytes are. The reader stands at them: archive/tar
 // reads whole blocks and nothing ahead.
 func (t *Tree) content(h *tar.Header, tr *tar.Reader, r *io.SectionReader, limits Limits) (*Inode, error) {
-	if isSparse(h) {
+	if IsSparse(h) {
 		return t.expand(tr, h.Size, limits)
 	}
 	at, err := r.Seek(0, io.SeekCurrent)
@@ -22,9 +23,9 @@ func (t *Tree) content(h *tar.Header, tr *tar.Reader, r *io.SectionReader, limit
 	return &Inode{Size: h.Size, Data: io.NewSectionReader(r, at, h.Size)}, nil
 }
 
-// isSparse tells whether a tar leaves the holes of a file out: in GNU's old
+// IsSparse tells whether a tar leaves the holes of a file out: in GNU's old
 // form, or in those with PAX records, 0.0, 0.1 and 1.0.
-func isSparse(h *tar.Header) bool {
+func IsSparse(h *tar.Header) bool {
 	if h.Typeflag == tar.TypeGNUSparse {
 		return true
 	}
@@ -53,21 +54,30 @@ func (t *Tree) expand(content io.Reader, size int64, limits Limits) (*Inode, err
 	}
 	start := t.expanded
 	t.expanded += size
-	if err := t.scratch.Truncate(t.expanded); err != nil {
-		return nil, err
+	if err := WriteSparse(t.scratch, start, content, size); err != nil {
+		return nil, fmt.Errorf("expand sparse file: %w", err)
+	}
+	return &Inode{Size: size, Data: io.NewSectionReader(t.scratch, start, size)}, nil
+}
+
+// WriteSparse writes size bytes of content at the end of a file, which is at start,
+// with holes where there are zeros.
+func WriteSparse(file *os.File, start int64, content io.Reader, size int64) error {
+	if err := file.Truncate(start + size); err != nil {
+		return err
 	}
 	buffer, hole := make([]byte, 64<<10), make([]byte, 64<<10)
 	for at := int64(0); at < size; {
 		n, err := io.ReadFull(content, buffer[:min(size-at, int64(len(buffer)))])
 		if err != nil {
-			return nil, fmt.Errorf("expand sparse file: %w", err)
+			return err
 		}
 		if !bytes.Equal(buffer[:n], hole[:n]) {
-			if _, err := t.scratch.WriteAt(buffer[:n], start+at); err != nil {
-				return nil, fmt.Errorf("expand sparse file: %w", err)
+			if _, err := file.WriteAt(buffer[:n], start+at); err != nil {
+				return err
 			}
 		}
 		at += int64(n)
 	}
-	return &Inode{Size: size, Data: io.NewSectionReader(t.scratch, start, size)}, nil
+	return nil
 }
