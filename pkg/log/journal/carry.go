@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/rotate"
 )
 
@@ -131,7 +132,7 @@ func (c Carrier) open(from *os.File) (*os.File, int64, error) {
 	}
 	// A carrier that was killed may have left a part of a line, which goes on there.
 	if begun && h.boot == c.Boot && next == at && (size < fileMax || !endsLine(path)) {
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
+		f, err := layout.OpenRegular(path, os.O_WRONLY|os.O_APPEND, 0)
 		return f, at, err
 	}
 	// Another boot's, or long enough, or what is between is gone.
@@ -144,7 +145,7 @@ func (c Carrier) open(from *os.File) (*os.File, int64, error) {
 
 // endsLine tells whether a file ends with a whole line.
 func endsLine(path string) bool {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	f, err := layout.OpenRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		return true
 	}
@@ -180,7 +181,10 @@ func dataFrom(f *os.File, at int64) (int64, error) {
 // begin makes a file with its head, whole or not at all.
 func begin(path string, h head) (*os.File, error) {
 	temp := path + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -197,8 +201,8 @@ func begin(path string, h head) (*os.File, error) {
 // readHead gives the head of a file on the disk, and the size of the rest. There
 // is none in a file that is not there, or not one of ours.
 func readHead(path string) (h head, size int64, err error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, err := layout.OpenRegular(path, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNotRegular) {
 		return head{}, 0, nil
 	}
 	if err != nil {

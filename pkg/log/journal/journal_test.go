@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -194,6 +195,35 @@ func TestKilledCarrier(t *testing.T) {
 	t.Logf("%d lines, %d kills", n, kills)
 	if !rotate.Exists(rotate.Old(filepath.Join(dir, "log", Name), 0)) {
 		t.Error("too few lines to rotate")
+	}
+}
+
+// Whatever a container that may write there has put in the place of the files on the
+// disk, is nothing of ours: it is moved aside, followed nowhere, and waited for by nobody.
+func TestFilesOfStrangers(t *testing.T) {
+	for name, put := range map[string]func(path string) error{
+		"fifo": func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"link": func(path string) error { return os.Symlink("/dev/null", path) },
+		"dir":  func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newStage(t)
+			path := filepath.Join(dir, "log", Name)
+			if err := errors.Join(put(path), put(path+".new")); err != nil {
+				t.Fatal(err)
+			}
+			j := open(t, dir)
+			j.Add(time.Now(), "one")
+			carry(t, carrier(dir, bootA))
+			j.Add(time.Now(), "two")
+			carry(t, carrier(dir, bootA))
+			if got := texts(t, carrier(dir, bootA).Read()); got != "one|two" {
+				t.Errorf("lines %q", got)
+			}
+			if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+				t.Errorf("%v, %v", info, err)
+			}
+		})
 	}
 }
 

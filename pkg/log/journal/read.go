@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/pkg/log/layout"
 	"slipway/pkg/log/rotate"
 )
 
@@ -165,7 +166,7 @@ func (c Carrier) inMemory(at int64) (int64, error) {
 // readLines gives the lines of a file from a byte on, and says where it ended;
 // more: it may go on.
 func readLines(path string, at int64, yield func(Line, error) bool) (end int64, more bool) {
-	f, err := os.Open(path)
+	f, err := layout.OpenRegular(path, os.O_RDONLY, 0)
 	if err != nil {
 		yield(Line{}, fmt.Errorf("read journal: %w", err))
 		return at, false

@@ -1,8 +1,10 @@
 package guest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"slipway/pkg/container/mount"
+	"slipway/pkg/log/layout"
 	"slipway/pkg/machine"
 )
 
@@ -66,7 +69,7 @@ func OpenEnding(varDir string) (*EndingBook, *Ending, error) {
 
 func openEnding(path, id string, now time.Time) (*EndingBook, *Ending, error) {
 	b := &EndingBook{path: path}
-	err := machine.ReadJSON(path, &b.note)
+	err := readNote(path, &b.note)
 	if err == nil && b.note.BootID == id {
 		return b, nil, nil
 	}
@@ -85,13 +88,32 @@ func openEnding(path, id string, now time.Time) (*EndingBook, *Ending, error) {
 	return b, last, b.write()
 }
 
+// maxNote bounds what is read as a note, in bytes. It lies where containers may write.
+const maxNote = 64 << 10
+
+func readNote(path string, note *Ending) error {
+	f, err := layout.OpenRegular(path, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // only read from
+	data, err := io.ReadAll(io.LimitReader(f, maxNote))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, note); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
 // write reaches the disk before it returns: a note in the page cache knows
 // nothing of a power cut.
 func (b *EndingBook) write() error {
 	if err := machine.WriteJSON(b.path, b.note); err != nil {
 		return err
 	}
-	f, err := os.Open(b.path)
+	f, err := layout.OpenRegular(b.path, os.O_RDONLY, 0)
 	if err != nil {
 		return fmt.Errorf("note boot: %w", err)
 	}

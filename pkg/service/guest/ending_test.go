@@ -4,8 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/pkg/container/mount"
 	"slipway/test/skip"
@@ -72,6 +75,39 @@ func TestBoots(t *testing.T) {
 	}
 	if err := none.End("x"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A container that may write to /var can put anything in the note's place: it holds up
+// no boot, and goes.
+func TestNoteThatIsNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "boot.json")
+	target := filepath.Join(t.TempDir(), "target")
+	if err := os.WriteFile(target, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, put := range map[string]func() error{
+		"fifo": func() error { return unix.Mkfifo(path, 0o600) },
+		"link": func() error { return os.Symlink(target, path) },
+		"endless": func() error {
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<32))
+		},
+	} {
+		if err := put(); err != nil {
+			t.Fatal(err)
+		}
+		if _, last, err := openEnding(path, "one", time.Now()); err != nil || last == nil || !strings.HasPrefix(last.Reason, "not known: ") {
+			t.Errorf("%s: %+v, %v", name, last, err)
+		}
+		if _, last, err := openEnding(path, "two", time.Now()); err != nil || last == nil || last.BootID != "one" {
+			t.Errorf("%s, at the next boot: %+v, %v", name, last, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := os.ReadFile(target); err != nil || string(text) != "{}" {
+		t.Errorf("where the link led: %q, %v", text, err)
 	}
 }
 

@@ -21,18 +21,53 @@ type Target struct {
 }
 
 // How long one look may take. A program has to be started first, by a runtime.
-const (
+// Tests have less time.
+var (
 	lookTime = 2 * time.Second
 	execTime = 10 * time.Second
 )
 
+func limitOf(p bundle.Probe) time.Duration {
+	if p.Kind == bundle.ProbeExec {
+		return execTime
+	}
+	return lookTime
+}
+
+// overdue is how much later a look must end that ends by its own time, such as one
+// whose program has to be killed. What takes longer hangs in the kernel, as on a file
+// system that does not answer. Tests have less time.
+var overdue = 3 * time.Second
+
+// looker looks once at a time: a look that hangs keeps a thread, and is joined by no
+// other.
+type looker struct{ over chan error } // of the look under way; nil: there is none
+
+func (l *looker) look(ctx context.Context, p bundle.Probe, t Target) error {
+	began := l.over == nil
+	if began {
+		over := make(chan error, 1)
+		go func() { over <- Check(ctx, p, t) }()
+		l.over = over
+	}
+	limit := limitOf(p) + overdue
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case err := <-l.over:
+		l.over = nil
+		if !began {
+			return l.look(ctx, p, t) // that was of long ago
+		}
+		return err
+	case <-late.C:
+		return fmt.Errorf("%s: hangs, no answer after %s", p, limit)
+	}
+}
+
 // Check looks once. Nil says that the container answers as it should.
 func Check(ctx context.Context, p bundle.Probe, t Target) error {
-	limit := lookTime
-	if p.Kind == bundle.ProbeExec {
-		limit = execTime
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, limitOf(p))
 	defer cancel()
 	switch p.Kind {
 	case bundle.ProbeTCP:
@@ -80,8 +115,9 @@ func Await(ctx context.Context, p bundle.Probe, t Target, missed func(error)) er
 	if p.Kind == bundle.ProbeExec {
 		pause = execPause
 	}
+	var l looker
 	for {
-		err := Check(ctx, p, t)
+		err := l.look(ctx, p, t)
 		if err == nil {
 			return nil
 		}
@@ -105,13 +141,14 @@ const failures = 3
 func Watch(ctx context.Context, p bundle.Probe, t Target, interval time.Duration) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	var l looker
 	for failed := 0; ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		err := Check(ctx, p, t)
+		err := l.look(ctx, p, t)
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -17,6 +17,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/reap"
+	"slipway/test/hung"
 	"slipway/test/linger"
 	"slipway/test/skip"
 )
@@ -358,6 +359,44 @@ func TestWatchCountsFailuresInARow(t *testing.T) {
 	cancel()
 	if err := Watch(ended, p, target, time.Hour); err != nil {
 		t.Errorf("ended watch: %v", err)
+	}
+}
+
+// A file system that does not answer is ill health, and one thread waits for it,
+// however often it is looked at. With the answer the looks go on.
+func TestLookThatHangs(t *testing.T) {
+	skip.UnlessRoot(t, "mounts a file system that hangs")
+	defer func(look, more time.Duration) { lookTime, overdue = look, more }(lookTime, overdue)
+	lookTime, overdue = 10*time.Millisecond, 10*time.Millisecond
+	dir := t.TempDir()
+	release, err := hung.Mount(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := bundle.Probe{Kind: bundle.ProbeFile, Path: filepath.Join(dir, "ready")}
+	err = Watch(t.Context(), p, self(t), time.Millisecond)
+	if err == nil || !strings.Contains(err.Error(), "3 checks in a row failed: file:"+p.Path+": hangs") {
+		t.Errorf("a file system that hangs: %v", err)
+	}
+	var l looker
+	if err := l.look(t.Context(), p, self(t)); err == nil {
+		t.Error("a look that hangs has found something")
+	}
+	first := l.over
+	if err := l.look(t.Context(), p, self(t)); err == nil || l.over != first {
+		t.Errorf("the second look: %v, another beside the first: %v", err, l.over != first)
+	}
+	if err := errors.Join(release(), os.WriteFile(p.Path, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(30 * time.Second); ; {
+		err := l.look(t.Context(), p, self(t))
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("after the answer: %v", err)
+		}
 	}
 }
 
