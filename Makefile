@@ -82,7 +82,9 @@ test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through
 	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -race -timeout 20m ./pkg/... ./cmd/...
 
 test-vm: images images-arm64 $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
+	@$(SUDO) rm -rf build/test/stood-still
 	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -timeout 60m ./test/...
+	@for f in build/test/stood-still/*; do [ ! -e "$$f" ] || echo "booted once more, as the emulated kernel stood still: $$f"; done
 
 # SOAK='-parts cuts,runc -count 50 -seed 1' chooses; bin/soak -help lists what there is.
 soak: images $(BIN)/runc ## hours of boots, power cuts, kills, hostile bundles, sick disks; adds to docs/soak.md

@@ -104,7 +104,10 @@ func (c *testCase) boot(t *testing.T, image qemu.Boot, i int, disks []qemu.Disk)
 	console := filepath.Join(c.work, fmt.Sprintf("console%d.txt", i+1))
 	res, data, err := c.start(t.Context(), image, b, disks, console)
 	if err == nil && neverRan(res, data) {
-		t.Logf("boot %d: %s: the kernel stood still before it ran anything; once more. It had written:\n%s", i+1, res, data)
+		t.Logf("boot %d: %s: the kernel stood still before it ran anything; once more", i+1, res)
+		if err := keepStill(fmt.Sprintf("%s-boot%d.txt", filepath.Base(c.dir), i+1), data); err != nil {
+			return []string{err.Error()}
+		}
 		res, data, err = c.start(t.Context(), image, b, disks, console)
 	}
 	if err != nil {
@@ -133,6 +136,15 @@ func (c *testCase) boot(t *testing.T, image qemu.Boot, i int, disks []qemu.Disk)
 func neverRan(res qemu.Result, console []byte) bool {
 	return (res.Ending == qemu.Hung || res.Ending == qemu.TimedOut) && bytes.Contains(console, []byte("Linux version")) &&
 		!bytes.Contains(console, []byte("Run /init as init process"))
+}
+
+// keepStill keeps what such a machine had written where make test-vm tells of it.
+func keepStill(name string, console []byte) error {
+	dir := filepath.Join(artefacts, "stood-still")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name), console, 0o644)
 }
 
 // start runs the machine once, and returns its console too.
