@@ -133,7 +133,7 @@ func TestRunLogAndOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"console=ttyS0 no_timer_check cryptomgr.notests x=y", "file=" + disk, "-m 1024", "reboot=shutdown"} {
+	for _, want := range []string{"console=ttyS0 no_timer_check cryptomgr.notests slipway.modules=unsigned x=y", "file=" + disk, "-m 1024", "reboot=shutdown"} {
 		if !strings.Contains(string(args), want) {
 			t.Errorf("no %q in %s", want, args)
 		}

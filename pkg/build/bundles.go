@@ -31,7 +31,7 @@ func (l *layout) addContainer(c *container) error {
 	if err != nil {
 		return err
 	}
-	if err := l.putJSON(c.dir()+"/"+bundle.ConfigFile, c.spec, origin); err != nil {
+	if err := l.putSpec(c, origin); err != nil {
 		return err
 	}
 	empty := []string{bundle.TmpDir, bundle.RootfsDir}
@@ -101,6 +101,21 @@ func filled(r bundle.Runtime) any {
 		bundle.Runtime
 		Namespace string `json:"namespace"`
 	}{r, r.Namespace}
+}
+
+// putSpec writes config.json, indented as LinuxKit's tool does. One with a filter
+// of system calls is on one line: two thirds of it were blanks, which the guest
+// and the OCI runtime read again for each container.
+func (l *layout) putSpec(c *container, origin *tree.Origin) error {
+	path := c.dir() + "/" + bundle.ConfigFile
+	if c.spec.Linux == nil || c.spec.Linux.Seccomp == nil {
+		return l.putJSON(path, c.spec, origin)
+	}
+	data, err := json.Marshal(c.spec)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return l.putFile(path, tree.Text(string(data)), origin)
 }
 
 func (l *layout) putJSON(path string, v any, origin *tree.Origin) error {

@@ -3,6 +3,7 @@ package build
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -114,11 +115,20 @@ func list(t *testing.T, data []byte, repeats bool) string {
 		}
 		fmt.Fprintln(&out, records(h))
 		if strings.HasSuffix(h.Name, ".json") || strings.HasSuffix(h.Name, ".yml") || h.Name == apkDatabase {
-			fmt.Fprintf(&contents, "\n== %s\n%s\n", h.Name, filters.ReplaceAllFunc(text, func(filter []byte) []byte {
+			fmt.Fprintf(&contents, "\n== %s\n%s\n", h.Name, filters.ReplaceAllFunc(indented(text), func(filter []byte) []byte {
 				return fmt.Appendf(nil, `        "seccomp": (%d lines)`, bytes.Count(filter, []byte("\n"))+1)
 			}))
 		}
 	}
+}
+
+// indented spreads the JSON of a file that has it on one line.
+func indented(text []byte) []byte {
+	var out bytes.Buffer
+	if bytes.ContainsRune(text, '\n') || json.Indent(&out, text, "", "    ") != nil {
+		return text
+	}
+	return out.Bytes()
 }
 
 // filters are the system calls of a bundle, which have tests of their own.

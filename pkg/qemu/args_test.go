@@ -17,10 +17,10 @@ func TestArgs(t *testing.T) {
 		not    []string
 	}{
 		{"kernel", Config{Boot: kernel}, []string{"-machine q35", "-smp 1", "-m 1024", "-accel tcg,", "-kernel k", "-initrd i", "-append console=ttyS0 a=b"}, []string{"reboot=shutdown", "kvm", "i6300esb"}},
-		{"append", Config{Boot: kernel, Append: "c=d"}, []string{"-append console=ttyS0 a=b no_timer_check cryptomgr.notests c=d"}, nil},
+		{"append", Config{Boot: kernel, Append: "c=d"}, []string{"-append console=ttyS0 a=b no_timer_check cryptomgr.notests slipway.modules=unsigned c=d"}, nil},
 		{"console is added", Config{Boot: Boot{Kernel: "k", Initrd: "i"}}, []string{"-append console=ttyS0"}, nil},
-		{"console of append is kept", Config{Boot: Boot{Kernel: "k", Initrd: "i"}, Append: "console=tty0"}, []string{"-append no_timer_check cryptomgr.notests console=tty0"}, []string{"ttyS0"}},
-		{"kvm", Config{Boot: kernel, Accel: "kvm"}, []string{"-accel kvm -cpu host"}, []string{"tcg", "notests"}},
+		{"console of append is kept", Config{Boot: Boot{Kernel: "k", Initrd: "i"}, Append: "console=tty0"}, []string{"-append no_timer_check cryptomgr.notests slipway.modules=unsigned console=tty0"}, []string{"ttyS0"}},
+		{"kvm", Config{Boot: kernel, Accel: "kvm"}, []string{"-accel kvm -cpu host"}, []string{"tcg", "notests", "unsigned"}},
 		{"no reboot", Config{Boot: kernel, NoReboot: true}, []string{"-action reboot=shutdown"}, nil},
 		{"watchdog", Config{Boot: kernel, Watchdog: true}, []string{"-device i6300esb"}, nil},
 		{"squashfs is the first disk", Config{Boot: Boot{Kernel: "k", Squashfs: "s"}, Disks: []Disk{{File: "d", Format: "raw", Bus: "virtio"}}}, []string{"file=s", "root=/dev/vda", "file=d"}, []string{"-initrd"}},

@@ -95,6 +95,7 @@ func (m *Manager) openIndex() error {
 		return fmt.Errorf("find modules: %w", err)
 	}
 	m.loader = module.NewLoader(x)
+	m.loader.Unsigned = module.Unsigned(m.Cmdline)
 	return nil
 }
 

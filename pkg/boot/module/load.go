@@ -14,8 +14,10 @@ import (
 // dependency that many share costs one system call.
 type Loader struct {
 	Index *Index
+	// Unsigned hands modules to the kernel without their signatures, if it takes them so.
+	Unsigned bool
 	// insert hands one file to the kernel; tests put their own here.
-	insert func(file, options string) error
+	insert func(file, options string, unsigned bool) error
 	jobs   map[string]*job // by module's name
 }
 
@@ -95,7 +97,7 @@ func (l *Loader) run(plan []*job) error {
 			for _, before := range j.after {
 				<-before.done
 			}
-			j.err = l.insert(j.file, j.options)
+			j.err = l.insert(j.file, j.options, l.Unsigned)
 		}()
 	}
 	var errs []error
@@ -108,27 +110,29 @@ func (l *Loader) run(plan []*job) error {
 
 // insertNew spares the kernel a module that it has: it would check the signature
 // and relocate the whole before it says so.
-func insertNew(file, options string) error {
+func insertNew(file, options string, unsigned bool) error {
 	if _, err := os.Stat("/sys/module/" + Name(file) + "/initstate"); err == nil {
 		return nil
 	}
-	return Insert(file, options)
-}
-
-// Insert loads one module file. A module that is loaded already is no error; nor
-// is one that finds no hardware, which is what ENODEV says.
-func Insert(file, options string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("load module: %w", err)
 	}
 	defer f.Close()
-	return InsertFile(f, options)
+	return Insert(f, options, unsigned)
 }
 
-// InsertFile is Insert for a file that is open.
-func InsertFile(f *os.File, options string) error {
-	err := insert(f, options)
+// Insert loads one module file. A module that is loaded already is no error; nor
+// is one that finds no hardware, which is what ENODEV says. With unsigned the
+// kernel gets it without its signature, if it takes it so.
+func Insert(f *os.File, options string, unsigned bool) error {
+	err := errEnforced
+	if unsigned {
+		err = insertUnsigned(f, options)
+	}
+	if enforced(err) {
+		err = insert(f, options)
+	}
 	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}

@@ -130,7 +130,7 @@ func recorder(t *testing.T) (*Loader, func() []string) {
 	var mu sync.Mutex
 	var order []string
 	l := NewLoader(x)
-	l.insert = func(file, options string) error {
+	l.insert = func(file, options string, _ bool) error {
 		mu.Lock()
 		defer mu.Unlock()
 		order = append(order, Name(file))
@@ -140,6 +140,43 @@ func recorder(t *testing.T) (*Loader, func() []string) {
 		return nil
 	}
 	return l, func() []string { return order }
+}
+
+func TestUnsigned(t *testing.T) {
+	for cmdline, want := range map[string]bool{
+		"console=ttyS0":            false,
+		"slipway.modules=unsigned": true,
+		"a slipway.modules=unsigned slipway.modules=signed": false,
+		"xslipway.modules=unsigned slipway.modules":         false,
+		"slipway.modules=signed slipway.modules=unsigned b": true,
+	} {
+		if got := Unsigned(cmdline); got != want {
+			t.Errorf("%q: %t, want %t", cmdline, got, want)
+		}
+	}
+}
+
+func TestSignatureSize(t *testing.T) {
+	trailer := func(signer, key byte, size uint32) string {
+		return string([]byte{0, 0, 2, signer, key, 0, 0, 0, byte(size >> 24), byte(size >> 16), byte(size >> 8), byte(size)}) + marker
+	}
+	const ends = int64(trailerSize + len(marker))
+	for name, c := range map[string]struct {
+		end        string
+		size, want int64
+	}{
+		"signed":              {trailer(0, 0, 681), 46089, 681 + ends},
+		"with signer and key": {trailer(10, 20, 300), 46089, 330 + ends},
+		"no signature":        {strings.Repeat("x", int(ends)), 46089, 0},
+		"a marker alone":      {marker, int64(len(marker)), 0},
+		"more than there is":  {trailer(0, 0, 1<<31), 46089, 0},
+		"nothing but it":      {trailer(0, 0, 100), 100 + ends, 0},
+		"empty":               {"", 0, 0},
+	} {
+		if got := signatureSize([]byte(c.end), c.size); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
 }
 
 func TestLoadOrder(t *testing.T) {

@@ -7,8 +7,13 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/pkg/boot/module"
 )
+
+// procDir is where the root's modules have a look at the command line.
+const procDir = payloadDir + "/proc"
 
 // loading is the payload's modules on their way into the kernel. Only some are
 // needed to mount the squashfs; the root is entered while the others load, which
@@ -45,6 +50,7 @@ func openModules(list string) ([]*os.File, error) {
 
 // startLoading loads the files in their order.
 func startLoading(files []*os.File) *loading {
+	unsigned := wantsUnsigned()
 	l := &loading{mountable: make(chan struct{}), done: make(chan struct{})}
 	last := -1
 	for i, f := range files {
@@ -58,7 +64,7 @@ func startLoading(files []*os.File) *loading {
 	go func() {
 		defer close(l.done)
 		for i, f := range files {
-			l.err = errors.Join(l.err, module.InsertFile(f, ""), f.Close())
+			l.err = errors.Join(l.err, module.Insert(f, "", unsigned), f.Close())
 			if i == last {
 				close(l.mountable)
 			}
@@ -72,4 +78,21 @@ func (l *loading) awaitMount() { <-l.mountable }
 func (l *loading) await() error {
 	<-l.done
 	return l.err
+}
+
+// wantsUnsigned asks the kernel's command line, for which /proc is mounted and
+// unmounted again: a mount would stay behind when the root moves. Whatever goes
+// wrong means modules are loaded as they are.
+func wantsUnsigned() bool {
+	if err := os.MkdirAll(procDir, 0o555); err != nil {
+		return false
+	}
+	if err := unix.Mount("proc", procDir, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return false
+	}
+	words, err := os.ReadFile(procDir + "/cmdline")
+	if unmount := unix.Unmount(procDir, 0); unmount != nil {
+		return false
+	}
+	return err == nil && module.Unsigned(string(words))
 }
