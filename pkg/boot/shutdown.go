@@ -147,10 +147,16 @@ func (m *Machine) finish(verb machine.Verb) {
 		m.warn("end", err)
 		return
 	}
-	m.warn("end", power.End(verb, m.Console.Printf))
+	m.warn("end", power.End(verb, m.sayLast))
 	if verb != machine.Halt {
-		m.warn("end", power.End(machine.Reboot, m.Console.Printf))
+		m.warn("end", power.End(machine.Reboot, m.sayLast))
 	}
+}
+
+// sayLast says what is to be read although the machine may end right behind it.
+func (m *Machine) sayLast(format string, args ...any) {
+	m.Console.Printf(format, args...)
+	m.Console.Drain(flushLimit)
 }
 
 // runShutdownScripts runs /etc/shutdown.d while the services are still up, as

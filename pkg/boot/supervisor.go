@@ -61,6 +61,7 @@ func (s *supervisor) keepPipes() error {
 		return err
 	}
 	s.pipes = store.Child
+	store.Warn = func(err error) { s.machine.warn("hold pipes of containers", err) }
 	go func() {
 		defer s.machine.guard("pipes of containers")
 		s.machine.warn("hold pipes of containers", store.Serve())

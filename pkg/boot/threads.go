@@ -3,6 +3,8 @@ package boot
 import (
 	"runtime"
 	"sync"
+
+	"slipway/pkg/brief"
 )
 
 // PID 1 must not depend on making a thread once it is up: when no more processes
@@ -12,6 +14,7 @@ import (
 // diskThreads is all that may block for long.
 const (
 	diskThreads  = 12 // on the way down: sync, swapoff, unmount, thaw
+	closeThreads = brief.Threads
 	otherThreads = 12 // signals, timers, events of devices, consoles, journal, reboot(2)
 	processors   = 2  // how much of PID 1 runs at a time
 )
@@ -22,7 +25,7 @@ func reserveThreads() {
 	runtime.GOMAXPROCS(min(processors, runtime.NumCPU()))
 	var all, over sync.WaitGroup
 	release := make(chan struct{})
-	for range diskThreads + otherThreads {
+	for range diskThreads + closeThreads + otherThreads {
 		all.Add(1)
 		over.Add(1)
 		go func() {

@@ -2,12 +2,16 @@ package brief_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/brief"
+	"slipway/test/hung"
 	"slipway/test/linger"
+	"slipway/test/skip"
 )
 
 // Neither closing a socket nor reading from it waits for connections that were sent
@@ -46,5 +50,57 @@ func TestCallsAreMadeOnce(t *testing.T) {
 	}
 	if err := brief.Close(-1); !errors.Is(err, unix.EBADF) {
 		t.Errorf("the call's own error: %v", err)
+	}
+}
+
+// Closes that hear no signal, more than there are threads for, hold up nobody: each is
+// left after a while, those after them at once, and all is closed when the server is back.
+func TestHungCloses(t *testing.T) {
+	skip.UnlessRoot(t, "mounts a file system that hangs")
+	f, release, err := hung.File(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	release = sync.OnceValue(release)
+	defer func() {
+		if err := release(); err != nil {
+			t.Error(err)
+		}
+	}()
+	more := func() int {
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fd
+	}
+	var all sync.WaitGroup
+	for range brief.Threads {
+		fd := more()
+		all.Go(func() {
+			if err := brief.Close(fd); !errors.Is(err, brief.ErrHangs) {
+				t.Errorf("one that hangs: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	pipe := make([]int, 2)
+	if err := unix.Pipe2(pipe, unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(unix.Close(pipe[1]), brief.Close(pipe[0])); !errors.Is(err, brief.ErrHangs) {
+		t.Errorf("one after them: %v", err)
+	}
+	if n := brief.Left(); n != brief.Threads+1 {
+		t.Errorf("%d are left", n)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	for brief.Left() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := brief.Close(pipe[0]); !errors.Is(err, unix.EBADF) {
+		t.Errorf("the one after them, again: %v", err)
 	}
 }

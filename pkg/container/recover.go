@@ -25,8 +25,8 @@ import (
 // Find says what is there of a container whose start may have been cut short, as
 // Runner has it. It waits for an OCI runtime that still works for the container, on
 // behalf of a supervisor that is gone, and then reads what that has left.
-func (e *Engine) Find(ctx context.Context, b *bundle.Bundle) (id reap.Ident, started bool, err error) {
-	if err := runc.AwaitOrphans(ctx, b.Name); err != nil {
+func (e *Engine) Find(ctx context.Context, b *bundle.Bundle, waits func(pid int)) (id reap.Ident, started bool, err error) {
+	if err := runc.AwaitOrphans(ctx, b.Name, waits); err != nil {
 		return reap.Ident{}, false, err
 	}
 	id, err = e.Runtime.ReadState(b.Name)

@@ -23,8 +23,8 @@ type Runner interface {
 	// Find says what is there of a container whose start may have been cut
 	// short: which process is its first one, and whether its program was
 	// started. The Ident is zero when there is none. It waits for a start that is
-	// still under way; when ctx ends, that is ended.
-	Find(ctx context.Context, b *bundle.Bundle) (id reap.Ident, started bool, err error)
+	// still under way, whose runtime waits hears of; when ctx ends, that is ended.
+	Find(ctx context.Context, b *bundle.Bundle, waits func(pid int)) (id reap.Ident, started bool, err error)
 	// Exec runs a program in a running container and waits for its end.
 	Exec(ctx context.Context, b *bundle.Bundle, argv []string) (reap.Status, error)
 	// Begin starts a program in a running container, with streams.

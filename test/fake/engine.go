@@ -28,6 +28,8 @@ type Engine struct {
 	Disk chan struct{}
 	// Says is what a container writes when it starts; nil: nothing.
 	Says func(b *bundle.Bundle) (stdout, stderr string)
+	// Finds is called before anything is found; nil: nothing is.
+	Finds func(b *bundle.Bundle)
 
 	mu  sync.Mutex
 	log []string
@@ -115,8 +117,12 @@ func (e *Engine) Attach(b *bundle.Bundle, id reap.Ident) (container.Instance, er
 	return &instance{engine: e, name: b.Name, id: id, ended: make(chan struct{})}, nil
 }
 
-// Find finds nothing, and for "stuck" a start that goes on until it is ended.
-func (e *Engine) Find(ctx context.Context, b *bundle.Bundle) (reap.Ident, bool, error) {
+// Find finds nothing, after what Finds does, and for "stuck" a start that goes on until
+// it is ended.
+func (e *Engine) Find(ctx context.Context, b *bundle.Bundle, _ func(pid int)) (reap.Ident, bool, error) {
+	if e.Finds != nil {
+		e.Finds(b)
+	}
 	if b.Spec.Process.Args[0] == "stuck" {
 		<-ctx.Done()
 		e.note("end start", b.Name)

@@ -14,6 +14,9 @@ import (
 type Limit struct {
 	Memory uint64 // bytes
 	Pids   uint64 // processes and threads
+	// Weight is the part of the processors' time when they do not suffice: a process
+	// outside has 100.
+	Weight uint64
 }
 
 // Has tells whether the kernel bounds what this controller counts.
@@ -52,19 +55,29 @@ func bound(root, name string, l Limit) error {
 type limitFile struct {
 	controller, dir, name string
 	value                 uint64
+	none                  string // the file's text where nobody has written to it; "": see unlimited
 }
+
+// What the kernel gives a group that nobody has given a weight: cpu.weight, and
+// cpu.shares of version 1.
+const (
+	freshWeight = 100
+	freshShares = 1024
+)
 
 func limitFiles(root, top string, l Limit) []limitFile {
 	if unified(root) {
 		dir := path.Join(root, top)
 		return []limitFile{
-			{"memory", dir, "memory.max", l.Memory},
-			{"pids", dir, "pids.max", l.Pids},
+			{"memory", dir, "memory.max", l.Memory, ""},
+			{"pids", dir, "pids.max", l.Pids, ""},
+			{"cpu", dir, "cpu.weight", l.Weight, strconv.Itoa(freshWeight)},
 		}
 	}
 	return []limitFile{
-		{"memory", path.Join(root, "memory", top), "memory.limit_in_bytes", l.Memory},
-		{"pids", path.Join(root, "pids", top), "pids.max", l.Pids},
+		{"memory", path.Join(root, "memory", top), "memory.limit_in_bytes", l.Memory, ""},
+		{"pids", path.Join(root, "pids", top), "pids.max", l.Pids, ""},
+		{"cpu", path.Join(root, "cpu", top), "cpu.shares", l.Weight * freshShares / freshWeight, strconv.Itoa(freshShares)},
 	}
 }
 
@@ -81,7 +94,7 @@ func (f limitFile) set(root string) error {
 	if err != nil {
 		return err
 	}
-	if !unlimited(strings.TrimSpace(string(now))) {
+	if value := strings.TrimSpace(string(now)); value != f.none && !(f.none == "" && unlimited(value)) {
 		return nil
 	}
 	return os.WriteFile(file, []byte(strconv.FormatUint(f.value, 10)), 0)

@@ -56,21 +56,21 @@ func TestProtected(t *testing.T) {
 }
 
 func TestBound(t *testing.T) {
-	limit := Limit{Memory: 1 << 30, Pids: 700}
+	limit := Limit{Memory: 1 << 30, Pids: 700, Weight: 10}
 	for name, tt := range map[string]struct {
 		files map[string]string
 		group string
 		want  map[string]string
 	}{
 		"v2": {map[string]string{"cgroup.controllers": "cpu memory pids\n", "cgroup.subtree_control": "",
-			"pods/memory.max": "max\n", "pods/pids.max": "max\n"}, "/pods/a/b",
-			map[string]string{"pods/memory.max": "1073741824", "pods/pids.max": "700", "cgroup.subtree_control": "+pids"}},
-		"v2, has some of its own": {map[string]string{"cgroup.controllers": "memory pids\n", "cgroup.subtree_control": "memory pids\n",
-			"pods/memory.max": "4096\n", "pods/pids.max": "7\n"}, "pods",
-			map[string]string{"pods/memory.max": "4096\n", "pods/pids.max": "7\n", "cgroup.subtree_control": "memory pids\n"}},
-		"v2 without controllers": {map[string]string{"cgroup.controllers": "cpu\n"}, "/pods", nil},
-		"v1": {map[string]string{"memory/pods/memory.limit_in_bytes": "9223372036854771712\n", "pids/pods/pids.max": "max\n"}, "/../pods/x",
-			map[string]string{"memory/pods/memory.limit_in_bytes": "1073741824", "pids/pods/pids.max": "700"}},
+			"pods/memory.max": "max\n", "pods/pids.max": "max\n", "pods/cpu.weight": "100\n"}, "/pods/a/b",
+			map[string]string{"pods/memory.max": "1073741824", "pods/pids.max": "700", "pods/cpu.weight": "10", "cgroup.subtree_control": "+cpu"}},
+		"v2, has some of its own": {map[string]string{"cgroup.controllers": "cpu memory pids\n", "cgroup.subtree_control": "cpu memory pids\n",
+			"pods/memory.max": "4096\n", "pods/pids.max": "7\n", "pods/cpu.weight": "200\n"}, "pods",
+			map[string]string{"pods/memory.max": "4096\n", "pods/pids.max": "7\n", "pods/cpu.weight": "200\n", "cgroup.subtree_control": "cpu memory pids\n"}},
+		"v2 without controllers": {map[string]string{"cgroup.controllers": "io\n"}, "/pods", nil},
+		"v1": {map[string]string{"memory/pods/memory.limit_in_bytes": "9223372036854771712\n", "pids/pods/pids.max": "max\n", "cpu/pods/cpu.shares": "1024\n"}, "/../pods/x",
+			map[string]string{"memory/pods/memory.limit_in_bytes": "1073741824", "pids/pods/pids.max": "700", "cpu/pods/cpu.shares": "102"}},
 	} {
 		root := hierarchy(t, tt.files)
 		for range 2 {

@@ -51,6 +51,11 @@ const (
 	reserveTasks  = 256
 )
 
+// weight is the part of the processors' time that all containers together have beside
+// one process of what keeps the machine running, which has 100. That sleeps most of
+// the time, and is to answer at once while they take all there is.
+const weight = 10
+
 // What each container gets is an eighth, so that several that run wild leave the
 // others room. The most is more than large services take, the least is enough
 // for a small program in Go.
@@ -106,7 +111,7 @@ func (q Quota) Kept(n int) uint64 {
 
 // Limit is that of the group of all containers.
 func (q Quota) Limit() cgroup.Limit {
-	return cgroup.Limit{Memory: q.Memory, Pids: q.Pids}
+	return cgroup.Limit{Memory: q.Memory, Pids: q.Pids, Weight: weight}
 }
 
 // Look finds the facts.

@@ -29,14 +29,17 @@ const forkTime = time.Second
 // AwaitOrphans waits until no OCI runtime is at work for a container any more:
 // one that a killed supervisor had started goes on, and what it will leave is
 // not known before it ends. One that takes too long is killed, and at once when
-// ctx ends.
-func AwaitOrphans(ctx context.Context, id string) error {
+// ctx ends. Waits hears for which process it waits.
+func AwaitOrphans(ctx context.Context, id string, waits func(pid int)) error {
 	begin := time.Now()
 	var killed time.Time
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		found, forked, err := runtimesFor(id)
 		if err != nil || len(found) == 0 && !(forked && time.Since(begin) < forkTime) {
 			return err
+		}
+		if len(found) > 0 {
+			waits(found[0].Pid)
 		}
 		if killed.IsZero() && (ctx.Err() != nil || slices.ContainsFunc(found, tooOld)) {
 			killed = time.Now()

@@ -87,8 +87,17 @@ func TestAwaitOrphansEndsWhatHangs(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan error, 1)
-	go func() { over <- AwaitOrphans(ctx, t.Name()) }()
+	over, told := make(chan error, 1), make(chan int, 1)
+	waits := func(pid int) {
+		select {
+		case told <- pid:
+		default:
+		}
+	}
+	go func() { over <- AwaitOrphans(ctx, t.Name(), waits) }()
+	if pid := <-told; pid != kept.Pid() {
+		t.Errorf("it is said to wait for %d", pid)
+	}
 	select {
 	case err := <-over:
 		t.Fatalf("it is not waited for: %v", err)
@@ -138,7 +147,8 @@ func TestRuntimeOfAContainer(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := AwaitOrphans(ctx, t.Name()); err != nil {
+	waits := func(pid int) { t.Errorf("it waits for %d", pid) }
+	if err := AwaitOrphans(ctx, t.Name(), waits); err != nil {
 		t.Error(err)
 	}
 	if err := in.Close(); err != nil {

@@ -35,6 +35,8 @@ const (
 type Store struct {
 	// Child is what the child inherits, every one that follows the same.
 	Child *os.File
+	// Warn hears what goes wrong with one descriptor; the others are served. It may be nil.
+	Warn func(error)
 
 	sock   *os.File
 	mu     sync.Mutex
@@ -111,7 +113,7 @@ func (s *Store) handle(msg []byte, fd int) error {
 		name := string(msg[1:])
 		old, has := s.held[name]
 		switch {
-		case msg[0] == '+' && fd >= 0 && (has || len(s.held) < maxHeld):
+		case msg[0] == '+' && fd >= 0 && (has || len(s.held)+brief.Left() < maxHeld):
 			s.held[name] = fd
 			drop = -1
 			if has {
@@ -119,9 +121,7 @@ func (s *Store) handle(msg []byte, fd int) error {
 			}
 		case msg[0] == '-' && has:
 			delete(s.held, name)
-			if err := brief.Close(old); err != nil {
-				return fmt.Errorf("release %s: %w", name, err)
-			}
+			s.drop(name, old)
 		case msg[0] == '?':
 			if err := s.answer(name); err != nil {
 				return err
@@ -129,9 +129,17 @@ func (s *Store) handle(msg []byte, fd int) error {
 		}
 	}
 	if drop >= 0 {
-		return brief.Close(drop)
+		s.drop(string(msg[min(1, len(msg)):]), drop)
 	}
 	return nil
+}
+
+// drop lets go of a descriptor. What is in it may be a container's, and so may be what
+// is wrong with it.
+func (s *Store) drop(name string, fd int) {
+	if err := brief.Close(fd); err != nil && s.Warn != nil {
+		s.Warn(fmt.Errorf("release %s: %w", name, err))
+	}
 }
 
 func (s *Store) isClosed() bool {

@@ -8,7 +8,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/brief"
+	"slipway/test/hung"
 	"slipway/test/linger"
+	"slipway/test/skip"
 )
 
 func serve(t *testing.T) (*Store, *Client) {
@@ -175,5 +178,36 @@ func TestReleaseWaitsForNoConnection(t *testing.T) {
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A file whose server is gone, and whose close hears no signal, keeps neither those of
+// others from being held nor theirs from being taken.
+func TestReleaseThatHangs(t *testing.T) {
+	skip.UnlessRoot(t, "mounts a file system that hangs")
+	f, release, err := hung.File(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := release(); err != nil {
+			t.Error(err)
+		}
+	}()
+	s, c := serve(t)
+	warned := make(chan error, 1)
+	s.Warn = func(err error) { warned <- err }
+	if err := errors.Join(c.Hold("hangs", f), c.Release("hangs"), c.Hold("other", os.Stdin)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-warned; !errors.Is(err, brief.ErrHangs) {
+		t.Errorf("warned of %v", err)
+	}
+	taken, err := c.Take("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := taken.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -56,6 +56,11 @@ func TestStartsThatHangHoldUpNobody(t *testing.T) {
 func TestStartsThatHangLeaveTheirPlaces(t *testing.T) {
 	skip.UnlessRoot(t, "mounts a file system that hangs")
 	hurry(t, &hangTime)
+	t.Run("ours", func(t *testing.T) { startsHang(t, false) })
+	t.Run("of a dead supervisor", func(t *testing.T) { startsHang(t, true) })
+}
+
+func startsHang(t *testing.T, found bool) {
 	m := prepare(t, "", "a run", "b run", "c run", "d run")
 	dir := t.TempDir()
 	release, err := hung.Mount(dir)
@@ -68,14 +73,21 @@ func TestStartsThatHangLeaveTheirPlaces(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	m.engine.Says = func(b *bundle.Bundle) (string, string) {
+	look := func(b *bundle.Bundle) {
 		if b.Name == "d" {
-			return "", ""
+			return
 		}
 		if _, err := os.Stat(dir + "/x"); err == nil {
 			t.Error("there is a file")
 		}
-		return "", ""
+	}
+	if m.engine.Finds = look; !found {
+		m.engine.Says = func(b *bundle.Bundle) (string, string) { look(b); return "", "" }
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if found {
+			m.keep(name, `{"name":"`+name+`","state":"starting","wanted":true,"run":1}`)
+		}
 	}
 	m.start()
 	m.await("d", state.Ready)

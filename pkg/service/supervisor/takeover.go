@@ -84,9 +84,14 @@ func (s *Supervisor) hold(b *bundle.Bundle, id reap.Ident, l *life) state.Found 
 
 // findStart finds what came of a start that was under way. A program that has
 // not been started is nothing: then the start is made again. The runtime of the
-// start may hang, so nobody else waits for this.
+// start may hang, so nobody else waits for this, and it is watched as one of ours.
 func (s *Supervisor) findStart(ctx context.Context, l *life, b *bundle.Bundle) {
-	id, started, err := s.Engine.Find(ctx, b)
+	w, back := &startWatch{}, make(chan struct{})
+	end := w.begin()
+	go s.watchStart(l, w, back)
+	id, started, err := s.Engine.Find(ctx, b, w.calls)
+	close(back)
+	end()
 	if err != nil {
 		s.log.Warn("find container", "service", b.Name, "err", err)
 	}
