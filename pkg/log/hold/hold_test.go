@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/test/linger"
+	"slipway/test/poll"
 )
 
 func serve(t *testing.T) (*Store, *Client) {
@@ -34,15 +35,6 @@ func (s *Store) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.held)
-}
-
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("did not happen: %s", what)
-		}
-	}
 }
 
 func TestHeldPipeKeepsItsContent(t *testing.T) {
@@ -73,11 +65,11 @@ func TestHeldPipeKeepsItsContent(t *testing.T) {
 	if n, err := g.Read(buf); err != nil || string(buf[:n]) != "last words" {
 		t.Errorf("the pipe has %q, %v", buf[:n], err)
 	}
-	until(t, "held", func() bool { return s.count() == 1 })
+	poll.Until(t, "held", func() bool { return s.count() == 1 })
 	if err := c.Release("x"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "released", func() bool { return s.count() == 0 })
+	poll.Until(t, "released", func() bool { return s.count() == 0 })
 }
 
 func TestNumberIsBounded(t *testing.T) {
@@ -88,7 +80,7 @@ func TestNumberIsBounded(t *testing.T) {
 			time.Sleep(time.Millisecond) // the queue is full
 		}
 	}
-	until(t, "bounded", func() bool { return s.count() == maxHeld })
+	poll.Until(t, "bounded", func() bool { return s.count() == maxHeld })
 }
 
 func TestFaultyMessages(t *testing.T) {
@@ -168,11 +160,7 @@ func TestReleaseWaitsForNoConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	var f *os.File
-	for end := time.Now().Add(30 * time.Second); f == nil; {
-		if f, err = c.Take("other"); err != nil && time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
+	poll.Until(t, "the other is held", func() bool { f, err = c.Take("other"); return err == nil })
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
