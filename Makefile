@@ -81,9 +81,11 @@ $(BIN)/runc: images
 test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through sudo if need be)
 	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -race -timeout 20m ./pkg/... ./cmd/...
 
+# Machines that run side by side: each has a processor, and waits a third of its time.
+MACHINES ?= $(shell echo $$(($$(nproc) * 3 / 2)))
 test-vm: images images-arm64 $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
 	@$(SUDO) rm -rf build/test/stood-still
-	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -timeout 60m ./test/...
+	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -timeout 3h -parallel $(MACHINES) ./test/...
 	@for f in build/test/stood-still/*; do [ ! -e "$$f" ] || echo "booted once more, as the emulated kernel stood still: $$f"; done
 
 # SOAK='-parts cuts,runc -count 50 -seed 1' chooses; bin/soak -help lists what there is.

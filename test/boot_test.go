@@ -29,7 +29,9 @@ type testCase struct {
 
 // problems runs the case and lists what is not as it should be.
 func (c *testCase) problems(t *testing.T) []string {
+	began := time.Now()
 	err := c.build(t.Context())
+	t.Logf("built in %s", time.Since(began).Round(100*time.Millisecond))
 	switch {
 	case c.want.Refused != "" && err == nil:
 		return []string{"the build accepts what it should refuse"}
@@ -195,7 +197,7 @@ func (c *testCase) machine(ctx context.Context, image qemu.Boot, b boot, disks [
 		Append: c.want.options(b),
 		MemMB:  c.want.Mem, CPUs: c.want.CPUs, Disks: disks, NoReboot: true,
 	}
-	watch = qemu.Watch{Report: b.Report != "none", Timeout: time.Duration(b.Timeout), Idle: idleTimeout}
+	watch = qemu.Watch{Report: b.Report != "none", Timeout: time.Duration(b.Timeout), Idle: idleTimeout, Off: offTimeout}
 	if b.Until != "" {
 		watch.Expect = []*regexp.Regexp{regexp.MustCompile(b.Until)}
 	}

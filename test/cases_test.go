@@ -3,6 +3,9 @@
 //
 //	go test ./test -run TestCases/NAME
 //
+// As many run side by side as -parallel says, each with one processor, so that one
+// computes while another waits.
+//
 // A case is built by the same packages as `slipway build` and run by the same
 // package as `slipway run`, on emulated CPUs (TCG). A kernel panic, want of
 // memory and silence are failures. When a case fails its console goes to the
@@ -14,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -24,7 +26,6 @@ import (
 )
 
 var (
-	vms   = flag.Int("vms", max(1, runtime.GOMAXPROCS(0)/2), "machines that run at a time")
 	accel = flag.String("accel", qemu.AccelTCG, "acceleration of the machines: tcg, kvm or auto")
 	keep  = flag.Bool("keep", false, "keep what a case made even when it passes")
 )
@@ -33,19 +34,17 @@ var (
 const artefacts = "../build/test"
 
 func TestCases(t *testing.T) {
+	t.Parallel()
 	skip.IfShort(t)
 	needImages(t)
 	folders, err := filepath.Glob("cases/*/expect.yml")
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
-	slots := make(chan struct{}, *vms)
 	for _, file := range folders {
 		dir := filepath.Dir(file)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			t.Parallel()
-			slots <- struct{}{}
-			defer func() { <-slots }()
 			run(t, dir)
 		})
 	}

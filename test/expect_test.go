@@ -27,10 +27,11 @@ type expect struct {
 	Compression string // as slipway build --compression takes it
 	Hardening   string // as slipway build --hardening takes it; default is default
 	Mem         int    // MB
-	CPUs        int    `yaml:"cpus"`
-	Append      string // for every boot
-	Edit        edit   // of the root tree, after the build
-	Disks       []disk
+	// CPUs is one, as machines run side by side; a case that takes two says why.
+	CPUs   int    `yaml:"cpus"`
+	Append string // for every boot
+	Edit   edit   // of the root tree, after the build
+	Disks  []disk
 	// Serials are further serial ports, ttyS1 and so on: file, which is
 	// $SERIAL1 and so on for After, or stuck, which nobody reads.
 	Serials []string
@@ -96,8 +97,9 @@ func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 // The machines are emulated and share the host with others: what a boot takes
 // in good times says nothing, and only a hang exceeds these.
 const (
-	bootTimeout = 20 * time.Minute
+	bootTimeout = 40 * time.Minute
 	idleTimeout = 5 * time.Minute
+	offTimeout  = 10 * time.Minute // from the power button on
 )
 
 func readExpect(file string) (*expect, error) {
@@ -105,7 +107,7 @@ func readExpect(file string) (*expect, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &expect{Mem: 512, CPUs: 2, Formats: []string{"kernel+initrd"}, Arch: "amd64", Hardening: string(build.HardeningDefault)}
+	e := &expect{Mem: 512, CPUs: 1, Formats: []string{"kernel+initrd"}, Arch: "amd64", Hardening: string(build.HardeningDefault)}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(e); err != nil {

@@ -17,11 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
-
-// toolTime is for one step of a machine; only a hang exceeds it.
-const toolTime = 4 * time.Minute
 
 // tool is the real program with a real image, as a test suite of somebody uses
 // them.
@@ -32,6 +30,7 @@ type tool struct {
 // makeTool builds the program and the image of testdata/tool.yml with it.
 func makeTool(t *testing.T) *tool {
 	t.Helper()
+	t.Parallel()
 	skip.IfShort(t)
 	needImages(t)
 	dir := t.TempDir()
@@ -74,13 +73,11 @@ func await(t *testing.T, file, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	var data []byte
-	for end := time.Now().Add(toolTime); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	is := func() bool {
 		data, _ = os.ReadFile(file)
-		if re.Match(data) {
-			return
-		}
+		return re.Match(data)
 	}
-	t.Fatalf("%s: %s never came:\n%s", file, pattern, data)
+	poll.Until(t, file+": "+pattern, is, func() string { return string(data) })
 }
 
 // machines lists the QEMU processes that run a file of this tool's folder.
@@ -107,18 +104,13 @@ func (tl *tool) machines(t *testing.T) (pids []int) {
 func (tl *tool) wantNoMachine(t *testing.T, after string) {
 	t.Helper()
 	var left []int
-	for range 100 {
-		if left = tl.machines(t); len(left) == 0 {
-			return
+	is := func() bool { left = tl.machines(t); return len(left) == 0 }
+	poll.Until(t, after+": QEMU has ended", is, func() string {
+		for _, pid := range left {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended now
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Errorf("%s: QEMU is still there, pids %v", after, left)
-	for _, pid := range left {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Error(err)
-		}
-	}
+		return fmt.Sprint("pids ", left)
+	})
 }
 
 // freePort is one that nobody listens on.

@@ -11,6 +11,7 @@ import (
 	"slipway/pkg/container/mount"
 	"slipway/pkg/machine"
 	"slipway/test/hung"
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -76,9 +77,7 @@ func TestOneHangsAndTheOthersDoNot(t *testing.T) {
 	j := &job{what: "well"}
 	l.add(j, func() error { close(well); return l.call(j, "sync", func() error { return syncfs("/") }) })
 	<-well
-	for len(l.hangs()) != 1 || !strings.Contains(l.hangs()[0], dir) {
-		time.Sleep(time.Millisecond)
-	}
+	poll.Until(t, "it hangs", func() bool { h := l.hangs(); return len(h) == 1 && strings.Contains(h[0], dir) })
 	if got := l.hangs()[0]; !strings.HasPrefix(got, dir+" (fuse on hung) hangs in sync since ") {
 		t.Errorf("got %s", got)
 	}

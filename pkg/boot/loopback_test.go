@@ -10,6 +10,10 @@ import (
 	"slipway/test/skip"
 )
 
+// The first thread runs no test: its namespaces are what /proc says of this process,
+// and one that a test leaves elsewhere would stay there.
+func init() { runtime.LockOSThread() }
+
 // In a new network namespace lo is down and has no address.
 func TestUpLoopback(t *testing.T) {
 	skip.UnlessRoot(t, "a network namespace")

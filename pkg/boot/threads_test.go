@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -158,16 +159,9 @@ while :; do read -t 0.1 line </run/wait; done`)
 			t.Fatal(err)
 		}
 	}
-	await := func(what string, there func() bool) {
-		for end := time.Now().Add(time.Minute); !there(); time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("no %s", what)
-			}
-		}
-	}
 	pids := func() int { return strings.Count(read(filepath.Join(g.root, "run/pids")), "\n") + 1 }
 	out, status := g.runWith(func(pid int) {
-		await("boot", func() bool { _, err := os.Stat(filepath.Join(g.root, "run/up")); return err == nil })
+		poll.Until(t, "boot", func() bool { _, err := os.Stat(filepath.Join(g.root, "run/up")); return err == nil })
 		write("cgroup.procs", fmt.Sprint(pid))
 		// The first one that is killed is not in the group, its successors are.
 		for i := range 3 {
@@ -175,7 +169,7 @@ while :; do read -t 0.1 line </run/wait; done`)
 			if err := unix.Kill(childOf(t, pid, "service"), unix.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			await("supervisor", func() bool { return pids() > before })
+			poll.Until(t, "supervisor", func() bool { return pids() > before })
 			if i == 0 {
 				write("pids.max", read(filepath.Join(group, "pids.current")))
 			}
@@ -199,14 +193,15 @@ while :; do read -t 0.1 line </run/wait; done`)
 // childOf finds a child by its name, which for a script is that of its file.
 func childOf(t *testing.T, parent int, name string) int {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	pid := 0
+	poll.Until(t, fmt.Sprintf("%d has a child %s", parent, name), func() bool {
 		for _, p := range processes() {
 			_, fields, ok := readStat(fmt.Sprintf("/proc/%d", p.pid))
 			if ok && p.name == name && fields[1] == fmt.Sprint(parent) {
-				return p.pid
+				pid = p.pid
 			}
 		}
-	}
-	t.Fatalf("%d has no child %s", parent, name)
-	return 0
+		return pid != 0
+	})
+	return pid
 }

@@ -28,15 +28,6 @@ func start(t testing.TB, e *Engine, b *bundle.Bundle) *Container {
 	return c
 }
 
-func waitFor(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
-
 func exists(name string) bool {
 	_, err := os.Lstat(name)
 	return err == nil

@@ -18,6 +18,7 @@ import (
 	"slipway/pkg/container/mount"
 	"slipway/pkg/container/runc"
 	"slipway/pkg/reap"
+	"slipway/test/skip"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -32,7 +33,7 @@ var reaper *reap.Reaper
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getuid() != 0:
-		fmt.Println("SKIP: these tests mount and start containers, which takes root")
+		os.Exit(skip.Package(os.Stdout, skip.Root, "mounts and starts containers"))
 	case os.Getenv(inside) == "":
 		os.Exit(runInside())
 	default:

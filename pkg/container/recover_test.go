@@ -9,6 +9,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/reap"
+	"slipway/test/poll"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +39,7 @@ func TestStaleContainers(t *testing.T) {
 		"runs on": func(*testing.T, *Engine, *bundle.Bundle, reap.Ident) {},
 		"crashed": func(t *testing.T, _ *Engine, _ *bundle.Bundle, id reap.Ident) {
 			must(t, id.Signal(unix.SIGKILL))
-			waitFor(t, "its end", func() bool { return !id.Alive() })
+			poll.Until(t, "its end", func() bool { return !id.Alive() })
 		},
 		"without its state": func(t *testing.T, e *Engine, b *bundle.Bundle, id reap.Ident) {
 			must(t, os.WriteFile(e.Runtime.StateDir(b.Name)+"/state.json", []byte("{"), 0o600))
@@ -58,7 +59,7 @@ func TestStaleContainers(t *testing.T) {
 			damage(t, e, b, id)
 			c, err := e.Start(testContext(t), b, IO{})
 			must(t, err)
-			waitFor(t, "the end of the stale one", func() bool { return !id.Alive() })
+			poll.Until(t, "the end of the stale one", func() bool { return !id.Alive() })
 			if !c.Ident().Alive() {
 				t.Error("the new one does not run")
 			}
@@ -81,7 +82,7 @@ func TestNameOfAnotherBundle(t *testing.T) {
 		t.Error("the other container was ended")
 	}
 	must(t, id.Signal(unix.SIGKILL))
-	waitFor(t, "its end", func() bool { return !id.Alive() })
+	poll.Until(t, "its end", func() bool { return !id.Alive() })
 	c := start(t, e, mine)
 	if !c.Ident().Alive() {
 		t.Error("the name is not free")

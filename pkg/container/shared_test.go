@@ -6,6 +6,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/mount"
+	"slipway/test/poll"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -63,7 +64,7 @@ func TestSharedMountsGoAfterTheStarterDied(t *testing.T) {
 	before := state(t, e, root)
 	c, err := e.Start(testContext(t), b, IO{})
 	must(t, err)
-	waitFor(t, "the mount", func() bool { return exists(dir + "/a/here") })
+	poll.Until(t, "the mount", func() bool { return exists(dir + "/a/here") })
 	next, err := e.Attach(b, c.Ident())
 	must(t, err)
 	must(t, next.Kill())
@@ -83,7 +84,7 @@ func TestSharedMountsThatOthersNeedStay(t *testing.T) {
 	run := func(meanwhile func()) {
 		c, err := e.Start(testContext(t), b, IO{})
 		must(t, err)
-		waitFor(t, "the mounts", func() bool { return exists(dir+"/b/here") && exists(dir+"/a/here") })
+		poll.Until(t, "the mounts", func() bool { return exists(dir+"/b/here") && exists(dir+"/a/here") })
 		meanwhile()
 		must(t, c.Kill())
 		must(t, c.Cleanup())

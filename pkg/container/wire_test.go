@@ -12,6 +12,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/mount"
+	"slipway/test/poll"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -38,7 +39,7 @@ func addLink(t testing.TB, name string) {
 		_, err := reaper.Run(context.Background(), exec.Command(ip, "link", "del", name))
 		must(t, err)
 	})
-	waitFor(t, "ip link add "+name, func() bool {
+	poll.Until(t, "ip link add "+name, func() bool {
 		cmd := exec.Command(ip, "link", "add", name, "type", "veth", "peer", "name", "far-"+name)
 		status, err := reaper.Run(testContext(t), cmd)
 		must(t, err)
@@ -59,7 +60,7 @@ func TestInterfaces(t *testing.T) {
 	c, err := e.Start(testContext(t), b, IO{Stdout: out, Stderr: out})
 	must(t, err)
 	// As long as it runs: the namespace goes with it, and the peer with that.
-	waitFor(t, "its list", func() bool { return strings.Contains(read(), "listed") })
+	poll.Until(t, "its list", func() bool { return strings.Contains(read(), "listed") })
 	if !slices.Contains(interfaces(t), "outside0") {
 		t.Errorf("the veth's peer is not in our namespace: %v", interfaces(t))
 	}
@@ -72,7 +73,7 @@ func TestInterfaces(t *testing.T) {
 			t.Errorf("no %s in the container: %s", name, read())
 		}
 	}
-	waitFor(t, "the peer goes with the namespace", func() bool { return !slices.Contains(interfaces(t), "outside0") })
+	poll.Until(t, "the peer goes with the namespace", func() bool { return !slices.Contains(interfaces(t), "outside0") })
 }
 
 // A namespace that an onboot container binds outlives it, with the interface

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/reap"
+	"slipway/test/poll"
 )
 
 // The test binary is three programs: the test, the keeper, and the supervisor,
@@ -127,7 +128,7 @@ func startKeeper(t *testing.T, path string) (*voice, *exec.Cmd) {
 // before may match never.
 func (v *voice) hear(pattern, never string) string {
 	v.t.Helper()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(poll.Longest)
 	for {
 		select {
 		case line, more := <-v.lines:

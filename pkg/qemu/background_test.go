@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"slipway/test/poll"
 )
 
 func TestBackground(t *testing.T) {
@@ -75,13 +76,8 @@ func TestHubDropsTheSlow(t *testing.T) {
 		}
 		done <- nil
 	}()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Fatal(err)
-		}
-	case <-time.After(time.Minute):
-		t.Fatal("the hub waits for a reader")
+	if err := poll.For(t, "the hub waits for no reader", done); err != nil {
+		t.Fatal(err)
 	}
 	if n := len(h.backlog.String()); n != backlogSize {
 		t.Errorf("backlog of %d bytes", n)

@@ -58,6 +58,9 @@ type Watch struct {
 	// Timeout bounds the whole run, Idle the time without console output;
 	// 0 is no bound.
 	Timeout, Idle time.Duration
+	// Off is how long the guest gets from the power button to the end by force;
+	// 0 is 30 seconds.
+	Off time.Duration
 }
 
 func (c Config) withDefaults() Config {

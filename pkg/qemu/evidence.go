@@ -153,7 +153,7 @@ func (j *judge) ending(e *port.End, now time.Time) {
 		j.oom = clean(e.OOM)
 	}
 	if !j.asked.IsZero() && j.res.Ending == "" && j.quitAt.After(now) {
-		j.quitAt = now.Add(untilKilled)
+		j.quitAt = now.Add(j.off())
 	}
 }
 

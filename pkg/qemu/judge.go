@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"cmp"
 	"regexp"
 	"time"
 
@@ -15,7 +16,7 @@ const (
 	afterTimeout = 10 * time.Second // to tell how its containers are
 	pressAgain   = time.Second      // from one push of the power button to the next
 	untilReset   = 5 * time.Second  // from the power button to Ctrl-Alt-Del, in silence
-	untilKilled  = 30 * time.Second // from the power button to the end by force
+	untilKilled  = 30 * time.Second // from the power button to the end by force, unless Watch.Off says more
 	untilMute    = 5 * time.Minute  // from power-on to the first word on the port
 	tailLines    = 40
 )
@@ -98,8 +99,11 @@ func (j *judge) askOff(now time.Time) {
 	}
 	j.asked = now
 	j.wish()
-	j.endBy(now.Add(untilKilled))
+	j.endBy(now.Add(j.off()))
 }
+
+// off is how long the guest gets to power off.
+func (j *judge) off() time.Duration { return cmp.Or(j.watch.Off, untilKilled) }
 
 // wish tells the guest all that is wanted of it. It gets that with each hello,
 // too, so nothing is said before the first.

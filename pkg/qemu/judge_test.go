@@ -135,6 +135,8 @@ func TestJudge(t *testing.T) {
 		{"one that heard late has its time from then on", Watch{}, script{hello, "user: off", "+20s", going, "+25s", off}, PoweredOff, 0, "power@0s reset@5s", ""},
 		{"asked twice", Watch{}, script{"user: off", "+1s", "user: off"}, Stopped, 1, "power@0s quit@1s", ""},
 		{"asked and deaf", Watch{}, script{"user: off", "+40s"}, Stopped, 1, "power@0s reset@5s quit@30s", ""},
+		{"on its way and given time", Watch{Off: time.Minute}, script{hello, "user: off", going, "+50s", off}, PoweredOff, 0, "power@0s", ""},
+		{"asked and given time", Watch{Off: time.Minute}, script{"user: off", "+70s"}, Stopped, 1, "power@0s reset@5s quit@1m0s", ""},
 		{"report", report, script{hello, ok, off}, PoweredOff, 0, "", ""},
 		{"report of a failure", report, script{hello, bad, off}, PoweredOff, 1, "", ""},
 		{"the first report counts", report, script{hello, bad, ok, off}, PoweredOff, 1, "", ""},

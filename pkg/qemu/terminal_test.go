@@ -9,10 +9,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -160,11 +160,7 @@ func TestKillLeavesNoQEMU(t *testing.T) {
 	if err := cmd.Wait(); err == nil {
 		t.Error("it was not killed")
 	}
-	for deadline := time.Now().Add(time.Minute); running(pid); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("QEMU (process %d) outlives the program that ran it", pid)
-		}
-	}
+	poll.Until(t, "QEMU goes with the program that ran it", func() bool { return !running(pid) })
 }
 
 // running is false for a zombie too: who reaps the orphan is not ours to say.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/test/hung"
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -95,9 +96,7 @@ func TestRunKillsTheWholeGroup(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(testContext(t))
 	go func() {
-		for readPid(dir+"/pid") == 0 {
-			time.Sleep(time.Millisecond)
-		}
+		poll.Until(t, "it runs", func() bool { return readPid(dir+"/pid") != 0 })
 		cancel()
 	}()
 	_, err := reaper().Run(ctx, exec.Command("/bin/sh", "-c", "sleep 1000 & echo $! > "+dir+"/pid; wait"))
@@ -134,11 +133,9 @@ func TestAdopt(t *testing.T) {
 			if _, err := reaper().Run(ctx, cmd); err != nil {
 				t.Fatal(err)
 			}
-			for readPid(dir+"/pid") == 0 {
-				time.Sleep(time.Millisecond)
-			}
-			for name == "already reaped" && !errors.Is(unix.Kill(readPid(dir+"/pid"), 0), unix.ESRCH) {
-				time.Sleep(time.Millisecond)
+			poll.Until(t, "it runs", func() bool { return readPid(dir+"/pid") != 0 })
+			if name == "already reaped" {
+				poll.Until(t, name, func() bool { return errors.Is(unix.Kill(readPid(dir+"/pid"), 0), unix.ESRCH) })
 			}
 			status, err := reaper().Adopt(readPid(dir + "/pid")).Wait(ctx)
 			if err != nil || status.Code != 7 {
@@ -294,9 +291,7 @@ func TestStartHoldsUpNobody(t *testing.T) {
 		_, err := r.Start(&exec.Cmd{Path: dir + "/program"})
 		ended <- err
 	}()
-	for r.startsUnderWay() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	poll.Until(t, "the start is under way", func() bool { return r.startsUnderWay() > 0 })
 	// What hangs may hold copies of both ends.
 	if _, err := out.WriteString("go\n"); err != nil {
 		t.Fatal(err)
@@ -335,9 +330,7 @@ func TestChildThatEndsBeforeItIsEntered(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for unix.Kill(cmd.Process.Pid, 0) == nil {
-		time.Sleep(time.Millisecond)
-	}
+	poll.Until(t, "it is reaped", func() bool { return unix.Kill(cmd.Process.Pid, 0) != nil })
 	storm := exec.Command("/bin/sh", "-c", fmt.Sprintf("i=0; while [ $i -lt %d ]; do (true &); i=$((i+1)); done", 2*remembered))
 	if status, err := r.Run(testContext(t), storm); err != nil || !status.Success() {
 		t.Fatal(status, err)

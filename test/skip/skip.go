@@ -6,6 +6,7 @@ package skip
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"testing"
 )
@@ -34,14 +35,35 @@ var allowed = map[Reason]string{
 // the reason, as Sprint has them.
 func Test(t testing.TB, why Reason, details ...any) {
 	t.Helper()
-	text := string(why)
-	if len(details) > 0 {
-		text += ": " + fmt.Sprint(details...)
-	}
-	if _, may := allowed[why]; os.Getenv("CI") == "true" && !may {
+	text := told(why, details)
+	if !may(why) {
 		t.Fatalf("%s; in CI no test is skipped for that", text)
 	}
 	t.Skip(text)
+}
+
+// Package is Test for the TestMain of a package that can run none of its tests. It
+// tells why on w, and returns the exit status.
+func Package(w io.Writer, why Reason, details ...any) int {
+	text := told(why, details)
+	if !may(why) {
+		fmt.Fprintf(w, "FAIL: %s; in CI no test is skipped for that\n", text)
+		return 1
+	}
+	fmt.Fprintf(w, "SKIP: %s\n", text)
+	return 0
+}
+
+func may(why Reason) bool {
+	_, is := allowed[why]
+	return is || os.Getenv("CI") != "true"
+}
+
+func told(why Reason, details []any) string {
+	if len(details) == 0 {
+		return string(why)
+	}
+	return string(why) + ": " + fmt.Sprint(details...)
 }
 
 // UnlessRoot skips a test that only root can run.

@@ -1,6 +1,7 @@
 package skip
 
 import (
+	"io"
 	"runtime"
 	"strings"
 	"testing"
@@ -46,6 +47,9 @@ func TestCI(t *testing.T) {
 		want := string(tt.why) + ": mounts 2"
 		if tt.failed {
 			want = "%s; in CI"
+		}
+		if (Package(io.Discard, tt.why) != 0) != tt.failed {
+			t.Errorf("CI=%s, %s: a whole package is treated in another way", tt.ci, tt.why)
 		}
 		if f.failed != tt.failed || !strings.HasPrefix(f.text, want) {
 			t.Errorf("CI=%s, %s: failed %v, %q", tt.ci, tt.why, f.failed, f.text)

@@ -8,7 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
-	"time"
+
+	"slipway/test/poll"
 
 	"golang.org/x/sys/unix"
 )
@@ -118,9 +119,8 @@ func TestButton(t *testing.T) {
 		if err := errors.Join(hands.Close(), os.Remove(dev+"/event0")); err != nil {
 			t.Fatal(err)
 		}
-		for m.listens(dev + "/event0") {
-			time.Sleep(time.Millisecond) // all that was written is read first
-		}
+		// All that was written is read first.
+		poll.Until(t, "it is left", func() bool { return !m.listens(dev + "/event0") })
 	}
 	if n := len(calls); n != 1 {
 		t.Errorf("called %d times", n)

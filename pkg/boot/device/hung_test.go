@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slipway/test/hung"
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -36,12 +37,7 @@ func TestDiskThatHangs(t *testing.T) {
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if _, reading := m.reading.Load(node); !reading {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	poll.Until(t, "it is read no more", func() bool { _, reading := m.reading.Load(node); return !reading })
 	if u, l := m.identify(node); u != "" || l != "" {
 		t.Errorf("a disk that is gone is called %q, %q", u, l)
 	}

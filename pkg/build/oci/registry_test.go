@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"slipway/test/poll"
+
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -193,9 +195,7 @@ func TestTwoBuildsAtOnce(t *testing.T) {
 			}
 		})
 	}
-	for opened(t, filepath.Join(dir, "partial", layer.Digest.Hex)) != 4 { // by all who then ask for its lock
-		time.Sleep(time.Millisecond)
-	}
+	poll.Until(t, "all ask for its lock", func() bool { return opened(t, filepath.Join(dir, "partial", layer.Digest.Hex)) == 4 })
 	begun.Done()
 	builds.Wait()
 	if got := s.asked(layer); len(got) != 1 {

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"slipway/pkg/reap"
+	"slipway/test/poll"
 )
 
 // A hook that hangs is named, and gone with all that it has started: what left
@@ -39,9 +39,7 @@ func TestHookThatHangs(t *testing.T) {
 	}
 	ctx, stop := context.WithCancelCause(t.Context())
 	go func() {
-		for len(said()) < 4 {
-			time.Sleep(time.Millisecond)
-		}
+		poll.Until(t, "all run", func() bool { return len(said()) >= 4 })
 		stop(errors.New("it was enough"))
 	}()
 	r := &Runtime{Path: filepath.Join(dir, "runtime"), Reaper: reaper}
@@ -58,13 +56,8 @@ func TestHookThatHangs(t *testing.T) {
 // moment.
 func awaitDeath(t *testing.T, pid string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+	poll.Until(t, "the end of "+pid, func() bool {
 		stat, err := os.ReadFile("/proc/" + pid + "/stat")
-		if pid == "up" || err != nil || strings.Contains(string(stat), ") Z ") {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("left: %s", stat)
-		}
-	}
+		return pid == "up" || err != nil || strings.Contains(string(stat), ") Z ")
+	})
 }

@@ -13,6 +13,10 @@ import (
 	"slipway/test/skip"
 )
 
+// The first thread runs no test: its namespaces are what /proc says of this process,
+// and one that a test leaves elsewhere would stay there.
+func init() { runtime.LockOSThread() }
+
 // ownMounts gives the test a mount namespace, which goes with its thread.
 func ownMounts(t *testing.T) {
 	t.Helper()

@@ -12,11 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
-
-// patience is for what takes milliseconds on an idle machine.
-const patience = time.Minute
 
 // terminal opens a pseudo terminal and returns its master and the slave's name.
 func terminal(t *testing.T) (*os.File, string) {
@@ -55,15 +53,6 @@ func say(t *testing.T, c *Console, text string) {
 	t.Helper()
 	if _, err := c.Write([]byte(text)); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("did not happen: %s", what)
-		}
 	}
 }
 
@@ -121,7 +110,7 @@ func TestHungUpConsole(t *testing.T) {
 		}
 		return got
 	}
-	until(t, "a line before", func() bool { return strings.Contains(read(), "before") })
+	poll.Until(t, "a line before", func() bool { return strings.Contains(read(), "before") })
 	fd, err := unix.Open("/dev/pts/"+name, unix.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +120,7 @@ func TestHungUpConsole(t *testing.T) {
 		skip.Test(t, skip.HangUp, err)
 	}
 	say(t, c, "after\n")
-	until(t, "a line after", func() bool { return strings.Contains(read(), "after") })
+	poll.Until(t, "a line after", func() bool { return strings.Contains(read(), "after") })
 }
 
 // A file knows no splice(2) if it is appended to.
@@ -151,7 +140,7 @@ func TestFile(t *testing.T) {
 		want += line
 		say(t, c, line)
 	}
-	c.Flush(patience)
+	c.Flush(poll.Longest)
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
@@ -175,7 +164,7 @@ func TestStuckConsole(t *testing.T) {
 		for range 100 {
 			say(t, c, line)
 		}
-		until(t, "the other takes all", func() bool {
+		poll.Until(t, "the other takes all", func() bool {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			return !c.lines[1].crowded()

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"slipway/test/poll"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -90,7 +92,7 @@ func TestKilledFeeder(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "it shows something", func() bool { return shown[0].Load() > before })
+		poll.Until(t, "it shows something", func() bool { return shown[0].Load() > before })
 		time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
 		if err := cmd.Process.Kill(); err != nil {
 			t.Errorf("it ended by itself: %v", err)

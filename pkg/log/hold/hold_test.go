@@ -11,6 +11,7 @@ import (
 	"slipway/pkg/brief"
 	"slipway/test/hung"
 	"slipway/test/linger"
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -37,15 +38,6 @@ func (s *Store) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.held)
-}
-
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("did not happen: %s", what)
-		}
-	}
 }
 
 func TestHeldPipeKeepsItsContent(t *testing.T) {
@@ -76,11 +68,11 @@ func TestHeldPipeKeepsItsContent(t *testing.T) {
 	if n, err := g.Read(buf); err != nil || string(buf[:n]) != "last words" {
 		t.Errorf("the pipe has %q, %v", buf[:n], err)
 	}
-	until(t, "held", func() bool { return s.count() == 1 })
+	poll.Until(t, "held", func() bool { return s.count() == 1 })
 	if err := c.Release("x"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "released", func() bool { return s.count() == 0 })
+	poll.Until(t, "released", func() bool { return s.count() == 0 })
 }
 
 func TestNumberIsBounded(t *testing.T) {
@@ -91,7 +83,7 @@ func TestNumberIsBounded(t *testing.T) {
 			time.Sleep(time.Millisecond) // the queue is full
 		}
 	}
-	until(t, "bounded", func() bool { return s.count() == maxHeld })
+	poll.Until(t, "bounded", func() bool { return s.count() == maxHeld })
 }
 
 func TestFaultyMessages(t *testing.T) {
@@ -171,11 +163,7 @@ func TestReleaseWaitsForNoConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	var f *os.File
-	for end := time.Now().Add(30 * time.Second); f == nil; {
-		if f, err = c.Take("other"); err != nil && time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
+	poll.Until(t, "the other is held", func() bool { f, err = c.Take("other"); return err == nil })
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}

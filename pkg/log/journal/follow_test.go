@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-const patience = 30 * time.Second
+	"slipway/test/poll"
+)
 
 // TestKeep: what is said reaches the disk by itself, the last words too.
 func TestKeep(t *testing.T) {
@@ -24,14 +24,10 @@ func TestKeep(t *testing.T) {
 	for i := range 3 {
 		want := fmt.Sprintf("line %d", i)
 		j.Add(time.Now(), want)
-		for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-			if data, err := os.ReadFile(c.To + "/" + Name); err == nil && strings.Contains(string(data), want) {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%q does not come to the disk", want)
-			}
-		}
+		poll.Until(t, want+" on the disk", func() bool {
+			data, err := os.ReadFile(c.To + "/" + Name)
+			return err == nil && strings.Contains(string(data), want)
+		})
 	}
 	j.Add(time.Now(), "last")
 	cancel()
@@ -49,7 +45,7 @@ func TestFollow(t *testing.T) {
 	j.Add(time.Now(), "line 0")
 	carry(t, c)
 	j.Add(time.Now(), "line 1")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), poll.Longest)
 	defer cancel()
 	n := 0
 	c.Follow(ctx, func(l Line, err error) bool {

@@ -198,6 +198,26 @@ func TestKilledCarrier(t *testing.T) {
 	}
 }
 
+// TestCarriersKilledAfterRenaming: two in a row were killed between the renaming of a file
+// that is long enough and the beginning of the next; no line is there twice.
+func TestCarriersKilledAfterRenaming(t *testing.T) {
+	dir := newStage(t)
+	j, c := open(t, dir), carrier(dir, bootA)
+	path := filepath.Join(c.To, Name)
+	j.Add(time.Now(), "one\n"+strings.Repeat("x", 2*os.Getpagesize())+"\ntwo")
+	carry(t, c)
+	j.Add(time.Now(), "three")
+	for range 2 {
+		if err := rotate.Shift(path, filesMax); err != nil {
+			t.Fatal(err)
+		}
+	}
+	carry(t, c)
+	if got := strings.ReplaceAll(texts(t, c.Read()), "x", ""); got != "one||two|three" {
+		t.Errorf("lines %s", got)
+	}
+}
+
 // Whatever a container that may write there has put in the place of the files on the
 // disk, is nothing of ours: it is moved aside, followed nowhere, and waited for by nobody.
 func TestFilesOfStrangers(t *testing.T) {

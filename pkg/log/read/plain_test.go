@@ -15,6 +15,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/layout"
+	"slipway/test/poll"
 )
 
 // foreign is a machine with logs that have no index, as LinuxKit leaves them.
@@ -138,11 +139,8 @@ func TestReadingEnds(t *testing.T) {
 		}
 	}()
 	// It watches a directory that it makes if need be.
-	for at := p.Section(bundle.Services, "db"); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(at.Memory); err == nil {
-			break
-		}
-	}
+	at := p.Section(bundle.Services, "db")
+	poll.Until(t, "the directory", func() bool { _, err := os.Stat(at.Memory); return err == nil })
 	cancel()
 	<-over
 }

@@ -14,9 +14,10 @@ func Old(path string, n int) string { return path + "." + strconv.Itoa(n) }
 
 // Shift renames path to path.0, path.0 to path.1 and so on, and keeps that many
 // of them. Killed half way it leaves a gap, and the next Shift moves only what
-// is before the gap: nothing is lost by trying again.
+// is before the gap: nothing is lost by trying again. Where there is no path, as
+// when whoever has moved it was killed before it began the next, none moves.
 func Shift(path string, keep int) error {
-	if err := removeFrom(path, keep); err != nil {
+	if err := removeFrom(path, keep); err != nil || !Exists(path) {
 		return err
 	}
 	if keep == 0 {

@@ -22,7 +22,7 @@ func TestShift(t *testing.T) {
 		"killed before the last renaming": {"log log.1 log.2", "log.0=log log.1=log.1 log.2=log.2", 3},
 		"fewer are kept than once":        {"log log.0 log.1 log.2 log.3", "log.0=log", 1},
 		"none is kept":                    {"log log.0", "", 0},
-		"no current one":                  {"log.0", "log.1=log.0", 3},
+		"no current one":                  {"log.0 log.1", "log.0=log.0 log.1=log.1", 3},
 		"others are left alone":           {"log login log.x", "log.0=log log.x=log.x login=login", 3},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,17 +13,8 @@ import (
 
 	"slipway/pkg/log/console"
 	"slipway/pkg/log/layout"
+	"slipway/test/poll"
 )
-
-// until waits for a state.
-func until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not %s", what)
-		}
-	}
-}
 
 // fifo is a pipe with a name, and its reading end.
 func fifo(t *testing.T) (string, *os.File) {
@@ -70,7 +61,7 @@ func TestKmsg(t *testing.T) {
 			t.Errorf("%q, want %q; %d dropped", got, want, k.Dropped())
 		}
 		// The last writer, which may be a goroutine still, has closed it.
-		until(t, "closed", func() bool { _, err := r.Read(make([]byte, 1)); return errors.Is(err, io.EOF) })
+		poll.Until(t, "closed", func() bool { _, err := r.Read(make([]byte, 1)); return errors.Is(err, io.EOF) })
 	}
 }
 
@@ -87,7 +78,7 @@ func TestKmsgThatIsFull(t *testing.T) {
 		}
 	}
 	k.Write([]byte("lost\n"), 5)
-	until(t, "counted", func() bool { return k.Dropped() == 5 })
+	poll.Until(t, "counted", func() bool { return k.Dropped() == 5 })
 	if k.Pending() {
 		t.Error("it is worth waiting for, though nothing is queued")
 	}

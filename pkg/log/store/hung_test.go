@@ -10,13 +10,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -50,7 +50,7 @@ func mountDisk(t *testing.T, dir string) *slowDisk {
 	t.Cleanup(func() {
 		d.thaw()
 		f.Close()
-		until(t, "the disk can be unmounted", func() bool { return unix.Unmount(dir, 0) == nil })
+		poll.Until(t, "the disk can be unmounted", func() bool { return unix.Unmount(dir, 0) == nil })
 	})
 	return d
 }
@@ -100,11 +100,7 @@ func soon(t *testing.T, what string, f func()) {
 		defer close(done)
 		f()
 	}()
-	select {
-	case <-done:
-	case <-time.After(patienceInTests):
-		t.Fatalf("%s waits for the disk", what)
-	}
+	poll.For(t, what+" waits for no disk", done)
 }
 
 // TestHungDisk: a disk that takes nothing holds up no other container, not the
@@ -128,10 +124,10 @@ func TestHungDisk(t *testing.T) {
 	disk.freeze()
 	write(t, w.Stdout(), "to a disk that hangs\n")
 	write(t, other.Stdout(), "flows\n")
-	until(t, "output of others is taken", func() bool {
+	poll.Until(t, "output of others is taken", func() bool {
 		return strings.Join(texts(t, p, inMemory, read.Query{}), "") == "stdout flows"
 	})
-	until(t, "people are told", func() bool {
+	poll.Until(t, "people are told", func() bool {
 		return told.count("container=disk file="+p.Log+"/disk.out.log disk=\"/dev/loop") == 1
 	})
 	soon(t, "another start", func() { run(t, testBundle(bundle.Services, "third"), o, "third\n", "") })
@@ -143,10 +139,10 @@ func TestHungDisk(t *testing.T) {
 	for i := range 1000 {
 		write(t, w.Stdout(), fmt.Sprintf("line %d\n", i))
 	}
-	until(t, "its output is taken", func() bool { return queued(t, w.streams[0]) == 0 })
+	poll.Until(t, "its output is taken", func() bool { return queued(t, w.streams[0]) == 0 })
 	disk.thaw()
 	settle(t, w)
-	until(t, "people are told of the end", func() bool { return told.count("disk takes logs again") == 1 })
+	poll.Until(t, "people are told of the end", func() bool { return told.count("disk takes logs again") == 1 })
 	want := []string{"stdout before", "stdout to a disk that hangs"}
 	for i := range 1000 {
 		want = append(want, fmt.Sprintf("stdout line %d", i))
@@ -164,7 +160,7 @@ func TestHungDisk(t *testing.T) {
 	}
 	mustClose(t, w)
 	mustClose(t, other)
-	until(t, "all is closed", func() bool { pump.mu.Lock(); defer pump.mu.Unlock(); return len(pump.logs) == 0 })
+	poll.Until(t, "all is closed", func() bool { pump.mu.Lock(); defer pump.mu.Unlock(); return len(pump.logs) == 0 })
 	if err := pump.Close(); err != nil {
 		t.Error(err)
 	}
@@ -203,7 +199,7 @@ func TestManyLogsOnAHungDisk(t *testing.T) {
 	long := strings.Repeat("0123456789abcde\n", 64<<10) // 1 MiB
 	soon(t, "a container that writes much", func() { write(t, all[0].Stdout(), long) })
 	for _, w := range all {
-		until(t, "its output is taken", func() bool { return queued(t, w.streams[0]) == 0 })
+		poll.Until(t, "its output is taken", func() bool { return queued(t, w.streams[0]) == 0 })
 	}
 	if n := threadsNow(t) - threads; n > 10+runtime.GOMAXPROCS(0) {
 		t.Errorf("%d threads more", n)

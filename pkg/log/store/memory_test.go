@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"slipway/pkg/bundle"
+	"slipway/test/poll"
 )
 
 // TestMemoryOfTenServices: no goroutine for each, and little memory.
@@ -29,7 +30,7 @@ func TestMemoryOfTenServices(t *testing.T) {
 		write(t, w.Stdout(), "started\n")
 		all = append(all, w)
 	}
-	until(t, "nothing is at work", func() bool { return runtime.NumGoroutine() <= threads })
+	poll.Until(t, "nothing is at work", func() bool { return runtime.NumGoroutine() <= threads })
 	runtime.GC()
 	runtime.GC() // buffers are kept over one
 	runtime.ReadMemStats(&after)

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +19,7 @@ import (
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/spool"
+	"slipway/test/poll"
 )
 
 func TestRotationCutsBetweenLines(t *testing.T) {
@@ -128,7 +128,7 @@ func TestEndlessLine(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			until(t, "all is taken", func() bool { return queued(t, w.streams[0]) == 0 })
+			poll.Until(t, "all is taken", func() bool { return queued(t, w.streams[0]) == 0 })
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 1<<20 {
@@ -190,7 +190,7 @@ func TestStorm(t *testing.T) {
 		}
 		if i == 1024 {
 			write(t, small.Stdout(), "here\n")
-			until(t, "the small line is there", func() bool { return contents(t, p.Log+"/small.out.log") == "here\n" })
+			poll.Until(t, "the small line is there", func() bool { return contents(t, p.Log+"/small.out.log") == "here\n" })
 		}
 	}
 	runtime.GC()
@@ -240,7 +240,7 @@ func TestFollow(t *testing.T) {
 		ended <- nil
 	}()
 	count := func() int { mu.Lock(); defer mu.Unlock(); return len(got) }
-	until(t, "the line before is there", func() bool { return count() == 1 })
+	poll.Until(t, "the line before is there", func() bool { return count() == 1 })
 	var want []string
 	want = append(want, "stdout before")
 	for life := range 3 {
@@ -252,15 +252,10 @@ func TestFollow(t *testing.T) {
 		}
 		mustClose(t, w)
 	}
-	until(t, "all lines are there", func() bool { return count() >= len(want) })
+	poll.Until(t, "all lines are there", func() bool { return count() >= len(want) })
 	cancel()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(patienceInTests):
-		t.Fatal("the reader does not end")
+	if err := poll.For(t, "the reader ends", ended); err != nil {
+		t.Error(err)
 	}
 	equal(t, "followed", got, want)
 }
@@ -296,18 +291,13 @@ func TestIndexRotation(t *testing.T) {
 func settle(t *testing.T, w *Writer) {
 	t.Helper()
 	for _, s := range w.streams {
-		until(t, "all is taken", func() bool {
+		poll.Until(t, "all is taken", func() bool {
 			s.spool.Lock() // so what has left the pipe is in memory
 			defer s.spool.Unlock()
 			return queued(t, s) == 0
 		})
 	}
-	settled := w.log.carry.lane.settled(w.log.carry)
-	select {
-	case <-settled:
-	case <-time.After(patienceInTests):
-		t.Fatal("the files are not brought up")
-	}
+	poll.For(t, "the files are brought up", w.log.carry.lane.settled(w.log.carry))
 }
 
 func TestLogWithoutIndex(t *testing.T) {
@@ -365,13 +355,8 @@ func TestDaemonLeftBehindDoesNotHoldUpTheEnd(t *testing.T) {
 	}()
 	closed := make(chan error, 1)
 	go func() { closed <- w.Close() }()
-	select {
-	case err := <-closed:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(patienceInTests):
-		t.Fatal("close waits for the daemon")
+	if err := poll.For(t, "close waits for no daemon", closed); err != nil {
+		t.Error(err)
 	}
 	close(stop)
 	// The writer may wait at a pipe that nobody empties any more.
@@ -381,7 +366,7 @@ func TestDaemonLeftBehindDoesNotHoldUpTheEnd(t *testing.T) {
 	}
 	defer unix.Close(other)
 	buf := make([]byte, spool.Chunk)
-	until(t, "the writer ends", func() bool {
+	poll.Until(t, "the writer ends", func() bool {
 		if _, err := unix.Read(other, buf); err != nil && !errors.Is(err, unix.EAGAIN) {
 			t.Fatal(err)
 		}

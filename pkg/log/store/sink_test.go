@@ -14,6 +14,7 @@ import (
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/rotate"
 	"slipway/pkg/log/spool"
+	"slipway/test/poll"
 )
 
 // memlogd is LinuxKit's side of the protocol: it takes names and descriptors.
@@ -146,10 +147,10 @@ func TestMemlogdThatComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, w.Stdout(), "nobody\n")
-	until(t, "it is taken", func() bool { return queued(t, w.streams[0]) == 0 })
+	poll.Until(t, "it is taken", func() bool { return queued(t, w.streams[0]) == 0 })
 	again := startMemlogd(t, p)
 	want := "nobody\n"
-	until(t, "it is looked for", func() bool {
+	poll.Until(t, "it is looked for", func() bool {
 		write(t, w.Stdout(), "somebody\n")
 		want += "somebody\n"
 		return again.called()
@@ -176,7 +177,7 @@ func TestPolicyKmsg(t *testing.T) {
 	// A plain file has no records: the second overwrites nothing, being appended
 	// by the position of the same descriptor.
 	want := "<14>foo: a line\n<14>foo: <0>forged\\x1b[0m\n"
-	until(t, "kmsg has "+want, func() bool { return contents(t, p.Kmsg) == want })
+	poll.Until(t, "kmsg has "+want, func() bool { return contents(t, p.Kmsg) == want })
 }
 
 func TestPolicyNone(t *testing.T) {
@@ -227,7 +228,7 @@ func TestPolicyConsole(t *testing.T) {
 	b.Policy.Log = bundle.LogConsole
 	o.Console = c
 	run(t, b, o, "a line\nslipway\rforged\nend", "")
-	c.Flush(patienceInTests)
+	c.Flush(poll.Longest)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}

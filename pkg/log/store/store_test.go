@@ -16,9 +16,6 @@ import (
 	"slipway/pkg/log/read"
 )
 
-// patienceInTests is for what takes milliseconds on an idle machine.
-const patienceInTests = 30 * time.Second
-
 func testPaths(t *testing.T) layout.Paths {
 	t.Helper()
 	dir := t.TempDir()
@@ -124,18 +121,6 @@ func equal(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%s:\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-}
-
-// until waits for a condition.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patienceInTests)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("did not happen: %s", what)
-		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

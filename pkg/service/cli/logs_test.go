@@ -14,6 +14,7 @@ import (
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/store"
 	"slipway/pkg/service/guest"
+	"slipway/test/poll"
 )
 
 // newLogs makes a machine's folders with a service and a step that have run.
@@ -50,9 +51,7 @@ func newLogs(t *testing.T) guest.Paths {
 				t.Fatal(err)
 			}
 			// The streams are read in the order of writing.
-			for !stored(t, p, b, text.text) {
-				time.Sleep(time.Millisecond)
-			}
+			poll.Until(t, "it is stored", func() bool { return stored(t, p, b, text.text) })
 		}
 		if err := w.Close(); err != nil {
 			t.Fatal(err)

@@ -230,7 +230,7 @@ func offline(p guest.Paths) (control.List, error) {
 		if err := machine.ReadJSON(file, &r); err != nil {
 			return l, err
 		}
-		r.Rebase(supervisor.Clock())
+		r.Rebase(supervisor.Clocks())
 		l.Services = append(l.Services, control.Service{Name: r.Name, State: r.State, Cause: r.Cause,
 			Since: r.Since, Pid: r.Proc.Pid, Started: r.StartedAt, Restarts: r.Restarts, Runs: r.Run,
 			Exits: r.Exits, LastExit: r.LastExit, History: r.History})

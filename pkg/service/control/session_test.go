@@ -8,11 +8,11 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/reap"
+	"slipway/test/poll"
 )
 
 // local is a program of this machine, in place of one in a container.
@@ -123,11 +123,11 @@ func TestExecSignals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { return output() == "up\n" })
+	poll.Until(t, "it is up", func() bool { return output() == "up\n" })
 	if err := run.Signal(unix.SIGWINCH); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { return output() == "up\nwinch\n" })
+	poll.Until(t, "the size reaches it", func() bool { return output() == "up\nwinch\n" })
 	if err := run.Signal(unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestExecWithoutItsClient(t *testing.T) {
 		if err := run.conn.Close(); err != nil {
 			t.Fatal(err)
 		}
-		await(t, func() bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) })
+		poll.Until(t, "its end", func() bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) })
 	}
 }
 
@@ -208,14 +208,5 @@ func TestFilesAreGivenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, func() bool { return open() <= before+2 })
-}
-
-func await(t *testing.T, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("waited in vain")
-		}
-	}
+	poll.Until(t, "all is closed", func() bool { return open() <= before+2 })
 }

@@ -7,11 +7,11 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/test/hung"
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -80,9 +80,7 @@ func TestThreads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ own, pid int }{{own, 0}, {0, other.Process.Pid}} {
-		for !strings.HasPrefix(looked(c.own, c.pid), "waits in ") {
-			time.Sleep(time.Millisecond)
-		}
+		poll.Until(t, "it waits", func() bool { return strings.HasPrefix(looked(c.own, c.pid), "waits in ") })
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)

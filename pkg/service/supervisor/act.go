@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -80,9 +79,9 @@ func (s *Supervisor) check(name, what string, err error) {
 func (s *Supervisor) setTimer(a state.Action) {
 	key := timerKey{a.Name, a.Timer}
 	if old := s.timers[key]; old != nil {
-		old.Stop()
+		old()
 	}
-	s.timers[key] = time.AfterFunc(a.For, func() {
+	s.timers[key] = s.Clock.AfterFunc(a.For, func() {
 		s.post(func() {
 			e := state.Event{Kind: state.TimerRang, Name: a.Name, Run: a.Run, Timer: a.Timer}
 			if l := s.lives[a.Name]; l != nil && a.Timer == state.ReadyTimeout {
@@ -102,8 +101,8 @@ var timerOf = map[state.State]state.Timeout{
 
 func (s *Supervisor) dropTimers(t state.Transition) {
 	key := timerKey{t.Name, timerOf[t.From]}
-	if timer := s.timers[key]; timer != nil {
-		timer.Stop()
+	if stop := s.timers[key]; stop != nil {
+		stop()
 		delete(s.timers, key)
 	}
 }

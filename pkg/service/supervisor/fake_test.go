@@ -18,6 +18,7 @@ import (
 	"slipway/pkg/service/guest"
 	"slipway/pkg/service/state"
 	"slipway/test/fake"
+	"slipway/test/poll"
 )
 
 // testbed is a supervisor under test.
@@ -25,6 +26,7 @@ type testbed struct {
 	t      *testing.T
 	dir    string
 	engine *fake.Engine
+	clock  *fake.Clock // nil: the machine's
 	sup    *Supervisor
 	guest  *guest.Guest
 	ready  chan struct{}
@@ -42,6 +44,24 @@ func boot(t *testing.T, cmdline string, services ...string) *testbed {
 	m := prepare(t, cmdline, services...)
 	m.start()
 	return m
+}
+
+// bootAt has a clock that the test moves on.
+func bootAt(t *testing.T, clock *fake.Clock, cmdline string, services ...string) *testbed {
+	t.Helper()
+	m := prepare(t, cmdline, services...)
+	m.clock = clock
+	m.start()
+	return m
+}
+
+// advance moves the clock on, and waits until the loop has done what is due.
+func (m *testbed) advance(d time.Duration) {
+	m.t.Helper()
+	m.clock.Advance(d)
+	if err := m.sup.Do(m.t.Context(), func() {}); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 func prepare(t *testing.T, cmdline string, services ...string) *testbed {
@@ -73,10 +93,14 @@ func newEngine() *fake.Engine {
 func (m *testbed) start() {
 	m.t.Helper()
 	var err error
-	m.sup, err = New(Config{Guest: m.guest, Engine: m.engine, KeeperDir: m.guest.Paths.Own(), Slots: 2, Holder: m.holder,
+	config := Config{Guest: m.guest, Engine: m.engine, KeeperDir: m.guest.Paths.Own(), Slots: 2, Holder: m.holder,
 		Ready:     func() { close(m.ready) },
 		Emergency: func(context.Context) { m.emergency <- true },
-		End:       func(p bundle.OnFailure) error { m.ends <- p; return nil }})
+		End:       func(p bundle.OnFailure) error { m.ends <- p; return nil }}
+	if m.clock != nil {
+		config.Clock = m.clock
+	}
+	m.sup, err = New(config)
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -143,47 +167,42 @@ func (m *testbed) makeWatchdog() {
 // end stops the supervisor, if that has not been done.
 func (m *testbed) end() {
 	m.stop()
-	select {
-	case err := <-m.done:
-		if err != nil {
-			m.t.Error(err)
-		}
-		m.done <- nil
-	case <-time.After(time.Minute):
-		m.t.Error("the supervisor does not stop: " + m.console())
+	if err := poll.For(m.t, "the supervisor stops", m.done); err != nil {
+		m.t.Error(err)
 	}
+	m.done <- nil
 }
-
-const longest = time.Minute
 
 func (m *testbed) awaitReady() {
 	m.t.Helper()
-	select {
-	case <-m.ready:
-	case <-time.After(longest):
-		m.t.Fatalf("not ready; %s\n%s", m.engine.Happened(), m.console())
+	is := func() bool {
+		select {
+		case <-m.ready:
+			return true
+		default:
+			return false
+		}
 	}
+	poll.Until(m.t, "readiness", is, m.engine.Happened, m.console)
 }
 
 // await waits until a service is in a state.
 func (m *testbed) await(name string, want state.State) {
 	m.t.Helper()
-	for deadline := time.Now().Add(longest); ; time.Sleep(time.Millisecond) {
-		got, err := remote{m.sup}.One(m.t.Context(), name)
+	var got state.State
+	is := func() bool {
+		v, err := remote{m.sup}.One(m.t.Context(), name)
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		if got.State == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			m.t.Fatalf("%s is %s, not %s\n%s", name, got.State, want, m.console())
-		}
+		got = v.State
+		return got == want
 	}
+	poll.Until(m.t, name+" is "+string(want), is, func() string { return "it is " + string(got) }, m.console)
 }
 
 func (m *testbed) console() string {
-	m.guest.Terminal.Flush(longest)
+	m.guest.Terminal.Flush(poll.Longest)
 	data, err := os.ReadFile(m.dir + "/console")
 	if err != nil {
 		m.t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
 	"slipway/test/hung"
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -92,13 +93,13 @@ func startsHang(t *testing.T, found bool) {
 	m.start()
 	m.await("d", state.Ready)
 	for _, name := range []string{"a", "b", "c"} {
-		for hangs := ""; hangs == ""; time.Sleep(time.Millisecond) {
+		poll.Until(t, name+" hangs", func() bool {
 			v, err := remote{m.sup}.One(t.Context(), name)
 			if err != nil || v.State != state.Starting || v.Hangs != "" && !strings.HasPrefix(v.Hangs, "waits in ") {
 				t.Fatalf("%s is %s, hangs: %q, %v", name, v.State, v.Hangs, err)
 			}
-			hangs = v.Hangs
-		}
+			return v.Hangs != ""
+		})
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)

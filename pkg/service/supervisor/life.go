@@ -99,10 +99,12 @@ func (s *Supervisor) start(ctx context.Context, l *life, b *bundle.Bundle) {
 		return
 	case <-ctx.Done():
 	}
+	late := make(chan struct{})
+	defer s.Clock.AfterFunc(undoTime, func() { close(late) })()
 	select {
 	case r := <-over:
 		s.post(func() { s.started(l, r) })
-	case <-time.After(undoTime):
+	case <-late:
 		s.giveUpStart(l, context.Cause(ctx), over)
 	}
 }
@@ -246,7 +248,7 @@ var cleanTime = 5 * time.Second
 
 // leaveBehind goes on without a clean-up that does not come to its end.
 func (s *Supervisor) leaveBehind(l *life) {
-	time.AfterFunc(cleanTime, func() {
+	s.Clock.AfterFunc(cleanTime, func() {
 		s.post(func() {
 			if s.lives[l.name] == l && s.set.Peek(l.name).State == state.Cleaning {
 				s.Guest.Say("services %s: its clean-up hangs, left behind", l.name)

@@ -46,7 +46,7 @@ func Steps(p guest.Paths) []control.Step {
 // the loop.
 func (s *Supervisor) Status(name string) control.Service {
 	rec, _ := s.set.Record(name)
-	rec.Stamp(Clock())
+	rec.Stamp(Clocks())
 	v := control.Service{
 		Name: name, State: rec.State, Cause: rec.Cause, WaitsFor: rec.Blocked, Hangs: rec.Hangs, Since: rec.Since,
 		Pid: rec.Proc.Pid, Started: rec.StartedAt, Restarts: rec.Restarts, Runs: rec.Run,

@@ -52,7 +52,7 @@ const tellEvery = 10 * time.Second
 // to it that the kernel then kills who has taken the most: by itself it looks at
 // processes, and misses those whose memory lies in files.
 func (s *Supervisor) watchMemory() {
-	missing := func(what string) { s.Guest.Journal.Add(time.Now(), "memory: "+what) }
+	missing := func(what string) { s.Guest.Journal.Add(s.Clock.Now(), "memory: "+what) }
 	scored := map[string]int{}
 	err := memory.Watch(missing, func() (short bool) {
 		u, err := memory.Look()
@@ -84,10 +84,10 @@ func (s *Supervisor) memoryIs(u memory.Use) {
 		return
 	}
 	most := u.Most()
-	if m.told != "" && (m.told == most || time.Since(m.when) < tellEvery) {
+	if m.told != "" && (m.told == most || s.Clock.Now().Sub(m.when) < tellEvery) {
 		return
 	}
-	m.told, m.when = most, time.Now()
+	m.told, m.when = most, s.Clock.Now()
 	if most == "" {
 		m.told = "nobody"
 	}

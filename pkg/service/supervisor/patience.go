@@ -26,20 +26,20 @@ type wait struct {
 	since, next time.Time
 }
 
-// patience is who waits at the moment, and the timer of the next reminder.
+// patience is who waits at the moment, and what stops the next reminder.
 type patience struct {
 	waits map[string]wait
 	// pauses are how long one that was named is not named again. They outlast the
 	// states of a crash loop.
 	pauses map[string]time.Duration
-	timer  *time.Timer
+	stop   func()
 	due    time.Time
 }
 
 // mind keeps the list of those who wait, and sets the timer for the first of
 // them to be named. There is none when nobody waits: an idle machine sleeps.
 func (s *Supervisor) mind() {
-	now := time.Now()
+	now := s.Clock.Now()
 	p := &s.patience
 	for _, name := range s.set.Names() {
 		rec := s.set.Peek(name)
@@ -68,18 +68,18 @@ func (s *Supervisor) setReminder(now time.Time) {
 		return
 	}
 	p.due = due
-	if p.timer != nil {
-		p.timer.Stop()
-		p.timer = nil
+	if p.stop != nil {
+		p.stop()
+		p.stop = nil
 	}
 	if !due.IsZero() {
-		p.timer = time.AfterFunc(due.Sub(now), func() { s.post(s.remind) })
+		p.stop = s.Clock.AfterFunc(due.Sub(now), func() { s.post(s.remind) })
 	}
 }
 
 // remind names those who have waited too long and are due, or will be in a moment.
 func (s *Supervisor) remind() {
-	now := time.Now()
+	now := s.Clock.Now()
 	p := &s.patience
 	var who []string
 	for _, name := range s.set.Names() {

@@ -4,7 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -12,6 +11,7 @@ import (
 	"slipway/pkg/machine"
 	"slipway/pkg/port"
 	"slipway/pkg/service/state"
+	"slipway/test/poll"
 )
 
 // hostOf is the host of a machine that has a port.
@@ -38,7 +38,7 @@ func withHost(t *testing.T, services ...string) (*testbed, *hostOf) {
 
 func (h *hostOf) say(m port.Message) {
 	h.t.Helper()
-	if err := h.port.Send(m, longest); err != nil {
+	if err := h.port.Send(m, poll.Longest); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -147,15 +147,10 @@ func TestHostWantsLines(t *testing.T) {
 		t.Errorf("heard %+v", got)
 	}
 	h.say(port.Message{Wishes: &port.Wishes{Lines: []string{"slipway"}}})
-	for deadline := time.Now().Add(longest); ; {
+	poll.Until(t, "its last line", func() bool {
 		got := h.hear()
-		if got.Line != nil && got.Line.From == "slipway" && got.Line.Text == "services a: ended: exit status 0" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the last is %+v", got)
-		}
-	}
+		return got.Line != nil && got.Line.From == "slipway" && got.Line.Text == "services a: ended: exit status 0"
+	})
 }
 
 func TestKernelText(t *testing.T) {

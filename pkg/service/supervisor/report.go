@@ -24,7 +24,7 @@ func (s *Supervisor) checkOver() {
 	s.over = true
 	if !s.held {
 		s.goOn()
-		time.AfterFunc(countTime, func() { s.post(s.noteFailed) })
+		s.Clock.AfterFunc(countTime, func() { s.post(s.noteFailed) })
 	}
 	s.settleAfter(settleTime)
 }
@@ -42,7 +42,7 @@ const (
 const scriptsTime = 5 * time.Second
 
 func (s *Supervisor) settleAfter(pause time.Duration) {
-	time.AfterFunc(pause, func() { s.post(func() { s.settle(pause) }) })
+	s.Clock.AfterFunc(pause, func() { s.post(func() { s.settle(pause) }) })
 }
 
 // settle waits for the scripts behind the services, whose failures are part of the

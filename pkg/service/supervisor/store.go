@@ -55,12 +55,12 @@ func (s *stateFiles) openEvents() error {
 func (s *stateFiles) path(name string) string { return filepath.Join(s.dir, name+".json") }
 
 func (s *stateFiles) save(r state.Record) error {
-	r.Stamp(Clock())
+	r.Stamp(Clocks())
 	return machine.WriteJSON(s.path(r.Name), r)
 }
 
-// Clock reads both of the machine's clocks.
-func Clock() state.Clock { return state.Clock{Wall: time.Now(), Boot: timeline.Now()} }
+// Clocks reads both of the machine's clocks.
+func Clocks() state.Clock { return state.Clock{Wall: time.Now(), Boot: timeline.Now()} }
 
 // load reads all records. One that cannot be read is left out: its service is
 // then found, by its runtime's state, when it is started.
@@ -83,7 +83,7 @@ func (s *stateFiles) load() (map[string]state.Record, error) {
 			faults = append(faults, fmt.Errorf("read %s: the state %q is not known", name, r.State))
 			continue
 		}
-		r.Rebase(Clock())
+		r.Rebase(Clocks())
 		records[strings.TrimSuffix(filepath.Base(name), ".json")] = r
 	}
 	return records, errors.Join(faults...)

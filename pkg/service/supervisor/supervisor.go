@@ -46,6 +46,8 @@ type Config struct {
 	Emergency func(ctx context.Context)
 	// Slots bounds how many services start at a time; 0: twice the processors.
 	Slots int
+	// Clock is where the time comes from; nil: from the machine.
+	Clock Clock
 }
 
 // Supervisor supervises.
@@ -64,10 +66,10 @@ type Supervisor struct {
 	ended chan struct{} // closed when the loop has ended
 	lives map[string]*life
 
-	timers map[timerKey]*time.Timer
-	taken  bool // all of an earlier supervisor's services are taken over
-	over   bool // Ready was called
-	held   bool // a failed service's policy is to stop the boot
+	timers map[timerKey]func() // each stops one
+	taken  bool                // all of an earlier supervisor's services are taken over
+	over   bool                // Ready was called
+	held   bool                // a failed service's policy is to stop the boot
 	// What the host has got of what it wants.
 	settled, reporting, timelined bool
 	following                     map[string]bool
@@ -95,11 +97,14 @@ func New(c Config) (*Supervisor, error) {
 	if c.End == nil {
 		c.End = guest.End
 	}
+	if c.Clock == nil {
+		c.Clock = machineClock{}
+	}
 	s := &Supervisor{
 		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
-		tallies: map[string]*tally{}, untold: map[string]bool{}, began: time.Now(),
+		tallies: map[string]*tally{}, untold: map[string]bool{}, began: c.Clock.Now(),
 		reads: make(chan struct{}, mostReads), inbox: make(chan func(), 64), ended: make(chan struct{}),
-		timers:   map[timerKey]*time.Timer{},
+		timers:   map[timerKey]func(){},
 		patience: patience{waits: map[string]wait{}, pauses: map[string]time.Duration{}},
 		log:      slog.New(guest.NewHandler(c.Guest)),
 	}
@@ -192,8 +197,6 @@ func (s *Supervisor) loop(ctx context.Context) {
 			rest.Reset(restTime)
 		case <-rest.C:
 			debug.FreeOSMemory()
-		case <-s.dog.hungry():
-			s.feed()
 		case <-stop:
 			stop = nil
 			s.stopping = true
@@ -240,7 +243,7 @@ func (s *Supervisor) Do(ctx context.Context, f func()) error {
 
 // submit hands an event to the state machine and carries out its answer.
 func (s *Supervisor) submit(e state.Event) error {
-	r, err := s.set.Handle(time.Now(), e)
+	r, err := s.set.Handle(s.Clock.Now(), e)
 	s.carryOut(r)
 	return err
 }

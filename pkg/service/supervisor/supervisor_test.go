@@ -10,6 +10,8 @@ import (
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
+	"slipway/test/fake"
+	"slipway/test/poll"
 )
 
 // saw checks that patterns come in this order.
@@ -104,14 +106,18 @@ func TestStopTakesTheLongestTimeout(t *testing.T) {
 	for _, name := range strings.Fields("a b c d e f g h i j") {
 		services = append(services, name+" deaf stop-timeout=2s stop-signal=SIGUSR1")
 	}
-	m := boot(t, "", services...)
+	m := bootAt(t, fake.NewClock(), "", services...)
 	m.awaitReady()
-	begin := time.Now()
-	m.end()
-	took := time.Since(begin)
-	if took < 2*time.Second || took > 15*time.Second {
-		t.Errorf("stopping ten services with a timeout of 2 s took %s", took)
+	m.stop()
+	for _, s := range services {
+		m.await(s[:1], state.Stopping)
 	}
+	m.advance(2*time.Second - 1)
+	if strings.Contains(m.engine.Happened(), "kill ") {
+		t.Errorf("killed before its timeout: %s", m.engine.Happened())
+	}
+	m.advance(1)
+	m.end()
 	for _, s := range services {
 		saw(t, m.engine.Happened(), "USR1 "+s[:1], "kill "+s[:1])
 	}
@@ -125,7 +131,7 @@ func TestGivingUpMeansSomethingForTheMachine(t *testing.T) {
 			if got != policy {
 				t.Errorf("%s, want %s", got, policy)
 			}
-		case <-time.After(longest):
+		case <-time.After(poll.Longest):
 			t.Fatalf("nothing came of %s", policy)
 		}
 	}
@@ -136,17 +142,18 @@ func TestGivingUpStopsTheBoot(t *testing.T) {
 	m := boot(t, "", "vital no restart=no on-failure=stop", "too no restart=no on-failure=stop")
 	select {
 	case <-m.emergency:
-	case <-time.After(longest):
+	case <-time.After(poll.Longest):
 		t.Fatal("nobody gets a shell")
 	}
 	m.await("too", state.Failed)
 	saw(t, m.console(), "services (vital|too): the boot is stopped")
+	m.end()
 	select {
 	case <-m.ready:
 		t.Error("the boot was not stopped")
 	case <-m.emergency:
 		t.Error("two shells on one console")
-	case <-time.After(50 * time.Millisecond):
+	default:
 	}
 	m = boot(t, "slipway.report=poweroff", "vital no restart=no on-failure=stop", "fine run")
 	select {
@@ -156,17 +163,18 @@ func TestGivingUpStopsTheBoot(t *testing.T) {
 		t.Error("the boot was not stopped")
 	case <-m.emergency:
 		t.Error("a shell for nobody")
-	case <-time.After(longest):
+	case <-time.After(poll.Longest):
 		t.Fatal("no report of a stopped boot")
 	}
 	m = boot(t, "", "vital run on-failure=stop restart=no")
 	m.awaitReady()
 	m.engine.EndAll(reap.Status{Code: 1})
 	m.await("vital", state.Failed)
+	m.end()
 	select {
 	case <-m.emergency:
 		t.Error("the boot was over")
-	case <-time.After(50 * time.Millisecond):
+	default:
 	}
 }
 
@@ -178,7 +186,7 @@ func TestReport(t *testing.T) {
 		if got != bundle.Poweroff {
 			t.Errorf("%s", got)
 		}
-	case <-time.After(longest):
+	case <-time.After(poll.Longest):
 		t.Fatal("no power-off")
 	}
 	saw(t, m.console(), "SERVICE +STATE", "(?m)^good +ready +")
@@ -224,14 +232,10 @@ func TestStatusHasImage(t *testing.T) {
 }
 
 func TestWaitersAreNamed(t *testing.T) {
-	m := boot(t, "", "slow run ready=tcp:1", "user run requires=slow", "looping no restart-delay=1h", "fan run requires=looping")
+	m := bootAt(t, fake.NewClock(), "", "slow run ready=tcp:1", "user run requires=slow", "looping no restart-delay=1h", "fan run requires=looping")
 	m.await("slow", state.Running)
 	m.await("looping", state.Backoff)
-	for deadline := time.Now().Add(longest); !strings.Contains(m.console(), "waiting for"); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("nobody is named in\n%s", m.console())
-		}
-	}
+	m.advance(firstPatience)
 	saw(t, m.console(), `waiting for fan \(for looping, which is backoff: start: no such command\), slow to be ready \(tcp:1: .*\), user \(for slow, which is running, not ready\)`)
 }
 

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
@@ -32,7 +31,7 @@ func (s *Supervisor) takeOver() {
 		if l != nil {
 			s.lives[name] = l
 		}
-		s.carryOut(s.set.Restore(time.Now(), rec, found))
+		s.carryOut(s.set.Restore(s.Clock.Now(), rec, found))
 		if found.Running {
 			taken++
 			s.await(l)

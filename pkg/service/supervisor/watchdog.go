@@ -21,7 +21,6 @@ const defaultWatchdog = time.Minute
 // shutdown until this process ends: what hangs after that is reset as well.
 type watchdog struct {
 	file    *os.File
-	tick    *time.Ticker
 	timeout time.Duration
 	refused string // why it was not fed the last time
 }
@@ -33,7 +32,7 @@ func openWatchdog(path string, timeout time.Duration) (*watchdog, error) {
 		return nil, fmt.Errorf("watchdog: %w", err)
 	}
 	timeout = setTimeout(f, timeout)
-	return &watchdog{file: f, tick: time.NewTicker(timeout / 3), timeout: timeout}, nil
+	return &watchdog{file: f, timeout: timeout}, nil
 }
 
 // setTimeout asks for a timeout, in whole seconds, and returns the one that the
@@ -48,14 +47,6 @@ func setTimeout(f *os.File, timeout time.Duration) time.Duration {
 		return min(timeout, defaultWatchdog)
 	}
 	return timeout
-}
-
-// hungry is the loop's sign to feed; a nil watchdog is never hungry.
-func (w *watchdog) hungry() <-chan time.Time {
-	if w == nil {
-		return nil
-	}
-	return w.tick.C
 }
 
 func (w *watchdog) feed() error {
@@ -84,7 +75,13 @@ func (s *Supervisor) startWatchdog() *watchdog {
 		return nil
 	}
 	s.Guest.Say("watchdog: resets the machine when it is not fed for %s", w.timeout)
+	s.feedIn(w.timeout / 3)
 	return w
+}
+
+// feedIn has the loop feed the watchdog in a while.
+func (s *Supervisor) feedIn(pause time.Duration) {
+	s.Clock.AfterFunc(pause, func() { s.post(s.feed) })
 }
 
 // vital lists the services that the watchdog stands for.
@@ -98,9 +95,10 @@ func (s *Supervisor) vital() []string {
 	return names
 }
 
-// feed feeds the watchdog unless a vital service is down. One that comes back
-// within the timeout has harmed nobody.
+// feed feeds the watchdog unless a vital service is down, and will again. One that
+// comes back within the timeout has harmed nobody.
 func (s *Supervisor) feed() {
+	s.feedIn(s.dog.timeout / 3)
 	why := s.unfit()
 	if why != s.dog.refused {
 		s.dog.refused = why

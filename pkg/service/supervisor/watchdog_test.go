@@ -9,6 +9,7 @@ import (
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
+	"slipway/test/fake"
 )
 
 func (m *testbed) fed() int {
@@ -23,15 +24,13 @@ func (m *testbed) fed() int {
 	return len(data)
 }
 
-// awaitFed waits until the watchdog has been fed again, twice: the first one may
-// have been under way.
-func (m *testbed) awaitFed() {
+// wantFed wants the watchdog to be fed, or not, when it is time.
+func (m *testbed) wantFed(want bool) {
 	m.t.Helper()
-	begin := m.fed()
-	for deadline := time.Now().Add(longest); m.fed() < begin+2; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			m.t.Fatalf("the watchdog is not fed\n%s", m.console())
-		}
+	before := m.fed()
+	m.advance(time.Second)
+	if m.fed() > before != want {
+		m.t.Errorf("fed: %t, want %t\n%s", !want, want, m.console())
 	}
 }
 
@@ -39,23 +38,15 @@ func (m *testbed) awaitFed() {
 // down by a fault, again when it is back or people have stopped it; what other
 // services do does not matter.
 func TestWatchdogStandsForVitalServices(t *testing.T) {
-	m := boot(t, "fake-watchdog slipway.watchdog=3s",
+	m := bootAt(t, fake.NewClock(), "fake-watchdog slipway.watchdog=3s",
 		"vital run watchdog=true restart-delay=1h", "other exit 1 restart=no", "slow run watchdog=true ready=notify")
 	m.await("vital", state.Ready)
 	m.await("other", state.Failed)
-	m.awaitFed()
+	m.wantFed(true)
 	m.engine.EndAll(reap.Status{Code: 4})
 	m.await("vital", state.Backoff)
-	for deadline := time.Now().Add(longest); m.sup.dogRefuses(t) == ""; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it is fed while a vital service is down")
-		}
-	}
-	before := m.fed()
-	time.Sleep(2500 * time.Millisecond)
-	if m.fed() != before {
-		t.Error("it was fed while a vital service was down")
-	}
+	m.wantFed(false)
+	m.wantFed(false)
 	saw(t, m.console(), "watchdog: resets the machine when it is not fed for 3s", "watchdog: not fed while .*service vital is backoff")
 	r := remote{m.sup}
 	for verb, name := range map[string]string{"start": "vital", "stop": "slow"} {
@@ -65,17 +56,8 @@ func TestWatchdogStandsForVitalServices(t *testing.T) {
 	}
 	m.await("vital", state.Ready)
 	m.await("slow", state.Stopped)
-	m.awaitFed()
+	m.wantFed(true)
 	saw(t, m.console(), "watchdog: not fed", "watchdog: fed again")
-}
-
-// dogRefuses is why the watchdog was not fed the last time.
-func (s *Supervisor) dogRefuses(t *testing.T) (why string) {
-	t.Helper()
-	if err := s.Do(t.Context(), func() { why = s.dog.refused }); err != nil {
-		t.Fatal(err)
-	}
-	return why
 }
 
 func TestWatchdogIsThereWhenAskedFor(t *testing.T) {
@@ -101,13 +83,13 @@ func TestWatchdogIsThereWhenAskedFor(t *testing.T) {
 
 // A loop that hangs feeds nothing, though all services are well.
 func TestWatchdogIsNotFedByALoopThatHangs(t *testing.T) {
-	m := boot(t, "fake-watchdog slipway.watchdog=3s", "a run")
+	m := bootAt(t, fake.NewClock(), "fake-watchdog slipway.watchdog=3s", "a run")
 	m.awaitReady()
-	m.awaitFed()
+	m.wantFed(true)
 	var before, after int
 	if err := m.sup.Do(t.Context(), func() {
 		before = m.fed()
-		time.Sleep(2500 * time.Millisecond)
+		m.clock.Advance(3 * time.Second)
 		after = m.fed()
 	}); err != nil {
 		t.Fatal(err)
@@ -115,5 +97,5 @@ func TestWatchdogIsNotFedByALoopThatHangs(t *testing.T) {
 	if after != before {
 		t.Errorf("it was fed %d times by a loop that hung", after-before)
 	}
-	m.awaitFed()
+	m.wantFed(true)
 }

@@ -5,7 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
+
+	"slipway/test/poll"
 )
 
 func TestDiff(t *testing.T) {
@@ -47,9 +48,7 @@ func TestLook(t *testing.T) {
 	}
 	// A program has its arguments a moment after Start, which returns at exec.
 	var got string
-	for end := time.Now().Add(time.Minute); !strings.Contains(got, "sleep 98765") && time.Now().Before(end); {
-		got = strings.Join(Diff(before, take()), "; ")
-	}
+	poll.Until(t, "all is as before", func() bool { return len(Diff(before, take())) == 0 })
 	for _, want := range []string{"left: file " + dir + "/new", "gone: descriptors of me", "left: process /bin/sleep 98765"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in %s", want, got)
@@ -59,9 +58,5 @@ func TestLook(t *testing.T) {
 	os.Remove(dir + "/new")
 	cmd.Process.Kill()
 	cmd.Wait()
-	for end := time.Now().Add(time.Minute); len(Diff(before, take())) > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%q", Diff(before, take()))
-		}
-	}
+	poll.Until(t, "all is as before", func() bool { return len(Diff(before, take())) == 0 })
 }
