@@ -135,7 +135,7 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 	if err := faults.Only(yml.Error).Err(); err != nil {
 		return nil, faults.Err()
 	}
-	layout := &layout{ctx: ctx, Builder: b, config: c, images: set, containers: containers, root: tree.New()}
+	layout := b.layout(ctx, c, set, containers)
 	if err := layout.make(); err != nil {
 		return nil, err
 	}
@@ -151,11 +151,24 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 // Check finds all that Build would refuse or warn of, and makes nothing. The
 // error is for what is not the configuration's fault.
 func (b *Builder) Check(ctx context.Context, c *yml.Config) (yml.Faults, error) {
-	set, _, faults, err := b.look(ctx, c)
+	set, containers, faults, err := b.look(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	if len(faults.Only(yml.Error)) == 0 {
+		var wrong yml.Faults
+		layout := b.layout(ctx, c, set, containers)
+		if err := layout.make(); err != nil && !errors.As(err, &wrong) {
+			return nil, errors.Join(err, set.close())
+		}
+		faults.AddNew(append(layout.warnings, wrong...)...)
+	}
 	return faults, set.close()
+}
+
+// layout is for the names of what a machine is made of, whose content is in the set.
+func (b *Builder) layout(ctx context.Context, c *yml.Config, set *images, containers []*container) *layout {
+	return &layout{ctx: ctx, Builder: b, config: c, images: set, containers: containers, root: tree.New()}
 }
 
 // look finds the images, translates the containers and collects every fault.
@@ -192,7 +205,7 @@ func (b *Builder) translate(ctx context.Context, c *yml.Config, set *images) ([]
 		}
 		label, wrong := yml.ParseLabel(x.Image, config.Labels[labelKey])
 		if len(wrong) > 0 {
-			faults.Add(x.At.Child("image").At("the label %s of the image is wrong", labelKey))
+			faults.Add(aboutLabel(x, wrong))
 			faults.Add(wrong...)
 		}
 		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening,
@@ -204,6 +217,16 @@ func (b *Builder) translate(ctx context.Context, c *yml.Config, set *images) ([]
 		list = append(list, out)
 	}
 	return list, faults
+}
+
+// aboutLabel says at the container whose image's label has the faults; as the label
+// has no file of its own.
+func aboutLabel(x *yml.Container, wrong yml.Faults) yml.Fault {
+	fault := x.At.Child("image").At("the label %s of the image is wrong", labelKey)
+	if len(wrong.Only(yml.Error)) == 0 {
+		return fault.Warns()
+	}
+	return fault
 }
 
 // folder is the bundle's folder: numbered where the order counts.

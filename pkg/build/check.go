@@ -33,6 +33,7 @@ func (k *checker) all(b *Builder) yml.Faults {
 		k.checkProgram(c)
 		k.checkConfig(c)
 		k.checkMounts(c)
+		k.checkTwice(c)
 		k.checkTargets(c)
 		k.checkSources(c)
 		k.checkSysctl(c)

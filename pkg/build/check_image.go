@@ -1,8 +1,10 @@
 package build
 
 import (
+	"path"
 	"strings"
 
+	"slipway/pkg/build/input"
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
@@ -81,6 +83,9 @@ func (k *checker) checkFiles() {
 					Wants("a number, or the name of a container"))
 			}
 		}
+		if n := hostname(f); n > yml.MaxHostname {
+			k.faults.Add(f.At.Child("path").At("a host name of %d bytes", n).Wants("%d at most: Linux takes no longer one", yml.MaxHostname).Warns())
+		}
 		top, _, _ := strings.Cut(strings.TrimLeft(f.Path, "/"), "/")
 		for _, dir := range hidden {
 			if top == dir {
@@ -89,4 +94,18 @@ func (k *checker) checkFiles() {
 			}
 		}
 	}
+}
+
+// hostname is how long the machine's name is that a file gives; 0 if it is another.
+func hostname(f *yml.File) int {
+	if path.Clean("/"+f.Path) != "/etc/hostname" {
+		return 0
+	}
+	text := ""
+	if f.Contents != nil {
+		text = *f.Contents
+	} else if data, err := input.Read(f.SourcePath(), maxSource); err == nil {
+		text = string(data)
+	}
+	return len(strings.TrimSpace(text))
 }

@@ -28,9 +28,12 @@ type layout struct {
 	warnings yml.Faults
 	// fileDirs are folders that the files section has made or named.
 	fileDirs map[string]bool
+	// fileEntries are the entries of the files section by the path in the image.
+	fileEntries map[string]*yml.File
 }
 
-// make carries out the parts in LinuxKit's order: a later one wins.
+// make carries out the parts in LinuxKit's order: a later one wins. Without images it
+// lays the files alone.
 func (l *layout) make() error {
 	l.unpacked = map[string]string{}
 	for _, part := range []struct {
@@ -45,6 +48,9 @@ func (l *layout) make() error {
 	} {
 		if err := l.ctx.Err(); err != nil {
 			return err
+		}
+		if l.Finder == nil && part.name != "files" {
+			continue
 		}
 		if err := part.make(); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)

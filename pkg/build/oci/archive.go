@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"slipway/pkg/build/input"
 	"slipway/pkg/build/tree"
 )
 
@@ -46,7 +47,7 @@ type savedImage struct {
 }
 
 func openArchive(name string) (Source, error) {
-	file, err := os.Open(name)
+	file, err := input.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("open image layout: %w", err)
 	}

@@ -2,10 +2,8 @@ package yml
 
 import (
 	"encoding/base64"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -183,8 +181,8 @@ func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
 		c.faults.Add(p.At("%s", found(n)).Wants("text; write it in quotes: %s", strconv.Quote(n.Value)))
 	case !ok:
 		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.wantNumber(n.Value)))
-	case s.want != "" && !matches(s.pattern, n.Value):
-		c.faults.Add(p.At("%q", n.Value).Wants("%s", s.want))
+	case s.broken(n.Value) != nil:
+		c.faults.Add(s.broken(n.Value).fault(p, n))
 	case len(s.values) > 0 && !contains(s.values, n.Value):
 		fault := p.At("%q", n.Value).Wants("one of %s", quoted(s.values)).Near(n.Value, s.values)
 		if s.lenient {
@@ -192,16 +190,6 @@ func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
 		}
 		c.faults.Add(fault)
 	}
-}
-
-var patterns sync.Map // of *regexp.Regexp, by pattern
-
-func matches(pattern, text string) bool {
-	re, ok := patterns.Load(pattern)
-	if !ok {
-		re, _ = patterns.LoadOrStore(pattern, regexp.MustCompile(pattern))
-	}
-	return re.(*regexp.Regexp).MatchString(text)
 }
 
 func validID(v string) bool {
