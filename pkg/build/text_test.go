@@ -368,11 +368,11 @@ func TestLabelsOfOddValues(t *testing.T) {
 		text     string
 		severity yml.Severity
 	}{
-		`{"hostname": "my host", "uts": "new"}`:            {"with no white space", yml.Warning},
-		`{"resources": {"cpu": {"cpus": "x"}}}`:            {"numbers and ranges", yml.Warning},
-		`{"rootfsPropagation": "rsharde"}`:                 {`did you mean "rshared"?`, yml.Warning},
+		`{"hostname": "my host", "uts": "new"}`:                        {"with no white space", yml.Warning},
+		`{"resources": {"cpu": {"cpus": "x"}}}`:                        {"numbers and ranges", yml.Warning},
+		`{"rootfsPropagation": "rsharde"}`:                             {`did you mean "rshared"?`, yml.Warning},
 		`{"userns": "/proc/1/ns/user", "uidMappings": [{"size": -1}]}`: {"0 to 4294967295", yml.Error},
-		`{"capabilities": "all"}`:                          {"a list", yml.Error},
+		`{"capabilities": "all"}`:                                      {"a list", yml.Error},
 	} {
 		put(t, store, "test/odd:1", v1.Config{Cmd: []string{"/bin/app"}, Labels: map[string]string{labelKey: label}}, archive(t, "bin/app=app"))
 		faults := check(t, only{store}, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/odd:1\"}\n")

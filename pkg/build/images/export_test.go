@@ -89,6 +89,19 @@ func TestExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkExport(t, file, "docker.io/slipway/low:v0.1")
+	for name, target := range map[string]string{"nothing": os.DevNull, "later": "later.tar"} {
+		link := filepath.Join(dir, name)
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Export(context.Background(), link, []string{"low"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.Readlink(link); got != target || err != nil {
+			t.Errorf("%s: not a link to %s any more: %q, %v", name, target, got, err)
+		}
+	}
+	checkExport(t, filepath.Join(dir, "later.tar"), "docker.io/slipway/low:v0.1")
 }
 
 // checkExport checks what `linuxkit cache import` relies on: names of members

@@ -21,6 +21,8 @@ type Image struct {
 	// Local images were built on this machine.
 	Local bool
 
+	// listed is the entry of the layout's index that led to it.
+	listed v1.Hash
 	// via are the indexes that the manifest was found through, the outermost
 	// first.
 	via []v1.Hash
@@ -34,7 +36,11 @@ type Image struct {
 // find looks a name up in an index and picks the platform.
 func find(from blobs, index *v1.IndexManifest, name string, platform v1.Platform) (*Image, error) {
 	want := FullName(name)
-	img, err := load(from, named(from, index, want), platform)
+	list := named(from, index, want)
+	img, err := load(from, list, platform)
+	if err == nil {
+		err = alone(from, list, img, platform)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", want, err)
 	}
@@ -43,6 +49,21 @@ func find(from blobs, index *v1.IndexManifest, name string, platform v1.Platform
 	}
 	img.Name = want
 	return img, nil
+}
+
+// alone wants no second image of one name that would do as well: which is meant, the
+// order of a list does not tell.
+func alone(from blobs, list []v1.Descriptor, img *Image, platform v1.Platform) error {
+	rest := slices.DeleteFunc(slices.Clone(list), func(d v1.Descriptor) bool { return d.Digest == img.listed })
+	other, err := load(from, rest, platform)
+	if err != nil || other.Digest == img.Digest || !samePlatform(other.Platform, img.Platform) {
+		return nil //nolint:nilerror // what is no image for the platform is no rival
+	}
+	return twice(img.listed, other.listed)
+}
+
+func twice(a, b v1.Hash) error {
+	return fmt.Errorf("two images go by that name here, %s and %s; NAME@DIGEST means one of them", a, b)
 }
 
 // named are the descriptors of an index that a full name means. A name that is
@@ -97,7 +118,7 @@ func load(from blobs, list []v1.Descriptor, platform v1.Platform) (*Image, error
 	}
 	img := &Image{
 		Digest: found.Digest, Platform: found.Platform, Manifest: found.manifest, via: found.via, blobs: from,
-		Local: found.listed.Annotations[InputsAnnotation] != "",
+		listed: found.listed.Digest, Local: found.listed.Annotations[InputsAnnotation] != "",
 	}
 	if img.Config, err = readConfig(from, img.Manifest); err != nil {
 		return nil, err
