@@ -12,15 +12,15 @@ import (
 )
 
 // Disk is a disk of the machine. The guest sees the first as /dev/vda, or as
-// /dev/sda with bus=scsi or bus=ide.
+// /dev/sda with bus=scsi, bus=ide or bus=usb, /dev/nvme0n1 with bus=nvme.
 type Disk struct {
 	File   string
 	Size   int64  // bytes; 0: the file has to be there
 	Format string // raw or qcow2
-	Bus    string // virtio, scsi, ide
+	Bus    string // virtio, scsi, ide, nvme, usb
 }
 
-// ParseDisk reads [file=]FILE[,size=N[K|M|G|T]][,format=raw|qcow2][,bus=virtio|scsi|ide].
+// ParseDisk reads [file=]FILE[,size=N[K|M|G|T]][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb].
 // As with LinuxKit a size without a unit is in GiB, and the file may be left
 // out when there is a size: it is then fallback.
 func ParseDisk(s, fallback string) (Disk, error) {
@@ -52,7 +52,7 @@ func (d *Disk) set(key, value string) (err error) {
 	case "format":
 		d.Format, err = pick(key, value, "raw", "qcow2")
 	case "bus":
-		d.Bus, err = pick(key, value, "virtio", "scsi", "ide")
+		d.Bus, err = pick(key, value, "virtio", "scsi", "ide", "nvme", "usb")
 	default:
 		return fmt.Errorf("unknown key %q; known are file, size, format, bus", key)
 	}

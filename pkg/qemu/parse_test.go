@@ -35,6 +35,8 @@ func TestParseDisk(t *testing.T) {
 		"size=2g":                       {File: "fallback", Size: 2 * g, Format: "raw", Bus: "virtio"},
 		"d,bus=scsi":                    {File: "d", Format: "raw", Bus: "scsi"},
 		"d,size=4k,format=raw,bus=ide":  {File: "d", Size: 4096, Format: "raw", Bus: "ide"},
+		"d,bus=nvme":                    {File: "d", Format: "raw", Bus: "nvme"},
+		"d,bus=usb":                     {File: "d", Format: "raw", Bus: "usb"},
 		"d,size=1T":                     {File: "d", Size: 1 << 40, Format: "raw", Bus: "virtio"},
 	}
 	for in, want := range good {
@@ -42,7 +44,7 @@ func TestParseDisk(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %+v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "d,size=", "d,size=-1", "d,size=1X", "d,size=99999999999T", "d,format=vmdk", "d,bus=usb", "d,x=y", "d,e"} {
+	for _, in := range []string{"", "d,size=", "d,size=-1", "d,size=1X", "d,size=99999999999T", "d,format=vmdk", "d,bus=sata", "d,x=y", "d,e"} {
 		if got, err := ParseDisk(in, ""); err == nil {
 			t.Errorf("%q: no error, but %+v", in, got)
 		}
