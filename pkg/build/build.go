@@ -136,11 +136,15 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 		return nil, faults.Err()
 	}
 	layout := b.layout(ctx, c, set, containers)
-	if err := layout.make(); err != nil {
+	more, err := layout.faults()
+	if err != nil {
 		return nil, err
 	}
-	faults.Add(layout.warnings...)
+	faults.AddNew(more...)
 	faults.Sort()
+	if len(faults.Only(yml.Error)) > 0 {
+		return nil, faults
+	}
 	names := map[string]string{}
 	for _, c := range containers {
 		names[c.location()] = c.Name
@@ -156,12 +160,11 @@ func (b *Builder) Check(ctx context.Context, c *yml.Config) (yml.Faults, error) 
 		return nil, err
 	}
 	if len(faults.Only(yml.Error)) == 0 {
-		var wrong yml.Faults
-		layout := b.layout(ctx, c, set, containers)
-		if err := layout.make(); err != nil && !errors.As(err, &wrong) {
+		more, err := b.layout(ctx, c, set, containers).faults()
+		if err != nil {
 			return nil, errors.Join(err, set.close())
 		}
-		faults.AddNew(append(layout.warnings, wrong...)...)
+		faults.AddNew(more...)
 	}
 	return faults, set.close()
 }
@@ -179,7 +182,7 @@ func (b *Builder) look(ctx context.Context, c *yml.Config) (*images, []*containe
 	}
 	containers, more := b.translate(ctx, c, set)
 	faults.Add(more...)
-	check := &checker{ctx: ctx, config: c, images: set, containers: containers, broken: map[string]bool{}}
+	check := &checker{ctx: ctx, config: c, images: set, containers: containers, broken: map[string]bool{}, looked: map[string]bool{}}
 	faults.Add(check.all(b)...)
 	if err := ctx.Err(); err != nil {
 		return nil, nil, nil, errors.Join(err, set.close())

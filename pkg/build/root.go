@@ -3,6 +3,7 @@ package build
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -57,6 +58,16 @@ func (l *layout) make() error {
 		}
 	}
 	return nil
+}
+
+// faults puts all together, and gives what is found only then. The error is for what
+// is no fault of the configuration.
+func (l *layout) faults() (yml.Faults, error) {
+	var wrong yml.Faults
+	if err := l.make(); err != nil && !errors.As(err, &wrong) {
+		return nil, err
+	}
+	return append(l.warnings, wrong...), nil
 }
 
 func (l *layout) putFile(path string, content *tree.Inode, origin *tree.Origin) error {

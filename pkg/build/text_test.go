@@ -1,6 +1,8 @@
 package build
 
 import (
+	"archive/tar"
+	"bytes"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -132,6 +134,13 @@ var textFaults = []struct{ service, want string }{
 	{`net: new, runtime: {interfaces: [{name: a-name-that-is-long, add: dummy}]}`, `interfaces[0].name: "a-name-that-is-long"; want 1 to 15 bytes`},
 	{`net: new, runtime: {interfaces: [{name: a, add: veth, peer: "b/c"}]}`, `interfaces[0].peer: "b/c"`},
 	{`command: []`, `no command`},
+	{`binds: ["/:/"]`, `services[0].binds[0]: a mount on the container's whole root`},
+	{`tmpfs: ["/x/..:size=1m"]`, `services[0].tmpfs[0]: a mount on the container's whole root`},
+	{`binds: ["/var:/proc"]`, `a mount on /proc, which the OCI runtime refuses`},
+	{`mounts: [{type: bind, source: /etc/hosts, destination: /proc/version}]`, `services[0].mounts[0]: a mount on /proc/version, which`},
+	{`annotations: {Slipway.Restart: always}`, `did you mean "slipway.restart"?`},
+	{`annotations: {org.slipway.restart: always}`, `did you mean "slipway.restart"?`},
+	{`annotations: {slipway/after: x}`, `did you mean "slipway.after"?`},
 	{`command: ["", x]`, `a command with no program`},
 	{`pid: none`, `services[0].pid: "none"; want host, new or an absolute path`},
 	{`ipc: None`, `services[0].ipc: "None"; want host, new or an absolute path`},
@@ -171,6 +180,8 @@ func TestTextFaultsOfOthers(t *testing.T) {
 		"onboot:\n  - {name: a, image: i, net: /run/netns/wq}\nservices: []\n":                                                                                                        "no container keeps a namespace on /run/netns/wq",
 		"onboot:\n  - {name: a, image: i, net: new, runtime: {bindNS: {net: /run/netns/wg}}}\nservices:\n  - {name: b, image: i, net: /run/netns/wq}\n":                               `did you mean "/run/netns/wg"?`,
 		"files:\n  - {path: /etc/x, contents: x, uid: nobody}\n":                                                                                                                      `no container is named "nobody"`,
+		"files:\n  - {path: boot/kernel, contents: x}\n":                                                                                                                              "what lies in /boot is left out of the machine",
+		"files:\n  - {path: /containers/onboot/000-a/config.json, contents: x}\n":                                                                                                     "/containers is where the containers lie",
 		"files:\n  - {path: /run/x, contents: x}\n":                                                                                                                                   "hides /run/x",
 		"volumes:\n  - {name: v, readonly: true}\nservices:\n  - {name: a, image: i, binds: [\"v:/v\"]}\n":                                                                            `volume "v" is read-only`,
 		"volumes:\n  - {name: v, image: i, format: oci, platforms: [windows/amd64]}\n":                                                                                                `platform "windows/amd64"`,
@@ -192,6 +203,18 @@ services:
   - {name: c, image: "test/app:1", net: /run/netns/label, binds: ["/var/x:/x"], annotations: {slipway.ready: "tcp:80"}}
 `)
 	if len(faults) > 0 {
+		t.Error(faults)
+	}
+	// Nor of what runc takes.
+	faults = check(t, nil, `init: ["test/init:1"]
+services:
+  - name: a
+    image: test/app:1
+    binds: ["/var/cpuinfo:/proc/cpuinfo", "/proc:/proc"]
+    annotations: {com.example.slipway: x, my.restart: y, slipwayx.restart: z}
+    resources: {cpu: {cpus: "0-1,3:1/2", mems: "", quota: -1, period: 0}, memory: {limit: -1, swap: 0}, pids: {limit: -1}}
+`)
+	if len(faults) > 1 || len(faults) == 1 && !said(faults, `"0-1,3:1/2"`) { // a stride is of a range alone
 		t.Error(faults)
 	}
 }
@@ -398,6 +421,44 @@ func TestDeviceRules(t *testing.T) {
 			if h == HardeningNone && got != kind || h != HardeningNone && got != want || len(linux.Devices) != 1 || linux.Devices[0].Type != kind {
 				t.Errorf("%s, %s: rules %q, nodes %v", kind, h, got, linux.Devices)
 			}
+		}
+	}
+}
+
+// TestLabelsThatCountForNothing tells of policies that an image has for labels, and of
+// files that no container will see.
+func TestLabelsThatCountForNothing(t *testing.T) {
+	store := fixtures(t)
+	put(t, store, "test/labels:1", v1.Config{Cmd: []string{"/bin/app"}, Labels: map[string]string{
+		"slipway.restart": "always", "slipway.timeout": "3s", "slipway.sources": "x", "com.example.slipway.restart": "no",
+	}}, archive(t, "bin/app=app"))
+	faults := check(t, only{store}, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/labels:1\"}\n")
+	if len(faults) != 2 || !said(faults, "services[0].image: the image's label slipway.restart counts for nothing") || !said(faults, "label slipway.timeout") {
+		t.Error(faults)
+	}
+}
+
+// TestMarksOfDeletedFiles tells of a device that an overlay does not show.
+func TestMarksOfDeletedFiles(t *testing.T) {
+	store := fixtures(t)
+	for _, c := range []struct {
+		minor int64
+		told  bool
+	}{{0, true}, {3, false}} {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range []tar.Header{{Name: "bin/app", Mode: 0o755, Typeflag: tar.TypeReg}, {Name: "d/a", Typeflag: tar.TypeChar, Devminor: c.minor}} {
+			if err := w.WriteHeader(&h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		put(t, store, "test/mark:1", v1.Config{Cmd: []string{"/bin/app"}}, b.Bytes())
+		faults := check(t, only{store}, "init: [\"test/init:1\"]\nonboot:\n  - {name: x, image: \"test/mark:1\"}\n")
+		if said(faults, "onboot[0].image: /d/a of ") != c.told || len(faults) > 1 {
+			t.Errorf("0:%d: %v", c.minor, faults)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package oci
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -136,12 +138,25 @@ func readConfig(from blobs, m *v1.Manifest) (*v1.ConfigFile, error) {
 	}
 	config := &v1.ConfigFile{}
 	if err := json.Unmarshal(data, config); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", m.Config.Digest, err)
+		return nil, fmt.Errorf("configuration %s: %w", m.Config.Digest, jsonError(err))
 	}
 	if n, m := len(m.Layers), len(config.RootFS.DiffIDs); n != m {
 		return nil, fmt.Errorf("the manifest lists %d layers, the configuration %d", n, m)
 	}
 	return config, nil
+}
+
+// jsonError names the field that is of another type than the specification has, in
+// words that are not Go's.
+func jsonError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) || wrong.Field == "" {
+		return err
+	}
+	want := map[reflect.Kind]string{
+		reflect.String: "text", reflect.Slice: "a list", reflect.Map: "an object", reflect.Struct: "an object", reflect.Bool: "true or false",
+	}[wrong.Type.Kind()]
+	return fmt.Errorf("%s is of JSON type %s; want %s", wrong.Field, wrong.Value, cmp.Or(want, "a number"))
 }
 
 // Close closes the layers that were opened.

@@ -168,3 +168,25 @@ func TestCredentialsThatAreNoFile(t *testing.T) {
 		})
 	}
 }
+
+// TestConfigurationsOfOtherTypes names the field and what it should be.
+func TestConfigurationsOfOtherTypes(t *testing.T) {
+	for config, want := range map[string]string{
+		`{"config": {"Env": "PATH=/bin"}}`:       "config.Env is of JSON type string; want a list",
+		`{"config": {"Cmd": "/bin/app"}}`:        "config.Cmd is of JSON type string; want a list",
+		`{"config": {"Labels": ["a"]}}`:          "config.Labels is of JSON type array; want an object",
+		`{"config": {"User": 5}}`:                "config.User is of JSON type number; want text",
+		`{"config": {"Volumes": ["/x"]}}`:        "config.Volumes is of JSON type array; want an object",
+		`{"rootfs": "x"}`:                        "rootfs is of JSON type string; want an object",
+		`{"os": "linux"`:                         "unexpected end of JSON input",
+		`{"rootfs": {"diff_ids": ["md5:abcd"]}}`: `unsupported hash: "md5"`,
+	} {
+		f := newFake(t)
+		c := f.blob(configType, []byte(config))
+		img := f.json(imageType, map[string]any{"schemaVersion": 2, "config": c, "layers": []v1.Descriptor{}})
+		_, err := f.layout(named1(img, "app")).Get("app", amd64)
+		if err == nil || !strings.HasSuffix(err.Error(), "configuration "+c.Digest.String()+": "+want) {
+			t.Errorf("%s: got %v, want %q", config, err, want)
+		}
+	}
+}

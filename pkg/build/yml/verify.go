@@ -118,7 +118,7 @@ func (c *checker) checkMap(p Place, n *yaml.Node, s *schema) {
 // checkAnnotation finds our own annotations without their prefix, and those whose
 // value is no text with how to write it; false if it has told all.
 func (c *checker) checkAnnotation(at Place, key, value *yaml.Node) bool {
-	if own := bundle.Prefix + key.Value; policyKeys()[own] != "" {
+	if own := ownAnnotation(key.Value); own != "" {
 		fault := Place{at.src, key, at.path}.At("annotation %q is not one of ours", key.Value).Warns()
 		fault.Nearest = own
 		c.faults.Add(fault)
@@ -132,6 +132,22 @@ func (c *checker) checkAnnotation(at Place, key, value *yaml.Node) bool {
 	}
 	c.faults.Add(at.At("%s", found(value)).Wants("text: %s", v))
 	return false
+}
+
+// ownAnnotation is the one of ours that a key probably means which is written in
+// another way: without the prefix, with another one before it, in capitals.
+func ownAnnotation(key string) string {
+	if strings.HasPrefix(key, bundle.Prefix) {
+		return ""
+	}
+	plain := strings.ToLower(strings.ReplaceAll(key, "/", "."))
+	if _, rest, ok := strings.Cut("."+plain, "."+bundle.Prefix); ok {
+		plain = rest
+	}
+	if own := bundle.Prefix + plain; policyKeys()[own] != "" {
+		return own
+	}
+	return ""
 }
 
 // checkKeys finds keys given twice; YAML forbids them and the second would
