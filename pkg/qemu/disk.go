@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"slipway/pkg/build/input"
 )
 
 // Disk is a disk of the machine. The guest sees the first as /dev/vda, or as
@@ -83,11 +85,37 @@ func parseSize(s string) (int64, error) {
 	return n << shift, nil
 }
 
+// checkFile refuses what QEMU would wait for, for ever: it takes files, and devices
+// that are disks.
+func checkFile(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if kind := info.Mode().Type(); kind == fs.ModeDevice { // of blocks
+		return nil
+	}
+	return input.Check(name)
+}
+
+// checkFiles looks at all that the machine starts from.
+func (b Boot) checkFiles() error {
+	for _, file := range []string{b.Kernel, b.Initrd, b.Squashfs, b.ISO, b.Disk} {
+		if file == "" {
+			continue
+		}
+		if err := checkFile(file); err != nil {
+			return fmt.Errorf("find image: %w", err)
+		}
+	}
+	return nil
+}
+
 // Ensure makes the disk's file, sparse, if it is not there. A file that exists
 // is never changed, whatever its size: it is somebody's data.
 func (d Disk) Ensure() error {
 	if _, err := os.Stat(d.File); err == nil {
-		return nil
+		return checkFile(d.File)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("find disk: %w", err)
 	}

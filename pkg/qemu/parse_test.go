@@ -1,10 +1,13 @@
 package qemu
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParsePublish(t *testing.T) {
@@ -161,5 +164,26 @@ func TestKernelArch(t *testing.T) {
 	}
 	if got, err := KernelArch(file); err != nil || got != "" {
 		t.Errorf("a short file: %q, %v", got, err)
+	}
+}
+
+// TestWhatQEMUWouldWaitFor refuses a FIFO in the place of every file.
+func TestWhatQEMUWouldWaitFor(t *testing.T) {
+	dir := t.TempDir()
+	fifo, file := filepath.Join(dir, "fifo"), filepath.Join(dir, "file")
+	if err := errors.Join(unix.Mkfifo(fifo, 0o600), os.WriteFile(file, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]Config{
+		"kernel":   {Boot: Boot{Kernel: fifo, Initrd: file}},
+		"initrd":   {Boot: Boot{Kernel: file, Initrd: fifo}},
+		"squashfs": {Boot: Boot{Kernel: file, Squashfs: fifo}},
+		"ISO":      {Boot: Boot{ISO: fifo}},
+		"disk":     {Boot: Boot{Disk: fifo}},
+		"disks":    {Boot: Boot{Kernel: file, Initrd: file}, Disks: []Disk{{File: fifo, Format: "raw", Bus: "virtio"}}},
+	} {
+		if _, err := Start(c, Watch{}, Console{}); err == nil || !strings.Contains(err.Error(), fifo+": is a FIFO") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -167,7 +167,7 @@ func (a *archive) decode(name string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, jsonError(err))
 	}
 	return nil
 }

@@ -150,13 +150,13 @@ func readConfig(from blobs, m *v1.Manifest) (*v1.ConfigFile, error) {
 // words that are not Go's.
 func jsonError(err error) error {
 	var wrong *json.UnmarshalTypeError
-	if !errors.As(err, &wrong) || wrong.Field == "" {
+	if !errors.As(err, &wrong) {
 		return err
 	}
 	want := map[reflect.Kind]string{
 		reflect.String: "text", reflect.Slice: "a list", reflect.Map: "an object", reflect.Struct: "an object", reflect.Bool: "true or false",
 	}[wrong.Type.Kind()]
-	return fmt.Errorf("%s is of JSON type %s; want %s", wrong.Field, wrong.Value, cmp.Or(want, "a number"))
+	return fmt.Errorf("%s is of JSON type %s; want %s", cmp.Or(wrong.Field, "all of it"), wrong.Value, cmp.Or(want, "a number"))
 }
 
 // Close closes the layers that were opened.

@@ -155,7 +155,7 @@ func (l *Layout) index() (*v1.IndexManifest, error) {
 		return nil, fmt.Errorf("read image layout: %w", err)
 	}
 	if err := json.Unmarshal(data, empty); err != nil {
-		return nil, fmt.Errorf("read image layout %s: index.json: %w", l.dir, err)
+		return nil, fmt.Errorf("read image layout %s: index.json: %w", l.dir, jsonError(err))
 	}
 	return empty, nil
 }

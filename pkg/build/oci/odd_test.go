@@ -178,6 +178,7 @@ func TestConfigurationsOfOtherTypes(t *testing.T) {
 		`{"config": {"User": 5}}`:                "config.User is of JSON type number; want text",
 		`{"config": {"Volumes": ["/x"]}}`:        "config.Volumes is of JSON type array; want an object",
 		`{"rootfs": "x"}`:                        "rootfs is of JSON type string; want an object",
+		`[]`:                                     "all of it is of JSON type array; want an object",
 		`{"os": "linux"`:                         "unexpected end of JSON input",
 		`{"rootfs": {"diff_ids": ["md5:abcd"]}}`: `unsupported hash: "md5"`,
 	} {
