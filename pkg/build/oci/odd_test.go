@@ -3,6 +3,7 @@ package oci
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -189,5 +190,35 @@ func TestConfigurationsOfOtherTypes(t *testing.T) {
 		if err == nil || !strings.HasSuffix(err.Error(), "configuration "+c.Digest.String()+": "+want) {
 			t.Errorf("%s: got %v, want %q", config, err, want)
 		}
+	}
+}
+
+// TestUnpackedThatIsNoFile unpacks a layer again where the store has a FIFO for it.
+func TestUnpackedThatIsNoFile(t *testing.T) {
+	defer func(was uint64) { keepFree = was }(keepFree)
+	keepFree = math.MaxUint64
+	store := OpenLayout(t.TempDir(), true)
+	if err := store.Put("app:1", imageWith(t, "amd64", "f", "one"), nil); err != nil {
+		t.Fatal(err)
+	}
+	read := func() string {
+		img, err := store.Get("app:1", amd64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return textIn(t, img, "f")
+	}
+	if got := read(); got != "one" {
+		t.Fatalf("got %q", got)
+	}
+	kept, err := filepath.Glob(filepath.Join(store.Dir(), unpackedFolder, "*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept are %v, %v", kept, err)
+	}
+	if err := errors.Join(os.Remove(kept[0]), unix.Mkfifo(kept[0], 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(); got != "one" {
+		t.Errorf("got %q", got)
 	}
 }
