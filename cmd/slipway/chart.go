@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/build/output"
 	"slipway/pkg/qemu"
 	"slipway/pkg/timeline"
 )
@@ -75,19 +76,19 @@ func (c *chart) draw(data []byte) error {
 	return replaceFile(c.file, svg.Bytes())
 }
 
-// replaceFile writes a file that is there as a whole, or as it was.
-func replaceFile(name string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-")
-	if err != nil {
+// replaceFile writes a file that is there as a whole, or as it was; to what is no
+// file it writes.
+func replaceFile(name string, data []byte) error {
+	to := &output.Target{File: name, Stdout: os.Stdout}
+	err := to.WriteFile("", func(w *os.File) error {
+		_, err := w.Write(data)
 		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	})
 	if err == nil {
-		err = os.Rename(f.Name(), name)
+		_, err = to.Commit()
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, to.Discard())
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -136,7 +137,7 @@ func TestPush(t *testing.T) {
 	for kind, start := range map[string]func(*testing.T) string{"go-containerregistry": goRegistry, "Debian": debianRegistry} {
 		t.Run(kind, func(t *testing.T) {
 			host := start(t)
-			storeOf(t, "init", "runc")
+			storeOf(t, "init", "runc", "testspeak")
 			t.Chdir(t.TempDir())
 			push := func(args ...string) string {
 				out, errOut, status := command(t, "", append([]string{"images", "push"}, args...)...)
@@ -158,6 +159,9 @@ func TestPush(t *testing.T) {
 				t.Errorf("pushed again: %s, before %s", two, one)
 			}
 			push(host+"/team/os:v7", "slipway/init:v0.1")
+			if three := push(host+"/team/os", "testspeak"); !strings.Contains(three, "/testspeak:v0.1@") {
+				t.Errorf("an image of tests, by its name: %q", three)
+			}
 			t.Setenv("SLIPWAY_STORE", t.TempDir())
 			const yml = "init: [\"slipway/init:v0.1\", \"slipway/init:v7\"]\n"
 			args := []string{"build", "-f", "tar", "--arch", "arm64", "--rename", "slipway=" + host + "/team/os", "--sbom", "sbom.json", "-"}
@@ -209,6 +213,7 @@ func TestPushRefused(t *testing.T) {
 		{nil, []string{host + "/team"}, "", 1, "the store holds none"},
 		{[]string{"init", "runc/amd64", "kernel/arm64"}, []string{host + "/team"}, "", 1,
 			"run `slipway images build --platform linux/amd64 kernel` and `slipway images build --platform linux/arm64 runc`"},
+		{[]string{"testspeak"}, []string{host + "/team"}, "", 1, "the store holds none"},
 		{[]string{"init"}, []string{host + "/team", "inti"}, "", 2, "no such image: inti"},
 		{[]string{"init"}, []string{host + "/team"}, "ann:secret", 1, "push image " + host + "/team/init:v0.1: "},
 		{[]string{"init"}, []string{"team"}, "", 2, "want REGISTRY/ORG"},
@@ -235,6 +240,42 @@ func TestPushRefused(t *testing.T) {
 	storeOf(t, "init")
 	if _, errOut, status := command(t, "", "images", "push", host+"/team"); status != 0 {
 		t.Errorf("with credentials: status %d\n%s", status, errOut)
+	}
+}
+
+// TestPushToARegistryThatDrops tries what fails once again, and says what was not
+// pushed where all fails.
+func TestPushToARegistryThatDrops(t *testing.T) {
+	for _, c := range []struct {
+		drops, status int
+		drop          func(http.ResponseWriter)
+		want          string
+	}{
+		{2, 0, func(w http.ResponseWriter) { panic(http.ErrAbortHandler) }, "/team/init:v0.1@sha256:"},
+		{2, 0, func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }, "/team/init:v0.1@sha256:"},
+		{1 << 30, 1, func(w http.ResponseWriter) { panic(http.ErrAbortHandler) }, "/team/init:v0.1: "},
+		{1 << 30, 1, func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, "`docker login 127.0.0.1:"},
+		{1 << 30, 1, func(w http.ResponseWriter) { w.WriteHeader(http.StatusInsufficientStorage) }, "507 Insufficient Storage"},
+	} {
+		var left atomic.Int64
+		left.Store(int64(c.drops))
+		inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet && r.Method != http.MethodHead && left.Add(-1) >= 0 {
+				c.drop(w)
+				return
+			}
+			inner.ServeHTTP(w, r)
+		}))
+		s.Config.ErrorLog = log.New(io.Discard, "", 0)
+		s.Start()
+		storeOf(t, "init")
+		t.Chdir(t.TempDir())
+		out, errOut, status := command(t, "", "images", "push", strings.TrimPrefix(s.URL, "http://")+"/team")
+		s.Close()
+		if status != c.status || !strings.Contains(out+errOut, c.want) || status != 0 && out != "" {
+			t.Errorf("%d dropped: status %d, want %q:\n%s%s", c.drops, status, c.want, out, errOut)
+		}
 	}
 }
 

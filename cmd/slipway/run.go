@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/pkg/build/input"
 	"slipway/pkg/qemu"
 )
 
@@ -86,7 +88,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.qemu, "qemu", "", "QEMU's program (also $"+qemu.BinaryEnv+")")
 	fl.StringVar(&f.config.Append, "append", "", "words to add to the kernel command line")
 	fl.StringArrayVar(&f.publish, "publish", nil, "forward a port: [ADDRESS:]HOST:GUEST[/udp]; again for more")
-	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide]; again for more")
+	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb]; again for more")
 	fl.StringVar(&f.networking, "networking", "user", "user or none")
 	fl.StringVar(&f.state, "state", "", "folder for disks without a name (default NAME-state)")
 	fl.StringVar(&f.data, "data", "", "metadata for the guest, on a disc of its own")
@@ -251,11 +253,28 @@ func (f *runFlags) matchBoot() error {
 	return nil
 }
 
+// maxData bounds what a guest is given as metadata; LinuxKit's own has kilobytes.
+const maxData = 64 << 20
+
+// readStream reads a file, or what <(command) holds out.
+func readStream(name string) ([]byte, error) {
+	f, err := input.Stream(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxData+1))
+	if err == nil && len(data) > maxData {
+		err = fmt.Errorf("%s: more than %d MB", name, maxData>>20)
+	}
+	return data, err
+}
+
 // metadata makes the disc for --data in the state folder.
 func (f *runFlags) metadata() (err error) {
 	data := []byte(f.data)
 	if f.dataFile != "" {
-		if data, err = os.ReadFile(f.dataFile); err != nil {
+		if data, err = readStream(f.dataFile); err != nil {
 			return fmt.Errorf("read metadata: %w", err)
 		}
 	}

@@ -3,11 +3,14 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/pkg/build/yml"
 )
@@ -112,5 +115,38 @@ func TestRefusedBuildTellsAll(t *testing.T) {
 	_, errOut, status := command(t, twoFaults, "build", "--offline", "-q", "-")
 	if status != 1 || !strings.HasPrefix(errOut, "<stdin>:2:1: unknown key") || !strings.HasSuffix(errOut, "slipway: 1 error and 1 warning, nothing was built\n") {
 		t.Errorf("status %d: %s", status, errOut)
+	}
+}
+
+// TestTextsThatNeverEnd refuses a FIFO at once, and takes what a shell holds out for
+// <(command).
+func TestTextsThatNeverEnd(t *testing.T) {
+	inStore(t)
+	const text = "init: [test/empty:1]\n"
+	writeFile(t, "m.yml", text)
+	for _, name := range []string{"fifo.yml", "m.lock"} {
+		if err := unix.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	for name, want := range map[string]string{
+		"fifo.yml": "fifo.yml: is a FIFO; want a file", "/dev/zero": "/dev/zero: is a device; want a file", "m.yml": "m.lock: is a FIFO",
+		fmt.Sprintf("/dev/fd/%d", r.Fd()): "",
+	} {
+		cmd := newBuildCommand()
+		cmd.SilenceErrors, cmd.SilenceUsage = true, true
+		cmd.SetArgs([]string{"--offline", "-q", "--no-sbom", "-o", "out.tar", "--format", "tar", name})
+		if err := cmd.Execute(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
 	}
 }

@@ -24,6 +24,8 @@ func TestParseOptions(t *testing.T) {
 		"linuxkit.unified_cgroup_hierarchy=0":  {Cmdline: "linuxkit.unified_cgroup_hierarchy=0", CgroupV1: true, PanicDelay: defaultPanicDelay},
 		"linuxkit.unified_cgroup_hierarchy=00": {Cmdline: "linuxkit.unified_cgroup_hierarchy=00", PanicDelay: defaultPanicDelay},
 		"xlinuxkit.unified_cgroup_hierarchy=0": {Cmdline: "xlinuxkit.unified_cgroup_hierarchy=0", PanicDelay: defaultPanicDelay},
+		"slipway.console=quiet":                {Cmdline: "slipway.console=quiet", Quiet: true, PanicDelay: defaultPanicDelay},
+		"slipway.console=loud":                 {Cmdline: "slipway.console=loud", PanicDelay: defaultPanicDelay},
 		"panic=3":                              {Cmdline: "panic=3", PanicDelay: 3 * time.Second},
 		"panic=0":                              {Cmdline: "panic=0", PanicDelay: -1},
 		"panic=-1":                             {Cmdline: "panic=-1", PanicDelay: 0},

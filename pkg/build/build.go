@@ -135,12 +135,16 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 	if err := faults.Only(yml.Error).Err(); err != nil {
 		return nil, faults.Err()
 	}
-	layout := &layout{ctx: ctx, Builder: b, config: c, images: set, containers: containers, root: tree.New()}
-	if err := layout.make(); err != nil {
+	layout := b.layout(ctx, c, set, containers)
+	more, err := layout.faults()
+	if err != nil {
 		return nil, err
 	}
-	faults.Add(layout.warnings...)
+	faults.AddNew(more...)
 	faults.Sort()
+	if len(faults.Only(yml.Error)) > 0 {
+		return nil, faults
+	}
 	names := map[string]string{}
 	for _, c := range containers {
 		names[c.location()] = c.Name
@@ -151,11 +155,23 @@ func (b *Builder) Build(ctx context.Context, c *yml.Config) (machine *Machine, e
 // Check finds all that Build would refuse or warn of, and makes nothing. The
 // error is for what is not the configuration's fault.
 func (b *Builder) Check(ctx context.Context, c *yml.Config) (yml.Faults, error) {
-	set, _, faults, err := b.look(ctx, c)
+	set, containers, faults, err := b.look(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	if len(faults.Only(yml.Error)) == 0 {
+		more, err := b.layout(ctx, c, set, containers).faults()
+		if err != nil {
+			return nil, errors.Join(err, set.close())
+		}
+		faults.AddNew(more...)
+	}
 	return faults, set.close()
+}
+
+// layout is for the names of what a machine is made of, whose content is in the set.
+func (b *Builder) layout(ctx context.Context, c *yml.Config, set *images, containers []*container) *layout {
+	return &layout{ctx: ctx, Builder: b, config: c, images: set, containers: containers, root: tree.New()}
 }
 
 // look finds the images, translates the containers and collects every fault.
@@ -166,7 +182,7 @@ func (b *Builder) look(ctx context.Context, c *yml.Config) (*images, []*containe
 	}
 	containers, more := b.translate(ctx, c, set)
 	faults.Add(more...)
-	check := &checker{ctx: ctx, config: c, images: set, containers: containers, broken: map[string]bool{}}
+	check := &checker{ctx: ctx, config: c, images: set, containers: containers, broken: map[string]bool{}, looked: map[string]bool{}}
 	faults.Add(check.all(b)...)
 	if err := ctx.Err(); err != nil {
 		return nil, nil, nil, errors.Join(err, set.close())
@@ -192,7 +208,7 @@ func (b *Builder) translate(ctx context.Context, c *yml.Config, set *images) ([]
 		}
 		label, wrong := yml.ParseLabel(x.Image, config.Labels[labelKey])
 		if len(wrong) > 0 {
-			faults.Add(x.At.Child("image").At("the label %s of the image is wrong", labelKey))
+			faults.Add(aboutLabel(x, wrong))
 			faults.Add(wrong...)
 		}
 		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening,
@@ -204,6 +220,16 @@ func (b *Builder) translate(ctx context.Context, c *yml.Config, set *images) ([]
 		list = append(list, out)
 	}
 	return list, faults
+}
+
+// aboutLabel says at the container whose image's label has the faults; as the label
+// has no file of its own.
+func aboutLabel(x *yml.Container, wrong yml.Faults) yml.Fault {
+	fault := x.At.Child("image").At("the label %s of the image is wrong", labelKey)
+	if len(wrong.Only(yml.Error)) == 0 {
+		return fault.Warns()
+	}
+	return fault
 }
 
 // folder is the bundle's folder: numbered where the order counts.

@@ -17,6 +17,7 @@ type checker struct {
 	containers []*container
 	faults     yml.Faults
 	broken     map[string]bool // images whose layers cannot be read
+	looked     map[string]bool // images that were looked at, by their keys
 }
 
 func (k *checker) all(b *Builder) yml.Faults {
@@ -33,6 +34,7 @@ func (k *checker) all(b *Builder) yml.Faults {
 		k.checkProgram(c)
 		k.checkConfig(c)
 		k.checkMounts(c)
+		k.checkTwice(c)
 		k.checkTargets(c)
 		k.checkSources(c)
 		k.checkSysctl(c)

@@ -1,8 +1,10 @@
 package build
 
 import (
+	"path"
 	"strings"
 
+	"slipway/pkg/build/input"
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
@@ -15,14 +17,14 @@ func (k *checker) tree(name string, at yml.Place) *tree.Tree {
 	if k.images.get(name) == nil || k.broken[name] {
 		return nil
 	}
-	seen := k.images.trees[oci.Key(name)] != nil
 	t, err := k.images.tree(k.ctx, name)
 	if err != nil {
 		k.broken[name] = true
 		k.faults.Add(at.At("%v", err))
 		return nil
 	}
-	if !seen {
+	if key := oci.Key(name); !k.looked[key] {
+		k.looked[key] = true
 		k.checkLinks(name, t, at)
 	}
 	return t
@@ -81,7 +83,17 @@ func (k *checker) checkFiles() {
 					Wants("a number, or the name of a container"))
 			}
 		}
+		if n := hostname(f); n > yml.MaxHostname {
+			k.faults.Add(f.At.Child("path").At("a host name of %d bytes", n).Wants("%d at most: Linux takes no longer one", yml.MaxHostname).Warns())
+		}
 		top, _, _ := strings.Cut(strings.TrimLeft(f.Path, "/"), "/")
+		switch {
+		case top == "boot":
+			k.faults.Add(f.At.Child("path").At("what lies in /boot is left out of the machine, but for the kernel").Wants("a path elsewhere").Warns())
+		case within(path.Clean("/"+f.Path), bundle.Root):
+			k.faults.Add(f.At.Child("path").At("%s is where the containers lie, as the builder makes them", bundle.Root).
+				Wants("the keys of the container, or a path elsewhere").Warns())
+		}
 		for _, dir := range hidden {
 			if top == dir {
 				k.faults.Add(f.At.Child("path").At("the boot mounts an empty file system on /%s, which hides %s", dir, f.Path).
@@ -89,4 +101,18 @@ func (k *checker) checkFiles() {
 			}
 		}
 	}
+}
+
+// hostname is how long the machine's name is that a file gives; 0 if it is another.
+func hostname(f *yml.File) int {
+	if path.Clean("/"+f.Path) != "/etc/hostname" {
+		return 0
+	}
+	text := ""
+	if f.Contents != nil {
+		text = *f.Contents
+	} else if data, err := input.Read(f.SourcePath(), maxSource); err == nil {
+		text = string(data)
+	}
+	return len(strings.TrimSpace(text))
 }

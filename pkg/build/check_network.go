@@ -6,6 +6,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
 )
 
@@ -27,6 +28,9 @@ func (k *checker) checkSysctl(c *container) {
 			needs, ok = "ipc: new", own("ipc", specs.IPCNamespace)
 		case key == "kernel.domainname":
 			needs, ok = "uts: new", own("uts", specs.UTSNamespace)
+			if n := len(c.spec.Linux.Sysctl[name]); n > yml.MaxHostname {
+				k.faults.Add(k.warnIn(c, "sysctl", name, "a domain name of %d bytes, of which Linux cuts the end", n).Wants("%d at most", yml.MaxHostname))
+			}
 		case key == "kernel.hostname":
 			k.faults.Add(k.warnIn(c, "sysctl", name, "%s is refused by the OCI runtime", name).Wants("hostname:, with uts: new"))
 			continue

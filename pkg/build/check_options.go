@@ -19,6 +19,7 @@ func (k *checker) checkMounts(c *container) {
 			k.faults.Add(at.At("the target %q is not absolute, and OCI runtimes will not take it for long", m.Destination).
 				Wants("/%s", m.Destination).Warns())
 		}
+		k.checkPlaceOfMount(at, m)
 		switch {
 		case m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind"):
 			k.checkBindOptions(at, m)
@@ -34,6 +35,25 @@ func (k *checker) checkMounts(c *container) {
 		if m.Type == "tmpfs" {
 			k.checkTmpfsOptions(at, m)
 		}
+	}
+}
+
+// overProc are the files of /proc that runc lets something else be mounted on
+// (libcontainer's checkProcMount).
+var overProc = []string{
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
+	"/proc/slabinfo", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+}
+
+// checkPlaceOfMount finds targets that runc refuses.
+func (k *checker) checkPlaceOfMount(at yml.Place, m specs.Mount) {
+	p := cleaned(m.Destination)
+	switch {
+	case p == "/":
+		k.faults.Add(at.At("a mount on the container's whole root, which the OCI runtime refuses").Wants("a path below it").Warns())
+	case !within(p, "/proc") || m.Type == "proc" || p == "/proc" && within(m.Source, "/proc"):
+	case !slices.Contains(overProc, p):
+		k.faults.Add(at.At("a mount on %s, which the OCI runtime refuses", p).Wants("a path elsewhere, or one of %s", strings.Join(overProc, ", ")).Warns())
 	}
 }
 

@@ -14,13 +14,11 @@ import (
 // checkProcess finds commands and values that the OCI runtime refuses.
 func (k *checker) checkProcess(c *container) {
 	p := c.spec.Process
-	if len(p.Args) == 0 && k.images.get(c.Image) != nil {
+	switch {
+	case len(p.Args) == 0 && (c.Command != nil || k.images.get(c.Image) != nil):
 		k.faults.Add(k.warn(c, "command", "no command: the image has none and the YAML gives none"))
-	}
-	for i, l := range p.Rlimits {
-		if l.Soft > l.Hard {
-			k.faults.Add(k.warn(c, "rlimits", "limit %d, %s: the soft limit is above the hard one", i+1, l.Type))
-		}
+	case len(p.Args) > 0 && p.Args[0] == "":
+		k.faults.Add(k.warn(c, "command", "a command with no program").Wants("the program first"))
 	}
 	for i, v := range p.Env {
 		if strings.Index(v, "=") < 1 {
@@ -74,8 +72,11 @@ func (k *checker) checkNamespaces(c *container) {
 
 func (k *checker) checkNamespacePath(c *container, key, where string) {
 	if !strings.HasPrefix(where, "/") {
-		k.faults.Add(k.warn(c, key, "%q", where).Near(where, []string{"host", "new", "none", "root"}).
-			Wants("host, new or an absolute path"))
+		words := []string{"host", "new"}
+		if key == "net" {
+			words = append(words, "none")
+		}
+		k.faults.Add(k.warn(c, key, "%q", where).Near(where, words).Wants("%s or an absolute path", strings.Join(words, ", ")))
 		return
 	}
 	if strings.HasPrefix(where, "/proc/") {

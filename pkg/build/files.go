@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"slipway/pkg/build/input"
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
@@ -20,7 +20,7 @@ import (
 
 func (l *layout) addFiles() error {
 	numbers := containerIDs(l.config)
-	l.fileDirs = map[string]bool{}
+	l.fileDirs, l.fileEntries = map[string]bool{}, map[string]*yml.File{}
 	for i, f := range l.config.Files {
 		if err := l.addFile(f, numbers, &tree.Origin{Location: fmt.Sprintf("files[%d]", i)}); err != nil {
 			var told yml.Faults
@@ -56,6 +56,7 @@ func (l *layout) addFile(f *yml.File, numbers ids, origin *tree.Origin) error {
 		return err
 	}
 	l.fileDirs[strings.Trim(path.Clean("/"+f.Path), "/")] = true
+	l.fileEntries[strings.Trim(path.Clean("/"+f.Path), "/")] = f
 	if f.Directory {
 		return l.root.PutDir(f.Path, e)
 	}
@@ -77,7 +78,13 @@ func (l *layout) checkPlace(f *yml.File) error {
 		}
 	}
 	n := l.root.Lookup(name)
-	if n == nil || !n.IsDir() || f.Directory || n.Below() == 0 {
+	if n == nil || n.IsDir() && f.Directory {
+		return nil
+	}
+	if by := l.fileEntries[name]; by != nil && by.At.File() == f.At.File() { // of two texts, the later may mean it
+		l.warnings.Add(at.At("the same path as %s, whose %s goes", by.At.Path(), whatWas(n)).Wants("one of them").Warns())
+	}
+	if !n.IsDir() || n.Below() == 0 {
 		return nil
 	}
 	for _, c := range l.containers {
@@ -89,6 +96,13 @@ func (l *layout) checkPlace(f *yml.File) error {
 	l.warnings.Add(at.At("takes the place of a directory, and all that is in it goes (%d), such as %q of %s", n.Below(), first.Name, first.Origin).
 		Wants("a directory that is empty, or not there").Warns())
 	return nil
+}
+
+func whatWas(n *tree.Node) string {
+	if n.IsDir() {
+		return "directory"
+	}
+	return "file"
 }
 
 func fileMode(f *yml.File) int64 {
@@ -151,6 +165,9 @@ func (l *layout) addParents(f *yml.File, e tree.Entry) error {
 	return nil
 }
 
+// maxSource bounds a file that is copied, which is in memory until the image is written.
+const maxSource = 4 << 30
+
 // fileContent is what is in the file; nil for an optional source that is not
 // there.
 func (l *layout) fileContent(f *yml.File) (*tree.Inode, error) {
@@ -164,7 +181,7 @@ func (l *layout) fileContent(f *yml.File) (*tree.Inode, error) {
 		data, err := yaml.Marshal(expanded(l.config))
 		return tree.Text(string(data)), err
 	}
-	data, err := os.ReadFile(f.SourcePath())
+	data, err := input.Read(f.SourcePath(), maxSource)
 	if errors.Is(err, fs.ErrNotExist) && f.Optional {
 		return nil, nil
 	}

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"archive/tar"
 	"bufio"
 	"maps"
 	"slices"
@@ -79,6 +80,12 @@ func (k *checker) checkConfig(c *container) {
 		if !mountedOn(c, volume) && !covered(c, volume) {
 			k.faults.Add(at.At("the image's VOLUME %q is a directory of the container like others, and is gone with it", volume).
 				Wants("a bind or a mount there").Warns())
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(config.Labels)) {
+		if slices.Contains(bundle.PolicyKeys(bundle.Services), key) || slices.Contains(bundle.PolicyKeys(bundle.Onboot), key) {
+			k.faults.Add(at.At("the image's label %s counts for nothing", key).
+				Wants("the key among annotations: in the YAML, or in the label %s", labelKey).Warns())
 		}
 	}
 	k.checkIDMaps(c)
@@ -165,11 +172,17 @@ func (k *checker) checkPlatforms() {
 }
 
 // checkLinks finds links in the place of directories that every image gets, and
-// that lead to no directory.
+// that lead to no directory; and what overlayfs does not show.
 func (k *checker) checkLinks(name string, image *tree.Tree, at yml.Place) {
 	for _, dir := range []string{"dev", "etc", "proc", "sys"} {
 		if image.Blocked(dir) {
 			k.faults.Add(at.At("/%s of image %s is a link to %q, which leads to no directory: a directory takes its place", dir, name, image.Lookup(dir).Link).Warns())
+		}
+	}
+	for _, n := range image.Nodes() {
+		if n.Type == tar.TypeChar && n.Major == 0 && n.Minor == 0 {
+			k.faults.Add(at.At("/%s of %s is the device 0:0, which overlayfs takes for the mark of a deleted file: a container that can write does not see it", n.Path(), n.Origin).Warns())
+			return // one tells of its kind
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (t *translator) rlimits() []specs.POSIXRlimit {
 	for i, text := range or(t.c.Rlimits, t.label.Rlimits, nil) {
 		parts := strings.Split(text, ",")
 		if len(parts) != 3 {
-			t.faults.Add(t.fault("rlimits", i, "limit %q", text).Wants("NAME,SOFT,HARD such as nofile,1024,unlimited"))
+			t.faults.Add(t.fault("rlimits", i, "limit %q", text).Wants("NAME,SOFT,HARD such as nofile,1024,1048576"))
 			continue
 		}
 		name := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(parts[0])), "RLIMIT_")
@@ -96,10 +96,20 @@ func (t *translator) rlimits() []specs.POSIXRlimit {
 			t.faults.Add(t.fault("rlimits", i, "limit %q", text).Wants("whole numbers or unlimited"))
 			continue
 		}
+		switch {
+		case soft > hard:
+			t.faults.Add(t.fault("rlimits", i, "%q: the soft limit is above the hard one", text).Warns())
+		case name == "NOFILE" && hard > maxFiles:
+			t.faults.Add(t.fault("rlimits", i, "%q: more open files than Linux has room for", text).
+				Wants("%d at most, unless a step of the boot raises fs.nr_open", maxFiles).Warns())
+		}
 		list = append(list, specs.POSIXRlimit{Type: "RLIMIT_" + name, Soft: soft, Hard: hard})
 	}
 	return list
 }
+
+// maxFiles is fs.nr_open as Linux has it at the beginning.
+const maxFiles = 1 << 20
 
 func limitValue(text string) (uint64, bool) {
 	text = strings.TrimSpace(text)

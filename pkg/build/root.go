@@ -3,6 +3,7 @@ package build
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -28,9 +29,12 @@ type layout struct {
 	warnings yml.Faults
 	// fileDirs are folders that the files section has made or named.
 	fileDirs map[string]bool
+	// fileEntries are the entries of the files section by the path in the image.
+	fileEntries map[string]*yml.File
 }
 
-// make carries out the parts in LinuxKit's order: a later one wins.
+// make carries out the parts in LinuxKit's order: a later one wins. Without images it
+// lays the files alone.
 func (l *layout) make() error {
 	l.unpacked = map[string]string{}
 	for _, part := range []struct {
@@ -46,11 +50,24 @@ func (l *layout) make() error {
 		if err := l.ctx.Err(); err != nil {
 			return err
 		}
+		if l.Finder == nil && part.name != "files" {
+			continue
+		}
 		if err := part.make(); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
 	return nil
+}
+
+// faults puts all together, and gives what is found only then. The error is for what
+// is no fault of the configuration.
+func (l *layout) faults() (yml.Faults, error) {
+	var wrong yml.Faults
+	if err := l.make(); err != nil && !errors.As(err, &wrong) {
+		return nil, err
+	}
+	return append(l.warnings, wrong...), nil
 }
 
 func (l *layout) putFile(path string, content *tree.Inode, origin *tree.Origin) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -13,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/build/input"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
 )
@@ -73,7 +73,7 @@ func (t *translator) readProfile(path string) ([]byte, error) {
 	if !t.c.At.Has("annotations") {
 		return nil, fmt.Errorf("%q: the label of an image may not name files of this machine", path)
 	}
-	f, err := os.Open(filepath.Join(filepath.Dir(at.File()), path))
+	f, err := input.Open(filepath.Join(filepath.Dir(at.File()), path))
 	if err != nil {
 		return nil, err
 	}

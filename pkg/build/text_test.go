@@ -1,6 +1,8 @@
 package build
 
 import (
+	"archive/tar"
+	"bytes"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -8,6 +10,7 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/pkg/build/yml"
 )
@@ -85,6 +88,64 @@ var textFaults = []struct{ service, want string }{
 	{`sysctl: {vm.swappiness: "1"}`, `belongs to the whole machine`},
 	{`runtime: {interfaces: [{name: a, add: veth}]}`, `a veth without its other end`},
 	{`annotations: {slipway.ready: "tcp:80"}, capabilities: [CAP_KILL]`, `may not listen on port 80`},
+	{`binds: ["/etc:/a", "/run:/a"]`, `services[0].binds[1]: a mount on /a again, first in services[0].binds[0]`},
+	{`binds: ["/etc:/a"], mounts: [{type: tmpfs, destination: /a/}]`, `mounts[0]: a mount on /a again, first in services[0].binds[0]`},
+	{`tmpfs: [/t, "/t/../t:size=1m"]`, `tmpfs[1]: a mount on /t again`},
+	{`runtime: {mounts: [{type: tmpfs, source: t, destination: /run/t}, {type: tmpfs, source: t, destination: /run/t}]}`, `runtime.mounts[1]: a mount before the container on /run/t again`},
+	{`devices: [{path: /dev/x, type: c, major: 1, minor: 3, mode: "0666"}, {path: /dev//x, type: p, mode: "0666"}]`, `device /dev/x again, first in services[0].devices[0]`},
+	{`env: [PATH=/bin, A=1, A=2]`, `env[2]: variable A again`},
+	{`rlimits: ["nofile,1,2", "RLIMIT_NOFILE,1,2"]`, `rlimits[1]: limit NOFILE again`},
+	{`net: new, runtime: {interfaces: [{name: a, add: dummy}, {name: a, add: dummy}]}`, `runtime.interfaces[1]: interface a again`},
+	{`rlimits: ["nofile,1024,unlimited"]`, `want 1048576 at most`},
+	{`rlimits: ["nofile,1,2", "NOFILE, 2097152, 2097152"]`, `rlimits[1]: "NOFILE, 2097152, 2097152": more open files`},
+	{`uts: new, hostname: ` + strings.Repeat("h", 65), `want at most 64 bytes`},
+	{`uts: new, hostname: "my host"`, `with no white space`},
+	{`uts: new, sysctl: {kernel.domainname: ` + strings.Repeat("d", 65) + `}`, `a domain name of 65 bytes`},
+	{`devices: [{path: /dev/x, type: c, major: -1, minor: 3, mode: "0666"}]`, `devices[0].major: the number -1; want 0 to 4095`},
+	{`devices: [{path: /dev/x, type: b, major: 8, minor: 9999999999, mode: "0666"}]`, `devices[0].minor: the number 9999999999; want 0 to 1048575`},
+	{`devices: [{path: dev/x, type: c, major: 1, minor: 3, mode: "0666"}]`, `devices[0].path: "dev/x"; want an absolute path, or "all"`},
+	{`devices: [{path: x, type: p, mode: "0666"}]`, `devices[0].path: "x"`},
+	{`devices: [{path: /dev/x, type: a, mode: "0666"}]`, `no node is of type a`},
+	{`resources: {cpu: {cpus: a}}`, `resources.cpu.cpus: "a"; want numbers and ranges`},
+	{`resources: {cpu: {cpus: "0-1,3-2"}}`, `cpus: "0-1,3-2"`},
+	{`resources: {cpu: {mems: "0,"}}`, `resources.cpu.mems: "0,"`},
+	{`resources: {cpu: {quota: 5}}`, `resources.cpu.quota: the number 5; want 1000 or more`},
+	{`resources: {cpu: {period: 5}}`, `resources.cpu.period: the number 5`},
+	{`resources: {cpu: {shares: -1}}`, `resources.cpu.shares: the number -1; want 0 or more`},
+	{`resources: {memory: {limit: -5}}`, `resources.memory.limit: the number -5; want 0 or more, or -1`},
+	{`resources: {memory: {swappiness: 300}}`, `want 0 to 100`},
+	{`resources: {pids: {limit: -2}}`, `resources.pids.limit: the number -2`},
+	{`resources: {devices: [{allow: true, type: z}]}`, `resources.devices[0].type: "z"`},
+	{`resources: {devices: [{allow: true, access: rx}]}`, `access: "rx"; want letters of rwm`},
+	{`resources: {devices: [{allow: true, type: c, major: 5000}]}`, `major: the number 5000`},
+	{`resources: {hugepageLimits: [{pageSize: 3, limit: 1}]}`, `pageSize: the number 3`},
+	{`resources: {blockio: {weight: 5000}}`, `resources.blockio.weight: the number 5000; want 10 to 1000`},
+	{`resources: {network: {classID: -1}}`, `classID: the number -1`},
+	{`uidMappings: [{containerID: -1, hostID: 0, size: 1}]`, `uidMappings[0].containerID: the number -1; want 0 to 4294967295`},
+	{`gidMappings: [{containerID: 0, hostID: 0, size: 4294967296}]`, `gidMappings[0].size: the number 4294967296`},
+	{`uid: 4294967295`, `services[0].uid: the number 4294967295`},
+	{`gid: 0xFFFFFFFF`, `no user or group`},
+	{`additionalGids: [1, 4294967295]`, `additionalGids[1]`},
+	{`uid: 4294967296`, `services[0].uid: the number 4294967296`},
+	{`maskedPaths: [etc]`, `maskedPaths[0]: "etc"; want an absolute path`},
+	{`readonlyPaths: [/a, b]`, `readonlyPaths[1]: "b"`},
+	{`runtime: {bindNS: {net: run/netns/x}}`, `runtime.bindNS.net: "run/netns/x"`},
+	{`runtime: {mkdir: [/a, ""]}`, `runtime.mkdir[1]: ""`},
+	{`net: new, runtime: {interfaces: [{name: a-name-that-is-long, add: dummy}]}`, `interfaces[0].name: "a-name-that-is-long"; want 1 to 15 bytes`},
+	{`net: new, runtime: {interfaces: [{name: a, add: veth, peer: "b/c"}]}`, `interfaces[0].peer: "b/c"`},
+	{`command: []`, `no command`},
+	{`binds: ["/:/"]`, `services[0].binds[0]: a mount on the container's whole root`},
+	{`tmpfs: ["/x/..:size=1m"]`, `services[0].tmpfs[0]: a mount on the container's whole root`},
+	{`binds: ["/var:/proc"]`, `a mount on /proc, which the OCI runtime refuses`},
+	{`mounts: [{type: bind, source: /etc/hosts, destination: /proc/version}]`, `services[0].mounts[0]: a mount on /proc/version, which`},
+	{`annotations: {Slipway.Restart: always}`, `did you mean "slipway.restart"?`},
+	{`annotations: {org.slipway.restart: always}`, `did you mean "slipway.restart"?`},
+	{`annotations: {slipway/after: x}`, `did you mean "slipway.after"?`},
+	{`command: ["", x]`, `a command with no program`},
+	{`pid: none`, `services[0].pid: "none"; want host, new or an absolute path`},
+	{`ipc: None`, `services[0].ipc: "None"; want host, new or an absolute path`},
+	{`net: None`, `did you mean "none"?`},
+	{`userns: hots`, `did you mean "host"?`},
 }
 
 // TestTextFaults finds without images what can be found without them, and finds
@@ -119,6 +180,8 @@ func TestTextFaultsOfOthers(t *testing.T) {
 		"onboot:\n  - {name: a, image: i, net: /run/netns/wq}\nservices: []\n":                                                                                                        "no container keeps a namespace on /run/netns/wq",
 		"onboot:\n  - {name: a, image: i, net: new, runtime: {bindNS: {net: /run/netns/wg}}}\nservices:\n  - {name: b, image: i, net: /run/netns/wq}\n":                               `did you mean "/run/netns/wg"?`,
 		"files:\n  - {path: /etc/x, contents: x, uid: nobody}\n":                                                                                                                      `no container is named "nobody"`,
+		"files:\n  - {path: boot/kernel, contents: x}\n":                                                                                                                              "what lies in /boot is left out of the machine",
+		"files:\n  - {path: /containers/onboot/000-a/config.json, contents: x}\n":                                                                                                     "/containers is where the containers lie",
 		"files:\n  - {path: /run/x, contents: x}\n":                                                                                                                                   "hides /run/x",
 		"volumes:\n  - {name: v, readonly: true}\nservices:\n  - {name: a, image: i, binds: [\"v:/v\"]}\n":                                                                            `volume "v" is read-only`,
 		"volumes:\n  - {name: v, image: i, format: oci, platforms: [windows/amd64]}\n":                                                                                                `platform "windows/amd64"`,
@@ -140,6 +203,18 @@ services:
   - {name: c, image: "test/app:1", net: /run/netns/label, binds: ["/var/x:/x"], annotations: {slipway.ready: "tcp:80"}}
 `)
 	if len(faults) > 0 {
+		t.Error(faults)
+	}
+	// Nor of what runc takes.
+	faults = check(t, nil, `init: ["test/init:1"]
+services:
+  - name: a
+    image: test/app:1
+    binds: ["/var/cpuinfo:/proc/cpuinfo", "/proc:/proc"]
+    annotations: {com.example.slipway: x, my.restart: y, slipwayx.restart: z}
+    resources: {cpu: {cpus: "0-1,3:1/2", mems: "", quota: -1, period: 0}, memory: {limit: -1, swap: 0}, pids: {limit: -1}}
+`)
+	if len(faults) > 1 || len(faults) == 1 && !said(faults, `"0-1,3:1/2"`) { // a stride is of a range alone
 		t.Error(faults)
 	}
 }
@@ -291,6 +366,99 @@ func TestPath(t *testing.T) {
 		}
 		if faults := check(t, only{store}, text); said(faults, "no PATH") != c.full || said(faults, "has no program") {
 			t.Errorf("%s: with images: %v", c.service, faults)
+		}
+	}
+}
+
+// TestNearIsAnother never proposes what stands there, nor what the key does not take.
+func TestNearIsAnother(t *testing.T) {
+	for _, key := range []string{"net", "pid", "ipc", "uts", "userns"} {
+		for _, value := range []string{"none", "None", "nne", "hst", "New", "root2", "nowhere"} {
+			for _, f := range check(t, nil, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/app:1\", "+key+": "+value+"}\n") {
+				if f.Nearest == value || f.Nearest != "" && !strings.Contains(f.Want, f.Nearest) {
+					t.Errorf("%s: %s: %v", key, value, f)
+				}
+			}
+		}
+	}
+}
+
+// TestLabelsOfOddValues warns of an image's label as of the YAML, and refuses none
+// that LinuxKit's tool takes.
+func TestLabelsOfOddValues(t *testing.T) {
+	store := fixtures(t)
+	for label, want := range map[string]struct {
+		text     string
+		severity yml.Severity
+	}{
+		`{"hostname": "my host", "uts": "new"}`:                        {"with no white space", yml.Warning},
+		`{"resources": {"cpu": {"cpus": "x"}}}`:                        {"numbers and ranges", yml.Warning},
+		`{"rootfsPropagation": "rsharde"}`:                             {`did you mean "rshared"?`, yml.Warning},
+		`{"userns": "/proc/1/ns/user", "uidMappings": [{"size": -1}]}`: {"0 to 4294967295", yml.Error},
+		`{"capabilities": "all"}`:                                      {"a list", yml.Error},
+	} {
+		put(t, store, "test/odd:1", v1.Config{Cmd: []string{"/bin/app"}, Labels: map[string]string{labelKey: label}}, archive(t, "bin/app=app"))
+		faults := check(t, only{store}, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/odd:1\"}\n")
+		if !said(faults, want.text) || !said(faults, "the label "+labelKey+" of the image is wrong") || len(faults.Only(want.severity)) != len(faults) {
+			t.Errorf("%s: %v", label, faults)
+		}
+	}
+}
+
+// TestDeviceRules makes rules that runc takes of every type of node.
+func TestDeviceRules(t *testing.T) {
+	for kind, want := range map[string]string{"c": "c", "b": "b", "u": "c", "p": ""} {
+		c := &yml.Container{}
+		c.Devices = &[]yml.Device{{Path: "/dev/x", Type: kind, Mode: "0666"}}
+		for _, h := range []Hardening{HardeningDefault, HardeningNone} {
+			linux := &specs.Linux{Resources: &specs.LinuxResources{}}
+			tr := &translator{c: c, label: &yml.Settings{}, hardening: h}
+			tr.devices(linux)
+			got := ""
+			for _, rule := range linux.Resources.Devices {
+				got += rule.Type
+			}
+			if h == HardeningNone && got != kind || h != HardeningNone && got != want || len(linux.Devices) != 1 || linux.Devices[0].Type != kind {
+				t.Errorf("%s, %s: rules %q, nodes %v", kind, h, got, linux.Devices)
+			}
+		}
+	}
+}
+
+// TestLabelsThatCountForNothing tells of policies that an image has for labels, and of
+// files that no container will see.
+func TestLabelsThatCountForNothing(t *testing.T) {
+	store := fixtures(t)
+	put(t, store, "test/labels:1", v1.Config{Cmd: []string{"/bin/app"}, Labels: map[string]string{
+		"slipway.restart": "always", "slipway.timeout": "3s", "slipway.sources": "x", "com.example.slipway.restart": "no",
+	}}, archive(t, "bin/app=app"))
+	faults := check(t, only{store}, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/labels:1\"}\n")
+	if len(faults) != 2 || !said(faults, "services[0].image: the image's label slipway.restart counts for nothing") || !said(faults, "label slipway.timeout") {
+		t.Error(faults)
+	}
+}
+
+// TestMarksOfDeletedFiles tells of a device that an overlay does not show.
+func TestMarksOfDeletedFiles(t *testing.T) {
+	store := fixtures(t)
+	for _, c := range []struct {
+		minor int64
+		told  bool
+	}{{0, true}, {3, false}} {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range []tar.Header{{Name: "bin/app", Mode: 0o755, Typeflag: tar.TypeReg}, {Name: "d/a", Typeflag: tar.TypeChar, Devminor: c.minor}} {
+			if err := w.WriteHeader(&h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		put(t, store, "test/mark:1", v1.Config{Cmd: []string{"/bin/app"}}, b.Bytes())
+		faults := check(t, only{store}, "init: [\"test/init:1\"]\nonboot:\n  - {name: x, image: \"test/mark:1\"}\n")
+		if said(faults, "onboot[0].image: /d/a of ") != c.told || len(faults) > 1 {
+			t.Errorf("0:%d: %v", c.minor, faults)
 		}
 	}
 }

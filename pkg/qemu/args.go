@@ -168,12 +168,19 @@ func diskArgs(c Config) []string {
 	var a []string
 	sata := 0
 	for i, d := range c.Disks {
-		a = append(a, drive("disk"+strconv.Itoa(i), d, "")...)
-		if d.Bus == "ide" {
+		id := "disk" + strconv.Itoa(i)
+		a = append(a, drive(id, d, "")...)
+		switch d.Bus {
+		case "ide":
 			// A port takes one disk, and QEMU does not look for a free one.
 			a[len(a)-1] += ",bus=sata" + strconv.Itoa(sata/sataPorts) + "." + strconv.Itoa(sata%sataPorts)
 			sata++
+		case "nvme":
+			a[len(a)-1] += ",serial=" + id // QEMU makes no such disk without
 		}
+	}
+	if slices.ContainsFunc(c.Disks, func(d Disk) bool { return d.Bus == "usb" }) {
+		a = append([]string{"-device", "qemu-xhci,p2=15,p3=15"}, a...)
 	}
 	for i := 0; i*sataPorts < sata; i++ {
 		a = append([]string{"-device", "ahci,id=sata" + strconv.Itoa(i)}, a...)
@@ -203,7 +210,7 @@ func drive(id string, d Disk, more string) []string {
 	if more != "" {
 		opts = append(opts, more)
 	}
-	device := map[string]string{"virtio": "virtio-blk-pci", "scsi": "scsi-hd", "ide": "ide-hd"}[d.Bus]
+	device := map[string]string{"virtio": "virtio-blk-pci", "scsi": "scsi-hd", "ide": "ide-hd", "nvme": "nvme", "usb": "usb-storage"}[d.Bus]
 	return []string{"-drive", strings.Join(append(opts, "file="+escape(d.File)), ","), "-device", device + ",drive=" + id}
 }
 

@@ -9,18 +9,20 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"slipway/pkg/build/input"
 )
 
 // Disk is a disk of the machine. The guest sees the first as /dev/vda, or as
-// /dev/sda with bus=scsi or bus=ide.
+// /dev/sda with bus=scsi, bus=ide or bus=usb, /dev/nvme0n1 with bus=nvme.
 type Disk struct {
 	File   string
 	Size   int64  // bytes; 0: the file has to be there
 	Format string // raw or qcow2
-	Bus    string // virtio, scsi, ide
+	Bus    string // virtio, scsi, ide, nvme, usb
 }
 
-// ParseDisk reads [file=]FILE[,size=N[K|M|G|T]][,format=raw|qcow2][,bus=virtio|scsi|ide].
+// ParseDisk reads [file=]FILE[,size=N[K|M|G|T]][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb].
 // As with LinuxKit a size without a unit is in GiB, and the file may be left
 // out when there is a size: it is then fallback.
 func ParseDisk(s, fallback string) (Disk, error) {
@@ -52,7 +54,7 @@ func (d *Disk) set(key, value string) (err error) {
 	case "format":
 		d.Format, err = pick(key, value, "raw", "qcow2")
 	case "bus":
-		d.Bus, err = pick(key, value, "virtio", "scsi", "ide")
+		d.Bus, err = pick(key, value, "virtio", "scsi", "ide", "nvme", "usb")
 	default:
 		return fmt.Errorf("unknown key %q; known are file, size, format, bus", key)
 	}
@@ -83,11 +85,33 @@ func parseSize(s string) (int64, error) {
 	return n << shift, nil
 }
 
+// checkFile refuses what QEMU would wait for, for ever: it takes files, and devices
+// that are disks.
+func checkFile(name string) error {
+	if info, err := os.Stat(name); err == nil && info.Mode().Type() == fs.ModeDevice { // of blocks
+		return nil
+	}
+	return input.Check(name)
+}
+
+// checkFiles looks at all that the machine starts from.
+func (b Boot) checkFiles() error {
+	for _, file := range []string{b.Kernel, b.Initrd, b.Squashfs, b.ISO, b.Disk} {
+		if file == "" {
+			continue
+		}
+		if err := checkFile(file); err != nil {
+			return fmt.Errorf("find image: %w", err)
+		}
+	}
+	return nil
+}
+
 // Ensure makes the disk's file, sparse, if it is not there. A file that exists
 // is never changed, whatever its size: it is somebody's data.
 func (d Disk) Ensure() error {
 	if _, err := os.Stat(d.File); err == nil {
-		return nil
+		return checkFile(d.File)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("find disk: %w", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"slipway/pkg/build/input"
 )
 
 // Boot is what the machine starts from: a kernel with an initrd or a squashfs,
@@ -62,7 +64,7 @@ func Resolve(name string, kind Kind) (Boot, error) {
 	if kind == ISO || !isFile(name+"-kernel") {
 		return Boot{}, notFound(name)
 	}
-	cmdline, err := os.ReadFile(name + "-cmdline")
+	cmdline, err := input.Read(name+"-cmdline", maxCmdline)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Boot{}, fmt.Errorf("read kernel command line: %w", err)
 	}
@@ -125,10 +127,13 @@ func look(name string) Kind {
 	return KernelInitrd
 }
 
+// maxCmdline is far above what any kernel takes.
+const maxCmdline = 1 << 20
+
 // KernelArch is the architecture that a kernel is for, as QEMU calls it; empty
 // when its first bytes do not tell.
 func KernelArch(file string) (string, error) {
-	f, err := os.Open(file)
+	f, err := input.Open(file)
 	if err != nil {
 		return "", fmt.Errorf("read kernel: %w", err)
 	}

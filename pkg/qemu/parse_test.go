@@ -1,10 +1,13 @@
 package qemu
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestParsePublish(t *testing.T) {
@@ -35,6 +38,8 @@ func TestParseDisk(t *testing.T) {
 		"size=2g":                       {File: "fallback", Size: 2 * g, Format: "raw", Bus: "virtio"},
 		"d,bus=scsi":                    {File: "d", Format: "raw", Bus: "scsi"},
 		"d,size=4k,format=raw,bus=ide":  {File: "d", Size: 4096, Format: "raw", Bus: "ide"},
+		"d,bus=nvme":                    {File: "d", Format: "raw", Bus: "nvme"},
+		"d,bus=usb":                     {File: "d", Format: "raw", Bus: "usb"},
 		"d,size=1T":                     {File: "d", Size: 1 << 40, Format: "raw", Bus: "virtio"},
 	}
 	for in, want := range good {
@@ -42,7 +47,7 @@ func TestParseDisk(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %+v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "d,size=", "d,size=-1", "d,size=1X", "d,size=99999999999T", "d,format=vmdk", "d,bus=usb", "d,x=y", "d,e"} {
+	for _, in := range []string{"", "d,size=", "d,size=-1", "d,size=1X", "d,size=99999999999T", "d,format=vmdk", "d,bus=sata", "d,x=y", "d,e"} {
 		if got, err := ParseDisk(in, ""); err == nil {
 			t.Errorf("%q: no error, but %+v", in, got)
 		}
@@ -159,5 +164,26 @@ func TestKernelArch(t *testing.T) {
 	}
 	if got, err := KernelArch(file); err != nil || got != "" {
 		t.Errorf("a short file: %q, %v", got, err)
+	}
+}
+
+// TestWhatQEMUWouldWaitFor refuses a FIFO in the place of every file.
+func TestWhatQEMUWouldWaitFor(t *testing.T) {
+	dir := t.TempDir()
+	fifo, file := filepath.Join(dir, "fifo"), filepath.Join(dir, "file")
+	if err := errors.Join(unix.Mkfifo(fifo, 0o600), os.WriteFile(file, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]Config{
+		"kernel":   {Boot: Boot{Kernel: fifo, Initrd: file}},
+		"initrd":   {Boot: Boot{Kernel: file, Initrd: fifo}},
+		"squashfs": {Boot: Boot{Kernel: file, Squashfs: fifo}},
+		"ISO":      {Boot: Boot{ISO: fifo}},
+		"disk":     {Boot: Boot{Disk: fifo}},
+		"disks":    {Boot: Boot{Kernel: file, Initrd: file}, Disks: []Disk{{File: fifo, Format: "raw", Bus: "virtio"}}},
+	} {
+		if _, err := Start(c, Watch{}, Console{}); err == nil || !strings.Contains(err.Error(), fifo+": is a FIFO") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

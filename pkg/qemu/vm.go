@@ -44,6 +44,9 @@ const drains = 3
 
 // Start starts the machine. Disks are made first if they have to be.
 func Start(c Config, w Watch, con Console) (*VM, error) {
+	if err := c.Boot.checkFiles(); err != nil {
+		return nil, err
+	}
 	for _, d := range c.Disks {
 		if err := d.Ensure(); err != nil {
 			return nil, err

@@ -16,28 +16,32 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/output"
 )
 
 // Export writes images of the store, all that it has of our recipes or those
-// named, as a tar of an OCI image layout. The file appears when it is whole.
+// named, as a tar of an OCI image layout. The file appears when it is whole; "-" is
+// standard output.
 func (b *Builder) Export(ctx context.Context, file string, names []string) error {
 	index, err := b.exportIndex(names)
 	if err != nil {
 		return err
 	}
 	b.Progress.Note("writing " + file)
-	err = inScratch(filepath.Dir(file), func(tmp string) error {
-		dir, packed := filepath.Join(tmp, "layout"), filepath.Join(tmp, "tar")
-		if _, err := layout.Write(dir, index); err != nil {
-			return err
-		}
-		if err := tarLayout(ctx, packed, dir); err != nil {
-			return err
-		}
-		return os.Rename(packed, file)
+	to := &output.Target{File: file, Stdout: os.Stdout}
+	err = to.WriteFile("", func(w *os.File) error {
+		return inScratch(filepath.Dir(w.Name()), func(dir string) error {
+			if _, err := layout.Write(dir, index); err != nil {
+				return err
+			}
+			return tarLayout(ctx, w, dir)
+		})
 	})
+	if err == nil {
+		_, err = to.Commit()
+	}
 	if err != nil {
-		return fmt.Errorf("export images to %s: %w", file, err)
+		return errors.Join(fmt.Errorf("export images to %s: %w", file, err), to.Discard())
 	}
 	return nil
 }
@@ -80,19 +84,14 @@ func (b *Builder) exportIndex(names []string) (v1.ImageIndex, error) {
 
 // tarLayout packs a layout in the order in which readers want it. Members have
 // no leading "./", with which `linuxkit cache import` drops them silently.
-func tarLayout(ctx context.Context, file, dir string) (err error) {
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	tw := tar.NewWriter(f)
+func tarLayout(ctx context.Context, w io.Writer, dir string) error {
+	tw := tar.NewWriter(w)
 	for _, name := range []string{"oci-layout", "index.json"} {
 		if err := tarFile(tw, dir, name); err != nil {
 			return err
 		}
 	}
-	err = filepath.WalkDir(filepath.Join(dir, "blobs"), func(p string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

@@ -7,12 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -89,6 +93,19 @@ func TestExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkExport(t, file, "docker.io/slipway/low:v0.1")
+	for name, target := range map[string]string{"nothing": os.DevNull, "later": "later.tar"} {
+		link := filepath.Join(dir, name)
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Export(context.Background(), link, []string{"low"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.Readlink(link); got != target || err != nil {
+			t.Errorf("%s: not a link to %s any more: %q, %v", name, target, got, err)
+		}
+	}
+	checkExport(t, filepath.Join(dir, "later.tar"), "docker.io/slipway/low:v0.1")
 }
 
 // checkExport checks what `linuxkit cache import` relies on: names of members
@@ -164,5 +181,59 @@ func TestImpostor(t *testing.T) {
 	}
 	if conf, err := img.ConfigFile(); err != nil || conf.Author != "" || len(conf.RootFS.DiffIDs) != 2 {
 		t.Errorf("the base is the impostor: %+v, %v", conf, err)
+	}
+}
+
+// TestPushOfTheOutdated pushes nothing that its recipe would make otherwise now.
+func TestPushOfTheOutdated(t *testing.T) {
+	root, store := repository(t), filepath.Join(t.TempDir(), "store")
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer s.Close()
+	to, err := oci.ParsePushTarget(strings.TrimPrefix(s.URL, "http://")+"/team", Tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := func(arch string, names ...string) {
+		b, _ := open(t, root, store)
+		b.Arch = arch
+		if err := b.Open(); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Build(t.Context(), names, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	push := func(names ...string) (string, error) {
+		b, _ := open(t, root, store)
+		var pushed []string
+		err := b.Push(t.Context(), &oci.Registry{}, to, names, func(name string) { pushed = append(pushed, path.Base(name[:strings.Index(name, ":v0.1@")])) })
+		return strings.Join(pushed, " "), err
+	}
+	build("amd64")
+	build("arm64")
+	if got, err := push(); got != "high low" || err != nil {
+		t.Fatalf("pushed %q, %v", got, err)
+	}
+	for _, c := range []struct{ change, text, pushes, want string }{
+		{"images/low/text", "another\n", "high", "run `slipway images build --platform linux/amd64 low` and `slipway images build --platform linux/arm64 low`"},
+		{"pkg/word/word.go", "package word\n\nconst Word = \"bye\"\n", "low", "run `slipway images build --platform linux/amd64 high` and "},
+	} {
+		old, err := os.ReadFile(filepath.Join(root, c.change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, root, map[string]string{c.change: c.text})
+		if got, err := push(); got != "" || err == nil || !strings.Contains(err.Error(), "are what their recipes make now: "+c.want) {
+			t.Errorf("%s: pushed %q, %v", c.change, got, err)
+		}
+		if got, err := push(c.pushes); got != c.pushes || err != nil {
+			t.Errorf("%s: pushed %q, %v", c.change, got, err)
+		}
+		write(t, root, map[string]string{c.change: string(old)})
+	}
+	write(t, root, map[string]string{"images/low/text": "another\n"})
+	build("amd64", "low")
+	if _, err := push("low"); err == nil || !strings.Contains(err.Error(), "run `slipway images build --platform linux/arm64 low`") || strings.Contains(err.Error(), "amd64") {
+		t.Errorf("built for one: %v", err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,11 +20,15 @@ import (
 // architectures are those that a pushed image has.
 var architectures = []string{"amd64", "arm64"}
 
-// Push writes images of the store to a registry, all that it has of our recipes or
-// those named, each as one index of both architectures. Nothing is pushed if one of
-// them is missing. What was pushed is told with its digest, as NAME:TAG@DIGEST.
+// Push writes images of the store to a registry, all that it has of our recipes but
+// those of tests, or those named, each as one index of both architectures. Nothing is
+// pushed if one of them is missing, or is not what its recipe makes now. What was
+// pushed is told with its digest, as NAME:TAG@DIGEST.
 func (b *Builder) Push(ctx context.Context, registry *oci.Registry, to oci.PushTarget, names []string, told func(string)) error {
 	indexes, err := b.pushIndexes(names)
+	if err == nil {
+		err = b.refuseOutdated(ctx, slices.Sorted(maps.Keys(indexes)))
+	}
 	if err != nil {
 		return fmt.Errorf("push images: %w", err)
 	}
@@ -51,7 +57,7 @@ func (b *Builder) Push(ctx context.Context, registry *oci.Registry, to oci.PushT
 func (b *Builder) pushIndexes(names []string) (map[string]v1.ImageIndex, error) {
 	all := len(names) == 0
 	if all {
-		names = b.names()
+		names = slices.DeleteFunc(b.names(), isForTests)
 	}
 	indexes := map[string]v1.ImageIndex{}
 	missing := map[string][]string{} // by architecture
@@ -75,11 +81,41 @@ func (b *Builder) pushIndexes(names []string) (map[string]v1.ImageIndex, error) 
 	if len(indexes) == 0 {
 		return nil, errors.New("the store holds none: run `slipway images build`, and with --platform for the other architecture")
 	}
-	return indexes, missingError(missing)
+	return indexes, buildError("not all are in the store for both architectures", missing)
 }
 
-// missingError says how to make what the store lacks.
-func missingError(missing map[string][]string) error {
+// isForTests tells the images that only our own tests use, which nobody else wants.
+func isForTests(name string) bool { return strings.HasPrefix(name, "test") }
+
+// refuseOutdated compares with the recipes, where there are any.
+func (b *Builder) refuseOutdated(ctx context.Context, names []string) error {
+	if b.Root == "" {
+		return nil
+	}
+	outdated := map[string][]string{} // by architecture
+	for _, arch := range architectures {
+		of := &Builder{Root: b.Root, Arch: arch, Progress: b.Progress}
+		if err := of.Open(); err != nil {
+			return err
+		}
+		for _, name := range names {
+			s, err := of.status(ctx, of.recipes[name])
+			switch {
+			case err != nil:
+				return err
+			case s.State == Broken:
+				return fmt.Errorf("image %s for %s cannot be compared with its recipe: %s", name, arch, s.Fault)
+			case s.State == Outdated:
+				outdated[arch] = append(outdated[arch], name)
+			}
+		}
+	}
+	return buildError("not all in the store are what their recipes make now", outdated)
+}
+
+// buildError says how to make what the store lacks, by architecture; nil if it lacks
+// nothing.
+func buildError(fault string, missing map[string][]string) error {
 	var commands []string
 	for _, arch := range architectures {
 		if len(missing[arch]) > 0 {
@@ -89,7 +125,7 @@ func missingError(missing map[string][]string) error {
 	if len(commands) == 0 {
 		return nil
 	}
-	return fmt.Errorf("not all are in the store for both architectures: run %s", strings.Join(commands, " and "))
+	return fmt.Errorf("%s: run %s", fault, strings.Join(commands, " and "))
 }
 
 // pushIndex is an image of both architectures, and those that the store lacks. Its

@@ -19,6 +19,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"slipway/pkg/build/input"
 )
 
 // File is the content of a lock file.
@@ -54,9 +56,12 @@ func Path(yml string) string {
 // New is a lock file with nothing in it.
 func New() *File { return &File{Version: version, Images: map[string]map[string]string{}} }
 
+// maxText bounds a lock file, which has a line for each image.
+const maxText = 8 << 20
+
 // Read reads a lock file; nil if there is none. Errors name the file and the key.
 func Read(path string) (*File, error) {
-	data, err := os.ReadFile(path)
+	data, err := input.Read(path, maxText)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

@@ -8,10 +8,12 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"slipway/pkg/build/input"
 	"slipway/pkg/build/tree"
 )
 
@@ -46,7 +48,7 @@ type savedImage struct {
 }
 
 func openArchive(name string) (Source, error) {
-	file, err := os.Open(name)
+	file, err := input.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("open image layout: %w", err)
 	}
@@ -165,7 +167,7 @@ func (a *archive) decode(name string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, jsonError(err))
 	}
 	return nil
 }
@@ -195,17 +197,23 @@ func (a *archive) Get(name string, platform v1.Platform) (*Image, error) {
 			return img, err
 		}
 	}
-	for _, s := range a.saved {
+	var tagged *savedImage
+	for i, s := range a.saved {
 		if pin := pinOf(full); pin != "" && pin == a.idOf(s).String() {
 			return a.getSaved(s, full, platform)
 		}
-		for _, tag := range s.RepoTags {
-			if FullName(tag) == full {
-				return a.getSaved(s, full, platform)
-			}
+		if !slices.ContainsFunc(s.RepoTags, func(tag string) bool { return FullName(tag) == full }) {
+			continue
 		}
+		if tagged != nil && a.idOf(*tagged) != a.idOf(s) {
+			return nil, fmt.Errorf("image %s: %w", full, twice(a.idOf(*tagged), a.idOf(s)))
+		}
+		tagged = &a.saved[i]
 	}
-	return nil, fmt.Errorf("image %s: %w", full, ErrNotFound)
+	if tagged == nil {
+		return nil, fmt.Errorf("image %s: %w", full, ErrNotFound)
+	}
+	return a.getSaved(*tagged, full, platform)
 }
 
 // single is the one image of the archive.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"slipway/pkg/build/input"
 )
 
 // ErrNotFound is what a source says of an image, or a blob, it does not have.
@@ -82,7 +84,7 @@ func (f folder) open(h v1.Hash) (*Blob, error) {
 		return nil, err
 	}
 	path := f.path(h)
-	file, err := os.Open(path)
+	file, err := input.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &missingBlob{h.String(), f.dir}
 	}
@@ -90,9 +92,6 @@ func (f folder) open(h v1.Hash) (*Blob, error) {
 		return nil, err
 	}
 	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", path)
-	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

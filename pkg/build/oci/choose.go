@@ -141,7 +141,7 @@ func (c *chooser) open(d v1.Descriptor, via []v1.Hash) (*choice, error) {
 	}
 	var kind documentKind
 	if err := json.Unmarshal(data, &kind); err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+		return nil, fmt.Errorf("manifest %s: %w", d.Digest, jsonError(err))
 	}
 	switch {
 	case kind.SchemaVersion == 1 || strings.Contains(string(kind.MediaType), "distribution.manifest.v1"):
@@ -152,7 +152,7 @@ func (c *chooser) open(d v1.Descriptor, via []v1.Hash) (*choice, error) {
 		}
 		index, err := v1.ParseIndexManifest(bytes.NewReader(data))
 		if err != nil {
-			return nil, fmt.Errorf("index %s: %w", d.Digest, err)
+			return nil, fmt.Errorf("index %s: %w", d.Digest, jsonError(err))
 		}
 		return c.choose(index.Manifests, append(slices.Clip(via), d.Digest))
 	}
@@ -161,7 +161,7 @@ func (c *chooser) open(d v1.Descriptor, via []v1.Hash) (*choice, error) {
 	}
 	m, err := v1.ParseManifest(bytes.NewReader(data))
 	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+		return nil, fmt.Errorf("manifest %s: %w", d.Digest, jsonError(err))
 	}
 	if d.MediaType == "" {
 		d.MediaType = m.MediaType

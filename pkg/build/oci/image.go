@@ -1,10 +1,12 @@
 package oci
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -21,6 +23,8 @@ type Image struct {
 	// Local images were built on this machine.
 	Local bool
 
+	// listed is the entry of the layout's index that led to it.
+	listed v1.Hash
 	// via are the indexes that the manifest was found through, the outermost
 	// first.
 	via []v1.Hash
@@ -34,7 +38,11 @@ type Image struct {
 // find looks a name up in an index and picks the platform.
 func find(from blobs, index *v1.IndexManifest, name string, platform v1.Platform) (*Image, error) {
 	want := FullName(name)
-	img, err := load(from, named(from, index, want), platform)
+	list := named(from, index, want)
+	img, err := load(from, list, platform)
+	if err == nil {
+		err = alone(from, list, img, platform)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", want, err)
 	}
@@ -43,6 +51,21 @@ func find(from blobs, index *v1.IndexManifest, name string, platform v1.Platform
 	}
 	img.Name = want
 	return img, nil
+}
+
+// alone wants no second image of one name that would do as well: which is meant, the
+// order of a list does not tell.
+func alone(from blobs, list []v1.Descriptor, img *Image, platform v1.Platform) error {
+	rest := slices.DeleteFunc(slices.Clone(list), func(d v1.Descriptor) bool { return d.Digest == img.listed })
+	other, err := load(from, rest, platform)
+	if err != nil || other.Digest == img.Digest || !samePlatform(other.Platform, img.Platform) {
+		return nil //nolint:nilerror // what is no image for the platform is no rival
+	}
+	return twice(img.listed, other.listed)
+}
+
+func twice(a, b v1.Hash) error {
+	return fmt.Errorf("two images go by that name here, %s and %s; NAME@DIGEST means one of them", a, b)
 }
 
 // named are the descriptors of an index that a full name means. A name that is
@@ -97,7 +120,7 @@ func load(from blobs, list []v1.Descriptor, platform v1.Platform) (*Image, error
 	}
 	img := &Image{
 		Digest: found.Digest, Platform: found.Platform, Manifest: found.manifest, via: found.via, blobs: from,
-		Local: found.listed.Annotations[InputsAnnotation] != "",
+		listed: found.listed.Digest, Local: found.listed.Annotations[InputsAnnotation] != "",
 	}
 	if img.Config, err = readConfig(from, img.Manifest); err != nil {
 		return nil, err
@@ -115,12 +138,25 @@ func readConfig(from blobs, m *v1.Manifest) (*v1.ConfigFile, error) {
 	}
 	config := &v1.ConfigFile{}
 	if err := json.Unmarshal(data, config); err != nil {
-		return nil, fmt.Errorf("configuration %s: %w", m.Config.Digest, err)
+		return nil, fmt.Errorf("configuration %s: %w", m.Config.Digest, jsonError(err))
 	}
 	if n, m := len(m.Layers), len(config.RootFS.DiffIDs); n != m {
 		return nil, fmt.Errorf("the manifest lists %d layers, the configuration %d", n, m)
 	}
 	return config, nil
+}
+
+// jsonError names the field that is of another type than the specification has, in
+// words that are not Go's.
+func jsonError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	want := map[reflect.Kind]string{
+		reflect.String: "text", reflect.Slice: "a list", reflect.Map: "an object", reflect.Struct: "an object", reflect.Bool: "true or false",
+	}[wrong.Type.Kind()]
+	return fmt.Errorf("%s is of JSON type %s; want %s", cmp.Or(wrong.Field, "all of it"), wrong.Value, cmp.Or(want, "a number"))
 }
 
 // Close closes the layers that were opened.

@@ -13,6 +13,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"slipway/pkg/build/input"
 )
 
 // NameAnnotation carries an image's full name on its descriptor in index.json.
@@ -145,7 +147,7 @@ func (l *Layout) index() (*v1.IndexManifest, error) {
 		return nil, ErrNoStore
 	}
 	empty := &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}
-	data, err := os.ReadFile(filepath.Join(l.dir, "index.json"))
+	data, err := input.Read(filepath.Join(l.dir, "index.json"), maxDocument)
 	if errors.Is(err, os.ErrNotExist) {
 		return empty, nil
 	}
@@ -153,7 +155,7 @@ func (l *Layout) index() (*v1.IndexManifest, error) {
 		return nil, fmt.Errorf("read image layout: %w", err)
 	}
 	if err := json.Unmarshal(data, empty); err != nil {
-		return nil, fmt.Errorf("read image layout %s: index.json: %w", l.dir, err)
+		return nil, fmt.Errorf("read image layout %s: index.json: %w", l.dir, jsonError(err))
 	}
 	return empty, nil
 }

@@ -122,7 +122,7 @@ func onlyFor(machine v1.Platform, have []v1.Platform) error {
 		if name := describe(p); len(names) <= maxListed && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
-		if c := cpuOf(p); c.arch == cpuOf(machine).arch && len(p.OSFeatures) == 0 && hint == "" {
+		if c := cpuOf(p); c.arch == cpuOf(machine).arch && strings.EqualFold(p.OS, machine.OS) && len(p.OSFeatures) == 0 && hint == "" {
 			hint = printable(fmt.Sprintf("; --platform linux/%s/%s takes it, for machines whose CPU has that", c.arch, c.variant))
 		}
 	}

@@ -171,6 +171,9 @@ var again = []int{
 // pulling or pushing.
 func (r *Registry) login(ctx context.Context, ref name.Reference, scope string) (*http.Client, error) {
 	repo := ref.Context()
+	if err := checkCredentials(); err != nil {
+		return nil, err
+	}
 	auth, err := authn.Resolve(ctx, authn.DefaultKeychain, repo)
 	if err != nil {
 		return nil, fmt.Errorf("credentials for %s: %w", repo.RegistryStr(), err)

@@ -5,8 +5,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
+
+	"slipway/pkg/build/input"
 )
 
 // TransportTrusting is http.DefaultTransport that also takes certificates of
@@ -22,7 +23,7 @@ func TransportTrusting(files []string) (http.RoundTripper, error) {
 		pool = x509.NewCertPool() // a system without any
 	}
 	for _, file := range files {
-		pem, err := os.ReadFile(file)
+		pem, err := input.Read(file, maxDocument)
 		if err != nil {
 			return nil, fmt.Errorf("read certificates: %w", err)
 		}

@@ -13,6 +13,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/build/input"
 )
 
 // unpacked keeps the layers of a store of one's own as they are unpacked, under
@@ -39,7 +41,7 @@ func (u unpacked) open(ctx context.Context, diff v1.Hash) *os.File {
 	if u.dir == "" || checkHash(diff) != nil {
 		return nil
 	}
-	file, err := os.Open(u.path(diff))
+	file, err := input.Open(u.path(diff))
 	if err != nil {
 		return nil
 	}

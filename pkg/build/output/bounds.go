@@ -69,8 +69,13 @@ func checkSquashfs(nodes []*tree.Node) ([]Loss, error) {
 	return losses, nil
 }
 
-// squashfsHolds tells whether a squashfs has a place for an attribute.
+// squashfsHolds tells whether an attribute can be in a squashfs: that has a place for
+// it, and no container's root is an overlay that would take it for a mark of its own
+// (Documentation/filesystems/overlayfs.rst) and hide or refuse files.
 func squashfsHolds(name string) bool {
+	if strings.HasPrefix(name, "trusted.overlay.") {
+		return false
+	}
 	for _, prefix := range []string{"user.", "trusted.", "security."} {
 		if strings.HasPrefix(name, prefix) {
 			return true

@@ -93,6 +93,7 @@ func TestCheck(t *testing.T) {
 	large := with(tree.Entry{Inode: &tree.Inode{Size: 1 << 32}})
 	caps := with(tree.Entry{Xattrs: map[string]string{"security.capability": "x"}})
 	acl := with(tree.Entry{Xattrs: map[string]string{"system.posix_acl_access": "x"}})
+	overlay := with(tree.Entry{Xattrs: map[string]string{"trusted.overlay.metacopy": ""}})
 	user := with(tree.Entry{Xattrs: map[string]string{"user.x": "x"}})
 	owners := demo(t)
 	for i := range maxOwners + 1 {
@@ -119,6 +120,9 @@ func TestCheck(t *testing.T) {
 		{"attribute in a payload", "iso-efi", user, payload, ""},
 		{"access list in a payload", "kernel+initrd", acl, payload, "opt/f attribute system.posix_acl_access"},
 		{"access list in a squashfs", "kernel+squashfs", acl, payload, "opt/f attribute system.posix_acl_access"},
+		{"overlay's mark in a payload", "kernel+initrd", overlay, payload, "opt/f attribute trusted.overlay.metacopy"},
+		{"overlay's mark in a squashfs", "kernel+squashfs", overlay, payload, "opt/f attribute trusted.overlay.metacopy"},
+		{"overlay's mark in a tar", "tar", overlay, payload, ""},
 		{"access list in a tar", "tar", acl, payload, ""},
 		{"owners in a squashfs", "kernel+squashfs", owners, payload, "!of image test/app:1, layer 2 (sha256:abc): a squashfs has 65535 users and groups"},
 		{"owners in a cpio", "kernel+initrd", owners, cpio, ""},

@@ -19,6 +19,9 @@ type cpioWriter struct {
 	at    int64
 }
 
+// trailer is the name that ends an archive.
+const trailer = "TRAILER!!!"
+
 // Bits of st_mode.
 const (
 	modeDir, modeRegular, modeLink       = 0o040000, 0o100000, 0o120000
@@ -81,7 +84,7 @@ func (c *cpioWriter) put(r io.Reader, n int64) error {
 // close writes the trailer.
 func (c *cpioWriter) close() error {
 	c.inode = 0
-	return c.write(cpioFile{name: "TRAILER!!!"})
+	return c.write(cpioFile{name: trailer})
 }
 
 // writeTree writes everything but boot/. A hard link becomes a relative
@@ -92,6 +95,9 @@ func (c *cpioWriter) writeTree(nodes []*tree.Node) error {
 	for _, n := range nodes {
 		name := n.Path()
 		f := cpioFile{name: name, Entry: n.Entry}
+		if name == trailer {
+			f.name = "./" + name // the same file, and not the archive's end
+		}
 		switch {
 		case n.Type == tar.TypeSymlink:
 			f.setLink(n.Link)

@@ -111,7 +111,7 @@ func find(list []member, name string) *member {
 func TestCpio(t *testing.T) {
 	var b bytes.Buffer
 	c := &cpioWriter{w: &b}
-	if err := c.writeTree(rootNodes(demo(t))); err != nil {
+	if err := c.writeTree(rootNodes(demo(t, "TRAILER!!!=no end", "etc/TRAILER!!!=nor this"))); err != nil {
 		t.Fatal(err)
 	}
 	list := readCpio(t, bytes.NewReader(b.Bytes()))
@@ -121,6 +121,8 @@ func TestCpio(t *testing.T) {
 	for name, want := range map[string]member{
 		"etc/motd":       {mode: 0o100755, text: "hello"},
 		"etc":            {mode: 0o040755},
+		"./TRAILER!!!":   {mode: 0o100755, text: "no end"},
+		"etc/TRAILER!!!": {mode: 0o100755, text: "nor this"},
 		"init":           {mode: 0o120777, text: "bin/init"},
 		"usr/share/motd": {mode: 0o120777, text: "../../etc/motd"},
 		"dev/null":       {mode: 0o020666, major: 1, minor: 3},

@@ -34,7 +34,7 @@ type TarOptions struct {
 	Repeats bool
 	// Origins says in PAX records, as LinuxKit's, which image an entry is from.
 	Origins bool
-	// Bounded brings times to what a squashfs holds.
+	// Bounded brings times and attributes to what a squashfs holds.
 	Bounded bool
 	// Progress is told how many bytes have been read; may be nil.
 	Progress func(done, total int64)
@@ -120,7 +120,9 @@ func contentSize(nodes []*tree.Node) int64 {
 func (a *tarWriter) records(e tree.Entry) map[string]string {
 	records := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(e.Xattrs)) {
-		records["SCHILY.xattr."+name] = e.Xattrs[name]
+		if !a.Bounded || squashfsHolds(name) {
+			records["SCHILY.xattr."+name] = e.Xattrs[name]
+		}
 	}
 	if a.Origins && e.Origin != nil {
 		if s := source(e.Origin); s != "" {

@@ -62,7 +62,10 @@ func (t *Target) place(suffix string) (pending, error) {
 	}
 	info, err := os.Stat(name)
 	switch {
-	case err != nil: // nothing is there, or making the temporary file tells
+	case err != nil && t.File != "":
+		name, err = end(name)
+		return pending{name: name}, err
+	case err != nil: // making the temporary file tells
 		return pending{name: name}, nil
 	case info.IsDir():
 		return pending{}, fmt.Errorf("write %s: it is a directory", name)
@@ -74,6 +77,29 @@ func (t *Target) place(suffix string) (pending, error) {
 	name, err = filepath.EvalSymlinks(name)
 	return pending{name: name}, err
 }
+
+// end is where a file comes to lie that is not there: at the end of the links, if its
+// name is one.
+func end(name string) (string, error) {
+	for range maxLinks {
+		to, err := os.Readlink(name)
+		if err != nil {
+			return name, nil //nolint:nilerror // no link: here it is
+		}
+		dir, file := filepath.Split(to)
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Dir(name) + "/" + dir
+		}
+		if dir, err = filepath.EvalSymlinks(dir); err != nil {
+			return "", fmt.Errorf("write %s, a link to %s: %w", name, to, err)
+		}
+		name = filepath.Join(dir, file)
+	}
+	return "", fmt.Errorf("write %s: too many links", name)
+}
+
+// maxLinks is Linux's MAXSYMLINKS.
+const maxLinks = 40
 
 // folder is where the files lie, and temporary ones until they are complete.
 func (t *Target) folder() (string, error) {

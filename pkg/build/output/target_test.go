@@ -1,6 +1,7 @@
 package output
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -97,22 +98,48 @@ func TestPipeStays(t *testing.T) {
 	}
 }
 
-// TestLinkStays replaces the file that a link leads to.
+// TestLinkStays replaces the file that a link leads to, or makes it.
 func TestLinkStays(t *testing.T) {
+	for _, old := range []bool{true, false} {
+		for _, target := range []string{"m-1.tar", "sub/../m-1.tar", "other", "/m-1.tar"} {
+			dir := t.TempDir()
+			if filepath.IsAbs(target) {
+				target = dir + target
+			}
+			file, link := filepath.Join(dir, "m-1.tar"), filepath.Join(dir, "m.tar")
+			if err := errors.Join(os.Mkdir(filepath.Join(dir, "sub"), 0o755), os.Symlink(target, link), os.Symlink("m-1.tar", filepath.Join(dir, "other"))); err != nil {
+				t.Fatal(err)
+			}
+			if old {
+				if err := os.WriteFile(file, []byte("old"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := putTo(&Target{File: link}, "new"); err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(file)
+			if to, linkErr := os.Readlink(link); err != nil || linkErr != nil || string(got) != "new" || to != target {
+				t.Errorf("%s, %t: got %q, a link to %q; %v, %v", target, old, got, to, err, linkErr)
+			}
+		}
+	}
 	dir := t.TempDir()
-	file, link := filepath.Join(dir, "m-1.tar"), filepath.Join(dir, "m.tar")
-	if err := os.WriteFile(file, []byte("old"), 0o644); err != nil {
+	link := filepath.Join(dir, "circle")
+	if err := os.Symlink("circle", link); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("m-1.tar", link); err != nil {
+	lost := filepath.Join(dir, "lost")
+	if err := os.Symlink("none/m.tar", lost); err != nil {
 		t.Fatal(err)
 	}
-	if err := putTo(&Target{File: link}, "new"); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(file)
-	if target, linkErr := os.Readlink(link); err != nil || linkErr != nil || string(got) != "new" || target != "m-1.tar" {
-		t.Errorf("got %q, a link to %q; %v, %v", got, target, err, linkErr)
+	for name, want := range map[string]string{link: "too many links", lost: "a link to none/m.tar: "} {
+		if err := putTo(&Target{File: name}, "new"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if _, err := os.Readlink(name); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

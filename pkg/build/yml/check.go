@@ -1,6 +1,8 @@
 package yml
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"slipway/pkg/build/input"
 	"slipway/pkg/bundle"
 )
 
@@ -178,11 +181,15 @@ func (f *File) check() Faults {
 	if f.Source == "" {
 		return faults
 	}
-	info, err := os.Stat(f.SourcePath())
+	file, err := input.Open(f.SourcePath())
+	if err == nil {
+		file.Close()
+		return faults
+	}
 	switch at := f.At.Child("source"); {
-	case err == nil && info.IsDir():
-		faults.Add(at.At("%s: is a directory", f.SourcePath()).Wants("a file"))
-	case err != nil && !f.Optional:
+	case !errors.Is(err, fs.ErrNotExist):
+		faults.Add(at.At("%v", err))
+	case !f.Optional:
 		faults.Add(at.At("%v", err).Wants("a file on this machine, or optional: true"))
 	}
 	return faults

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"slipway/pkg/build/input"
 	"slipway/pkg/bundle"
 )
 
@@ -59,7 +59,7 @@ func readText(ctx context.Context, name string, stdin io.Reader) ([]byte, error)
 		defer body.Close()
 		r = body
 	default:
-		file, err := os.Open(name)
+		file, err := input.Stream(name)
 		if err != nil {
 			return nil, fmt.Errorf("read YAML: %w", err)
 		}

@@ -27,10 +27,10 @@ type schema struct {
 	keys []key   // of an object
 	// values are the only ones that make sense, if there are any.
 	values []string
-	// pattern is a regular expression for the text. If want says in words what
-	// it means the checker goes by it; else something that tells more than a
-	// pattern can does, and only editors see it.
-	pattern, want string
+	// pattern is a regular expression for the text, for editors. The checker goes by
+	// rules, or leaves it to what can tell more.
+	pattern string
+	rules   []rule
 	// oneOf are the keys of an object of which one has to be there.
 	oneOf []string
 	// known are the keys of a map that mean something to us, and what for: keys
@@ -61,7 +61,7 @@ var (
 	octets  = &schema{kind: isInt, unit: bytesUnit}
 	micros  = &schema{kind: isInt, unit: microsUnit}
 	boolean = &schema{kind: isBool}
-	id      = &schema{kind: isID}
+	id      = (&schema{kind: isID}).of(rule{want: "another: to Linux, 4294967295 is no user or group", warns: true, ok: func(v string) bool { return decimal(v) != "4294967295" }})
 	strs    = list(str)
 	mapping = &schema{kind: isMap}
 )
@@ -71,8 +71,9 @@ func object(keys ...key) *schema       { return &schema{kind: isObject, keys: ke
 func oneOf(values ...string) *schema   { return &schema{kind: isString, values: values} }
 func usually(values ...string) *schema { return &schema{kind: isString, values: values, lenient: true} }
 func matching(pattern, want string) *schema {
-	return &schema{kind: isString, pattern: pattern, want: want}
+	return (&schema{kind: isString, pattern: pattern}).of(like(pattern, want))
 }
+func shaped(pattern string) *schema            { return &schema{kind: isString, pattern: pattern} }
 func (k key) must() key                        { k.required = true; return k }
 func (k key) should() key                      { k.needed = true; return k }
 func k(name string, s *schema, doc string) key { return key{name: name, schema: s, doc: doc} }
@@ -139,70 +140,76 @@ var (
 	)
 
 	deviceSchema = object(
-		k("path", str, `path of the node, or "all" for every device of the type`).should(),
+		k("path", str.of(allOr), `path of the node, or "all" for every device of the type`).should(),
 		k("type", usually("a", "b", "c", "u", "p"), "b block, c or u character, p FIFO, a all").should(),
-		k("major", num, "major number"),
-		k("minor", num, "minor number"),
-		k("mode", matching(`^0*[0-7]{1,4}$`, ""), "permission bits in octal, in quotes; every node needs one"),
+		k("major", num.of(majors), "major number"),
+		k("minor", num.of(minors), "minor number"),
+		k("mode", shaped(`^0*[0-7]{1,4}$`), "permission bits in octal, in quotes; every node needs one"),
 	)
 
 	idMappingSchema = object(
-		k("containerID", num, "first id in the container"),
-		k("hostID", num, "first id outside"),
-		k("size", num, "number of ids"),
+		k("containerID", num.of(uint32s), "first id in the container"),
+		k("hostID", num.of(uint32s), "first id outside"),
+		k("size", num.of(uint32s), "number of ids"),
 	)
 
 	runtimeSchema = object(
 		k("cgroups", strs, "cgroups to make"),
 		k("mounts", list(mountSchema), "mounts to make before the container"),
-		k("mkdir", strs, "folders to make"),
+		k("mkdir", list(str.of(notEmpty)), "folders to make"),
 		k("interfaces", list(object(
-			k("name", str, "name of the interface").should(),
+			k("name", str.of(linkNames), "name of the interface").should(),
 			k("add", str, "kind to create, such as dummy, veth, wireguard"),
-			k("peer", str, "the veth end that stays outside"),
+			k("peer", str.of(linkNames), "the veth end that stays outside"),
 			k("createInRoot", boolean, "create it outside, then move it in"),
 		)), "network interfaces to move in or to create"),
 		k("bindNS", object(
-			k("cgroup", str, "path"), k("ipc", str, "path"), k("mnt", str, "path"), k("net", str, "path"),
-			k("pid", str, "path"), k("user", str, "path"), k("uts", str, "path"),
+			k("cgroup", kept, "path"), k("ipc", kept, "path"), k("mnt", kept, "path"), k("net", kept, "path"),
+			k("pid", kept, "path"), k("user", kept, "path"), k("uts", kept, "path"),
 		), "files to keep the container's namespaces on"),
 		k("namespace", str, "containerd namespace of a service"),
 		k("noRestart", boolean, "accepted, as LinuxKit does; say slipway.restart"),
 	)
 
-	throttle = list(object(k("major", num, ""), k("minor", num, ""), k("rate", num, "")))
+	kept = str.of(absolute)
+
+	throttle = list(object(k("major", num.of(majors), ""), k("minor", num.of(minors), ""), k("rate", num.of(natural), "")))
+
+	weight = num.of(uint16s, weights)
 
 	resourcesSchema = object(
 		k("devices", list(object(
-			k("allow", boolean, ""), k("type", str, ""), k("major", num, ""),
-			k("minor", num, ""), k("access", str, ""),
+			k("allow", boolean, ""), k("type", usually("a", "b", "c"), ""), k("major", num.of(anyMajor), ""),
+			k("minor", num.of(anyMinor), ""), k("access", str.of(like(`^[rwm]*$`, "letters of rwm").should()), ""),
 		)), "device rules"),
 		k("memory", object(
-			k("limit", octets, "bytes"), k("reservation", octets, "bytes"), k("swap", octets, "bytes"),
-			k("kernel", octets, "bytes"), k("kernelTCP", octets, "bytes"),
-			k("swappiness", num, ""), k("disableOOMKiller", boolean, ""),
+			k("limit", octets.of(noLimit), "bytes"), k("reservation", octets.of(noLimit), "bytes"), k("swap", octets.of(noLimit), "bytes"),
+			k("kernel", octets.of(noLimit), "bytes"), k("kernelTCP", octets.of(noLimit), "bytes"),
+			k("swappiness", num.of(natural, between(0, 100, "0 to 100").should()), ""), k("disableOOMKiller", boolean, ""),
 		), "memory limits"),
 		k("cpu", object(
-			k("shares", num, ""), k("quota", micros, "µs"), k("period", micros, "µs"),
-			k("realtimeRuntime", micros, "µs"), k("realtimePeriod", micros, "µs"),
-			k("cpus", str, `such as "0-1"`), k("mems", str, `such as "0"`),
+			k("shares", num.of(natural), ""),
+			k("quota", micros.of(between(1000, 1<<63-1, "1000 or more, or -1 for no limit").should().orZero().or("-1")), "µs"),
+			k("period", micros.of(natural, between(1000, 1e6, "1000 to 1000000").should().orZero()), "µs"),
+			k("realtimeRuntime", micros, "µs"), k("realtimePeriod", micros.of(natural), "µs"),
+			k("cpus", str.of(cpuLists), `such as "0-1"`), k("mems", str.of(cpuLists), `such as "0"`),
 		), "CPU limits"),
-		k("pids", object(k("limit", num, "number of processes")), "process limits"),
+		k("pids", object(k("limit", num.of(noLimit), "number of processes")), "process limits"),
 		k("blockio", object(
-			k("weight", num, ""), k("leafWeight", num, ""),
-			k("weightDevice", list(object(k("major", num, ""), k("minor", num, ""), k("weight", num, ""), k("leafWeight", num, ""))), ""),
+			k("weight", weight, ""), k("leafWeight", weight, ""),
+			k("weightDevice", list(object(k("major", num.of(majors), ""), k("minor", num.of(minors), ""), k("weight", weight, ""), k("leafWeight", weight, ""))), ""),
 			k("throttleReadBpsDevice", throttle, ""), k("throttleWriteBpsDevice", throttle, ""),
 			k("throttleReadIOPSDevice", throttle, ""), k("throttleWriteIOPSDevice", throttle, ""),
 		), "block device limits"),
-		k("hugepageLimits", list(object(k("pageSize", octets, "bytes"), k("limit", octets, "bytes"))), "huge page limits"),
+		k("hugepageLimits", list(object(k("pageSize", octets.of(hugePages), "bytes"), k("limit", octets.of(natural), "bytes"))), "huge page limits"),
 		k("network", object(
-			k("classID", num, ""),
-			k("priorities", list(object(k("name", str, ""), k("priority", num, ""))), ""),
+			k("classID", num.of(uint32s), ""),
+			k("priorities", list(object(k("name", str, ""), k("priority", num.of(uint32s), ""))), ""),
 		), "network classes"),
 	)
 
 	capabilities = list(&schema{kind: isString, pattern: `^(?:` + strings.Join(capabilityWords, "|") + `|ALL|NONE)$`})
-	bindsSchema  = list(matching(`^[^:]+:[^:]+(?::[^:]*)?$`, ""))
+	bindsSchema  = list(shaped(`^[^:]+:[^:]+(?::[^:]*)?$`))
 
 	// settings are the keys that a label may have too.
 	settings = []key{
@@ -213,7 +220,7 @@ var (
 		k("binds", bindsSchema, "SOURCE:DESTINATION[:OPTIONS]; the source is a path or a volume"),
 		k("binds.add", bindsSchema, "binds beside the label's"),
 		k("devices", list(deviceSchema), "device nodes"),
-		k("tmpfs", list(matching(`^[^:]+(?::[^:]*)?$`, "")), "DESTINATION[:OPTIONS]"),
+		k("tmpfs", list(shaped(`^[^:]+(?::[^:]*)?$`)), "DESTINATION[:OPTIONS]"),
 		k("command", strs, "program and arguments (default the image's)"),
 		k("env", strs, "NAME=VALUE (default the image's)"),
 		k("cwd", str, "working folder (default the image's)"),
@@ -222,10 +229,10 @@ var (
 		k("ipc", str, "IPC namespace: host (default), new or a path"),
 		k("uts", str, "host name namespace: host (default), new or a path"),
 		k("userns", str, "user namespace: host (default), new or a path"),
-		k("hostname", str, "host name, with uts: new"),
+		k("hostname", str.of(hostNames), "host name, with uts: new"),
 		k("readonly", boolean, "the root file system cannot be written"),
-		k("maskedPaths", strs, "paths that cannot be seen"),
-		k("readonlyPaths", strs, "paths that cannot be written"),
+		k("maskedPaths", list(str.of(absolute)), "paths that cannot be seen"),
+		k("readonlyPaths", list(str.of(absolute)), "paths that cannot be written"),
 		k("uid", id, "user: a number or the name of a container (default 0)"),
 		k("gid", id, "group: a number or the name of a container (default 0)"),
 		k("additionalGids", list(id), "further groups"),
@@ -235,7 +242,7 @@ var (
 		k("cgroupsPath", str, "cgroup to run in"),
 		k("resources", resourcesSchema, "cgroup limits"),
 		k("sysctl", mapping, "kernel parameters, values in quotes"),
-		k("rlimits", list(matching(`^[^,]+,[^,]+,[^,]+$`, "")), `NAME,SOFT,HARD such as "nofile,1024,unlimited"`),
+		k("rlimits", list(shaped(`^[^,]+,[^,]+,[^,]+$`)), `NAME,SOFT,HARD such as "nofile,1024,1048576"`),
 		k("uidMappings", list(idMappingSchema), "users of a user namespace"),
 		k("gidMappings", list(idMappingSchema), "groups of a user namespace"),
 		k("annotations", &schema{kind: isMap, known: policyKeys()}, "annotations; slipway.* are policies"),

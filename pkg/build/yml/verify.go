@@ -2,10 +2,8 @@ package yml
 
 import (
 	"encoding/base64"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -120,7 +118,7 @@ func (c *checker) checkMap(p Place, n *yaml.Node, s *schema) {
 // checkAnnotation finds our own annotations without their prefix, and those whose
 // value is no text with how to write it; false if it has told all.
 func (c *checker) checkAnnotation(at Place, key, value *yaml.Node) bool {
-	if own := bundle.Prefix + key.Value; policyKeys()[own] != "" {
+	if own := ownAnnotation(key.Value); own != "" {
 		fault := Place{at.src, key, at.path}.At("annotation %q is not one of ours", key.Value).Warns()
 		fault.Nearest = own
 		c.faults.Add(fault)
@@ -134,6 +132,22 @@ func (c *checker) checkAnnotation(at Place, key, value *yaml.Node) bool {
 	}
 	c.faults.Add(at.At("%s", found(value)).Wants("text: %s", v))
 	return false
+}
+
+// ownAnnotation is the one of ours that a key probably means which is written in
+// another way: without the prefix, with another one before it, in capitals.
+func ownAnnotation(key string) string {
+	if strings.HasPrefix(key, bundle.Prefix) {
+		return ""
+	}
+	plain := strings.ToLower(strings.ReplaceAll(key, "/", "."))
+	if _, rest, ok := strings.Cut("."+plain, "."+bundle.Prefix); ok {
+		plain = rest
+	}
+	if own := bundle.Prefix + plain; policyKeys()[own] != "" {
+		return own
+	}
+	return ""
 }
 
 // checkKeys finds keys given twice; YAML forbids them and the second would
@@ -183,8 +197,8 @@ func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
 		c.faults.Add(p.At("%s", found(n)).Wants("text; write it in quotes: %s", strconv.Quote(n.Value)))
 	case !ok:
 		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.wantNumber(n.Value)))
-	case s.want != "" && !matches(s.pattern, n.Value):
-		c.faults.Add(p.At("%q", n.Value).Wants("%s", s.want))
+	case s.broken(n.Value) != nil:
+		c.faults.Add(s.broken(n.Value).fault(p, n))
 	case len(s.values) > 0 && !contains(s.values, n.Value):
 		fault := p.At("%q", n.Value).Wants("one of %s", quoted(s.values)).Near(n.Value, s.values)
 		if s.lenient {
@@ -192,16 +206,6 @@ func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
 		}
 		c.faults.Add(fault)
 	}
-}
-
-var patterns sync.Map // of *regexp.Regexp, by pattern
-
-func matches(pattern, text string) bool {
-	re, ok := patterns.Load(pattern)
-	if !ok {
-		re, _ = patterns.LoadOrStore(pattern, regexp.MustCompile(pattern))
-	}
-	return re.(*regexp.Regexp).MatchString(text)
 }
 
 func validID(v string) bool {
