@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/version"
 )
 
 // check finds what the schema cannot say: names that must differ, fields that
@@ -50,7 +51,7 @@ func (c *Config) checkInit() Faults {
 		return nil
 	}
 	fault := at.At("no image, so nothing starts the machine").
-		Wants("the images of the root file system, such as slipway/init:v0.1 and slipway/runc:v0.1")
+		Wants("the images of the root file system, such as slipway/init:" + version.ImageTag + " and slipway/runc:" + version.ImageTag)
 	if c.Kernel.Image == "" {
 		fault = fault.Warns()
 	}
