@@ -184,6 +184,9 @@ func parseAll[T any](list []string, parse func(string) (T, error)) ([]T, error) 
 // run finds what the machine needs on this host, and runs it to its end.
 func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	c := &f.config
+	if f.detached && qemu.Lacking != "" {
+		return fmt.Errorf("--detach: %s", qemu.Lacking)
+	}
 	if err := checkChart(f.chartFile); err != nil {
 		return err
 	}
