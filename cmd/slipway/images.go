@@ -65,6 +65,8 @@ func newImagesCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(_ *cobra.Command, args []string) error { return f.take(args[0]) },
 	}
+	build.ValidArgsFunction = completeImages(&f)
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp)))
 	cmd.AddCommand(build, list, export, take, newPushCommand(&f), newUpdateCommand())
 	return cmd
 }

@@ -23,7 +23,7 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("slipway {{.Version}}\n")
-	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newConsoleCommand(), newStopCommand(), newValidateCommand(), newManCommand())
+	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newConsoleCommand(), newPsCommand(), newStopCommand(), newValidateCommand(), newManCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	return root
 }

@@ -123,6 +123,11 @@ func shortName(name string) string {
 	return strings.TrimSuffix(name, ":"+Tag)
 }
 
+// Names are those of the recipes, in order.
+func (b *Builder) Names() []string {
+	return slices.DeleteFunc(b.names(), func(name string) bool { return b.recipes[name].stored() })
+}
+
 func (b *Builder) names() []string {
 	var names []string
 	for name := range b.recipes {
