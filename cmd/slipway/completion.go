@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,34 @@ import (
 	"slipway/pkg/build/output"
 	"slipway/pkg/qemu"
 )
+
+// bashFunctions stand in for those of the package bash-completion, which cobra's script
+// calls, in a shell that has not loaded it.
+const bashFunctions = `declare -F _get_comp_words_by_ref >/dev/null || _get_comp_words_by_ref() {
+    words=("${COMP_WORDS[@]}") cword=$COMP_CWORD cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+}
+declare -F _filedir >/dev/null || _filedir() {
+    local kind=-f
+    [[ ${1-} != -d ]] || kind=-d
+    mapfile -t COMPREPLY < <(compgen "$kind" -- "$cur")
+}
+`
+
+// completeWithoutPackage has bash's completion work where bash-completion is missing.
+func completeWithoutPackage(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	bash, _, err := root.Find([]string{"completion", "bash"})
+	if err != nil || bash.RunE == nil {
+		panic("cobra has no completion for bash") // a newer one: see what it is called there
+	}
+	write := bash.RunE
+	bash.RunE = func(cmd *cobra.Command, args []string) error {
+		if _, err := fmt.Fprint(cmd.OutOrStdout(), bashFunctions); err != nil {
+			return err
+		}
+		return write(cmd, args)
+	}
+}
 
 // completeYAML offers the files of a command that takes linuxkit.yml.
 func completeYAML(cmd *cobra.Command) {

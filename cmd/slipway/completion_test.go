@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +44,34 @@ func TestCompletion(t *testing.T) {
 		}
 		if slices.Contains(got, "gone") || slices.Contains(got, "testinit") || strings.HasSuffix(line, "w") && len(got) > 3 {
 			t.Errorf("%q: %q", line, got)
+		}
+	}
+}
+
+// TestCompletionInBash presses Tab in a bash that has not loaded bash-completion.
+func TestCompletionInBash(t *testing.T) {
+	script, _, _ := command(t, "", "completion", "bash")
+	t.Chdir(t.TempDir())
+	writeFile(t, "script", script)
+	writeFile(t, "my machine.svg", "")
+	if err := os.Symlink(os.Args[0], "slipway"); err != nil {
+		t.Fatal(err)
+	}
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"slipway run --accel ": "auto|kvm|tcg|", "slipway va": "validate|", "slipway run --accel k": "kvm|",
+		"slipway run --boot-chart my": "my machine.svg|",
+	} {
+		cmd := exec.Command("bash", "--norc", "--noprofile", "-c", `enable -n compopt; . ./script; COMP_LINE=$1; read -ra COMP_WORDS <<<"$1"; [[ $1 != *" " ]] || COMP_WORDS+=("")
+COMP_CWORD=$((${#COMP_WORDS[@]}-1)) COMP_POINT=${#COMP_LINE} COMP_TYPE=9; __start_slipway; printf '%s|' "${COMPREPLY[@]}"`, "bash", line)
+		cmd.Env = append(os.Environ(), commandVar+"=1", "PATH="+here+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		got := string(out)
+		if err != nil || got != want {
+			t.Errorf("%q: %q, %v; want %q", line, got, err, want)
 		}
 	}
 }
