@@ -100,7 +100,7 @@ func (f *runFlags) background() error {
 		return errors.Join(exitError(res.Status()), refuse(errors.New(res.String())))
 	}
 	if err := qemu.Register(machinesFolder(), f.state); err != nil {
-		con.Output.Write([]byte("slipway: " + err.Error() + "\n")) //nolint:errcheck // only `slipway ps` lacks it
+		fmt.Fprintln(con.Output, "slipway:", err) // and only `slipway ps` lacks it
 	}
 	vm.Obey(func(string) {})
 	served := make(chan error, 1)
@@ -152,13 +152,18 @@ func newPsCommand() *cobra.Command {
 				return err
 			}
 			table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(table, "NAME\tPID\tUP\tSTATE")
-			for _, m := range all {
-				name := strings.TrimSuffix(filepath.Base(m.State), "-state")
-				fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", name, m.PID, time.Since(m.Started).Round(time.Second), m.State)
-			}
+			psTable(table, all)
 			return table.Flush()
 		},
+	}
+}
+
+// psTable writes columns that end with tabs; a table keeps its error for Flush.
+func psTable(w io.Writer, all []qemu.Running) {
+	fmt.Fprintln(w, "NAME\tPID\tUP\tSTATE")
+	for _, m := range all {
+		name := strings.TrimSuffix(filepath.Base(m.State), "-state")
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", name, m.PID, time.Since(m.Started).Round(time.Second), m.State)
 	}
 }
 
