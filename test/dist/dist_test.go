@@ -39,17 +39,17 @@ func TestDist(t *testing.T) {
 	inside := func(args ...string) string {
 		return run(t, "chroot", append([]string{root, "/usr/bin/env", "-i", "PATH=/usr/bin", "HOME=/root"}, args...)...)
 	}
-	inside("slipway", "build", "--oci", "/images.tar", "--name", "/root/first", "/usr/share/doc/slipway/linuxkit.yml")
+	inside("slipway", "build", "--oci", "/images.tar", "--dir", "/root/first", "--name", "demo", "/usr/share/doc/slipway/linuxkit.yml")
 	inside("slipway", "images", "import", "/images.tar")
-	inside("slipway", "build", "--offline", "--name", "/root/second", "/usr/share/doc/slipway/linuxkit.yml")
+	inside("slipway", "build", "--offline", "--dir", "/root/second", "--name", "demo", "/usr/share/doc/slipway/linuxkit.yml")
 	for _, part := range []string{"-kernel", "-initrd.img", "-cmdline"} {
-		a, errA := os.ReadFile(filepath.Join(root, "root/first"+part))
-		b, errB := os.ReadFile(filepath.Join(root, "root/second"+part))
+		a, errA := os.ReadFile(filepath.Join(root, "root/first/demo"+part))
+		b, errB := os.ReadFile(filepath.Join(root, "root/second/demo"+part))
 		if errA != nil || errB != nil || !bytes.Equal(a, b) {
 			t.Errorf("%s: %d and %d bytes; %v, %v", part, len(a), len(b), errA, errB)
 		}
 	}
-	said := run(t, filepath.Join(root, "usr/bin/slipway"), "run", "--report", "--timeout", "10m", filepath.Join(root, "root/first"))
+	said := run(t, filepath.Join(root, "usr/bin/slipway"), "run", "--report", "--timeout", "10m", filepath.Join(root, "root/first/demo"))
 	if !strings.Contains(said, "slipway: report: ok") {
 		t.Errorf("boot: %s", said)
 	}
@@ -87,7 +87,7 @@ func sums(t *testing.T, dir string) string {
 func freshRoot(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	for _, dir := range []string{"tmp", "root", "var/tmp", "var/lib/dpkg/info", "var/lib/dpkg/updates"} {
+	for _, dir := range []string{"tmp", "root/first", "root/second", "var/tmp", "var/lib/dpkg/info", "var/lib/dpkg/updates"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
