@@ -28,10 +28,14 @@ VULNDB   ?= v0.0.0-20261105234957-e22db6528018
 LICENSES := github.com/google/go-licenses@v1.6.0
 ALLOWED  := Apache-2.0,BSD-2-Clause,BSD-3-Clause,MIT
 
+# Packs releases: run, never linked.
+NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+PREFIX ?= /usr/local
+
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run shell image images images-arm64 setup test test-unit test-vm soak fuzz lint audit security bench bench-build chart stats clean
+.PHONY: help run shell image images images-arm64 setup test test-unit test-vm install dist soak fuzz lint audit security bench bench-build chart stats clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,7 +110,8 @@ fuzz: ## run every fuzz target for FUZZTIME (20s; 10000000x is executions), or t
 lint: setup ## golangci-lint (.golangci.yml), go vet, shellcheck
 	$(GO) vet ./...
 	$(GO) run $(LINT) run ./...
-	@git ls-files images test | xargs -r grep -lE '^#!/bin/(ba)?sh' | xargs -r shellcheck
+	GOOS=darwin $(GO) build -o /dev/null ./cmd/slipway
+	@git ls-files images test packaging | xargs -r grep -lE '^#!/bin/(ba)?sh' | xargs -r shellcheck
 
 audit: ## known faults in what is used, checksums of modules, licences
 	$(GO) mod verify
@@ -134,6 +139,13 @@ chart: image ## boot the demo and draw its boot anew: docs/boot.svg
 
 stats: ## packages, lines, longest file and function, wrapped errors, tests against code
 	@$(GO) run ./test/stats
+
+install: ## the program, completions and manual pages, below DESTDIR and PREFIX (/usr/local)
+	$(GO) build -trimpath $(BUILDVCS) -o $(BIN)/slipway ./cmd/slipway
+	packaging/install $(BIN)/slipway $(DESTDIR)$(PREFIX)
+
+dist: setup ## all that a release consists of: build/dist
+	env GO=$(GO) NFPM=$(NFPM) BUILDVCS=$(BUILDVCS) packaging/dist build/dist
 
 clean: ## remove what was built here (the image store stays)
 	rm -rf $(BIN) build

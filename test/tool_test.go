@@ -148,6 +148,10 @@ func TestToolBackground(t *testing.T) {
 	tl.want(t, 1, "a machine runs there already", run...)
 	tl.want(t, 1, fmt.Sprintf("publish port %d of this host: .*address already in use", port), "run", "--publish", publish, "--state", filepath.Join(tl.dir, "other"), tl.image())
 	tl.want(t, 6, "QEMU died: .*lock", "run", "--detach", "--disk", disk, "--state", filepath.Join(tl.dir, "third"), tl.image())
+	if _, err := os.Stat(filepath.Join(tl.dir, "third")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a refused machine has left its state folder: %v", err)
+	}
+	tl.want(t, 0, `box-state\n`, "ps")
 	tl.console(t)
 	tl.want(t, 0, "the guest powered off", "stop", tl.image())
 	tl.want(t, 1, "no machine runs in the background", "stop", tl.image())

@@ -153,7 +153,7 @@ func (f *buildFlags) run(ctx context.Context, files []string) (err error) {
 	if err != nil {
 		return err
 	}
-	finder, err := useLock(builder, from, files)
+	finder, err := f.useLock(builder, from, files)
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,11 @@ func (f *buildFlags) write(ctx context.Context, p *progress, builder *build.Buil
 	}
 	locked := &output.Target{}
 	if f.lock {
-		if locked, err = stageLock(finder, files[len(files)-1]); err != nil {
+		keys, err := f.keys()
+		if err == nil {
+			locked, err = stageLock(finder, keys, files[len(files)-1])
+		}
+		if err != nil {
 			return nil, errors.Join(err, locked.Discard())
 		}
 	}

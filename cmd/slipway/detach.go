@@ -7,8 +7,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,9 +74,18 @@ func (f *runFlags) background() error {
 		return tell(pipe, err)
 	}
 	con := b.Console()
+	refuse := func(err error) error {
+		if f.config.Metadata != "" {
+			_ = os.Remove(f.config.Metadata) // made anew for each run
+		}
+		return tell(pipe, errors.Join(err, b.Refuse()))
+	}
+	if err := f.metadata(); err != nil {
+		return refuse(err)
+	}
 	log, err := f.openLog()
 	if err != nil {
-		return tell(pipe, errors.Join(err, b.Leave("")))
+		return refuse(err)
 	}
 	if log != nil {
 		con.Log = log
@@ -82,12 +93,14 @@ func (f *runFlags) background() error {
 	chart := f.bootChart(&con, func(string) {})
 	vm, err := qemu.Start(f.config, f.watch, con)
 	if err != nil {
-		return tell(pipe, errors.Join(err, b.Leave("")))
+		return refuse(err)
 	}
 	if !vm.AwaitUp() {
 		res := vm.Wait()
-		said := tell(pipe, errors.Join(errors.New(res.String()), b.Leave(res.String())))
-		return errors.Join(exitError(res.Status()), said)
+		return errors.Join(exitError(res.Status()), refuse(errors.New(res.String())))
+	}
+	if err := qemu.Register(machinesFolder(), f.state); err != nil {
+		fmt.Fprintln(con.Output, "slipway:", err) // and only `slipway ps` lacks it
 	}
 	vm.Obey(func(string) {})
 	served := make(chan error, 1)
@@ -117,6 +130,43 @@ func tell(pipe *os.File, err error) error {
 	return errors.Join(err, werr, pipe.Close())
 }
 
+// cacheFolder is for what can be found out again.
+func cacheFolder() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	return filepath.Join(cache, "slipway")
+}
+
+func machinesFolder() string { return filepath.Join(cacheFolder(), "machines") }
+
+func newPsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ps",
+		Short: "list the machines that run in the background",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			all, err := qemu.Machines(machinesFolder())
+			if err != nil {
+				return err
+			}
+			table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+			psTable(table, all)
+			return table.Flush()
+		},
+	}
+}
+
+// psTable writes columns that end with tabs; a table keeps its error for Flush.
+func psTable(w io.Writer, all []qemu.Running) {
+	fmt.Fprintln(w, "NAME\tPID\tUP\tSTATE")
+	for _, m := range all {
+		name := strings.TrimSuffix(filepath.Base(m.State), "-state")
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", name, m.PID, time.Since(m.Started).Round(time.Second), m.State)
+	}
+}
+
 func newStopCommand() *cobra.Command {
 	var state string
 	var kill bool
@@ -136,6 +186,7 @@ func newStopCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&state, "state", "", "the machine's state folder (default NAME-state)")
+	completeMachine(cmd)
 	cmd.Flags().BoolVar(&kill, "kill", false, "end it at once, as if its plug were pulled")
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "longest wait for its end")
 	return cmd
@@ -160,6 +211,7 @@ func newConsoleCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&state, "state", "", "the machine's state folder (default NAME-state)")
+	completeMachine(cmd)
 	return cmd
 }
 

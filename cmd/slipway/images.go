@@ -15,7 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway"
 	"slipway/pkg/build/images"
+	"slipway/pkg/version"
 )
 
 // imagesFlags are what every command below `slipway images` takes.
@@ -29,13 +31,13 @@ func newImagesCommand() *cobra.Command {
 	var f imagesFlags
 	cmd := &cobra.Command{
 		Use:   "images",
-		Short: "build our own images into the local store, list, export and push them; renew lock files",
+		Short: "build our own images into the local store, list, export, import and push them; renew lock files",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("images: name build, list, export, push or update")}
+			return usageError{errors.New("images: name build, list, export, import, push or update")}
 		},
 	}
-	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this folder or one above it; $SLIPWAY_ROOT)")
+	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this folder or one above it, else what slipway carries; $SLIPWAY_ROOT)")
 	cmd.PersistentFlags().StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the images")
 	build := &cobra.Command{
 		Use:   "build [NAME...]",
@@ -57,32 +59,72 @@ func newImagesCommand() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE:  func(_ *cobra.Command, args []string) error { return f.export(args[0], args[1:]) },
 	}
-	cmd.AddCommand(build, list, export, newPushCommand(&f), newUpdateCommand())
+	take := &cobra.Command{
+		Use:   "import FILE.tar",
+		Short: "take our own images into the store, for all platforms, from an OCI layout that images export or a release has made",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(_ *cobra.Command, args []string) error { return f.take(args[0]) },
+	}
+	build.ValidArgsFunction = completeImages(&f)
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp)))
+	cmd.AddCommand(build, list, export, take, newPushCommand(&f), newUpdateCommand())
 	return cmd
 }
 
 // open reads the recipes. The context ends when the user interrupts, or calls
 // the function returned.
-// Only to build takes the recipes; without them there is what the store has.
-func (f *imagesFlags) open(builds bool) (*images.Builder, context.Context, func(), error) {
+// Outside of the repository there are those that slipway carries, where recipes are
+// wanted, and else what the store has.
+func (f *imagesFlags) open(recipes bool) (b *images.Builder, ctx context.Context, finish func(), err error) {
 	goos, arch, ok := strings.Cut(f.platform, "/")
 	if !ok || goos != "linux" || (arch != "amd64" && arch != "arm64") {
 		return nil, nil, nil, usageError{fmt.Errorf("platform %q: want linux/amd64 or linux/arm64", f.platform)}
 	}
-	root := f.root
-	if root == "" {
-		var err error
-		if root, err = images.FindRoot("."); err != nil && builds {
-			return nil, nil, nil, err
-		}
+	progress, clear := images.NewProgress(os.Stderr)
+	b = &images.Builder{Root: f.root, Arch: arch, Force: f.force, Progress: progress}
+	remove := func() {}
+	if b.Root == "" {
+		b.Root, err = images.FindRoot(".")
 	}
-	progress, finish := images.NewProgress(os.Stderr)
-	b := &images.Builder{Root: root, Arch: arch, Force: f.force, Progress: progress}
+	if errors.Is(err, images.ErrNoRoot) && recipes {
+		b.Root, remove, err = unpackCarried()
+		b.Version = version.This()
+	}
+	if err != nil && !errors.Is(err, images.ErrNoRoot) {
+		return nil, nil, nil, err
+	}
 	if err := b.Open(); err != nil {
+		remove()
 		return nil, nil, nil, err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
-	return b, ctx, func() { finish(); stop() }, nil
+	return b, ctx, func() { clear(); stop(); remove() }, nil
+}
+
+// unpackCarried writes the recipes that slipway carries to a folder of their own, which
+// the function returned removes.
+func unpackCarried() (dir string, remove func(), err error) {
+	if dir, err = os.MkdirTemp("", "slipway-recipes-"); err != nil {
+		return "", nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) } // temporary anyway
+	if err = images.Unpack(slipway.Carried, dir); err != nil {
+		remove()
+	}
+	return dir, remove, err
+}
+
+func (f *imagesFlags) take(file string) error {
+	b, ctx, finish, err := f.open(false)
+	if err != nil {
+		return err
+	}
+	names, err := b.Import(ctx, file)
+	err = imagesError(ctx, finish, err)
+	for _, name := range names {
+		fmt.Println(name)
+	}
+	return err
 }
 
 func (f *imagesFlags) build(names []string) error {
@@ -94,7 +136,7 @@ func (f *imagesFlags) build(names []string) error {
 }
 
 func (f *imagesFlags) list() error {
-	b, ctx, finish, err := f.open(false)
+	b, ctx, finish, err := f.open(true)
 	if err != nil {
 		return err
 	}

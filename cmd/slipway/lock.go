@@ -15,25 +15,48 @@ import (
 	"slipway/pkg/build/lock"
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/signature"
 	"slipway/pkg/build/yml"
 )
 
 // useLock has a builder take the images of the lock file beside the last YAML file,
 // if there is one.
-func useLock(b *build.Builder, from *oci.Finder, files []string) (*lock.Finder, error) {
+func (f *sourceFlags) useLock(b *build.Builder, from *oci.Finder, files []string) (*lock.Finder, error) {
 	finder := &lock.Finder{Finder: from, Path: lock.Path(files[len(files)-1]), Machine: b.Platform}
 	b.Finder = finder
-	if finder.Path == "" {
-		return finder, nil
+	var err error
+	if finder.Keys, err = f.allKeys(nil); err != nil || finder.Path == "" {
+		return finder, err
 	}
 	file, err := lock.Read(finder.Path)
 	if err != nil || file == nil {
+		return finder, err
+	}
+	if finder.Keys, err = f.allKeys(file); err != nil {
 		return finder, err
 	}
 	if finder.Images = file.Images[b.Platform.String()]; finder.Images == nil {
 		finder.Images = map[string]string{}
 	}
 	return finder, nil
+}
+
+// allKeys are those of --verify and those of the lock file, if there is one: neither
+// makes the other's demand less.
+func (f *sourceFlags) allKeys(file *lock.File) ([]signature.Keys, error) {
+	var all []signature.Keys
+	asked, err := f.keys()
+	if err != nil {
+		return nil, err
+	}
+	if len(asked) > 0 {
+		all = append(all, asked)
+	}
+	if file == nil || len(file.Verify) == 0 {
+		return all, nil
+	}
+	locked, err := file.Keys()
+	return append(all, locked), err
 }
 
 // tellMoved says which names mean other images than those that were taken.
@@ -48,7 +71,7 @@ func tellMoved(p *progress, f *lock.Finder, yaml string) {
 // stageLock writes the lock file with the images that were found; it takes its name
 // by Commit. What it says of other platforms, and of the EFI stub, which not every
 // format takes, stays.
-func stageLock(f *lock.Finder, yaml string) (*output.Target, error) {
+func stageLock(f *lock.Finder, keys signature.Keys, yaml string) (*output.Target, error) {
 	target := &output.Target{File: f.Path}
 	file, err := lock.Read(f.Path)
 	if err != nil {
@@ -62,6 +85,11 @@ func stageLock(f *lock.Finder, yaml string) (*output.Target, error) {
 		found[disk.StubImage] = stub
 	}
 	file.Images[f.Machine.String()] = found
+	if len(file.Verify) == 0 { // one key more would ask less
+		for _, key := range keys {
+			file.Verify = append(file.Verify, key.PEM)
+		}
+	}
 	return target, writeLock(target, file, yaml)
 }
 
@@ -151,6 +179,9 @@ func (f *sourceFlags) digests(ctx context.Context, p *progress, files []string, 
 	}
 	from.Pull = !f.offline
 	finder := &lock.Finder{Finder: from, Machine: builder.Platform}
+	if finder.Keys, err = f.allKeys(old); err != nil {
+		return "", nil, err
+	}
 	builder.Finder = finder
 	faults, err := builder.Find(ctx, files, os.Stdin)
 	if err == nil {

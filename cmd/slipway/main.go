@@ -23,7 +23,8 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate("slipway {{.Version}}\n")
-	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newConsoleCommand(), newStopCommand(), newValidateCommand())
+	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newConsoleCommand(), newPsCommand(), newStopCommand(), newValidateCommand(), newManCommand())
+	completeWithoutPackage(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	return root
 }

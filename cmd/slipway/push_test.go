@@ -42,24 +42,31 @@ func storeOf(t *testing.T, names ...string) {
 			if only != "" && arch != only {
 				continue
 			}
-			img, err := random.Image(1000, 2)
-			if err != nil {
-				t.Fatal(err)
-			}
-			config, err := img.ConfigFile()
-			if err != nil {
-				t.Fatal(err)
-			}
-			config = config.DeepCopy()
-			config.OS, config.Architecture = "linux", arch
-			if img, err = mutate.ConfigFile(img, config); err != nil {
-				t.Fatal(err)
-			}
+			img := testImage(t, arch)
 			if err := oci.OpenStore().Put("slipway/"+short+":v0.1", img, map[string]string{oci.InputsAnnotation: "x"}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
+}
+
+// testImage is one with two layers of noise.
+func testImage(t *testing.T, arch string) v1.Image {
+	t.Helper()
+	img, err := random.Image(1000, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture = "linux", arch
+	if img, err = mutate.ConfigFile(img, config); err != nil {
+		t.Fatal(err)
+	}
+	return img
 }
 
 // debianRegistry starts Debian's docker-registry on a port that the kernel chooses.

@@ -47,11 +47,11 @@ what one container has written.`
 // runFlags are the flags of `slipway run`; those that need no reading are
 // fields of config and watch.
 type runFlags struct {
-	accel, qemu, arch, networking, state, log, data, dataFile, chartFile string
-	publish, disks, expect, expectFrom, failOn, failOnFrom               []string
-	kernel, iso, squashfs, detached                                      bool
-	config                                                               qemu.Config
-	watch                                                                qemu.Watch
+	accel, qemu, arch, mem, json, junit, networking, state, log, data, dataFile, chartFile string
+	publish, disks, expect, expectFrom, failOn, failOnFrom                                 []string
+	kernel, iso, squashfs, detached                                                        bool
+	config                                                                                 qemu.Config
+	watch                                                                                  qemu.Watch
 }
 
 func newRunCommand() *cobra.Command {
@@ -75,13 +75,13 @@ func newRunCommand() *cobra.Command {
 		},
 	}
 	f.register(cmd)
-	cobra.CheckErr(cmd.MarkFlagFilename("boot-chart", "svg"))
+	completeRun(cmd)
 	return cmd
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.IntVar(&f.config.MemMB, "mem", 1024, "memory of the guest, in MB")
+	fl.StringVar(&f.mem, "mem", "1G", "memory of the guest: 512M, 2G; a number alone is MB")
 	fl.IntVar(&f.config.CPUs, "cpus", 1, "CPUs of the guest")
 	fl.StringVar(&f.arch, "arch", "", "x86_64 or aarch64 (default what the kernel is for, else this machine's)")
 	fl.StringVar(&f.accel, "accel", qemu.AccelAuto, "auto, kvm or tcg (also $"+qemu.AccelEnv+")")
@@ -108,6 +108,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.DurationVar(&f.watch.Idle, "idle-timeout", 0, "longest time without console output")
 	fl.BoolVar(&f.detached, "detach", false, "run in the background; slipway console and slipway stop reach it")
 	fl.StringVar(&f.log, "log", "", "file for the console's text")
+	fl.StringVar(&f.json, "json", "", "write how it ended, and how each container fared, to a JSON `FILE`")
+	fl.StringVar(&f.junit, "junit", "", "the same as JUnit XML, which CI systems show")
 	fl.StringVar(&f.chartFile, "boot-chart", "", "draw what the boot took in an SVG `FILE`, once all has started")
 }
 
@@ -119,6 +121,9 @@ func (f *runFlags) machine(name string) (err error) {
 		return err
 	}
 	f.state = stateOf(name, f.state)
+	if f.config.MemMB, err = qemu.ParseMemory(f.mem); err != nil {
+		return err
+	}
 	if f.config.MemMB < 16 || f.config.CPUs < 1 {
 		return fmt.Errorf("%d MB of memory and %d CPUs: want at least 16 and 1", f.config.MemMB, f.config.CPUs)
 	}
@@ -128,6 +133,9 @@ func (f *runFlags) machine(name string) (err error) {
 	f.config.NoNetwork = f.networking == "none"
 	if f.config.NoNetwork && len(f.publish) > 0 {
 		return errors.New("--publish needs a network")
+	}
+	if f.detached && (f.json != "" || f.junit != "") {
+		return errors.New("--json and --junit: a machine in the background has its result in its state folder")
 	}
 	if f.data != "" && f.dataFile != "" {
 		return errors.New("--data and --data-file are two sources of the same")
@@ -186,6 +194,9 @@ func parseAll[T any](list []string, parse func(string) (T, error)) ([]T, error) 
 // run finds what the machine needs on this host, and runs it to its end.
 func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	c := &f.config
+	if f.detached && qemu.Lacking != "" {
+		return fmt.Errorf("--detach: %s", qemu.Lacking)
+	}
 	if err := checkChart(f.chartFile); err != nil {
 		return err
 	}
@@ -198,20 +209,13 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	if c.Binary, err = qemu.FindBinary(f.qemu, c.Arch); err != nil {
 		return err
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	trial, err := qemu.Accelerator(ctx, f.accel, c.Binary, filepath.Join(cache, "slipway"))
+	trial, err := qemu.Accelerator(ctx, f.accel, c.Binary, cacheFolder())
 	if err != nil {
 		return err
 	}
 	c.Accel = trial.Accel
 	if _, err := qemu.Args(*c); err != nil {
 		return err // before anything is made, and before --detach
-	}
-	if err := f.metadata(); err != nil {
-		return err
 	}
 	if f.watch.Report || len(f.watch.Expect)+len(f.watch.ExpectFrom) > 0 {
 		c.NoReboot = true
@@ -221,6 +225,9 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 		return f.background()
 	case f.detached:
 		return f.detach()
+	}
+	if err := f.metadata(); err != nil {
+		return err
 	}
 	return f.session()
 }

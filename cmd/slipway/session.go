@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"slipway/pkg/qemu"
@@ -46,7 +48,7 @@ func (f *runFlags) session() (err error) {
 		return err
 	}
 	conclude(res)
-	err = chart.result()
+	err = errors.Join(chart.result(), f.writeResult(res))
 	if status := res.Status(); status != 0 {
 		if err != nil {
 			say(nil, err.Error())
@@ -54,6 +56,25 @@ func (f *runFlags) session() (err error) {
 		return exitError(status)
 	}
 	return err
+}
+
+// writeResult writes the files that --json and --junit name.
+func (f *runFlags) writeResult(res qemu.Result) error {
+	var errs []error
+	for file, write := range map[string]func(io.Writer, string) error{f.json: res.WriteJSON, f.junit: res.WriteJUnit} {
+		if file == "" {
+			continue
+		}
+		var text bytes.Buffer
+		err := write(&text, f.config.Name)
+		if err == nil {
+			err = os.WriteFile(file, text.Bytes(), 0o644)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("write result: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // say writes a line of ours beside the guest's; a raw terminal wants its own

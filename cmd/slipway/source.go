@@ -10,6 +10,7 @@ import (
 
 	"slipway/pkg/build"
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/signature"
 )
 
 // sourceFlags say where images come from; build and validate share them.
@@ -23,6 +24,7 @@ type sourceFlags struct {
 	mirrors   []string
 	renames   []string
 	certFiles []string
+	verify    []string
 	quiet     bool
 }
 
@@ -38,6 +40,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "HOST=MIRROR: ask MIRROR for the images of HOST, * for every host; MIRROR alone is for docker.io (repeatable)")
 	flags.StringSliceVar(&f.renames, "rename", splitList(os.Getenv("SLIPWAY_RENAME")), "FROM=TO: look for images named FROM/... as TO/..., such as slipway=registry.example/team (by comma or repeated; $SLIPWAY_RENAME)")
 	flags.StringArrayVar(&f.certFiles, "cert-file", nil, "PEM file of further authorities that registries' certificates may be from (repeatable)")
+	flags.StringArrayVar(&f.verify, "verify", nil, "`KEY.pub`: take no image that has no cosign signature by this public key (repeatable: by one of them)")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
 }
 
@@ -80,6 +83,19 @@ func (f *sourceFlags) builder(p *progress) (*build.Builder, *oci.Finder, error) 
 		return nil, nil, usageError{err}
 	}
 	return &build.Builder{Finder: finder, Platform: platform, Hardening: hardening}, finder, nil
+}
+
+// keys are those that --verify names.
+func (f *sourceFlags) keys() (signature.Keys, error) {
+	var keys signature.Keys
+	for _, file := range f.verify {
+		key, err := signature.ReadKey(file)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // registry is where images are fetched from; nil for nowhere.

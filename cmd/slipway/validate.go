@@ -75,7 +75,7 @@ func (f *validateFlags) find(ctx context.Context, files []string) (yml.Faults, e
 	if err != nil {
 		return nil, err
 	}
-	if _, err := useLock(builder, finder, files); err != nil {
+	if _, err := f.useLock(builder, finder, files); err != nil {
 		return nil, err
 	}
 	if f.textOnly {

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -29,6 +30,9 @@ const (
 func ParseHardening(s string) (Hardening, error) {
 	switch h := Hardening(s); h {
 	case HardeningDefault, HardeningNone:
+		if Lacking != "" && h == HardeningDefault {
+			return "", errors.New(Lacking)
+		}
 		return h, nil
 	}
 	return "", fmt.Errorf("hardening %q: want %s or %s", s, HardeningDefault, HardeningNone)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/moby/profiles/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"slipway/pkg/build/input"
 	"slipway/pkg/build/yml"
@@ -119,9 +118,12 @@ func (t *translator) runs32(spec *specs.Spec) bool {
 	return err == nil && f.Machine == small.machine
 }
 
+// afVsock is Linux's AF_VSOCK, wherever images are built.
+const afVsock = 40
+
 // defaultProfile is Docker's with what is different here.
 func (t *translator) defaultProfile(runs32 bool) *seccomp.Seccomp {
-	p := seccomp.DefaultProfile()
+	p := dockersProfile()
 	for i := range p.ArchMap {
 		// Every architecture is a filter of its own, which takes as long to make at
 		// each start, and a way into the kernel that few containers need. None needs
@@ -148,7 +150,7 @@ func (t *translator) defaultProfile(runs32 bool) *seccomp.Seccomp {
 	allow("CAP_SYS_ADMIN", nil, "add_key", "keyctl", "pivot_root", "request_key", "socket", "socketcall", "swapoff", "swapon")
 	allow("CAP_SYS_BOOT", nil, "kexec_file_load", "kexec_load")
 	if t.needs().vsock {
-		allow("", []specs.LinuxSeccompArg{{Index: 0, Value: unix.AF_VSOCK, Op: specs.OpEqualTo}}, "socket")
+		allow("", []specs.LinuxSeccompArg{{Index: 0, Value: afVsock, Op: specs.OpEqualTo}}, "socket")
 	}
 	return p
 }

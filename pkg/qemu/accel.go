@@ -155,17 +155,3 @@ func try(ctx context.Context, binary string, accel ...string) error {
 	}
 	return fmt.Errorf("a trial boot failed: %s", died(err, stderr.String()))
 }
-
-// memFile is an anonymous file with data, which needs no place on a disk and
-// no removal.
-func memFile(name string, data []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("make %s: %w", name, err)
-	}
-	f := os.NewFile(uintptr(fd), name)
-	if _, err := f.WriteAt(data, 0); err != nil {
-		return nil, fmt.Errorf("write %s: %w", name, errors.Join(err, f.Close()))
-	}
-	return f, nil
-}

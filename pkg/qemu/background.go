@@ -24,6 +24,7 @@ import (
 //   - result: how the last run ended
 type Background struct {
 	dir  string
+	made bool // the folder was not there before
 	lock *os.File
 	hub  *hub
 	l    net.Listener
@@ -34,6 +35,8 @@ var ErrNotRunning = errors.New("no machine runs in the background")
 
 // EnterBackground takes the state folder for a machine of this process.
 func EnterBackground(dir string) (*Background, error) {
+	_, err := os.Stat(dir)
+	made := errors.Is(err, os.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make state folder: %w", err)
 	}
@@ -41,12 +44,16 @@ func EnterBackground(dir string) (*Background, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock state folder: %w", err)
 	}
-	b := &Background{dir: dir, lock: lock, hub: newHub()}
+	// Refuse removes it: who opened it before has another's.
+	if err := sameFile(lock); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), lock.Close())
+	}
+	b := &Background{dir: dir, made: made, lock: lock, hub: newHub()}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: a machine runs there already: %w", dir, err), lock.Close())
 	}
 	if err := b.prepare(); err != nil {
-		return nil, errors.Join(err, b.Leave(""))
+		return nil, errors.Join(err, b.Refuse())
 	}
 	return b, nil
 }
@@ -72,6 +79,35 @@ func (b *Background) Console() Console { return Console{Output: b.hub} }
 
 // Serve shares the console of vm until Leave.
 func (b *Background) Serve(vm *VM) error { return b.hub.serve(b.l, vm) }
+
+// sameFile says whether a file is still what goes by its name.
+func sameFile(f *os.File) error {
+	have, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Stat(f.Name())
+	if err == nil && !os.SameFile(have, named) {
+		err = errors.New("it was replaced meanwhile; try again")
+	}
+	return err
+}
+
+// Refuse gives the folder back when there was no run: as it was, and gone if it was not
+// there and holds nothing else, such as disks.
+func (b *Background) Refuse() error {
+	var errs []error
+	if b.made {
+		errs = append(errs, os.Remove(filepath.Join(b.dir, "lock")))
+	}
+	errs = append(errs, b.Leave(""))
+	if b.made {
+		if err := os.Remove(b.dir); !errors.Is(err, unix.ENOTEMPTY) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Leave writes how the run ended and gives the folder back.
 func (b *Background) Leave(result string) error {

@@ -89,3 +89,85 @@ func TestHubDropsTheSlow(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRefuse leaves a state folder as it was before a run that did not come about.
+func TestRefuse(t *testing.T) {
+	for what, before := range map[string][]string{"none": nil, "empty": {}, "of an earlier run": {"result", "disk1.img"}} {
+		dir := filepath.Join(t.TempDir(), "state")
+		for i, name := range before {
+			if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, name), []byte{byte(i)}, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if before != nil {
+			_ = os.MkdirAll(dir, 0o755)
+		}
+		b, err := EnterBackground(dir)
+		if err == nil {
+			err = b.Refuse()
+		}
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		left, err := os.ReadDir(dir)
+		if before == nil && !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: left %v, %v", what, left, err)
+		}
+		if before != nil && (err != nil || len(left) > 2 || len(before) > 0 && left[0].Name() != "disk1.img") {
+			t.Errorf("%s: left %v, %v", what, left, err)
+		}
+		again, err := EnterBackground(dir)
+		if err == nil {
+			err = again.Leave("")
+		}
+		if err != nil {
+			t.Errorf("%s: once more: %v", what, err)
+		}
+	}
+	// A disk that was made for the run stays; it may be somebody's by now.
+	dir := filepath.Join(t.TempDir(), "state")
+	b, err := EnterBackground(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "disk1.img"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Refuse(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// TestMachines lists what runs, and forgets what has ended.
+func TestMachines(t *testing.T) {
+	list, dir := filepath.Join(t.TempDir(), "list"), t.TempDir()
+	if all, err := Machines(list); err != nil || len(all) > 0 {
+		t.Errorf("before the first: %v, %v", all, err)
+	}
+	running, ended := filepath.Join(dir, "a b-state"), filepath.Join(dir, "gone-state")
+	b, err := EnterBackground(running)
+	if err == nil {
+		err = errors.Join(Register(list, running), Register(list, ended), Register(list, running))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		all, err := Machines(list)
+		if err != nil || len(all) != 1 || all[0].State != running || all[0].PID != os.Getpid() || all[0].Started.IsZero() {
+			t.Errorf("%+v, %v", all, err)
+		}
+	}
+	if entries, err := os.ReadDir(list); err != nil || len(entries) != 1 {
+		t.Errorf("entries %v, %v", entries, err)
+	}
+	if err := b.Leave("done"); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := Machines(list); err != nil || len(all) > 0 {
+		t.Errorf("after the end: %v, %v", all, err)
+	}
+}

@@ -70,9 +70,25 @@ func pick(key, value string, allowed ...string) (string, error) {
 	return "", fmt.Errorf("%s %q, want %s", key, value, strings.Join(allowed, ", "))
 }
 
-func parseSize(s string) (int64, error) {
+func parseSize(s string) (int64, error) { return parseUnits(s, "G", 30) }
+
+// ParseMemory reads "512M" or "2G", in MB; a number alone is MB.
+func ParseMemory(s string) (int, error) {
+	n, err := parseUnits(s, "M", 20)
+	if err == nil && n%(1<<20) != 0 {
+		err = fmt.Errorf("size %q, want whole MB", s)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("memory: %w", err)
+	}
+	return int(n >> 20), nil
+}
+
+// parseUnits reads a number of bytes; without a unit it is the one that is named, of
+// 1<<shift.
+func parseUnits(s, unit string, shift int) (int64, error) {
 	const units = "KMGT"
-	number, shift := s, 30
+	number := s
 	if n := len(s); n > 0 {
 		if i := strings.IndexByte(units, s[n-1]&^0x20); i >= 0 {
 			number, shift = s[:n-1], 10*(i+1)
@@ -80,7 +96,7 @@ func parseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n < 1 || n > 1<<(62-shift) {
-		return 0, fmt.Errorf("size %q, want a number with K, M, G or T (G when left out)", s)
+		return 0, fmt.Errorf("size %q, want a number with K, M, G or T (%s when left out)", s, unit)
 	}
 	return n << shift, nil
 }

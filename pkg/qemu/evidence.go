@@ -122,13 +122,24 @@ func (j *judge) reported(r *port.Report, now time.Time) {
 	if len(r.Faults) > 0 {
 		text = "failed: " + clean(strings.Join(r.Faults, "; "))
 	}
-	j.res.Report, j.res.Containers = text, r.Containers
+	j.res.Report, j.res.Containers, j.res.Faults = text, r.Containers, cleanAll(r.Faults)
 	j.told(now)
+}
+
+func cleanAll(lines []string) []string {
+	var all []string
+	for _, l := range lines {
+		all = append(all, clean(l))
+	}
+	return all
 }
 
 // failedAfter adds to a report what failed on the way down. Without one nobody
 // wants to know.
 func (j *judge) failedAfter(faults []string) {
+	if j.res.Report != "" {
+		j.res.Faults = append(j.res.Faults, cleanAll(faults)...)
+	}
 	const failed = "failed: "
 	text := clean(strings.Join(faults, "; "))
 	switch before, ok := strings.CutPrefix(j.res.Report, failed); {

@@ -52,7 +52,9 @@ type Result struct {
 	Missing []string
 	// Report is the guest's report, "ok" or "failed: ..."; empty: none came.
 	// Containers are what it is about.
+	// Faults are what it calls failed.
 	Report     string
+	Faults     []string
 	Containers []port.Container
 	wantReport bool
 	spoke      bool // the guest was heard on its port

@@ -13,13 +13,12 @@ import (
 )
 
 // spawn starts QEMU and watches it from one thread: the kernel sends the
-// parent-death signal when the *thread* that forked is gone. QEMU gets a
-// process group of its own, so that Ctrl-C is ours to handle.
+// parent-death signal when the *thread* that forked is gone.
 func (vm *VM) spawn(cmd *exec.Cmd) error {
 	stderr := &tail{max: 8 << 10}
 	cmd.Stderr = stderr
 	cmd.WaitDelay = drainTime
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.SysProcAttr = child()
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -55,7 +54,13 @@ func died(err error, stderr string) string {
 
 // socketPair makes a connected pair: our end, and the one that QEMU inherits.
 func socketPair(name string) (net.Conn, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	syscall.ForkLock.RLock() // no program starts between both: macOS has no SOCK_CLOEXEC
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fds[0])
+		unix.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return nil, nil, fmt.Errorf("make socket pair for %s: %w", name, err)
 	}

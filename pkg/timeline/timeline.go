@@ -76,3 +76,7 @@ func (s Span) Took() time.Duration { return s.End - s.Begin }
 func (s Span) Label() string {
 	return strings.TrimSpace(s.Container + " " + s.Name)
 }
+
+// maxFile bounds the file. The beginning of a boot is what is asked for, so
+// what comes after the bound is left out, not what came first.
+const maxFile = 512 << 10

@@ -1,12 +1,22 @@
 // Package version tells what a program of this project was built from: tag, commit, and
 // whether the tree was as that commit has it. The compiler notes all of it in the
-// program where it builds in a clone (go help buildvcs); nothing is written down here.
+// program where it builds in a clone (go help buildvcs). What is written down here is the
+// tag of images alone.
 package version
 
 import (
 	"runtime/debug"
 	"strings"
 )
+
+// ImageTag is that of our own images: the first two numbers of the version, for what
+// the images have to agree on does not change with the third.
+const ImageTag = "v0.1"
+
+// Variable is what the linker sets, to an Info's Text, where it builds in no clone.
+const Variable = "slipway/pkg/version.text"
+
+var text string
 
 // Info is what is known of a program.
 type Info struct {
@@ -21,6 +31,9 @@ type Info struct {
 
 // This is of the program that runs.
 func This() Info {
+	if text != "" {
+		return parse(text)
+	}
 	b, ok := debug.ReadBuildInfo()
 	if !ok {
 		b = &debug.BuildInfo{}
@@ -43,6 +56,15 @@ func Of(b *debug.BuildInfo) Info {
 		}
 	}
 	return i
+}
+
+// Text is what parse reads, on one line and without blanks at its ends.
+func (i Info) Text() string { return i.Version + " " + i.Commit + " " + i.Tree() }
+
+func parse(text string) Info {
+	version, rest, _ := strings.Cut(text, " ")
+	commit, tree, _ := strings.Cut(rest, " ")
+	return Info{Version: version, Commit: commit, Changed: tree == "changed"}
 }
 
 // Tree is "clean" or "changed"; "" if it is not known.

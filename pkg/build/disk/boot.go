@@ -1,6 +1,10 @@
 package disk
 
-import "fmt"
+import (
+	"fmt"
+
+	"slipway/pkg/version"
+)
 
 // Boot is what a medium starts: the files of a kernel+initrd build.
 type Boot struct {
@@ -14,7 +18,7 @@ type Boot struct {
 
 // Where the stub for either architecture comes from: a file of an image of ours.
 const (
-	StubImage = "slipway/efi-stub:v0.1"
+	StubImage = "slipway/efi-stub:" + version.ImageTag
 	StubFile  = "linux.efi.stub"
 )
 

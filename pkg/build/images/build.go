@@ -8,12 +8,14 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"slipway/pkg/version"
 )
 
 // Names of our images in the store.
 const (
 	Repository = "slipway/"
-	Tag        = "v0.1"
+	Tag        = version.ImageTag
 )
 
 // FullName is an image's name as LinuxKit's cache and our builder look it up.
@@ -24,10 +26,12 @@ const packing = "packing 1"
 
 // A Builder builds images into the local store.
 type Builder struct {
-	Root     string // the repository, which holds images/
+	Root     string // the repository, which holds images/, or what Unpack wrote
 	Arch     string // amd64 or arm64
 	Force    bool   // build even what is up to date
 	Progress Progress
+	// Version is told by programs that say a version, where Root is no clone.
+	Version version.Info
 
 	store   store
 	apt     *aptCache
@@ -77,7 +81,7 @@ func (b *Builder) buildOne(ctx context.Context, r *Recipe) (err error) {
 
 func (b *Builder) site(r *Recipe) *site {
 	return &site{
-		recipe: r, root: b.Root, arch: b.Arch, apt: b.apt,
+		recipe: r, root: b.Root, version: b.Version, arch: b.Arch, apt: b.apt,
 		say: func(format string, args ...any) { b.Progress.Step(r.Name, fmt.Sprintf(format, args...)) },
 	}
 }

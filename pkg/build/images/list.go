@@ -1,6 +1,9 @@
 package images
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // State says how an image in the store stands to its recipe.
 type State string
@@ -9,7 +12,8 @@ type State string
 const (
 	Missing  State = "missing"
 	UpToDate State = "up to date"
-	Built    State = "built"    // with no recipes at hand to compare it with
+	Built    State = "built"    // with no recipe, or none of its tools, to compare it with
+	Imported State = "imported" // made elsewhere
 	Outdated State = "outdated" // an input has changed since it was built
 	Broken   State = "broken"   // its inputs cannot be found out, so it cannot be built
 )
@@ -73,8 +77,14 @@ func (b *Builder) status(ctx context.Context, r *Recipe) (Status, error) {
 		return s, err
 	}
 	s.Digest, s.Sources, s.State = d.Digest.String(), conf.Config.Labels[labelSources], UpToDate
-	if b.Root == "" {
-		s.State, s.About = Built, conf.Config.Labels[labelAbout]
+	switch {
+	case d.Annotations[annotationInputs] == imported:
+		s.State = Imported
+	case r.stored() || missing([]*Recipe{r}, b.site(r)) != nil:
+		s.State = Built
+	}
+	if s.State != UpToDate {
+		s.About = cmp.Or(s.About, conf.Config.Labels[labelAbout])
 		return s, nil
 	}
 	inputs, err := b.inputs(ctx, r, b.site(r))

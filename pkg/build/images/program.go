@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"slipway/pkg/version"
 )
 
 // program builds a command of this repository: static, with no cgo, no debugger
@@ -31,6 +33,7 @@ func (p *program) inputs(ctx context.Context, s *site) ([]string, error) {
 	}
 	if p.Version {
 		lines = append(lines, vcsInputs(ctx, s.root)...)
+		lines = append(lines, p.stamp(s))
 	}
 	return append(lines, smallPages), nil
 }
@@ -39,9 +42,18 @@ func (p *program) inputs(ctx context.Context, s *site) ([]string, error) {
 // huge page; the kernel would give PID 1 and the supervisor two of them each.
 const smallPages = "-X runtime.godebugDefault=disablethp=1"
 
+// stamp is a flag of the linker by which a program says the version of the tool that
+// carried its sources; "" in the repository.
+func (p *program) stamp(s *site) string {
+	if !p.Version || s.version == (version.Info{}) {
+		return ""
+	}
+	return " -X '" + version.Variable + "=" + s.version.Text() + "'"
+}
+
 func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 	s.say("compiling %s", p.Package)
-	flags := []string{"-ldflags=-s -w -buildid= " + smallPages}
+	flags := []string{"-ldflags=-s -w -buildid= " + smallPages + p.stamp(s)}
 	if p.Version && vcsInputs(ctx, s.root) != nil {
 		flags = append(flags, "-buildvcs=true")
 	}

@@ -34,6 +34,9 @@ type Recipe struct {
 	Text []byte `yaml:"-"` // the recipe as it was read: one of the inputs
 }
 
+// stored tells that there is no recipe, only an image that the store has.
+func (r *Recipe) stored() bool { return r.Dir == "" }
+
 // Config is what a container made from the image finds, unless its entry in
 // linuxkit.yml says otherwise.
 type Config struct {
@@ -158,19 +161,23 @@ func LoadRecipes(dir string) ([]*Recipe, error) {
 	return all, errors.Join(faults...)
 }
 
+// ErrNoRoot is what FindRoot says outside of the repository.
+var ErrNoRoot = errors.New("neither it nor a folder above it holds go.mod and images/NAME/" + RecipeFile)
+
 // FindRoot finds the repository that holds images/: the folder start or the
-// nearest one above it with both go.mod and images/.
+// nearest one above it with both go.mod and recipes.
 func FindRoot(start string) (string, error) {
 	start, err := filepath.Abs(start)
 	if err != nil {
 		return "", err
 	}
 	for dir := start; ; dir = filepath.Dir(dir) {
-		if exists(filepath.Join(dir, "go.mod")) && exists(filepath.Join(dir, "images")) {
+		recipes, err := filepath.Glob(filepath.Join(dir, "images", "*", RecipeFile))
+		if err == nil && len(recipes) > 0 && exists(filepath.Join(dir, "go.mod")) {
 			return dir, nil
 		}
 		if strings.TrimRight(dir, "/") == "" {
-			return "", fmt.Errorf("find images: neither %s nor a folder above it holds go.mod and images/: name the repository with --root or SLIPWAY_ROOT", start)
+			return "", fmt.Errorf("find images in %s: %w", start, ErrNoRoot)
 		}
 	}
 }

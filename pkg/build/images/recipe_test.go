@@ -1,6 +1,7 @@
 package images
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -141,7 +142,12 @@ func TestFindRoot(t *testing.T) {
 	if err != nil || got != dir {
 		t.Errorf("root %q, %v; want %q", got, err, dir)
 	}
-	if _, err := FindRoot("/"); err == nil || !strings.Contains(err.Error(), "SLIPWAY_ROOT") {
-		t.Errorf("error %v does not say what to do", err)
+	// Somebody else's project with a folder of pictures.
+	other := t.TempDir()
+	write(t, other, map[string]string{"go.mod": "module x", "images/a/logo.png": ""})
+	for _, dir := range []string{"/", other} {
+		if _, err := FindRoot(dir); !errors.Is(err, ErrNoRoot) {
+			t.Errorf("%s: error %v", dir, err)
+		}
 	}
 }

@@ -16,21 +16,21 @@ import (
 	"slipway/pkg/build/oci"
 )
 
-// Open reads the recipes and prepares for building. Without a Root there is nothing
-// to build from, and the images are those that the store has.
+// Open reads the recipes and prepares for building. Images that the store has beside
+// those of the recipes, or all where there is no Root, can be listed and taken along.
 func (b *Builder) Open() error {
 	if oci.StoreDir() == "" {
 		return oci.ErrNoStore
 	}
 	b.store = store{layout: oci.OpenStore(), platform: v1.Platform{OS: "linux", Architecture: b.Arch}}
-	if b.Root == "" {
-		return b.openStored()
+	b.recipes = map[string]*Recipe{}
+	if err := b.openStored(); err != nil || b.Root == "" {
+		return err
 	}
 	recipes, err := LoadRecipes(filepath.Join(b.Root, "images"))
 	if err != nil {
 		return err
 	}
-	b.recipes = map[string]*Recipe{}
 	for _, r := range recipes {
 		b.recipes[r.Name] = r
 	}
@@ -55,7 +55,6 @@ func (b *Builder) openStored() error {
 	if err != nil {
 		return err
 	}
-	b.recipes = map[string]*Recipe{}
 	for _, item := range items {
 		if name := shortName(item.Name); item.Name == FullName(name) && item.Annotations[oci.FetchedAnnotation] == "" {
 			b.recipes[name] = &Recipe{Name: name}
@@ -89,7 +88,7 @@ var ErrUnknownImage = errors.New("no such image")
 func (b *Builder) choose(names []string) ([]*Recipe, error) {
 	if len(names) == 0 {
 		for name, r := range b.recipes {
-			if !r.OnDemand {
+			if !r.OnDemand && !r.stored() {
 				names = append(names, name)
 			}
 		}
@@ -98,7 +97,7 @@ func (b *Builder) choose(names []string) ([]*Recipe, error) {
 	for _, name := range names {
 		name = shortName(name)
 		r, ok := b.recipes[name]
-		if !ok {
+		if !ok || r.stored() {
 			return nil, b.unknown(name)
 		}
 		for ; r != nil; r = b.recipes[r.From] {
@@ -118,10 +117,15 @@ func (b *Builder) unknown(name string) error {
 	return fmt.Errorf("%w: %s (there are: %s)", ErrUnknownImage, name, strings.Join(b.names(), " "))
 }
 
-// shortName accepts "slipway/runc:v0.1" for "runc".
+// shortName accepts "slipway/runc:TAG" for "runc".
 func shortName(name string) string {
 	name = strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), Repository)
 	return strings.TrimSuffix(name, ":"+Tag)
+}
+
+// Names are those of the recipes, in order.
+func (b *Builder) Names() []string {
+	return slices.DeleteFunc(b.names(), func(name string) bool { return b.recipes[name].stored() })
 }
 
 func (b *Builder) names() []string {
@@ -140,6 +144,9 @@ func (b *Builder) Build(ctx context.Context, names []string, jobs int) error {
 	todo, err := b.choose(names)
 	if err != nil {
 		return err
+	}
+	if err := missing(todo, b.site(nil)); err != nil {
+		return fmt.Errorf("build images: %w", err)
 	}
 	builds := map[string]*building{}
 	for _, r := range todo {

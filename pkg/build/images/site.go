@@ -5,14 +5,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"slipway/pkg/version"
 )
 
 // A site is where one image is being built: what its steps share.
 type site struct {
-	recipe *Recipe
-	root   string // of the repository
-	arch   string // amd64 or arm64: Go and Debian agree on both
-	apt    *aptCache
+	recipe  *Recipe
+	root    string       // of the repository
+	version version.Info // where root is no clone
+	arch    string       // amd64 or arm64: Go and Debian agree on both
+	apt     *aptCache
 	// say tells the user what is being done now.
 	say func(format string, args ...any)
 

@@ -80,13 +80,6 @@ func refuse(name string, mode fs.FileMode) error {
 	return fmt.Errorf("%s: is %s; want a file", name, kind(mode))
 }
 
-// isPipe tells a pipe without a name of its own, whose other end is in some process
-// already, from a FIFO in a directory.
-func isPipe(name string) bool {
-	var at unix.Statfs_t
-	return unix.Statfs(name, &at) == nil && at.Type == unix.PIPEFS_MAGIC
-}
-
 func kind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():

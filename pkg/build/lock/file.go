@@ -21,6 +21,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"slipway/pkg/build/input"
+	"slipway/pkg/build/signature"
 )
 
 // File is the content of a lock file.
@@ -30,6 +31,21 @@ type File struct {
 	// Images are digests ("sha256:...") by platform of the machine ("linux/amd64"),
 	// then by Key.
 	Images map[string]map[string]string `yaml:"images"`
+	// Verify are public keys in PEM, of which one has to have signed each image.
+	Verify []string `yaml:"verify,omitempty"`
+}
+
+// Keys are those of Verify.
+func (f *File) Keys() (signature.Keys, error) {
+	var keys signature.Keys
+	for i, text := range f.Verify {
+		key, err := signature.ParseKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("verify[%d]: %w", i, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // version is the one format there is.
@@ -93,6 +109,9 @@ func Parse(data []byte) (*File, error) {
 	}
 	if len(f.Images) == 0 {
 		return nil, errors.New("images: is empty")
+	}
+	if _, err := f.Keys(); err != nil {
+		return nil, err
 	}
 	for _, platform := range slices.Sorted(maps.Keys(f.Images)) {
 		for _, key := range slices.Sorted(maps.Keys(f.Images[platform])) {

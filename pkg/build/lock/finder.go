@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/signature"
 )
 
 // Finder finds the images that a lock file says, and notes what was found.
@@ -25,6 +26,8 @@ type Finder struct {
 	// Add takes images that are not locked; else they are an error where there is a
 	// lock file.
 	Add bool
+	// Keys are all asked of each image: one of each has to have signed it.
+	Keys []signature.Keys
 
 	lock  sync.Mutex
 	found map[string]string
@@ -42,6 +45,9 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*o
 	if err != nil {
 		return nil, err
 	}
+	if err := f.verify(ctx, name, img); err != nil {
+		return nil, errors.Join(err, img.Close())
+	}
 	id := img.ID()
 	switch {
 	case pin != "" && !img.Is(pin):
@@ -52,6 +58,24 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*o
 		f.note(key, id.String(), "")
 	}
 	return img, nil
+}
+
+// verify finds signatures of what was found: of its digests, by which all that is read of
+// it is checked, and not of what its name means in another moment.
+func (f *Finder) verify(ctx context.Context, name string, img *oci.Image) error {
+	for _, keys := range f.Keys {
+		digests := img.Digests()
+		if len(digests) == 0 {
+			return fmt.Errorf("image %s is not signed by %s: docker save leaves nothing that could be", name, keys)
+		}
+		err := f.Finder.Verify(ctx, name, digests, func(s oci.Signature) error {
+			return keys.Check(s.Text, s.Signature, digests, f.Known(name))
+		})
+		if err != nil {
+			return fmt.Errorf("image %s (%s) has no signature by %s: %w", name, img.ID(), keys, err)
+		}
+	}
+	return nil
 }
 
 func (f *Finder) get(ctx context.Context, name, pin string, platform v1.Platform) (*oci.Image, error) {

@@ -14,8 +14,8 @@ import (
 )
 
 // FullName writes an image name out as LinuxKit does: "alpine" is
-// "docker.io/library/alpine:latest", "slipway/init:v0.1" is
-// "docker.io/slipway/init:v0.1".
+// "docker.io/library/alpine:latest", "team/app:1" is
+// "docker.io/team/app:1".
 func FullName(name string) string {
 	name = Expand(name)
 	if last := name[strings.LastIndex(name, "/")+1:]; !strings.ContainsAny(last, ":@") {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	ours "slipway/pkg/version" // version is a function here
 )
 
 // ownPrefix is of the names of our own images as they are written, without a
@@ -40,4 +42,14 @@ func buildCommand(name string, platform v1.Platform) string {
 		command += "--platform " + platform.String() + " "
 	}
 	return command + own
+}
+
+// made is what buildCommand makes of one of our own: it, or the tag that there is.
+func made(name string) string {
+	base, _, _ := strings.Cut(name, "@")
+	short, _, _ := strings.Cut(base, ":")
+	if present := short + ":" + ours.ImageTag; base != present {
+		return present
+	}
+	return "it"
 }

@@ -32,9 +32,10 @@ func TestOwnImagesAskNobody(t *testing.T) {
 		asks             bool
 	}{
 		{"slipway/init:v0.1", "amd64", "`slipway images build init` makes it", false},
-		{"slipway/init", "amd64", "`slipway images build init` makes it", false},
+		{"slipway/init", "amd64", "`slipway images build init` makes slipway/init:v0.1", false},
+		{"slipway/init:v0.3", "amd64", "`slipway images build init` makes slipway/init:v0.1", false},
 		{"slipway/inti:v0.1", "amd64", "`slipway images build inti` makes it", false},
-		{"slipway/runc@sha256:" + strings.Repeat("0", 64), "amd64", "`slipway images build runc` makes it", false},
+		{"slipway/runc@sha256:" + strings.Repeat("0", 64), "amd64", "`slipway images build runc` makes slipway/runc:v0.1", false},
 		{"slipway/kernel:v0.1", "arm64", "`slipway images build --platform linux/arm64 kernel` makes it", false},
 		{"docker.io/slipway/init:v0.1", "amd64", "no network", true},
 		{"registry.example/slipway/init:v0.1", "amd64", "no network", true},

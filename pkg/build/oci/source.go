@@ -174,7 +174,7 @@ func (f *Finder) get(ctx context.Context, name string, platform v1.Platform) (*I
 		misses = append(misses, err)
 	}
 	if command != "" {
-		return nil, f.holdings(fmt.Errorf("%w: it is one of our own, and `%s` makes it", reason(name, misses), command))
+		return nil, f.holdings(fmt.Errorf("%w: it is one of our own, and `%s` makes %s", reason(name, misses), command, made(name)))
 	}
 	if f.Remote == nil {
 		return nil, f.holdings(reason(name, misses))

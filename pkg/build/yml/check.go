@@ -13,6 +13,7 @@ import (
 
 	"slipway/pkg/build/input"
 	"slipway/pkg/bundle"
+	"slipway/pkg/version"
 )
 
 // check finds what the schema cannot say: names that must differ, fields that
@@ -53,7 +54,7 @@ func (c *Config) checkInit() Faults {
 		return nil
 	}
 	fault := at.At("no image, so nothing starts the machine").
-		Wants("the images of the root file system, such as slipway/init:v0.1 and slipway/runc:v0.1")
+		Wants("the images of the root file system, such as slipway/init:" + version.ImageTag + " and slipway/runc:" + version.ImageTag)
 	if c.Kernel.Image == "" {
 		fault = fault.Warns()
 	}

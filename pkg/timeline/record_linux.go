@@ -13,10 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFile bounds the file. The beginning of a boot is what is asked for, so
-// what comes after the bound is left out, not what came first.
-const maxFile = 512 << 10
-
 // maxText bounds a name or a cause, so that a line stays below a page.
 const maxText = 256
 

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package input
+
+import "strings"
+
+// isPipe goes by the names that shells give: no other system than Linux tells a
+// pipe without a name from a FIFO.
+func isPipe(name string) bool { return name == "/dev/stdin" || strings.HasPrefix(name, "/dev/fd/") }
