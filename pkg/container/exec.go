@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
 )
 
@@ -77,12 +77,12 @@ func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 		return nil, fmt.Errorf("run in %s: %w", b.Name, err)
 	}
 	s := &session{dir: dir}
-	call := runc.Exec{
+	call := runtime.Exec{
 		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(), Log: s.log(),
 		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
 	}
 	if call.Process, err = sized(b, p, dir); err == nil {
-		s.process, err = e.Runtime.StartExec(call)
+		s.process, err = e.recorded(b).StartExec(call)
 	}
 	if err != nil {
 		err = fmt.Errorf("run %s in %s: %w", strings.Join(p.Args, " "), b.Name, err)
@@ -125,7 +125,7 @@ func (s *session) Ident() reap.Ident { return s.id }
 func (s *session) Signal(sig unix.Signal) error { return s.id.Signal(sig) }
 
 func (s *session) Kill() error {
-	pid, err := runc.ReadPid(s.pidFile())
+	pid, err := runtime.ReadPid(s.pidFile())
 	if err != nil {
 		return s.id.Signal(unix.SIGKILL) // the runtime has not got that far
 	}
@@ -140,6 +140,6 @@ func (s *session) Wait(ctx context.Context) (reap.Status, error) {
 	if err != nil {
 		return status, err
 	}
-	status = runc.ExecStatus(status, s.log())
+	status = runtime.ExecStatus(status, s.log())
 	return status, os.RemoveAll(s.dir)
 }

@@ -28,6 +28,12 @@ func (s *starting) mutate(dir string) error {
 		}
 		changed = changed || also
 	}
+	if v := s.oci.Version(spec); v != spec.Version {
+		if !changed {
+			spec = shallow(spec)
+		}
+		spec.Version, changed = v, true
+	}
 	s.spec = spec
 	if !changed {
 		return nil

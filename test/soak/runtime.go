@@ -18,7 +18,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/test/soak/stepper"
 )
 
@@ -103,7 +103,7 @@ func (in *insider) killRuntime() error {
 	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
 		return err
 	}
-	in.engine.Runtime.Path = wrapper
+	in.oci.Path = wrapper
 	r := in.random()
 	each := in.wanted / len(verbs)
 	name := filepath.Base(in.runc)
@@ -191,7 +191,7 @@ func (in *insider) stepped(i int, b *bundle.Bundle, at int, whom string) (failed
 
 // exec runs a program in a container; whatever happens, the container runs on.
 func (in *insider) exec(c *container.Container) error {
-	p, err := in.engine.Runtime.StartExec(runc.Exec{ID: "to-exec", Args: []string{"/bin/true"}, Log: room + "/exec.log"})
+	p, err := in.oci.StartExec(runtime.Exec{ID: "to-exec", Args: []string{"/bin/true"}, Log: room + "/exec.log"})
 	if err != nil {
 		return err
 	}

@@ -11,10 +11,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/keeper"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
+	"slipway/pkg/service/guest"
 )
 
 func execFlags(f *flag.FlagSet, o *options) {
@@ -108,18 +110,19 @@ func keepTerminal() func() {
 // executeHere calls the OCI runtime itself, whose place is the machine and not a
 // container.
 func (c *call) executeHere(p control.Program) (reap.Status, error) {
-	_, folder, err := locate(c, c.args[0])
+	section, folder, err := locate(c, c.args[0])
 	if err != nil {
 		return reap.Status{}, err
 	}
-	r := runc.Runtime{Path: c.paths.Runc, Root: c.paths.RuncRoot}
-	cmd := r.ExecCommand(runc.Exec{ID: folder, Args: p.Args, Env: p.Env, Terminal: p.Terminal,
+	e := container.Engine{Runtimes: runtimes(c.paths, guest.Options{}, nil), RunDir: c.paths.Own()}
+	r := e.RuntimeOf(section, folder)
+	cmd := r.ExecCommand(runtime.Exec{ID: folder, Args: p.Args, Env: p.Env, Terminal: p.Terminal,
 		Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]})
 	cmd.SysProcAttr = nil // Ctrl-C is for all of this terminal
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		return reap.Status{}, fmt.Errorf("run %s: %w", c.paths.Runc, err)
+		return reap.Status{}, fmt.Errorf("run %s: %w", r.Program(), err)
 	}
 	return reap.Status{Code: cmd.ProcessState.ExitCode()}, nil
 }

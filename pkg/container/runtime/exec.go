@@ -1,4 +1,4 @@
-package runc
+package runtime
 
 import (
 	"os"
@@ -24,11 +24,7 @@ type Exec struct {
 }
 
 func (r *Runtime) execArgs(e Exec) []string {
-	args := []string{"--root", r.root()}
-	if e.Log != "" {
-		args = append(args, "--log", e.Log, "--log-format", "json")
-	}
-	args = append(args, "exec")
+	args := append(r.global(e.Log), "exec")
 	if e.PidFile != "" {
 		args = append(args, "--pid-file", e.PidFile)
 	}
@@ -47,7 +43,7 @@ func (r *Runtime) execArgs(e Exec) []string {
 // ExecCommand is the runtime's command for a program in a container. It passes
 // signals and the exit status on.
 func (r *Runtime) ExecCommand(e Exec) *exec.Cmd {
-	cmd := exec.Command(r.path(), r.execArgs(e)...)
+	cmd := exec.Command(r.Program(), r.execArgs(e)...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = ownGroup()
 	if e.Stdin != nil {
@@ -84,12 +80,13 @@ func ExecStatus(status reap.Status, log string) reap.Status {
 	if status.Signal != 0 || status.Code != 255 {
 		return status
 	}
-	message := lastError(status, log)
+	message := strings.ToLower(lastError(status, log))
 	switch {
 	case message == "":
 	case strings.Contains(message, "not found"), strings.Contains(message, "no such file"):
 		status.Code = notFound
 	case strings.Contains(message, "permission denied"), strings.Contains(message, "is a directory"),
+		strings.Contains(message, "open executable"), // crun, of a folder
 		strings.Contains(message, "exec format error"):
 		status.Code = notExecutable
 	default:
