@@ -128,7 +128,7 @@ func TestFaultsAreNamed(t *testing.T) {
 				t.Fatal("no error")
 			}
 			for _, word := range append(tt.want, "onboot "+b.Name+": ") {
-				if !strings.Contains(err.Error(), word) {
+				if !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(word)) {
 					t.Errorf("error does not say %q: %v", word, err)
 				}
 			}

@@ -59,17 +59,20 @@ func runInside() int {
 // enter makes the namespace look like the guest: everything shared, as
 // LinuxKit's rc.init leaves it, and cgroup v2.
 func enter() error {
-	for _, m := range []mount.Mount{
-		{Target: "/", Flags: unix.MS_PRIVATE | unix.MS_REC},
-		{Source: "cgroup2", Target: "/sys/fs/cgroup", Type: "cgroup2"},
-		{Target: "/", Flags: unix.MS_SHARED | unix.MS_REC},
-	} {
-		if m.Type == "cgroup2" && runtime.KindOf(os.Getenv("SLIPWAY_RUNC")).Name == "crun" && hybrid() {
-			// crun takes no mixture of both, and its v2 takes more than some sandboxes give.
-			if err := unix.Unmount("/sys/fs/cgroup/unified", unix.MNT_DETACH); err != nil {
+	mounts := []mount.Mount{{Target: "/", Flags: unix.MS_PRIVATE | unix.MS_REC}}
+	if runtime.KindOf(os.Getenv("SLIPWAY_RUNC")).Name == "crun" && hybrid() {
+		mounts = append(mounts, mount.Mount{Source: "cgroup", Target: "/sys/fs/cgroup", Type: "tmpfs"})
+		for _, name := range v1 {
+			mounts = append(mounts, mount.Mount{Source: "cgroup", Target: "/sys/fs/cgroup/" + name, Type: "cgroup", Data: []string{name}})
+		}
+	} else {
+		mounts = append(mounts, mount.Mount{Source: "cgroup2", Target: "/sys/fs/cgroup", Type: "cgroup2"})
+	}
+	for _, m := range append(mounts, mount.Mount{Target: "/", Flags: unix.MS_SHARED | unix.MS_REC}) {
+		if m.Type == "cgroup" {
+			if err := os.Mkdir(m.Target, 0o755); err != nil {
 				return err
 			}
-			continue
 		}
 		if err := m.Do(); err != nil {
 			return err
@@ -82,7 +85,11 @@ func enter() error {
 	return nil
 }
 
-// hybrid tells whether the host has cgroup v1 and, beside it, v2.
+// v1 are the controllers that a host with both versions has in v1.
+var v1 = []string{"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"}
+
+// hybrid tells whether the host has cgroup v1 and, beside it, v2: crun takes no
+// mixture, and on v2 rights that not every sandbox gives.
 func hybrid() bool {
 	_, err := os.Stat("/sys/fs/cgroup/unified/cgroup.procs")
 	return err == nil

@@ -17,6 +17,8 @@ import (
 func byHand(t *testing.T, e *Engine, b *bundle.Bundle) reap.Ident {
 	t.Helper()
 	pidFile := t.TempDir() + "/pid"
+	b.Spec.Version = e.one().Version(b.Spec)
+	writeSpec(t, b)
 	cmd := exec.Command(e.one().Path, "--root", e.one().Root, "run", "--detach", "--bundle", b.Dir, "--pid-file", pidFile, b.Name)
 	status, err := reaper.Run(testContext(t), cmd)
 	if err != nil || !status.Success() {
@@ -41,7 +43,7 @@ func TestStaleContainers(t *testing.T) {
 			waitFor(t, "its end", func() bool { return !id.Alive() })
 		},
 		"without its state": func(t *testing.T, e *Engine, b *bundle.Bundle, id reap.Ident) {
-			must(t, os.WriteFile(e.one().StateDir(b.Name)+"/state.json", []byte("{"), 0o600))
+			must(t, os.WriteFile(e.one().StateFile(b.Name), []byte("{"), 0o600))
 		},
 		"frozen": func(t *testing.T, e *Engine, b *bundle.Bundle, id reap.Ident) {
 			group, err := cgroup.Of("", b.Name)

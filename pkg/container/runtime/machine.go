@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 )
 
 // Machine is the runtimes that a machine has, and which of them a container gets.
@@ -26,31 +27,45 @@ func Only(r *Runtime) *Machine { return &Machine{Runtimes: []*Runtime{r}} }
 // when it is called.
 func (m *Machine) Choose(asked string) *Runtime {
 	asked = cmp.Or(asked, m.Wanted)
-	if asked == "" {
-		for _, r := range m.Runtimes {
-			if _, err := os.Stat(r.Program()); err == nil {
-				return r
-			}
-		}
-		return m.Runtimes[0]
-	}
 	for _, r := range m.Runtimes {
-		if asked == r.kind().Name || asked == r.Program() {
-			return r
+		if asked == "" && exists(r.Program()) || asked == r.kind().Name || asked == r.Program() {
+			return m.behind(r)
 		}
+	}
+	if asked == "" {
+		return m.Runtimes[0]
 	}
 	return m.at(asked)
 }
 
-// at is the runtime of the program's kind, with this program.
+func exists(program string) bool {
+	_, err := os.Stat(program)
+	return err == nil
+}
+
+// behind is the runtime to which a program of another's name leads: where an image has
+// crun alone, the builder makes runc a link to it.
+func (m *Machine) behind(r *Runtime) *Runtime {
+	if program, err := filepath.EvalSymlinks(r.Program()); err == nil && program != r.Program() && KindOf(program) != r.kind() {
+		return m.at(program)
+	}
+	return r
+}
+
+// at is the runtime of the kind of a program, or of what it is a link to, with this
+// program.
 func (m *Machine) at(program string) *Runtime {
+	kind := KindOf(program)
+	if target, err := filepath.EvalSymlinks(program); err == nil {
+		kind = KindOf(target)
+	}
 	r := *m.Runtimes[0]
 	for _, one := range m.Runtimes {
-		if one.kind() == KindOf(program) {
+		if one.kind() == kind {
 			r = *one
 		}
 	}
-	r.Path = program
+	r.Kind, r.Path = kind, program
 	return &r
 }
 

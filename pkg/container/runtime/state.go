@@ -15,6 +15,9 @@ import (
 // StateDir is where the runtime keeps what it knows of a container.
 func (r *Runtime) StateDir(id string) string { return path.Join(r.root(), id) }
 
+// StateFile is the file in it that tells of the container's process.
+func (r *Runtime) StateFile(id string) string { return path.Join(r.StateDir(id), r.kind().stateFile) }
+
 // ReadState reads which process the runtime's own state names as the container's
 // init. It is still known there when the process has come and gone.
 func (r *Runtime) ReadState(id string) (reap.Ident, error) {
@@ -25,7 +28,7 @@ func (r *Runtime) ReadState(id string) (reap.Ident, error) {
 // ReadOrigin is ReadState and the folder of the bundle that the container was
 // made from.
 func (r *Runtime) ReadOrigin(id string) (reap.Ident, string, error) {
-	file := r.StateDir(id) + "/" + r.kind().stateFile
+	file := r.StateFile(id)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return reap.Ident{}, "", err
