@@ -51,7 +51,7 @@ func (e *Engine) Exec(ctx context.Context, b *bundle.Bundle, argv []string) (rea
 	killErr := s.Kill()
 	_, err = e.Reaper.Finish(ctx, s.process) // the runtime too, should it stay
 	err = fmt.Errorf("run %s in %s: %w", strings.Join(argv, " "), b.Name, err)
-	return status, errors.Join(err, killErr, os.RemoveAll(s.dir))
+	return status, errors.Join(err, killErr, discard(s.dir, os.RemoveAll))
 }
 
 // Forget removes what sessions of a supervisor that was killed have left. Their
@@ -59,7 +59,7 @@ func (e *Engine) Exec(ctx context.Context, b *bundle.Bundle, argv []string) (rea
 func Forget(dir string) error {
 	names, err := filepath.Glob(filepath.Join(dir, "exec-*"))
 	for _, name := range names {
-		err = errors.Join(err, os.RemoveAll(name))
+		err = errors.Join(err, discard(name, os.RemoveAll))
 	}
 	return err
 }
@@ -86,7 +86,7 @@ func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 	}
 	if err != nil {
 		err = fmt.Errorf("run %s in %s: %w", strings.Join(p.Args, " "), b.Name, err)
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, discard(dir, os.RemoveAll))
 	}
 	if s.id, err = reap.Identify(s.process.Pid()); err != nil {
 		s.id = reap.Ident{Pid: s.process.Pid()} // it has ended already
@@ -141,5 +141,5 @@ func (s *session) Wait(ctx context.Context) (reap.Status, error) {
 		return status, err
 	}
 	status = runtime.ExecStatus(status, s.log())
-	return status, os.RemoveAll(s.dir)
+	return status, discard(s.dir, os.RemoveAll)
 }

@@ -10,9 +10,11 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/mount"
 	"slipway/pkg/container/runtime"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // dir is where the Engine keeps what it knows of a container: the runtime's pid file
@@ -79,7 +81,22 @@ func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
 
 // removeRecord removes the record, whose files have no folders among them. The
 // runtime may have left one more than we know of, if it was killed.
-func removeRecord(dir string) error {
+func removeRecord(dir string) error { return discard(dir, removeFiles) }
+
+// discard removes a folder, and first what a runtime that was killed has left mounted
+// in it, if it has.
+func discard(dir string, remove func(dir string) error) error {
+	err := remove(dir)
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	if err := mount.Clear(dir); err != nil {
+		return err
+	}
+	return remove(dir)
+}
+
+func removeFiles(dir string) error {
 	files, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -45,6 +45,9 @@ func (r *Runtime) execArgs(e Exec) []string {
 func (r *Runtime) ExecCommand(e Exec) *exec.Cmd {
 	cmd := exec.Command(r.Program(), r.execArgs(e)...)
 	cmd.Dir = "/"
+	if more := r.scratch(e.Log); more != nil {
+		cmd.Env = append(os.Environ(), more...)
+	}
 	cmd.SysProcAttr = ownGroup()
 	if e.Stdin != nil {
 		cmd.Stdin = e.Stdin
@@ -60,7 +63,10 @@ func (r *Runtime) ExecCommand(e Exec) *exec.Cmd {
 
 // StartExec runs a program in a container, as a child of ours.
 func (r *Runtime) StartExec(e Exec) (*reap.Process, error) {
-	p, err := r.Reaper.Start(r.ExecCommand(e))
+	cmd := r.ExecCommand(e)
+	closeNull := r.nothing(cmd)
+	p, err := r.Reaper.Start(cmd)
+	closeNull()
 	if err != nil {
 		return nil, err
 	}

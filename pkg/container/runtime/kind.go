@@ -23,6 +23,13 @@ type Kind struct {
 	// the lowest that it needs.
 	Strict bool
 
+	// scratch is the variable that names the folder in which it mounts itself for a
+	// moment, to run from what nobody can write to; "": it does not.
+	scratch string
+
+	// chowns: it gives streams to the container's user, devices too.
+	chowns bool
+
 	stateFile string
 	// state reads that file, of a process that may be gone.
 	state func(data []byte) (reap.Ident, string, error)
@@ -40,7 +47,7 @@ var Kinds = []*Kind{
 	{
 		// Built with systemd, some versions would ask it for cgroups.
 		Name: "crun", Path: bundle.RuntimeProgram("crun"), Root: "/run/crun", Options: []string{"--cgroup-manager", "cgroupfs"},
-		Strict: true, stateFile: "status", state: crunState, inHook: isCrunInit,
+		Strict: true, chowns: true, scratch: "_LIBCONTAINER_STATEDIR", stateFile: "status", state: crunState, inHook: isCrunInit,
 	},
 }
 

@@ -137,7 +137,10 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, Late(timeout))
 	defer cancel()
-	p, err := r.Reaper.Start(r.command(verb, c))
+	cmd := r.command(verb, c)
+	closeNull := r.nothing(cmd)
+	p, err := r.Reaper.Start(cmd)
+	closeNull()
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: no such program: the image needs an OCI runtime, such as slipway/%s or LinuxKit's runc image, in its init section: %w", r.Program(), r.kind().Name, err)
 	}
@@ -197,7 +200,7 @@ func (r *Runtime) command(verb string, c Call) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
+	cmd.Env = append(append(cmd.Env, "GOMAXPROCS=1"), r.scratch(c.Log)...)
 	if c.Stdout != nil {
 		cmd.Stdout = c.Stdout
 	}
@@ -206,6 +209,15 @@ func (r *Runtime) command(verb string, c Call) *exec.Cmd {
 	}
 	cmd.SysProcAttr = ownGroup()
 	return cmd
+}
+
+// scratch has what a killed runtime leaves mounted lie where its log is, for whoever
+// clears that away.
+func (r *Runtime) scratch(log string) []string {
+	if r.kind().scratch == "" || log == "" {
+		return nil
+	}
+	return []string{r.kind().scratch + "=" + path.Dir(log)}
 }
 
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
