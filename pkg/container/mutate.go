@@ -28,11 +28,8 @@ func (s *starting) mutate(dir string) error {
 		}
 		changed = changed || also
 	}
-	if v := s.oci.Version(spec); v != spec.Version {
-		if !changed {
-			spec = shallow(spec)
-		}
-		spec.Version, changed = v, true
+	if fitted := s.oci.Fit(spec); fitted != spec {
+		spec, changed = fitted, true
 	}
 	s.spec = spec
 	if !changed {

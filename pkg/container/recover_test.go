@@ -17,7 +17,7 @@ import (
 func byHand(t *testing.T, e *Engine, b *bundle.Bundle) reap.Ident {
 	t.Helper()
 	pidFile := t.TempDir() + "/pid"
-	b.Spec.Version = e.one().Version(b.Spec)
+	b.Spec = e.one().Fit(b.Spec)
 	writeSpec(t, b)
 	cmd := exec.Command(e.one().Path, "--root", e.one().Root, "run", "--detach", "--bundle", b.Dir, "--pid-file", pidFile, b.Name)
 	status, err := reaper.Run(testContext(t), cmd)

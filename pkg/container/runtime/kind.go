@@ -23,6 +23,9 @@ type Kind struct {
 	// the lowest that it needs.
 	Strict bool
 
+	// propagation is what has mounts of the machine reach a container whose spec says
+	// nothing of it, as runc has them; "": its own default.
+	propagation string
 	// scratch is the variable that names the folder in which it mounts itself for a
 	// moment, to run from what nobody can write to; "": it does not.
 	scratch string
@@ -47,7 +50,7 @@ var Kinds = []*Kind{
 	{
 		// Built with systemd, some versions would ask it for cgroups.
 		Name: "crun", Path: bundle.RuntimeProgram("crun"), Root: "/run/crun", Options: []string{"--cgroup-manager", "cgroupfs"},
-		Strict: true, chowns: true, scratch: "_LIBCONTAINER_STATEDIR", stateFile: "status", state: crunState, inHook: isCrunInit,
+		Strict: true, propagation: "rslave", chowns: true, scratch: "_LIBCONTAINER_STATEDIR", stateFile: "status", state: crunState, inHook: isCrunInit,
 	},
 }
 

@@ -144,7 +144,13 @@ func TestStates(t *testing.T) {
 }
 
 // The version is the lowest that has all that the spec says.
-func TestVersion(t *testing.T) {
+func TestFit(t *testing.T) {
+	for said, want := range map[string]string{"": "rslave", "shared": "shared"} {
+		spec := specs.Spec{Version: "1.0.2", Linux: &specs.Linux{RootfsPropagation: said}}
+		if got := (&Runtime{Path: "/usr/bin/crun"}).Fit(&spec).Linux.RootfsPropagation; got != want || spec.Linux.RootfsPropagation != said {
+			t.Errorf("%q: %q", said, got)
+		}
+	}
 	idle, burst := int64(1), uint64(1)
 	cpu := func(c specs.LinuxCPU) *specs.Linux {
 		return &specs.Linux{Resources: &specs.LinuxResources{CPU: &c}}
@@ -159,11 +165,11 @@ func TestVersion(t *testing.T) {
 	} {
 		for i, spec := range list {
 			spec.Version = "1.2.1"
-			if got := (&Runtime{Path: "/usr/bin/crun"}).Version(&spec); got != want {
-				t.Errorf("%s, %d: %s", want, i, got)
+			if got := (&Runtime{Path: "/usr/bin/crun"}).Fit(&spec); got.Version != want || spec.Version != "1.2.1" {
+				t.Errorf("%s, %d: %s", want, i, got.Version)
 			}
-			if got := (&Runtime{}).Version(&spec); got != "1.2.1" {
-				t.Errorf("runc is told %s", got)
+			if got := (&Runtime{}).Fit(&spec); got != &spec {
+				t.Errorf("runc is told %+v", got)
 			}
 		}
 	}

@@ -83,12 +83,21 @@ func (r *Runtime) Name() string {
 	return r.Program()
 }
 
-// Version is the version of the specification that the runtime is to be told of a spec.
-func (r *Runtime) Version(spec *specs.Spec) string {
+// Fit is a spec as the runtime is to get it, so that it comes to what it comes to with
+// runc: the same, or a copy.
+func (r *Runtime) Fit(spec *specs.Spec) *specs.Spec {
+	fitted := *spec
 	if r.kind().Strict {
-		return LowestVersion(spec)
+		fitted.Version = LowestVersion(spec)
 	}
-	return spec.Version
+	if p := r.kind().propagation; p != "" && spec.Linux != nil && spec.Linux.RootfsPropagation == "" {
+		l := *spec.Linux
+		l.RootfsPropagation, fitted.Linux = p, &l
+	}
+	if fitted.Version == spec.Version && fitted.Linux == spec.Linux {
+		return spec
+	}
+	return &fitted
 }
 
 // global are the options before the verb.
