@@ -81,8 +81,9 @@ func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(), Log: s.log(),
 		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
 	}
-	if call.Process, err = sized(b, p, dir); err == nil {
-		s.process, err = e.recorded(b).StartExec(call)
+	oci := e.recorded(b)
+	if call.Process, err = Describe(oci, b, p, dir); err == nil {
+		s.process, err = oci.StartExec(call)
 	}
 	if err != nil {
 		err = fmt.Errorf("run %s in %s: %w", strings.Join(p.Args, " "), b.Name, err)
@@ -94,26 +95,39 @@ func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 	return s, nil
 }
 
-// sized describes a program on a terminal in a file in dir, because there is no
-// other way to tell the runtime the terminal's size before the program asks for
-// it. It returns "" where there is no size to tell.
-func sized(b *bundle.Bundle, p Program, dir string) (file string, err error) {
-	if !p.Terminal || p.Stdin == nil || b.Spec == nil || b.Spec.Process == nil {
+// Describe describes a program in a file in dir where there is no other way to tell
+// the runtime all of it: the size of a terminal before the program asks for it, and to
+// crun what the container's own process is confined to. It returns "" where there is
+// nothing to tell.
+func Describe(oci *runtime.Runtime, b *bundle.Bundle, p Program, dir string) (file string, err error) {
+	if b.Spec == nil || b.Spec.Process == nil {
 		return "", nil
 	}
-	size, err := unix.IoctlGetWinsize(int(p.Stdin.Fd()), unix.TIOCGWINSZ)
-	if err != nil || size.Row == 0 || size.Col == 0 {
-		return "", nil // a terminal without a size is one all the same
-	}
 	process := *b.Spec.Process
-	process.Args, process.Env, process.Terminal = p.Args, slices.Concat(process.Env, p.Env), true
-	process.ConsoleSize = &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
+	process.Args, process.Env = p.Args, slices.Concat(process.Env, p.Env)
+	process.Terminal, process.ConsoleSize = p.Terminal, windowSize(p)
+	if process.ConsoleSize == nil && !oci.Forgets() {
+		return "", nil
+	}
 	data, err := json.Marshal(process)
 	if err != nil {
 		return "", err
 	}
 	file = filepath.Join(dir, "process.json")
 	return file, os.WriteFile(file, data, 0o600)
+}
+
+// windowSize is the size of a program's terminal; nil: it has none to tell, and one
+// without a size is a terminal all the same.
+func windowSize(p Program) *specs.Box {
+	if !p.Terminal || p.Stdin == nil {
+		return nil
+	}
+	size, err := unix.IoctlGetWinsize(int(p.Stdin.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Row == 0 || size.Col == 0 {
+		return nil
+	}
+	return &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
 }
 
 func (s *session) pidFile() string { return filepath.Join(s.dir, "pid") }

@@ -30,7 +30,7 @@ func stacks() []stack {
 	return []stack{
 		{"fork with namespaces", []string{imgTestinit}, map[string]string{"010-run": forkScript}},
 		{"plain runc run", []string{imgTestinit, imgRunc}, map[string]string{"010-run": loopScript("runc")}},
-		{"plain crun run", []string{imgTestinit, imgCrun}, map[string]string{"005-version": versionScript, "010-run": loopScript("crun")}},
+		{"plain crun run", []string{imgTestinit, imgCrun}, map[string]string{"005-version": versionScript, "010-run": loopScript("crun --cgroup-manager=cgroupfs")}},
 		{"containerd and shims", []string{imgTestinit, imgRunc, imgContainerd}, map[string]string{"010-run": containerdScript}},
 		{"slipway, companion", []string{imgTestinit, imgRunc, imgService}, nil},
 		{"slipway", []string{imgInit, imgRunc, imgBusybox}, nil},
@@ -66,21 +66,32 @@ done
 
 // loopScript has an OCI runtime run all, one by one.
 func loopScript(runtime string) string {
+	config := func(section string) string {
+		if strings.HasPrefix(runtime, "crun") {
+			return " --config /tmp/" + section + ".json"
+		}
+		return ""
+	}
 	return `#!/bin/sh
 modprobe overlay 2>/dev/null
-` + prepareScript + strings.ReplaceAll(`
+` + prepareScript + strings.NewReplacer("OCI", runtime, " ONBOOT", config("onboot"), " SERVICES", config("services")).Replace(`
 for b in /containers/onboot/*; do
-	prepare "$b"; OCI run --bundle "$b" "${b##*/}" </dev/null
+	prepare "$b"; OCI run ONBOOT --bundle "$b" "${b##*/}" </dev/null
 done
 for b in /containers/services/*; do
-	prepare "$b"; OCI run --detach --bundle "$b" "${b##*/}" </dev/null >/dev/null 2>&1
+	prepare "$b"; OCI run SERVICES --detach --bundle "$b" "${b##*/}" </dev/null >/dev/null 2>&1
 done
-`, "OCI", runtime)
+`)
 }
 
-// versionScript makes bundles of the version that crun 1.8 takes.
+// versionScript makes configurations of the version that crun 1.8 takes. All bundles of
+// a section have the same.
 const versionScript = `#!/bin/sh
-sed -i '/ociVersion/s/1\.2\.1/1.0.2/' /containers/*/*/config.json
+for s in onboot services; do
+	for b in /containers/$s/*; do
+		sed '/ociVersion/s/1[.]2[.]1/1.0.2/' "$b/config.json" >/tmp/$s.json; break
+	done
+done
 `
 
 // containerdScript starts services as LinuxKit does: one task after the other

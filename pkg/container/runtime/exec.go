@@ -40,6 +40,10 @@ func (r *Runtime) execArgs(e Exec) []string {
 	return append(append(args, "--", e.ID), e.Args...)
 }
 
+// Forgets tells whether a program in a container has to be described whole, as an
+// Exec's Process.
+func (r *Runtime) Forgets() bool { return r.kind().forgets }
+
 // ExecCommand is the runtime's command for a program in a container. It passes
 // signals and the exit status on.
 func (r *Runtime) ExecCommand(e Exec) *exec.Cmd {

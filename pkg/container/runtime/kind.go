@@ -30,6 +30,9 @@ type Kind struct {
 	// moment, to run from what nobody can write to; "": it does not.
 	scratch string
 
+	// forgets: a program that it runs in a container is not confined as the
+	// container's own is (no_new_privs), unless it is told so.
+	forgets bool
 	// chowns: it gives streams to the container's user, devices too.
 	chowns bool
 
@@ -50,7 +53,7 @@ var Kinds = []*Kind{
 	{
 		// Built with systemd, some versions would ask it for cgroups.
 		Name: "crun", Path: bundle.RuntimeProgram("crun"), Root: "/run/crun", Options: []string{"--cgroup-manager", "cgroupfs"},
-		Strict: true, propagation: "rslave", chowns: true, scratch: "_LIBCONTAINER_STATEDIR", stateFile: "status", state: crunState, inHook: isCrunInit,
+		Strict: true, propagation: "rslave", forgets: true, chowns: true, scratch: "_LIBCONTAINER_STATEDIR", stateFile: "status", state: crunState, inHook: isCrunInit,
 	},
 }
 

@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
+	"slipway/pkg/bundle"
 	"slipway/pkg/container"
 	"slipway/pkg/container/runtime"
 	"slipway/pkg/keeper"
@@ -116,8 +118,19 @@ func (c *call) executeHere(p control.Program) (reap.Status, error) {
 	}
 	e := container.Engine{Runtimes: runtimes(c.paths, guest.Options{}, nil), RunDir: c.paths.Own()}
 	r := e.RuntimeOf(section, folder)
-	cmd := r.ExecCommand(runtime.Exec{ID: folder, Args: p.Args, Env: p.Env, Terminal: p.Terminal,
-		Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]})
+	dir, err := os.MkdirTemp("", "exec-")
+	if err != nil {
+		return reap.Status{}, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // it lies in memory
+	x := runtime.Exec{ID: folder, Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]}
+	if b, err := bundle.Load(section, filepath.Join(c.paths.Section(section), folder)); err == nil {
+		x.Process, err = container.Describe(r, b, container.Program{Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0]}, dir)
+		if err != nil {
+			return reap.Status{}, err
+		}
+	}
+	cmd := r.ExecCommand(x)
 	cmd.SysProcAttr = nil // Ctrl-C is for all of this terminal
 	err = cmd.Run()
 	var exit *exec.ExitError
