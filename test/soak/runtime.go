@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
@@ -30,9 +31,24 @@ func (s *soak) runtime(t *tally) error {
 		t.note("crun is not installed: not tried")
 		return err
 	}
+	if !mayLock() {
+		t.note("crun wants to raise its limit of locked memory, which is not allowed here: not tried")
+		return err
+	}
 	with := *s
 	with.runc = crun
 	return errors.Join(err, with.enclosed(context.Background(), t, "runc"))
+}
+
+// mayLock tells whether the limit of locked memory may be raised, which crun does for
+// the device filters of cgroup v2.
+func mayLock() bool {
+	var was unix.Rlimit
+	all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &was) != nil || unix.Setrlimit(unix.RLIMIT_MEMLOCK, &all) != nil {
+		return false
+	}
+	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &was) == nil
 }
 
 // stepArg is this program in the place of the runtime: it reads a plan, whose

@@ -16,7 +16,7 @@ func openNull() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s read-only: %w", os.DevNull, err)
 	}
-	defer unix.Close(tree) //nolint:errcheck // what it was for is done
+	defer unix.Close(tree)
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
 		return nil, fmt.Errorf("open %s read-only: %w", os.DevNull, err)
 	}
