@@ -57,7 +57,7 @@ func (k *checker) hasRuntime(asked string, c *container) bool {
 }
 
 // crunMended is the first version of crun without the known fault that reaches machines
-// of ours. Debian 12 and 13 have mended theirs by no version of their own so far.
+// of ours. Debian 12's package, by its changelog, has not mended its 1.8.1.
 var crunMended = [3]int{1, 28, 0}
 
 // checkCrun looks for a crun with known faults among an image's files.
