@@ -12,8 +12,8 @@ LDFLAGS  := -s -w
 BUILDVCS := -buildvcs=$(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
 
 # Packages of Debian 12 beside Go, git and make; commands that tell whether they are there.
-PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils qemu-efi-aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross zstd docker-registry
-COMMANDS := qemu-system-x86_64 qemu-system-aarch64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img aarch64-linux-gnu-gcc pzstd docker-registry
+PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils qemu-efi-aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross zstd docker-registry crun
+COMMANDS := qemu-system-x86_64 qemu-system-aarch64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img aarch64-linux-gnu-gcc pzstd docker-registry crun
 FILES    := /usr/include/seccomp.h /usr/share/OVMF/OVMF_CODE.fd /usr/share/AAVMF/AAVMF_CODE.fd /usr/aarch64-linux-gnu/lib/libc.a
 
 # Tests that mount, and runc, need root.
@@ -54,7 +54,7 @@ images: $(SLIPWAY) ## build our own images into the local store
 
 # What the demo takes; the host's own images are there for all other tests.
 images-arm64: $(SLIPWAY)
-	$(SLIPWAY) images build --platform linux/arm64 kernel init runc busybox dhcp getty efi-stub
+	$(SLIPWAY) images build --platform linux/arm64 kernel init runc crun busybox dhcp getty efi-stub
 
 $(SLIPWAY): setup FORCE
 	@mkdir -p $(BIN)
@@ -84,12 +84,17 @@ $(BIN)/runc: images
 
 test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through sudo if need be)
 	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -race -timeout 20m ./pkg/... ./cmd/...
+	$(SUDO) env SLIPWAY_RUNC=$$(command -v crun) $(GO) test -timeout 10m -run '$(CRUNTESTS)' ./pkg/container
+
+# What of the containers' life depends on the runtime.
+CRUNTESTS := Runtime|Stale|Failure|Faults|Starter|Kills|Exec|Mutate|Environment|Bind|OddBundle|Layouts|Shared
 
 # Machines that run side by side: each has a processor, and waits a third of its time.
 MACHINES ?= $(shell echo $$(($$(nproc) * 3 / 2)))
+# ENGINE=crun boots all cases with slipway/crun in place of slipway/runc.
 test-vm: images images-arm64 $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
 	@$(SUDO) rm -rf build/test/stood-still
-	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -timeout 3h -parallel $(MACHINES) ./test/...
+	$(SUDO) env SLIPWAY_ENGINE=$(ENGINE) SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -timeout 3h -parallel $(MACHINES) ./test/...
 	@for f in build/test/stood-still/*; do [ ! -e "$$f" ] || echo "booted once more, as the emulated kernel stood still: $$f"; done
 
 # SOAK='-parts cuts,runc -count 50 -seed 1' chooses; bin/soak -help lists what there is.

@@ -24,6 +24,7 @@ type testCase struct {
 	dir    string // of the case
 	work   string // of its image, consoles and disks
 	binary string // QEMU
+	engine string // of the containers; "": as its YAML has it
 	env    []string
 }
 

@@ -2,6 +2,7 @@
 // linuxkit.yml of its image and an expect.yml that says what has to happen.
 //
 //	go test ./test -run TestCases/NAME
+//	SLIPWAY_ENGINE=crun go test ./test -run TestCases/NAME   # slipway/crun in place of slipway/runc
 //
 // As many run side by side as -parallel says, each with one processor, so that one
 // computes while another waits.
@@ -30,6 +31,9 @@ var (
 	keep  = flag.Bool("keep", false, "keep what a case made even when it passes")
 )
 
+// engine is which OCI runtime all cases run with, in place of runc.
+var engine = os.Getenv("SLIPWAY_ENGINE")
+
 // artefacts is where cases work; make clean removes it.
 const artefacts = "../build/test"
 
@@ -43,10 +47,20 @@ func TestCases(t *testing.T) {
 	}
 	for _, file := range folders {
 		dir := filepath.Dir(file)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			t.Parallel()
-			run(t, dir)
-		})
+		want, err := readExpect(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		engines := map[string]string{filepath.Base(dir): engine}
+		if want.Crun && engine == "" {
+			engines[filepath.Base(dir)+"-crun"] = "crun"
+		}
+		for name, engine := range engines {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				run(t, dir, name, engine)
+			})
+		}
 	}
 }
 
@@ -69,7 +83,7 @@ func needImages(t *testing.T) {
 }
 
 // run runs one case: build, then its boots one after the other.
-func run(t *testing.T, dir string) {
+func run(t *testing.T, dir, name, engine string) {
 	want, err := readExpect(filepath.Join(dir, "expect.yml"))
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +92,7 @@ func run(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &testCase{want: want, dir: dir, work: filepath.Join(artefacts, filepath.Base(dir)), binary: binary}
+	c := &testCase{want: want, dir: dir, work: filepath.Join(artefacts, name), binary: binary, engine: engine}
 	if err := os.RemoveAll(c.work); err != nil {
 		t.Fatal(err)
 	}

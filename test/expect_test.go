@@ -36,6 +36,8 @@ type expect struct {
 	// $SERIAL1 and so on for After, or stuck, which nobody reads.
 	Serials []string
 	Boots   []boot // default one with nothing special
+	// Crun has the case run once more, with crun in the place of runc.
+	Crun bool
 	// Refused is a pattern: the build has to fail with it, and nothing boots.
 	Refused string
 	// Broken is a pattern: the case has to fail with it (a test of the tests).

@@ -31,6 +31,11 @@ func (c *testCase) build(ctx context.Context) (err error) {
 	if err := errors.Join(err, faults.Only(yml.Error).Err()); err != nil {
 		return err
 	}
+	if c.engine != "" {
+		for i, name := range config.Init {
+			config.Init[i] = strings.Replace(name, "slipway/runc:", "slipway/"+c.engine+":", 1)
+		}
+	}
 	builder := &build.Builder{
 		Finder:    &oci.Finder{Store: oci.OpenStore()},
 		Platform:  v1.Platform{OS: "linux", Architecture: c.want.Arch},

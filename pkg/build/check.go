@@ -44,6 +44,7 @@ func (k *checker) all(b *Builder) yml.Faults {
 	k.checkOrder()
 	k.checkBindNS()
 	k.checkCgroups()
+	k.checkRuntimes()
 	k.checkRuncs()
 	return k.faults
 }

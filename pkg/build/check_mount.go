@@ -62,7 +62,9 @@ func (k *checker) checkSources(c *container) {
 		if m.Type != "bind" || !strings.HasPrefix(m.Source, "/") || len(k.config.Init) == 0 {
 			continue
 		}
-		if p := machinePath(m.Source); !k.inRoot(p) && !k.madeBefore(c, p) {
+		if p := machinePath(m.Source); p == bundle.RuntimeProgram("runc") && k.inRoot(bundle.RuntimeProgram("crun")) {
+			continue // linkRunc
+		} else if !k.inRoot(p) && !k.madeBefore(c, p) {
 			k.faults.Add(mountPlace(c, m).At("nothing makes %s in the machine before this container", m.Source).
 				Wants("runtime: mkdir: [%s] if it is a folder, or an entry in files", m.Source).Warns())
 		}

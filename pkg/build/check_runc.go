@@ -5,7 +5,6 @@ import (
 	"debug/buildinfo"
 	"debug/elf"
 	"io"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,7 +27,7 @@ func (k *checker) checkRuncs() {
 	look := func(image string, at yml.Place) {
 		if t := k.tree(image, at); t != nil && !seen[image] {
 			seen[image] = true
-			k.checkRunc(image, t, at)
+			k.checkFaulty(image, t, at)
 		}
 	}
 	for i, name := range k.config.Init {
@@ -39,10 +38,14 @@ func (k *checker) checkRuncs() {
 	}
 }
 
-// checkRunc looks for a runc with known faults in an image.
-func (k *checker) checkRunc(image string, t *tree.Tree, at yml.Place) {
+// checkFaulty looks for runtimes with known faults in an image.
+func (k *checker) checkFaulty(image string, t *tree.Tree, at yml.Place) {
 	for _, n := range t.Nodes() {
-		if n.Inode == nil || path.Base(n.Path()) != "runc" {
+		switch runtimeName(n) {
+		case "crun":
+			k.checkCrun(image, n, at)
+			continue
+		case "":
 			continue
 		}
 		version := cmp.Or(runcVersion(n.Inode.Data), runcSource(k.images.get(image).Config.Config.Labels[labelSources]))

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
+	"slipway/pkg/bundle"
 )
 
 // layout puts the root file system together.
@@ -108,10 +110,20 @@ func (l *layout) addInit() error {
 			packages = append(packages, text+"\n\n")
 		}
 	}
-	if len(packages) < 2 {
-		return nil
+	if err := l.linkRunc(); err != nil || len(packages) < 2 {
+		return err
 	}
 	return l.putFile(apkDatabase, tree.Text(strings.Join(packages, "")), &tree.Origin{Location: "init"})
+}
+
+// linkRunc gives a machine that has crun alone the name runc as well, which packages
+// bind-mount for their users, LinuxKit's getty among them.
+func (l *layout) linkRunc() error {
+	runc, crun := bundle.RuntimeProgram("runc"), bundle.RuntimeProgram("crun")
+	if l.Hardening == HardeningNone || l.root.Lookup(runc) != nil || l.root.Lookup(crun) == nil {
+		return nil
+	}
+	return l.root.Put(runc, tree.Entry{Type: tar.TypeSymlink, Mode: 0o777, ModTime: tree.Epoch, Link: path.Base(crun), Origin: &tree.Origin{Location: "init"}})
 }
 
 // maxPackages bounds the package list, the one file that is read to memory.

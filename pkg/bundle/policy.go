@@ -44,6 +44,10 @@ type Policy struct {
 	// SeccompUnconfined, or the path of a profile.
 	Seccomp string
 
+	// Runtime is the OCI runtime that the container asks for, as ParseRuntime has it;
+	// "": the machine's.
+	Runtime string
+
 	// Pids is how many processes and threads the container may have; 0: what
 	// the machine gives to each, NoLimit: as many as all containers together.
 	Pids int64

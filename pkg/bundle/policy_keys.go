@@ -42,6 +42,7 @@ var keys = map[string]key{
 	"log-max-size":      {everywhere, func(p *Policy, v string) (err error) { p.LogMaxSize, err = parseSize(v); return }},
 	"log-max-files":     {everywhere, func(p *Policy, v string) (err error) { p.LogMaxFiles, err = parseCount(v); return }},
 	"seccomp":           {everywhere, func(p *Policy, v string) (err error) { p.Seccomp, err = parseSeccomp(v); return }},
+	"runtime":           {everywhere, func(p *Policy, v string) (err error) { p.Runtime, err = ParseRuntime(v); return }},
 	"upper":             {everywhere, func(p *Policy, v string) (err error) { p.Upper, err = parseUpper(v); return }},
 	"pids":              {everywhere, func(p *Policy, v string) (err error) { p.Pids, err = parsePids(v); return }},
 }

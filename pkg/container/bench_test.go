@@ -26,7 +26,7 @@ func BenchmarkContainer(b *testing.B) {
 		must(b, bind.Do())
 		b.Run(name+"/plain", func(b *testing.B) {
 			for range b.N {
-				cmd := exec.Command(findRunc(b), "--root", e.Runtime.Root, "run", "--bundle", plain.Dir, plain.Name)
+				cmd := exec.Command(findRunc(b), "--root", e.one().Root, "run", "--bundle", plain.Dir, plain.Name)
 				status, err := reaper.Run(testContext(b), cmd)
 				if err != nil || !status.Success() {
 					b.Fatalf("%v, %v", status, err)

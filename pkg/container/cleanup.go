@@ -7,6 +7,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/mount"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
 )
 
@@ -42,8 +43,8 @@ func (e *Engine) finish(b *bundle.Bundle, undo undoing) error {
 // release gives back what the OCI runtime made: processes, cgroup and state.
 // The quick way first: the cgroup of a container that has ended can be removed
 // at once.
-func (e *Engine) release(b *bundle.Bundle, group cgroup.Group, id reap.Ident, keep bool) error {
-	e.poststop(b)
+func (e *Engine) release(b *bundle.Bundle, oci *runtime.Runtime, group cgroup.Group, id reap.Ident, keep bool) error {
+	e.poststop(b, oci)
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
 	var err error
@@ -53,5 +54,5 @@ func (e *Engine) release(b *bundle.Bundle, group cgroup.Group, id reap.Ident, ke
 			err = errors.Join(err, group.Remove(ctx))
 		}
 	}
-	return errors.Join(err, e.Runtime.RemoveState(b.Name, mount.Clear))
+	return errors.Join(err, oci.RemoveState(b.Name, mount.Clear))
 }

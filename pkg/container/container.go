@@ -9,6 +9,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -26,6 +27,7 @@ const killTimeout = 10 * time.Second
 type Container struct {
 	engine *Engine
 	bundle *bundle.Bundle
+	oci    *runtime.Runtime
 	id     reap.Ident
 	group  cgroup.Group
 	child  *reap.Process // nil if the Engine's Await tells of the end
@@ -43,6 +45,9 @@ func (c *Container) Ident() reap.Ident { return c.id }
 
 // Group is the container's control group.
 func (c *Container) Group() cgroup.Group { return c.group }
+
+// Runtime is the name of the OCI runtime that the container was started with.
+func (c *Container) Runtime() string { return c.oci.Name() }
 
 // Wait waits for the container's init process to end.
 func (c *Container) Wait(ctx context.Context) (reap.Status, error) {

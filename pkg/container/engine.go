@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/container/step"
 	"slipway/pkg/machine"
 	"slipway/pkg/reap"
@@ -44,10 +44,11 @@ const DefaultRunDir = machine.Run
 
 // Engine starts containers. All fields are set before its first use.
 type Engine struct {
-	Runtime *runc.Runtime
-	Reaper  *reap.Reaper
-	Log     *slog.Logger
-	RunDir  string // "": DefaultRunDir
+	// Runtimes are the OCI runtimes that containers can be started with.
+	Runtimes *runtime.Machine
+	Reaper   *reap.Reaper
+	Log      *slog.Logger
+	RunDir   string // "": DefaultRunDir
 
 	// Await tells how a container's init process ended. If it is nil the
 	// containers become children of this process, and the Reaper tells.

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
 )
 
@@ -51,7 +51,7 @@ func (e *Engine) Exec(ctx context.Context, b *bundle.Bundle, argv []string) (rea
 	killErr := s.Kill()
 	_, err = e.Reaper.Finish(ctx, s.process) // the runtime too, should it stay
 	err = fmt.Errorf("run %s in %s: %w", strings.Join(argv, " "), b.Name, err)
-	return status, errors.Join(err, killErr, os.RemoveAll(s.dir))
+	return status, errors.Join(err, killErr, discard(s.dir, os.RemoveAll))
 }
 
 // Forget removes what sessions of a supervisor that was killed have left. Their
@@ -59,7 +59,7 @@ func (e *Engine) Exec(ctx context.Context, b *bundle.Bundle, argv []string) (rea
 func Forget(dir string) error {
 	names, err := filepath.Glob(filepath.Join(dir, "exec-*"))
 	for _, name := range names {
-		err = errors.Join(err, os.RemoveAll(name))
+		err = errors.Join(err, discard(name, os.RemoveAll))
 	}
 	return err
 }
@@ -77,16 +77,17 @@ func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 		return nil, fmt.Errorf("run in %s: %w", b.Name, err)
 	}
 	s := &session{dir: dir}
-	call := runc.Exec{
+	call := runtime.Exec{
 		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(), Log: s.log(),
 		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
 	}
-	if call.Process, err = sized(b, p, dir); err == nil {
-		s.process, err = e.Runtime.StartExec(call)
+	oci := e.recorded(b)
+	if call.Process, err = Describe(oci, b, p, dir); err == nil {
+		s.process, err = oci.StartExec(call)
 	}
 	if err != nil {
 		err = fmt.Errorf("run %s in %s: %w", strings.Join(p.Args, " "), b.Name, err)
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, discard(dir, os.RemoveAll))
 	}
 	if s.id, err = reap.Identify(s.process.Pid()); err != nil {
 		s.id = reap.Ident{Pid: s.process.Pid()} // it has ended already
@@ -94,26 +95,39 @@ func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 	return s, nil
 }
 
-// sized describes a program on a terminal in a file in dir, because there is no
-// other way to tell the runtime the terminal's size before the program asks for
-// it. It returns "" where there is no size to tell.
-func sized(b *bundle.Bundle, p Program, dir string) (file string, err error) {
-	if !p.Terminal || p.Stdin == nil || b.Spec == nil || b.Spec.Process == nil {
+// Describe describes a program in a file in dir where there is no other way to tell
+// the runtime all of it: the size of a terminal before the program asks for it, and to
+// crun what the container's own process is confined to. It returns "" where there is
+// nothing to tell.
+func Describe(oci *runtime.Runtime, b *bundle.Bundle, p Program, dir string) (file string, err error) {
+	if b.Spec == nil || b.Spec.Process == nil {
 		return "", nil
 	}
-	size, err := unix.IoctlGetWinsize(int(p.Stdin.Fd()), unix.TIOCGWINSZ)
-	if err != nil || size.Row == 0 || size.Col == 0 {
-		return "", nil // a terminal without a size is one all the same
-	}
 	process := *b.Spec.Process
-	process.Args, process.Env, process.Terminal = p.Args, slices.Concat(process.Env, p.Env), true
-	process.ConsoleSize = &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
+	process.Args, process.Env = p.Args, slices.Concat(process.Env, p.Env)
+	process.Terminal, process.ConsoleSize = p.Terminal, windowSize(p)
+	if process.ConsoleSize == nil && !oci.Forgets() {
+		return "", nil
+	}
 	data, err := json.Marshal(process)
 	if err != nil {
 		return "", err
 	}
 	file = filepath.Join(dir, "process.json")
 	return file, os.WriteFile(file, data, 0o600)
+}
+
+// windowSize is the size of a program's terminal; nil: it has none to tell, and one
+// without a size is a terminal all the same.
+func windowSize(p Program) *specs.Box {
+	if !p.Terminal || p.Stdin == nil {
+		return nil
+	}
+	size, err := unix.IoctlGetWinsize(int(p.Stdin.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Row == 0 || size.Col == 0 {
+		return nil
+	}
+	return &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
 }
 
 func (s *session) pidFile() string { return filepath.Join(s.dir, "pid") }
@@ -125,7 +139,7 @@ func (s *session) Ident() reap.Ident { return s.id }
 func (s *session) Signal(sig unix.Signal) error { return s.id.Signal(sig) }
 
 func (s *session) Kill() error {
-	pid, err := runc.ReadPid(s.pidFile())
+	pid, err := runtime.ReadPid(s.pidFile())
 	if err != nil {
 		return s.id.Signal(unix.SIGKILL) // the runtime has not got that far
 	}
@@ -140,6 +154,6 @@ func (s *session) Wait(ctx context.Context) (reap.Status, error) {
 	if err != nil {
 		return status, err
 	}
-	status = runc.ExecStatus(status, s.log())
-	return status, os.RemoveAll(s.dir)
+	status = runtime.ExecStatus(status, s.log())
+	return status, discard(s.dir, os.RemoveAll)
 }

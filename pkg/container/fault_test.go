@@ -102,7 +102,7 @@ func TestFaultsAreNamed(t *testing.T) {
 	}{
 		"missing command": {shape: shape{args: []string{"/bin/nonesuch"}}, want: []string{"start", "/bin/nonesuch", "no such file"}},
 		"no runc": {want: []string{"start", "/nonesuch/runc", "init section"},
-			spoil: func(_ *testing.T, e *Engine, _ *bundle.Bundle) { e.Runtime.Path = "/nonesuch/runc" }},
+			spoil: func(_ *testing.T, e *Engine, _ *bundle.Bundle) { e.one().Path = "/nonesuch/runc" }},
 		"no rootfs": {shape: shape{bare: true}, want: []string{"prepare rootfs", "/rootfs", "no such file"},
 			spoil: func(t *testing.T, _ *Engine, b *bundle.Bundle) { must(t, os.Remove(b.Path("rootfs"))) }},
 		"no lower": {shape: shape{write: true, bare: true}, want: []string{"prepare rootfs", "/lower", "no such file"}},
@@ -128,7 +128,7 @@ func TestFaultsAreNamed(t *testing.T) {
 				t.Fatal("no error")
 			}
 			for _, word := range append(tt.want, "onboot "+b.Name+": ") {
-				if !strings.Contains(err.Error(), word) {
+				if !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(word)) {
 					t.Errorf("error does not say %q: %v", word, err)
 				}
 			}
@@ -141,11 +141,11 @@ func TestFaultsAreNamed(t *testing.T) {
 func TestRuntimeThatHangs(t *testing.T) {
 	e, root := testEngine(t), containers(t)
 	fake := filepath.Join(t.TempDir(), "fake")
-	script := fmt.Sprintf("#!/bin/sh\nmkdir -p %s/000-hang-t%d/sub\nexec sleep 1000\n", e.Runtime.Root, os.Getpid())
+	script := fmt.Sprintf("#!/bin/sh\nmkdir -p %s/000-hang-t%d/sub\nexec sleep 1000\n", e.one().Root, os.Getpid())
 	must(t, os.WriteFile(fake, []byte(script), 0o755))
-	e.Runtime.Path, e.Runtime.Timeout = fake, 300*time.Millisecond
+	e.one().Path, e.one().Timeout = fake, 300*time.Millisecond
 	b := shape{name: "000-hang", write: true}.lay(t, root)
-	must(t, os.MkdirAll(e.Runtime.Root, 0o700))
+	must(t, os.MkdirAll(e.one().Root, 0o700))
 	before := state(t, e, root)
 	_, err := e.Start(testContext(t), b, IO{})
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "fake run: not done after 300ms, killed") {
@@ -158,10 +158,10 @@ func TestRuntimeThatHangs(t *testing.T) {
 func TestRuntimeKilledAtAnyMoment(t *testing.T) {
 	e, root := testEngine(t), containers(t)
 	b := shape{name: "000-killed", write: true, script: "sleep 1000"}.lay(t, root)
-	must(t, os.MkdirAll(e.Runtime.Root, 0o700))
+	must(t, os.MkdirAll(e.one().Root, 0o700))
 	before := state(t, e, root)
 	for after := time.Millisecond; after < 40*time.Millisecond; after += time.Millisecond {
-		e.Runtime.Timeout = after
+		e.one().Timeout = after
 		c, err := e.Start(testContext(t), b, IO{})
 		if err == nil {
 			must(t, c.Cleanup())
@@ -179,11 +179,11 @@ func TestRuntimeKilledAtAnyMoment(t *testing.T) {
 // like any other: here it is runc's own, whose thread the profile ends.
 func TestKillWithoutTheFirstThread(t *testing.T) {
 	e, root := testEngine(t), containers(t)
-	e.Runtime.Timeout = time.Second
+	e.one().Timeout = time.Second
 	b := shape{name: "000-headless", script: "exit 0", spec: func(s *specs.Spec) {
 		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActKillThread}
 	}}.lay(t, root)
-	must(t, os.MkdirAll(e.Runtime.Root, 0o700))
+	must(t, os.MkdirAll(e.one().Root, 0o700))
 	before := state(t, e, root)
 	if _, err := e.Start(testContext(t), b, IO{}); err == nil || strings.Contains(err.Error(), "does not die") {
 		t.Errorf("error is %v", err)

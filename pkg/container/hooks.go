@@ -5,18 +5,17 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
 )
 
 // hooksOf lists the programs that a bundle has the runtime run around its own.
-func hooksOf(b *bundle.Bundle) (list []runc.Hook) {
+func hooksOf(b *bundle.Bundle) (list []runtime.Hook) {
 	if b.Spec == nil || b.Spec.Hooks == nil {
 		return nil
 	}
@@ -31,7 +30,7 @@ func hooksOf(b *bundle.Bundle) (list []runc.Hook) {
 		{"poststart", h.Poststart}, {"poststop", h.Poststop},
 	} {
 		for _, hook := range kind.hooks {
-			list = append(list, runc.Hook{Kind: kind.name, Path: hook.Path})
+			list = append(list, runtime.Hook{Kind: kind.name, Path: hook.Path})
 		}
 	}
 	return list
@@ -40,14 +39,12 @@ func hooksOf(b *bundle.Bundle) (list []runc.Hook) {
 // awaitProgram waits until the program of a container has taken the place of the
 // runtime's own, which runs the startContainer hooks when the runtime itself has
 // long returned.
-func awaitProgram(ctx context.Context, b *bundle.Bundle, id reap.Ident) error {
+func awaitProgram(ctx context.Context, oci *runtime.Runtime, b *bundle.Bundle, id reap.Ident) error {
 	if b.Spec == nil || b.Spec.Hooks == nil || len(b.Spec.Hooks.StartContainer) == 0 {
 		return nil
 	}
-	comm := path.Join("/proc", fmt.Sprint(id.Pid), "comm")
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		name, err := os.ReadFile(comm)
-		if err != nil || !strings.HasPrefix(string(name), "runc:[") {
+		if !oci.InHook(b.Name, id.Pid) {
 			return nil // it runs, or has ended
 		}
 		select {
@@ -64,16 +61,16 @@ const poststopTimeout = 10 * time.Second
 // poststop lets the runtime run hooks that only it can run. LinuxKit's builder
 // writes none, so this costs nothing but for bundles made otherwise. One that
 // fails is told, and no failure of the container: so OCI's specification has it.
-func (e *Engine) poststop(b *bundle.Bundle) {
+func (e *Engine) poststop(b *bundle.Bundle, oci *runtime.Runtime) {
 	if b.Spec == nil || b.Spec.Hooks == nil || len(b.Spec.Hooks.Poststop) == 0 {
 		return
 	}
-	if _, err := os.Lstat(e.Runtime.StateDir(b.Name)); err != nil {
+	if _, err := os.Lstat(oci.StateDir(b.Name)); err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), poststopTimeout, runc.Late(poststopTimeout))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), poststopTimeout, runtime.Late(poststopTimeout))
 	defer cancel()
-	err := e.Runtime.Delete(ctx, runc.Call{ID: b.Name, Log: path.Join(e.dir(b), "runc.log"), Hooks: hooksOf(b)})
+	err := oci.Delete(ctx, runtime.Call{ID: b.Name, Log: path.Join(e.dir(b), "runc.log"), Hooks: hooksOf(b)})
 	if err != nil {
 		e.logger(b).Warn("poststop hooks", "err", err)
 	}

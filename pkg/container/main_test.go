@@ -16,7 +16,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/mount"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
 	"slipway/test/skip"
 
@@ -60,11 +60,21 @@ func runInside() int {
 // enter makes the namespace look like the guest: everything shared, as
 // LinuxKit's rc.init leaves it, and cgroup v2.
 func enter() error {
-	for _, m := range []mount.Mount{
-		{Target: "/", Flags: unix.MS_PRIVATE | unix.MS_REC},
-		{Source: "cgroup2", Target: "/sys/fs/cgroup", Type: "cgroup2"},
-		{Target: "/", Flags: unix.MS_SHARED | unix.MS_REC},
-	} {
+	mounts := []mount.Mount{{Target: "/", Flags: unix.MS_PRIVATE | unix.MS_REC}}
+	if runtime.KindOf(os.Getenv("SLIPWAY_RUNC")).Name == "crun" && hybrid() {
+		mounts = append(mounts, mount.Mount{Source: "cgroup", Target: "/sys/fs/cgroup", Type: "tmpfs"})
+		for _, name := range v1 {
+			mounts = append(mounts, mount.Mount{Source: "cgroup", Target: "/sys/fs/cgroup/" + name, Type: "cgroup", Data: []string{name}})
+		}
+	} else {
+		mounts = append(mounts, mount.Mount{Source: "cgroup2", Target: "/sys/fs/cgroup", Type: "cgroup2"})
+	}
+	for _, m := range append(mounts, mount.Mount{Target: "/", Flags: unix.MS_SHARED | unix.MS_REC}) {
+		if m.Type == "cgroup" {
+			if err := os.Mkdir(m.Target, 0o755); err != nil {
+				return err
+			}
+		}
 		if err := m.Do(); err != nil {
 			return err
 		}
@@ -74,6 +84,16 @@ func enter() error {
 	}
 	reaper = reap.New()
 	return nil
+}
+
+// v1 are the controllers that a host with both versions has in v1.
+var v1 = []string{"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"}
+
+// hybrid tells whether the host has cgroup v1 and, beside it, v2: crun takes no
+// mixture, and on v2 rights that not every sandbox gives.
+func hybrid() bool {
+	_, err := os.Stat("/sys/fs/cgroup/unified/cgroup.procs")
+	return err == nil
 }
 
 func findRunc(t testing.TB) string {
@@ -92,12 +112,15 @@ func testEngine(t testing.TB) *Engine {
 	t.Helper()
 	dir := t.TempDir()
 	return &Engine{
-		Runtime: &runc.Runtime{Path: findRunc(t), Root: dir + "/runc", Reaper: reaper},
-		Reaper:  reaper,
-		RunDir:  dir + "/slipway",
-		Log:     slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Runtimes: runtime.Only(&runtime.Runtime{Path: findRunc(t), Root: dir + "/runc", Reaper: reaper}),
+		Reaper:   reaper,
+		RunDir:   dir + "/slipway",
+		Log:      slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
+
+// one is the runtime of a test.
+func (e *Engine) one() *runtime.Runtime { return e.Runtimes.Runtimes[0] }
 
 type testWriter struct{ t testing.TB }
 
@@ -234,7 +257,7 @@ func state(t testing.TB, e *Engine, root string) []string {
 	for _, m := range table {
 		all = append(all, fmt.Sprintf("mount %s %s %s", m.Target, m.Type, m.Super))
 	}
-	for _, dir := range []string{e.Runtime.Root, filepath.Join(e.RunDir, "containers")} {
+	for _, dir := range []string{e.one().Root, filepath.Join(e.RunDir, "containers")} {
 		names, err := filepath.Glob(dir + "/*")
 		must(t, err)
 		all = append(all, names...)

@@ -28,6 +28,9 @@ func (s *starting) mutate(dir string) error {
 		}
 		changed = changed || also
 	}
+	if fitted := s.oci.Fit(spec); fitted != spec {
+		spec, changed = fitted, true
+	}
 	s.spec = spec
 	if !changed {
 		return nil
@@ -37,12 +40,23 @@ func (s *starting) mutate(dir string) error {
 		root.Path = s.b.Path(root.Path)
 		spec.Root = &root
 	}
-	data, err := json.Marshal(spec)
+	data, err := json.Marshal(whole(spec))
 	if err != nil {
 		return err
 	}
 	s.call.Bundle = dir
 	return os.WriteFile(path.Join(dir, bundle.ConfigFile), data, 0o600)
+}
+
+// whole is a spec as it is written: crun wants a list of mounts, if an empty one.
+func whole(spec *specs.Spec) any {
+	if len(spec.Mounts) > 0 {
+		return spec
+	}
+	return struct {
+		*specs.Spec
+		Mounts []specs.Mount `json:"mounts"`
+	}{spec, []specs.Mount{}}
 }
 
 // shallow copies a spec as deep as it takes to append to its lists and to set

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -9,12 +10,15 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/mount"
+	"slipway/pkg/container/runtime"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
-// dir is where the Engine keeps what it knows of a container: runc's pid file
-// and log, and a config.json that differs from the bundle's. It exists from
+// dir is where the Engine keeps what it knows of a container: the runtime's pid file
+// and log, which runtime it is, and a config.json that differs from the bundle's. It exists from
 // before the first step of a start until after the last of the clean-up.
 func (e *Engine) dir(b *bundle.Bundle) string {
 	return path.Join(e.runDir(), "containers", string(b.Section)+"."+b.Name)
@@ -30,6 +34,23 @@ func (e *Engine) runDir() string {
 		return DefaultRunDir
 	}
 	return e.RunDir
+}
+
+// recorded is the runtime of a container that was started earlier; of one whose record
+// was lost, the one that knows it.
+func (e *Engine) recorded(b *bundle.Bundle) *runtime.Runtime { return e.RuntimeOf(b.Section, b.Name) }
+
+// RuntimeOf is the runtime that a container was started with.
+func (e *Engine) RuntimeOf(s bundle.Section, name string) *runtime.Runtime {
+	dir := e.dir(&bundle.Bundle{Section: s, Name: name})
+	if _, err := os.Lstat(dir); err != nil {
+		return cmp.Or(e.Runtimes.Holder(name), e.Runtimes.Runtimes[0])
+	}
+	oci, err := e.Runtimes.Recorded(dir)
+	if err != nil {
+		e.logger(&bundle.Bundle{Section: s, Name: name}).Warn("read the record", "err", err)
+	}
+	return oci
 }
 
 // Files of the record that say whose the container's cgroup is, when it was
@@ -60,7 +81,22 @@ func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
 
 // removeRecord removes the record, whose files have no folders among them. The
 // runtime may have left one more than we know of, if it was killed.
-func removeRecord(dir string) error {
+func removeRecord(dir string) error { return discard(dir, removeFiles) }
+
+// discard removes a folder, and first what a runtime that was killed has left mounted
+// in it, if it has.
+func discard(dir string, remove func(dir string) error) error {
+	err := remove(dir)
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	if err := mount.Clear(dir); err != nil {
+		return err
+	}
+	return remove(dir)
+}
+
+func removeFiles(dir string) error {
 	files, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/mount"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
 
 	"golang.org/x/sys/unix"
@@ -26,17 +26,18 @@ import (
 // Runner has it. It waits for an OCI runtime that still works for the container, on
 // behalf of a supervisor that is gone, and then reads what that has left.
 func (e *Engine) Find(ctx context.Context, b *bundle.Bundle, waits func(pid int)) (id reap.Ident, started bool, err error) {
-	if err := runc.AwaitOrphans(ctx, b.Name, waits); err != nil {
+	if err := runtime.AwaitOrphans(ctx, b.Name, waits); err != nil {
 		return reap.Ident{}, false, err
 	}
-	id, err = e.Runtime.ReadState(b.Name)
+	oci := e.recorded(b)
+	id, err = oci.ReadState(b.Name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return reap.Ident{}, false, nil
 	}
 	if err != nil {
 		return reap.Ident{}, false, fmt.Errorf("find %s: %w", b.Name, err)
 	}
-	return id, e.Runtime.Started(b.Name), nil
+	return id, oci.Started(b.Name), nil
 }
 
 // Attach takes over a container that an Engine of a process that is gone has
@@ -47,7 +48,7 @@ func (e *Engine) Attach(b *bundle.Bundle, id reap.Ident) (*Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: attach: %w", b.Section, b.Name, err)
 	}
-	c := &Container{engine: e, bundle: b, id: id, group: group}
+	c := &Container{engine: e, bundle: b, oci: e.recorded(b), id: id, group: group}
 	if e.Await == nil {
 		c.child = e.Reaper.Adopt(id.Pid)
 	}
@@ -76,13 +77,14 @@ func (e *Engine) Clean(b *bundle.Bundle) error {
 // cleanByRecord undoes a start by what can be found on the machine. The record goes
 // last: without it nobody would look again.
 func (e *Engine) cleanByRecord(b *bundle.Bundle) error {
+	oci := e.recorded(b)
 	group, err := e.group(b)
 	if err != nil {
 		// A start that asked for such a group has not got as far as the runtime.
 		e.logger(b).Debug("clean up", "err", err)
 		err = nil
 	} else if !e.marked(b, foreignCgroup) {
-		err = e.release(b, group, e.leftover(b), e.marked(b, keepCgroup))
+		err = e.release(b, oci, group, e.leftover(b, oci), e.marked(b, keepCgroup))
 	}
 	// All that is mounted in the bundle's folder is this container's: rootfs,
 	// tmp, and what programs have mounted below them.
@@ -95,9 +97,9 @@ func (e *Engine) cleanByRecord(b *bundle.Bundle) error {
 
 // leftover is the init process of a start whose process is gone, by the
 // runtime's state: a pid alone could be another process's by now.
-func (e *Engine) leftover(b *bundle.Bundle) reap.Ident {
-	id, err := e.Runtime.ReadState(b.Name)
-	pid, pidErr := runc.ReadPid(path.Join(e.dir(b), "pid"))
+func (e *Engine) leftover(b *bundle.Bundle, oci *runtime.Runtime) reap.Ident {
+	id, err := oci.ReadState(b.Name)
+	pid, pidErr := runtime.ReadPid(path.Join(e.dir(b), "pid"))
 	if err != nil || pidErr != nil || id.Pid != pid {
 		return reap.Ident{}
 	}
@@ -109,14 +111,18 @@ func (e *Engine) leftover(b *bundle.Bundle) reap.Ident {
 // runtime by hand and what came of it has crashed. Without it the runtime would
 // refuse the name. One of another bundle that runs is not ours to end.
 func (e *Engine) cleanByState(b *bundle.Bundle) error {
-	if _, err := os.Lstat(e.Runtime.StateDir(b.Name)); errors.Is(err, fs.ErrNotExist) {
-		return nil
+	var faults []error
+	for oci := e.Runtimes.Holder(b.Name); oci != nil; oci = e.Runtimes.Holder(b.Name) {
+		err := e.phase(b, PhaseClean, func() error { return e.takeAway(b, oci) })
+		if faults = append(faults, err); err != nil {
+			break
+		}
 	}
-	return e.phase(b, PhaseClean, func() error { return e.takeAway(b) })
+	return errors.Join(faults...)
 }
 
-func (e *Engine) takeAway(b *bundle.Bundle) error {
-	id, from, err := e.Runtime.ReadOrigin(b.Name)
+func (e *Engine) takeAway(b *bundle.Bundle, oci *runtime.Runtime) error {
+	id, from, err := oci.ReadOrigin(b.Name)
 	if err != nil {
 		// A runtime that was killed early has left no state, or half of one.
 		e.logger(b).Debug("stale state", "err", err)
@@ -124,7 +130,7 @@ func (e *Engine) takeAway(b *bundle.Bundle) error {
 	if id.Alive() && from != b.Dir && path.Dir(from) != path.Join(e.runDir(), "containers") {
 		return fmt.Errorf("a container of this name runs already, from %s (pid %d)", from, id.Pid)
 	}
-	return errors.Join(e.endStale(b, id), e.Runtime.RemoveState(b.Name, mount.Clear), mount.Clear(b.Dir))
+	return errors.Join(e.endStale(b, id), oci.RemoveState(b.Name, mount.Clear), mount.Clear(b.Dir))
 }
 
 // endStale ends what is left of a container. A group that the bundle names

@@ -18,14 +18,16 @@ import (
 func byHand(t *testing.T, e *Engine, b *bundle.Bundle) reap.Ident {
 	t.Helper()
 	pidFile := t.TempDir() + "/pid"
-	cmd := exec.Command(e.Runtime.Path, "--root", e.Runtime.Root, "run", "--detach", "--bundle", b.Dir, "--pid-file", pidFile, b.Name)
+	b.Spec = e.one().Fit(b.Spec)
+	writeSpec(t, b)
+	cmd := exec.Command(e.one().Path, "--root", e.one().Root, "run", "--detach", "--bundle", b.Dir, "--pid-file", pidFile, b.Name)
 	status, err := reaper.Run(testContext(t), cmd)
 	if err != nil || !status.Success() {
 		t.Fatalf("run by hand: %v, %v", status, err)
 	}
 	data, err := os.ReadFile(pidFile)
 	must(t, err)
-	id, err := e.Runtime.ReadState(b.Name)
+	id, err := e.one().ReadState(b.Name)
 	must(t, err)
 	if strings.TrimSpace(string(data)) == "" || !id.Alive() {
 		t.Fatalf("%v does not run", id)
@@ -42,7 +44,7 @@ func TestStaleContainers(t *testing.T) {
 			poll.Until(t, "its end", func() bool { return !id.Alive() })
 		},
 		"without its state": func(t *testing.T, e *Engine, b *bundle.Bundle, id reap.Ident) {
-			must(t, os.WriteFile(e.Runtime.StateDir(b.Name)+"/state.json", []byte("{"), 0o600))
+			must(t, os.WriteFile(e.one().StateFile(b.Name), []byte("{"), 0o600))
 		},
 		"frozen": func(t *testing.T, e *Engine, b *bundle.Bundle, id reap.Ident) {
 			group, err := cgroup.Of("", b.Name)

@@ -35,6 +35,8 @@ type Runner interface {
 type Instance interface {
 	// Ident is its first process.
 	Ident() reap.Ident
+	// Runtime is the OCI runtime that runs it, by name or path.
+	Runtime() string
 	// Group is its control group.
 	Group() cgroup.Group
 	// Wait is for a process that is an ancestor and subreaper itself.

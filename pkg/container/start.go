@@ -10,7 +10,7 @@ import (
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/mount"
 	"slipway/pkg/container/rootfs"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/container/step"
 	"slipway/pkg/reap"
 
@@ -23,7 +23,8 @@ type starting struct {
 	b     *bundle.Bundle
 	io    IO
 	plan  Plan
-	call  runc.Call
+	oci   *runtime.Runtime
+	call  runtime.Call
 	spec  *specs.Spec // as the runtime gets it
 	group cgroup.Group
 	undo  undoing
@@ -35,7 +36,7 @@ func (e *Engine) Start(ctx context.Context, b *bundle.Bundle, io IO) (*Container
 	if err := e.recover(b); err != nil {
 		return nil, err
 	}
-	s := &starting{e: e, b: b, io: io}
+	s := &starting{e: e, b: b, io: io, oci: e.Runtimes.Choose(b.Policy.Runtime)}
 	c, err := s.run(ctx)
 	if err != nil {
 		return nil, errors.Join(err, e.finish(b, s.undo))
@@ -52,7 +53,7 @@ func (s *starting) run(ctx context.Context) (*Container, error) {
 	}
 	var id reap.Ident
 	err := s.e.phase(s.b, PhaseCreate, func() (err error) {
-		if err = s.e.Runtime.Create(ctx, s.call); err == nil {
+		if err = s.oci.Create(ctx, s.call); err == nil {
 			id, err = s.ident()
 		}
 		return err
@@ -66,10 +67,10 @@ func (s *starting) run(ctx context.Context) (*Container, error) {
 		return nil, err
 	}
 	err = s.e.phase(s.b, PhaseStart, func() error {
-		if err := s.e.Runtime.Start(ctx, s.call); err != nil {
+		if err := s.oci.Start(ctx, s.call); err != nil {
 			return err
 		}
-		return awaitProgram(ctx, s.b, id)
+		return awaitProgram(ctx, s.oci, s.b, id)
 	})
 	if err != nil {
 		return nil, err
@@ -81,11 +82,11 @@ func (s *starting) run(ctx context.Context) (*Container, error) {
 func (s *starting) runAtOnce(ctx context.Context) (*Container, error) {
 	var id reap.Ident
 	err := s.e.phase(s.b, PhaseStart, func() (err error) {
-		if err = s.e.Runtime.Run(ctx, s.call); err == nil {
+		if err = s.oci.Run(ctx, s.call); err == nil {
 			id, err = s.ident()
 		}
 		if err == nil {
-			err = awaitProgram(ctx, s.b, id)
+			err = awaitProgram(ctx, s.oci, s.b, id)
 		}
 		return err
 	})
@@ -96,7 +97,7 @@ func (s *starting) runAtOnce(ctx context.Context) (*Container, error) {
 }
 
 func (s *starting) container(id reap.Ident) *Container {
-	c := &Container{engine: s.e, bundle: s.b, id: id, group: s.group, undo: s.undo.ofTheContainer()}
+	c := &Container{engine: s.e, bundle: s.b, oci: s.oci, id: id, group: s.group, undo: s.undo.ofTheContainer()}
 	if s.e.Await == nil {
 		c.child = s.e.Reaper.Adopt(id.Pid)
 	}
@@ -133,7 +134,10 @@ func (s *starting) record() error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	s.call = runc.Call{
+	if err := s.oci.Record(dir); err != nil {
+		return err
+	}
+	s.call = runtime.Call{
 		ID: s.b.Name, Bundle: s.b.Dir, PidFile: dir + "/pid", Log: dir + "/runc.log",
 		Stdout: s.io.Stdout, Stderr: s.io.Stderr, Began: s.io.Began, Hooks: hooksOf(s.b),
 	}
@@ -194,7 +198,7 @@ func (s *starting) claim() error {
 		if err != nil {
 			id = reap.Ident{}
 		}
-		return s.e.release(s.b, group, id, existed)
+		return s.e.release(s.b, s.oci, group, id, existed)
 	}})
 	return s.e.nest(s.b, name, group)
 }
@@ -234,7 +238,7 @@ func (s *starting) apply(ctx context.Context, steps []step.Step, pid int) error 
 // ident finds the container's init process. One that has ended already is not
 // in /proc any more, but the runtime noted when it started.
 func (s *starting) ident() (reap.Ident, error) {
-	pid, err := runc.ReadPid(s.call.PidFile)
+	pid, err := runtime.ReadPid(s.call.PidFile)
 	if err != nil {
 		return reap.Ident{}, err
 	}
@@ -242,7 +246,7 @@ func (s *starting) ident() (reap.Ident, error) {
 	if err == nil {
 		return id, nil
 	}
-	if state, stateErr := s.e.Runtime.ReadState(s.b.Name); stateErr == nil && state.Pid == pid {
+	if state, stateErr := s.oci.ReadState(s.b.Name); stateErr == nil && state.Pid == pid {
 		return state, nil
 	}
 	return reap.Ident{Pid: pid}, nil

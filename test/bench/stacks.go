@@ -17,6 +17,7 @@ type stack struct {
 const (
 	imgInit       = "slipway/init:v0.1"
 	imgRunc       = "slipway/runc:v0.1"
+	imgCrun       = "slipway/crun:v0.1"
 	imgService    = "slipway/service:v0.1"
 	imgBusybox    = "slipway/busybox:v0.1"
 	imgTestinit   = "slipway/testinit:v0.1"
@@ -28,10 +29,12 @@ const (
 func stacks() []stack {
 	return []stack{
 		{"fork with namespaces", []string{imgTestinit}, map[string]string{"010-run": forkScript}},
-		{"plain runc run", []string{imgTestinit, imgRunc}, map[string]string{"010-run": runcScript}},
+		{"plain runc run", []string{imgTestinit, imgRunc}, map[string]string{"010-run": loopScript("runc")}},
+		{"plain crun run", []string{imgTestinit, imgCrun}, map[string]string{"005-version": versionScript, "010-run": loopScript("crun --cgroup-manager=cgroupfs")}},
 		{"containerd and shims", []string{imgTestinit, imgRunc, imgContainerd}, map[string]string{"010-run": containerdScript}},
 		{"slipway, companion", []string{imgTestinit, imgRunc, imgService}, nil},
 		{"slipway", []string{imgInit, imgRunc, imgBusybox}, nil},
+		{"slipway, crun", []string{imgInit, imgCrun, imgBusybox}, nil},
 	}
 }
 
@@ -61,14 +64,33 @@ for b in /containers/services/*; do
 done
 `
 
-const runcScript = `#!/bin/sh
+// loopScript has an OCI runtime run all, one by one.
+func loopScript(runtime string) string {
+	config := func(section string) string {
+		if strings.HasPrefix(runtime, "crun") {
+			return " --config /tmp/" + section + ".json"
+		}
+		return ""
+	}
+	return `#!/bin/sh
 modprobe overlay 2>/dev/null
-` + prepareScript + `
+` + prepareScript + strings.NewReplacer("OCI", runtime, " ONBOOT", config("onboot"), " SERVICES", config("services")).Replace(`
 for b in /containers/onboot/*; do
-	prepare "$b"; runc run --bundle "$b" "${b##*/}" </dev/null
+	prepare "$b"; OCI run ONBOOT --bundle "$b" "${b##*/}" </dev/null
 done
 for b in /containers/services/*; do
-	prepare "$b"; runc run --detach --bundle "$b" "${b##*/}" </dev/null >/dev/null 2>&1
+	prepare "$b"; OCI run SERVICES --detach --bundle "$b" "${b##*/}" </dev/null >/dev/null 2>&1
+done
+`)
+}
+
+// versionScript makes configurations of the version that crun 1.8 takes. All bundles of
+// a section have the same.
+const versionScript = `#!/bin/sh
+for s in onboot services; do
+	for b in /containers/$s/*; do
+		sed '/ociVersion/s/1[.]2[.]1/1.0.2/' "$b/config.json" >/tmp/$s.json; break
+	done
 done
 `
 

@@ -11,7 +11,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
 )
 
@@ -108,7 +108,7 @@ func refuse(b *bundle.Bundle, io container.IO, words string) error {
 	if _, err := io.Stderr.WriteString("hook: a word before\nrunc run failed: unable to start container process: " + words + "\n"); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s %s: start: %w", b.Section, b.Name, &runc.Error{Verb: "run", Message: words})
+	return fmt.Errorf("%s %s: start: %w", b.Section, b.Name, &runtime.Error{Runtime: "runc", Verb: "run", Message: words})
 }
 
 // Attach finds every container running.

@@ -32,6 +32,8 @@ func (c *instance) end(s reap.Status) {
 
 func (c *instance) Ident() reap.Ident { return c.id }
 
+func (c *instance) Runtime() string { return "fake" }
+
 func (c *instance) Group() cgroup.Group { return cgroup.Group{} }
 
 func (c *instance) Signal(sig unix.Signal) error {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"slipway/pkg/container"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
 	"slipway/test/soak/look"
 )
@@ -19,6 +19,7 @@ import (
 type insider struct {
 	*tally
 	engine *container.Engine
+	oci    *runtime.Runtime
 	runc   string
 	only   string
 	from   int // tries to pass over: they have been made
@@ -66,9 +67,10 @@ func inside(args []string) int {
 
 func (in *insider) prepare() error {
 	reaper := reap.New()
+	in.oci = &runtime.Runtime{Kind: runtime.KindOf(in.runc), Path: in.runc, Root: room + "/runc", Reaper: reaper, Timeout: 20 * time.Second}
 	in.engine = &container.Engine{
-		Runtime: &runc.Runtime{Path: in.runc, Root: room + "/runc", Reaper: reaper, Timeout: 20 * time.Second},
-		Reaper:  reaper, RunDir: room + "/run", Log: slog.New(slog.DiscardHandler),
+		Runtimes: runtime.Only(in.oci),
+		Reaper:   reaper, RunDir: room + "/run", Log: slog.New(slog.DiscardHandler),
 	}
 	if err := layImage(room + "/image"); err != nil {
 		return err

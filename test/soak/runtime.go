@@ -15,10 +15,11 @@ import (
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/test/soak/stepper"
 )
 
@@ -30,9 +31,24 @@ func (s *soak) runtime(t *tally) error {
 		t.note("crun is not installed: not tried")
 		return err
 	}
+	if !mayLock() {
+		t.note("crun wants to raise its limit of locked memory, which is not allowed here: not tried")
+		return err
+	}
 	with := *s
 	with.runc = crun
 	return errors.Join(err, with.enclosed(context.Background(), t, "runc"))
+}
+
+// mayLock tells whether the limit of locked memory may be raised, which crun does for
+// the device filters of cgroup v2.
+func mayLock() bool {
+	var was unix.Rlimit
+	all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &was) != nil || unix.Setrlimit(unix.RLIMIT_MEMLOCK, &all) != nil {
+		return false
+	}
+	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &was) == nil
 }
 
 // stepArg is this program in the place of the runtime: it reads a plan, whose
@@ -103,7 +119,7 @@ func (in *insider) killRuntime() error {
 	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
 		return err
 	}
-	in.engine.Runtime.Path = wrapper
+	in.oci.Path = wrapper
 	r := in.random()
 	each := in.wanted / len(verbs)
 	name := filepath.Base(in.runc)
@@ -191,7 +207,7 @@ func (in *insider) stepped(i int, b *bundle.Bundle, at int, whom string) (failed
 
 // exec runs a program in a container; whatever happens, the container runs on.
 func (in *insider) exec(c *container.Container) error {
-	p, err := in.engine.Runtime.StartExec(runc.Exec{ID: "to-exec", Args: []string{"/bin/true"}, Log: room + "/exec.log"})
+	p, err := in.oci.StartExec(runtime.Exec{ID: "to-exec", Args: []string{"/bin/true"}, Log: room + "/exec.log"})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,9 @@ type debian struct {
 	// Files is path in the image: path in the package, or a pattern that one
 	// path matches, for names that differ by architecture.
 	Files map[string]string `yaml:"files"`
+	// Libraries adds what these programs are linked against, where the loader looks
+	// for it: the files of other packages too.
+	Libraries bool `yaml:"libraries"`
 }
 
 func (d *debian) fetch(ctx context.Context, s *site) (deb, error) {
@@ -25,26 +28,42 @@ func (d *debian) inputs(ctx context.Context, s *site) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []string{s.use(got)}, nil
+	lines := []string{s.use(got)}
+	if !d.Libraries {
+		return lines, nil
+	}
+	used, err := d.add(ctx, s, got, Tree{})
+	for _, u := range used {
+		lines = append(lines, s.use(u))
+	}
+	return lines, err
 }
 
 func (d *debian) apply(ctx context.Context, s *site, t Tree) error {
 	got, err := d.fetch(ctx, s)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = d.add(ctx, s, got, t)
 	}
+	return err
+}
+
+// add adds the files, and returns the packages that their libraries came from.
+func (d *debian) add(ctx context.Context, s *site, got deb, t Tree) ([]deb, error) {
 	content, err := s.apt.tree(ctx, got)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for to, from := range d.Files {
 		e, err := matching(content, clean(from))
 		if err != nil {
-			return fmt.Errorf("add %s: %s holds %w %s", to, got, err, from)
+			return nil, fmt.Errorf("add %s: %s holds %w %s", to, got, err, from)
 		}
 		t.AddFile(to, e.Perm, e.Data)
 	}
-	return nil
+	if !d.Libraries {
+		return nil, nil
+	}
+	return d.closure(ctx, s, got, t)
 }
 
 // matching returns the one regular file that a path or pattern names.

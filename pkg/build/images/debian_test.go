@@ -36,11 +36,11 @@ func TestDebianImages(t *testing.T) {
 		if err := b.Open(); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Build(context.Background(), []string{"kernel", "getty", "testinit"}, 2); err != nil {
+		if err := b.Build(context.Background(), []string{"kernel", "getty", "testinit", "crun"}, 2); err != nil {
 			t.Fatal(err)
 		}
 		sums := map[string]string{}
-		for _, name := range []string{"kernel", "busybox", "getty", "testinit"} {
+		for _, name := range []string{"kernel", "busybox", "getty", "testinit", "crun"} {
 			digest, err := image(t, b, name).Digest()
 			if err != nil {
 				t.Fatal(err)
@@ -55,6 +55,7 @@ func TestDebianImages(t *testing.T) {
 		}
 	}
 	t.Run("kernel", func(t *testing.T) { checkKernelImage(t, b) })
+	t.Run("crun", func(t *testing.T) { checkLibraries(t, b, "crun") })
 }
 
 // checkKernelImage checks the shape of a LinuxKit kernel image, that each

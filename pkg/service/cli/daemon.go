@@ -92,6 +92,10 @@ func selfPath() string {
 func (c *call) pathFlags() []string {
 	p := c.paths
 	flags := []string{"-containers", p.Containers, "-run", p.Run, "-log", p.Log, "-var", p.Var, "-runc", p.Runc, "-runc-root", p.RuncRoot}
+	// A program of before there were two would refuse these.
+	if d := guest.Default(); p.Crun != d.Crun || p.CrunRoot != d.CrunRoot {
+		flags = append(flags, "-crun", p.Crun, "-crun-root", p.CrunRoot)
+	}
 	if p.Services != "" {
 		flags = append(flags, "-path", p.Services)
 	}

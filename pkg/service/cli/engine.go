@@ -10,7 +10,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/keeper"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/guest"
@@ -23,14 +23,11 @@ import (
 // they are children of this process, which then is their subreaper.
 func newRunner(g *guest.Guest, reaper *reap.Reaper, keeperDir string) container.Runner {
 	e := &container.Engine{
-		Runtime: &runc.Runtime{
-			Path: g.Paths.Runc, Root: g.Paths.RuncRoot, Reaper: reaper,
-			Debug: g.Options.RuncDebug, DebugOut: os.Stdout,
-		},
-		Reaper: reaper,
-		RunDir: g.Paths.Own(),
-		Log:    slog.New(guest.NewHandler(g)),
-		Limits: limits(g, keeperDir != ""),
+		Runtimes: runtimes(g.Paths, g.Options, reaper),
+		Reaper:   reaper,
+		RunDir:   g.Paths.Own(),
+		Log:      slog.New(guest.NewHandler(g)),
+		Limits:   limits(g, keeperDir != ""),
 		Mutate: func(b *bundle.Bundle, spec *specs.Spec) (bool, error) {
 			return probe.AddNotify(g.Paths.Own(), b, spec), nil
 		},
@@ -45,6 +42,19 @@ func newRunner(g *guest.Guest, reaper *reap.Reaper, keeperDir string) container.
 		observe(g.Timeline, b, p, took, err)
 	}
 	return e.Runner()
+}
+
+// runtimes are the machine's OCI runtimes.
+func runtimes(p guest.Paths, o guest.Options, reaper *reap.Reaper) *runtime.Machine {
+	m := &runtime.Machine{Wanted: o.Runtime}
+	for _, k := range runtime.Kinds {
+		r := &runtime.Runtime{Kind: k, Path: p.Runc, Root: p.RuncRoot, Reaper: reaper, Debug: o.RuncDebug, DebugOut: os.Stdout}
+		if k.Name == "crun" {
+			r.Path, r.Root = p.Crun, p.CrunRoot
+		}
+		m.Runtimes = append(m.Runtimes, r)
+	}
+	return m
 }
 
 var timelinePhases = map[bundle.Section]string{

@@ -8,13 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/container/runc"
+	"slipway/pkg/bundle"
+	"slipway/pkg/container"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/keeper"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
+	"slipway/pkg/service/guest"
 )
 
 func execFlags(f *flag.FlagSet, o *options) {
@@ -108,18 +112,30 @@ func keepTerminal() func() {
 // executeHere calls the OCI runtime itself, whose place is the machine and not a
 // container.
 func (c *call) executeHere(p control.Program) (reap.Status, error) {
-	_, folder, err := locate(c, c.args[0])
+	section, folder, err := locate(c, c.args[0])
 	if err != nil {
 		return reap.Status{}, err
 	}
-	r := runc.Runtime{Path: c.paths.Runc, Root: c.paths.RuncRoot}
-	cmd := r.ExecCommand(runc.Exec{ID: folder, Args: p.Args, Env: p.Env, Terminal: p.Terminal,
-		Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]})
+	e := container.Engine{Runtimes: runtimes(c.paths, guest.Options{}, nil), RunDir: c.paths.Own()}
+	r := e.RuntimeOf(section, folder)
+	dir, err := os.MkdirTemp("", "exec-")
+	if err != nil {
+		return reap.Status{}, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // it lies in memory
+	x := runtime.Exec{ID: folder, Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]}
+	if b, err := bundle.Load(section, filepath.Join(c.paths.Section(section), folder)); err == nil {
+		x.Process, err = container.Describe(r, b, container.Program{Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0]}, dir)
+		if err != nil {
+			return reap.Status{}, err
+		}
+	}
+	cmd := r.ExecCommand(x)
 	cmd.SysProcAttr = nil // Ctrl-C is for all of this terminal
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		return reap.Status{}, fmt.Errorf("run %s: %w", c.paths.Runc, err)
+		return reap.Status{}, fmt.Errorf("run %s: %w", r.Program(), err)
 	}
 	return reap.Status{Code: cmd.ProcessState.ExitCode()}, nil
 }

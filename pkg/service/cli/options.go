@@ -49,6 +49,8 @@ func (o *options) define(f *flag.FlagSet) {
 	f.StringVar(&o.paths.Var, "var", o.paths.Var, "`folder` that may last from boot to boot")
 	f.StringVar(&o.paths.Runc, "runc", o.paths.Runc, "OCI runtime `program`")
 	f.StringVar(&o.paths.RuncRoot, "runc-root", o.paths.RuncRoot, "`folder` of the OCI runtime's state")
+	f.StringVar(&o.paths.Crun, "crun", o.paths.Crun, "the second OCI runtime's `program`")
+	f.StringVar(&o.paths.CrunRoot, "crun-root", o.paths.CrunRoot, "`folder` of the second OCI runtime's state")
 	f.StringVar(&o.control, "control", o.control, "control `socket` (default RUN/slipway/control.sock)")
 	f.StringVar(&o.sock, "sock", "/run/containerd/containerd.sock", "ignored")
 	f.StringVar(&o.containerd, "containerd", "/usr/bin/containerd", "ignored")

@@ -90,7 +90,7 @@ func showService(c *call, s control.Service) error {
 		return writeJSON(c, s)
 	}
 	pairs(c, "name", s.Name, "state", fmt.Sprintf("%s since %s", s.State, ago(s.Since)),
-		"cause", s.Cause, "waits for", s.WaitsFor, "start hangs", s.Hangs, "pid", number(s.Pid),
+		"cause", s.Cause, "waits for", s.WaitsFor, "start hangs", s.Hangs, "pid", number(s.Pid), "runtime", s.Runtime,
 		"started", when(s.Started), "probe", s.Probe, "ready after", seconds(s.Ready),
 		"runs", number(s.Runs), "restarts", fmt.Sprint(s.Restarts),
 		"after", strings.Join(without(s.After, s.Requires), ", "), "requires", strings.Join(s.Requires, ", "))

@@ -16,6 +16,7 @@ type Service struct {
 	Hangs    string      `json:"hangs,omitempty"`
 	Since    time.Time   `json:"since"`
 	Pid      int         `json:"pid,omitempty"`
+	Runtime  string      `json:"runtime,omitempty"` // of the container that is up, by name or path
 	Started  time.Time   `json:"started,omitzero"`
 	Uptime   float64     `json:"uptime_seconds,omitempty"`
 	Restarts int         `json:"restarts"`

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"slipway/pkg/bundle"
 )
 
 // Options are the words of the kernel's command line that matter here.
@@ -11,6 +13,9 @@ type Options struct {
 	RuncDebug   bool
 	RuncConsole bool
 	Report      string // "", "poweroff" or "print"
+	// Runtime is the OCI runtime of containers that ask for none, as
+	// bundle.ParseRuntime has it; "": the first that is there.
+	Runtime string
 	// Watchdog is how long the supervisor may hang before the machine's
 	// watchdog resets it; 0: only services ask for one. WatchdogOff: there is
 	// to be none, whoever asks.
@@ -40,11 +45,22 @@ func ParseOptions(cmdline string) Options {
 			o.RuncConsole = value == "1"
 		case "slipway.report":
 			o.Report = value
+		case "slipway.runtime":
+			o.setRuntime(value)
 		case "slipway.watchdog":
 			o.setWatchdog(value)
 		}
 	}
 	return o
+}
+
+func (o *Options) setRuntime(value string) {
+	name, err := bundle.ParseRuntime(value)
+	if err != nil {
+		o.Wrong = append(o.Wrong, fmt.Sprintf("slipway.runtime=%s: %s", value, err))
+		return
+	}
+	o.Runtime = name
 }
 
 func (o *Options) setWatchdog(value string) {

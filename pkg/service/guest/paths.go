@@ -17,8 +17,9 @@ type Paths struct {
 	Run        string // what lasts until the power goes
 	Log        string
 	Var        string // may last from boot to boot
-	Runc       string
-	RuncRoot   string
+	Runc, Crun string // programs of the OCI runtimes
+	RuncRoot   string // their state
+	CrunRoot   string
 	Volumes    string
 	Dev        string
 	Cmdline    string
@@ -28,7 +29,7 @@ type Paths struct {
 func Default() Paths {
 	return Paths{
 		Containers: bundle.Root, Run: "/run", Log: "/var/log", Var: "/var",
-		Runc: "/usr/bin/runc", RuncRoot: "/run/runc",
+		Runc: "/usr/bin/runc", RuncRoot: "/run/runc", Crun: "/usr/bin/crun", CrunRoot: "/run/crun",
 		Volumes: bundle.Root + "/volumes", Dev: "/dev", Cmdline: "/proc/cmdline",
 	}
 }

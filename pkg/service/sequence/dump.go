@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/store"
@@ -54,7 +54,7 @@ func (q *Sequence) dumpStream(b *bundle.Bundle, s layout.Stream, startErr error)
 			return
 		}
 		text := line.Show()
-		if line.Stream != s || runc.Repeats(startErr, text) {
+		if line.Stream != s || runtime.Repeats(startErr, text) {
 			continue
 		}
 		if !line.Part {

@@ -1,13 +1,13 @@
 package supervisor
 
 import (
-	"runtime"
+	goruntime "runtime"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/service/hang"
 	"slipway/pkg/service/state"
 )
@@ -22,17 +22,17 @@ type startWatch struct{ thread, runtime atomic.Int64 }
 
 // begin keeps the start in one thread until end.
 func (w *startWatch) begin() (end func()) {
-	runtime.LockOSThread()
+	goruntime.LockOSThread()
 	w.thread.Store(int64(unix.Gettid()))
-	return runtime.UnlockOSThread
+	return goruntime.UnlockOSThread
 }
 
 func (w *startWatch) calls(pid int) { w.runtime.Store(int64(pid)) }
 
-func (w *startWatch) look() hang.Look {
+func (w *startWatch) look(container string) hang.Look {
 	var pids []int
 	if pid := int(w.runtime.Load()); pid != 0 {
-		pids = append(runc.Descendants(pid), pid)
+		pids = runtime.AtWork(container, pid)
 	}
 	return hang.Now(int(w.thread.Load()), pids)
 }
@@ -50,7 +50,7 @@ func (s *Supervisor) watchStart(l *life, w *startWatch, back <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		now := w.look()
+		now := w.look(l.name)
 		in := now.Since(last)
 		last = now
 		if in == told {

@@ -56,6 +56,9 @@ func (s *Supervisor) Status(name string) control.Service {
 	if b := s.bundles[name]; b != nil {
 		v.Image, v.Probe = b.Image(), string(b.Policy.Ready.Kind)
 	}
+	if l := s.lives[name]; l != nil && l.container != nil {
+		v.Runtime = l.container.Runtime()
+	}
 	if rec.State.Up() && !rec.StartedAt.IsZero() {
 		v.Uptime = time.Since(rec.StartedAt).Seconds()
 	}

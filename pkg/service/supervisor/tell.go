@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/runc"
+	"slipway/pkg/container/runtime"
 	"slipway/pkg/service/state"
 	"slipway/pkg/timeline"
 )
@@ -121,7 +121,7 @@ func (s *Supervisor) showTail(t state.Transition) {
 		return
 	}
 	for _, line := range l.tail {
-		if runc.Repeats(l.err, line) {
+		if runtime.Repeats(l.err, line) {
 			continue
 		}
 		s.Guest.Print("  " + t.Name + ": " + line + "\n")

@@ -1,4 +1,4 @@
-package runc
+package runtime
 
 import (
 	"errors"
@@ -23,6 +23,10 @@ func TestArgs(t *testing.T) {
 		if got := strings.Join((&Runtime{}).Args(verb, c), " "); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", verb, got, want)
 		}
+	}
+	crun := (&Runtime{Path: "/opt/crun-1.28"}).Args("start", c)
+	if got, want := strings.Join(crun, " "), "--root /run/crun --cgroup-manager cgroupfs --log /l --log-format json start -- 000-a"; got != want {
+		t.Errorf("crun:\n got %s\nwant %s", got, want)
 	}
 	debug := (&Runtime{Root: "/r", Debug: true}).Args("start", c)
 	if got, want := strings.Join(debug, " "), "--root /r --log /l --log-format json --debug start -- 000-a"; got != want {
@@ -58,7 +62,7 @@ not json
 	if got, want := lastError(reap.Status{Code: 1}, file), `exec: "/bin/x": no such file or directory`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := (&Error{Verb: "run", Status: reap.Status{Code: 3}}).Error(); got != "runc run: exit status 3" {
+	if got := (&Error{Runtime: "runc", Verb: "run", Status: reap.Status{Code: 3}}).Error(); got != "runc run: exit status 3" {
 		t.Errorf("without a message: %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-package runc
+package runtime
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 // Error is a call that the runtime itself failed.
 type Error struct {
+	Runtime string // the name of its kind
 	Verb    string
 	Status  reap.Status
 	Message string // the runtime's own words, or ""
@@ -20,9 +21,9 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if e.Message == "" {
-		return fmt.Sprintf("runc %s: %s", e.Verb, e.Status)
+		return fmt.Sprintf("%s %s: %s", e.Runtime, e.Verb, e.Status)
 	}
-	return fmt.Sprintf("runc %s: %s", e.Verb, e.Message)
+	return fmt.Sprintf("%s %s: %s", e.Runtime, e.Verb, e.Message)
 }
 
 // Repeats tells whether a line of the container's output is what the runtime has

@@ -1,7 +1,6 @@
-package runc
+package runtime
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +15,10 @@ import (
 // StateDir is where the runtime keeps what it knows of a container.
 func (r *Runtime) StateDir(id string) string { return path.Join(r.root(), id) }
 
-// ReadState reads which process runc's own state names as the container's
+// StateFile is the file in it that tells of the container's process.
+func (r *Runtime) StateFile(id string) string { return path.Join(r.StateDir(id), r.kind().stateFile) }
+
+// ReadState reads which process the runtime's own state names as the container's
 // init. It is still known there when the process has come and gone.
 func (r *Runtime) ReadState(id string) (reap.Ident, error) {
 	p, _, err := r.ReadOrigin(id)
@@ -26,31 +28,24 @@ func (r *Runtime) ReadState(id string) (reap.Ident, error) {
 // ReadOrigin is ReadState and the folder of the bundle that the container was
 // made from.
 func (r *Runtime) ReadOrigin(id string) (reap.Ident, string, error) {
-	file := r.StateDir(id) + "/state.json"
+	file := r.StateFile(id)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return reap.Ident{}, "", err
 	}
-	var state struct {
-		Pid    int    `json:"init_process_pid"`
-		Start  uint64 `json:"init_process_start"`
-		Config struct {
-			Labels []string `json:"labels"`
-		} `json:"config"`
-	}
-	if err := json.Unmarshal(data, &state); err != nil {
+	p, bundle, err := r.kind().state(data)
+	if err != nil {
 		return reap.Ident{}, "", fmt.Errorf("%s: %w", file, err)
 	}
-	for _, l := range state.Config.Labels {
-		if dir, is := strings.CutPrefix(l, "bundle="); is {
-			return reap.Ident{Pid: state.Pid, Start: state.Start}, dir, nil
-		}
-	}
-	return reap.Ident{Pid: state.Pid, Start: state.Start}, "", nil
+	return p, bundle, nil
 }
 
+// InHook tells whether the first process of a container that was let run still
+// runs its startContainer hooks.
+func (r *Runtime) InHook(id string, pid int) bool { return r.kind().inHook(pid, id) }
+
 // Started tells whether the program of a container that was created has been let run.
-// Until then the container waits on this FIFO, which runc's start removes.
+// Until then the container waits on this FIFO, which the runtime's start removes.
 func (r *Runtime) Started(id string) bool {
 	_, err := os.Lstat(r.StateDir(id) + "/exec.fifo")
 	return errors.Is(err, fs.ErrNotExist)

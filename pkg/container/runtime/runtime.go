@@ -1,9 +1,10 @@
-// Package runc drives the command line of an OCI runtime, for creating and
+// Package runtime drives the command line of an OCI runtime, for creating and
 // starting containers. What it leaves behind is cleaned up by package
 // container: a runtime that was killed half way does not do that itself.
-package runc
+package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,23 +16,20 @@ import (
 	"syscall"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/reap"
 )
 
-// What is used where a Runtime leaves a field empty: where LinuxKit's image
-// puts runc, and the state folder that runc takes when it is run by hand.
-const (
-	DefaultPath    = "/usr/bin/runc"
-	DefaultRoot    = "/run/runc"
-	defaultTimeout = 2 * time.Minute
-)
+// defaultTimeout is that of a Runtime that says nothing of it.
+const defaultTimeout = 2 * time.Minute
 
 // Runtime is an OCI runtime to call.
 type Runtime struct {
-	Path    string        // of the program; "": DefaultPath
-	Root    string        // of its state; "": DefaultRoot
+	Kind    *Kind         // nil: by the name of the program
+	Path    string        // of the program; "": the Kind's
+	Root    string        // of its state; "": the Kind's
 	Timeout time.Duration // of one call; 0: two minutes
 	// Debug, as linuxkit.runc_debug asks for, makes the runtime say what it
 	// does; it is copied to DebugOut after each call.
@@ -64,23 +62,56 @@ func (r *Runtime) Run(ctx context.Context, c Call) error { return r.call(ctx, "r
 // Delete runs the container's poststop hooks and takes its state away.
 func (r *Runtime) Delete(ctx context.Context, c Call) error { return r.call(ctx, "delete", c) }
 
-func (r *Runtime) path() string {
-	if r.Path == "" {
-		return DefaultPath
+func (r *Runtime) kind() *Kind {
+	if r.Kind == nil {
+		return KindOf(r.Path)
 	}
-	return r.Path
+	return r.Kind
 }
 
-func (r *Runtime) root() string {
-	if r.Root == "" {
-		return DefaultRoot
+// Program is the path of the runtime's program.
+func (r *Runtime) Program() string { return cmp.Or(r.Path, r.kind().Path) }
+
+func (r *Runtime) root() string { return cmp.Or(r.Root, r.kind().Root) }
+
+// Name is what people call the runtime: its kind, or its program if that lies
+// elsewhere.
+func (r *Runtime) Name() string {
+	if r.Program() == r.kind().Path {
+		return r.kind().Name
 	}
-	return r.Root
+	return r.Program()
+}
+
+// Fit is a spec as the runtime is to get it, so that it comes to what it comes to with
+// runc: the same, or a copy.
+func (r *Runtime) Fit(spec *specs.Spec) *specs.Spec {
+	fitted := *spec
+	if r.kind().Strict {
+		fitted.Version = LowestVersion(spec)
+	}
+	if p := r.kind().propagation; p != "" && spec.Linux != nil && spec.Linux.RootfsPropagation == "" {
+		l := *spec.Linux
+		l.RootfsPropagation, fitted.Linux = p, &l
+	}
+	if fitted.Version == spec.Version && fitted.Linux == spec.Linux {
+		return spec
+	}
+	return &fitted
+}
+
+// global are the options before the verb.
+func (r *Runtime) global(log string) []string {
+	args := append([]string{"--root", r.root()}, r.kind().Options...)
+	if log != "" {
+		args = append(args, "--log", log, "--log-format", "json")
+	}
+	return args
 }
 
 // Args are the arguments of one call.
 func (r *Runtime) Args(verb string, c Call) []string {
-	args := []string{"--root", r.root(), "--log", c.Log, "--log-format", "json"}
+	args := r.global(c.Log)
 	if r.Debug {
 		args = append(args, "--debug")
 	}
@@ -115,9 +146,12 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, Late(timeout))
 	defer cancel()
-	p, err := r.Reaper.Start(r.command(verb, c))
+	cmd := r.command(verb, c)
+	closeNull := r.nothing(cmd)
+	p, err := r.Reaper.Start(cmd)
+	closeNull()
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: no such program: the image needs an OCI runtime, such as LinuxKit's runc image in its init section: %w", r.path(), err)
+		return fmt.Errorf("%s: no such program: the image needs an OCI runtime, such as slipway/%s or LinuxKit's runc image, in its init section: %w", r.Program(), r.kind().Name, err)
 	}
 	if err != nil {
 		return err
@@ -130,10 +164,11 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 	message := lastError(status, c.Log)
 	debugErr := r.copyDebug(c.Log)
 	if err != nil {
-		return errors.Join(fmt.Errorf("%s %s: %w", path.Base(r.path()), verb, err), debugErr)
+		return errors.Join(fmt.Errorf("%s %s: %w", path.Base(r.Program()), verb, err), debugErr)
 	}
 	if !status.Success() {
-		return errors.Join(&Error{Verb: verb, Status: status, Message: message}, debugErr)
+		endOthers(c) // it may have been killed
+		return errors.Join(&Error{Runtime: r.kind().Name, Verb: verb, Status: status, Message: message}, debugErr)
 	}
 	return debugErr
 }
@@ -155,6 +190,9 @@ func (r *Runtime) finish(ctx context.Context, p *reap.Process, c Call) (reap.Sta
 	if _, err = r.Reaper.Finish(ctx, p); errors.Is(err, reap.ErrStays) {
 		return status, fmt.Errorf("%w, killed: process %d %w", why, p.Pid(), reap.ErrStays)
 	}
+	if hook := endOthers(c); hook != "" {
+		why = fmt.Errorf("%s: %w", hook, why)
+	}
 	return status, fmt.Errorf("%w, killed", why)
 }
 
@@ -164,14 +202,14 @@ func (r *Runtime) finish(ctx context.Context, p *reap.Process, c Call) (reap.Sta
 // Go does one thing after the other: with more than one processor its threads
 // would only wake each other. The container's environment is config.json's.
 func (r *Runtime) command(verb string, c Call) *exec.Cmd {
-	cmd := exec.Command(r.path(), r.Args(verb, c)...)
+	cmd := exec.Command(r.Program(), r.Args(verb, c)...)
 	cmd.Dir = "/"
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "NOTIFY_SOCKET=") && !strings.HasPrefix(v, "LISTEN_") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
+	cmd.Env = append(append(cmd.Env, "GOMAXPROCS=1"), r.scratch(c.Log)...)
 	if c.Stdout != nil {
 		cmd.Stdout = c.Stdout
 	}
@@ -180,6 +218,15 @@ func (r *Runtime) command(verb string, c Call) *exec.Cmd {
 	}
 	cmd.SysProcAttr = ownGroup()
 	return cmd
+}
+
+// scratch has what a killed runtime leaves mounted lie where its log is, for whoever
+// clears that away.
+func (r *Runtime) scratch(log string) []string {
+	if r.kind().scratch == "" || log == "" {
+		return nil
+	}
+	return []string{r.kind().scratch + "=" + path.Dir(log)}
 }
 
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

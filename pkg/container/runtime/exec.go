@@ -1,4 +1,4 @@
-package runc
+package runtime
 
 import (
 	"os"
@@ -24,11 +24,7 @@ type Exec struct {
 }
 
 func (r *Runtime) execArgs(e Exec) []string {
-	args := []string{"--root", r.root()}
-	if e.Log != "" {
-		args = append(args, "--log", e.Log, "--log-format", "json")
-	}
-	args = append(args, "exec")
+	args := append(r.global(e.Log), "exec")
 	if e.PidFile != "" {
 		args = append(args, "--pid-file", e.PidFile)
 	}
@@ -44,11 +40,18 @@ func (r *Runtime) execArgs(e Exec) []string {
 	return append(append(args, "--", e.ID), e.Args...)
 }
 
+// Forgets tells whether a program in a container has to be described whole, as an
+// Exec's Process.
+func (r *Runtime) Forgets() bool { return r.kind().forgets }
+
 // ExecCommand is the runtime's command for a program in a container. It passes
 // signals and the exit status on.
 func (r *Runtime) ExecCommand(e Exec) *exec.Cmd {
-	cmd := exec.Command(r.path(), r.execArgs(e)...)
+	cmd := exec.Command(r.Program(), r.execArgs(e)...)
 	cmd.Dir = "/"
+	if more := r.scratch(e.Log); more != nil {
+		cmd.Env = append(os.Environ(), more...)
+	}
 	cmd.SysProcAttr = ownGroup()
 	if e.Stdin != nil {
 		cmd.Stdin = e.Stdin
@@ -64,7 +67,10 @@ func (r *Runtime) ExecCommand(e Exec) *exec.Cmd {
 
 // StartExec runs a program in a container, as a child of ours.
 func (r *Runtime) StartExec(e Exec) (*reap.Process, error) {
-	p, err := r.Reaper.Start(r.ExecCommand(e))
+	cmd := r.ExecCommand(e)
+	closeNull := r.nothing(cmd)
+	p, err := r.Reaper.Start(cmd)
+	closeNull()
 	if err != nil {
 		return nil, err
 	}
@@ -84,12 +90,13 @@ func ExecStatus(status reap.Status, log string) reap.Status {
 	if status.Signal != 0 || status.Code != 255 {
 		return status
 	}
-	message := lastError(status, log)
+	message := strings.ToLower(lastError(status, log))
 	switch {
 	case message == "":
 	case strings.Contains(message, "not found"), strings.Contains(message, "no such file"):
 		status.Code = notFound
 	case strings.Contains(message, "permission denied"), strings.Contains(message, "is a directory"),
+		strings.Contains(message, "open executable"), // crun, of a folder
 		strings.Contains(message, "exec format error"):
 		status.Code = notExecutable
 	default:

@@ -1,4 +1,4 @@
-package runc
+package runtime
 
 import (
 	"bytes"
@@ -56,6 +56,31 @@ func AwaitOrphans(ctx context.Context, id string, waits func(pid int)) error {
 		}
 		time.Sleep(pause)
 	}
+}
+
+// endOthers ends what a runtime that has ended has left at work for a container: crun
+// does its work in a process that is no child of it. It names the hook among it.
+func endOthers(c Call) (hook string) {
+	for range 10 {
+		found, _, err := runtimesFor(c.ID)
+		if err != nil || len(found) == 0 {
+			return hook
+		}
+		for _, p := range found {
+			// Stopped, it starts nothing more.
+			if p.Signal(unix.SIGSTOP) != nil {
+				continue // it has ended meanwhile
+			}
+			if name := killTree(p.Pid, c.Hooks); name != "" {
+				hook = name
+			}
+			if p.Signal(unix.SIGKILL) != nil {
+				continue
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return hook
 }
 
 // ticks are those of Ident.Start in a second: USER_HZ, the same on all

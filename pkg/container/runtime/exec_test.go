@@ -1,4 +1,4 @@
-package runc
+package runtime
 
 import (
 	"os"
@@ -26,6 +26,9 @@ func TestExecStatus(t *testing.T) {
 		`exec failed: unable to start container process: exec: "/x": stat /x: no such file or directory`: 127,
 		`exec failed: unable to start container process: exec: "/etc": is a directory`:                   126,
 		`exec failed: unable to start container process: exec /x: permission denied`:                     126,
+		"executable file `x` not found in $PATH: No such file or directory":                              127,
+		"open executable: Operation not permitted":                                                       126,
+		"open executable: Permission denied":                                                             126,
 		`cannot exec in a stopped container`:                                                             1,
 		``:                                                                                               255,
 	} {

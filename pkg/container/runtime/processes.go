@@ -1,4 +1,4 @@
-package runc
+package runtime
 
 import (
 	"bytes"
@@ -38,6 +38,22 @@ func killTree(pid int, hooks []Hook) (hook string) {
 		time.Sleep(time.Millisecond)
 	}
 	return hook
+}
+
+// AtWork lists the processes that start a container: that of the runtime's call, those
+// that it has started, and those that it has left to work without it, as crun does.
+func AtWork(id string, call int) []int {
+	pids := append(Descendants(call), call)
+	found, _, err := runtimesFor(id)
+	if err != nil {
+		return pids
+	}
+	for _, p := range found {
+		if !slices.Contains(pids, p.Pid) {
+			pids = append(append(pids, p.Pid), Descendants(p.Pid)...)
+		}
+	}
+	return pids
 }
 
 // Descendants lists the children of a process that have not ended, theirs too.
