@@ -8,6 +8,8 @@
 //	memfd        write files that have no name
 //	files=N      N processes open as many files as they can
 //	forks        fork, and have all that come of it fork
+//	polls        have as many files polled as the kernel takes
+//	watches=DIR  watch as many files of DIR as the kernel takes
 package main
 
 import (
@@ -62,6 +64,10 @@ func do(verb, value string) (n int, err error) {
 		return processes(value)
 	case "open":
 		return open()
+	case "polls":
+		return polls()
+	case "watches":
+		return watches(value)
 	case "forks":
 		forks()
 	}
@@ -123,6 +129,45 @@ func open() (n int, err error) {
 	}
 	for ; ; n++ {
 		if _, err := unix.Open("/dev/null", unix.O_RDONLY, 0); err != nil {
+			return n, err
+		}
+	}
+}
+
+// polls has each of some files polled by as many pollers as there can be.
+func polls() (n int, err error) {
+	const files = 300
+	var fds [files]int
+	for i := range fds {
+		if fds[i], err = unix.Eventfd(0, 0); err != nil {
+			return 0, err
+		}
+	}
+	for {
+		poller, err := unix.EpollCreate1(0)
+		if err != nil {
+			return n, err
+		}
+		for _, fd := range fds {
+			if err := unix.EpollCtl(poller, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+}
+
+func watches(dir string) (n int, err error) {
+	fd, err := unix.InotifyInit()
+	if err != nil {
+		return 0, err
+	}
+	for ; ; n++ {
+		name := filepath.Join(dir, strconv.Itoa(n))
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			return n, err
+		}
+		if _, err := unix.InotifyAddWatch(fd, name, unix.IN_MODIFY); err != nil {
 			return n, err
 		}
 	}
