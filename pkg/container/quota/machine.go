@@ -19,6 +19,9 @@ var settings = []struct{ file, value string }{
 	{"/proc/sys/fs/file-max", strconv.FormatInt(1<<63-1, 10)},
 	{"/proc/sys/kernel/threads-max", strconv.Itoa(1<<30 - 1)},
 	{"/proc/sys/fs/inotify/max_user_instances", strconv.Itoa(1<<31 - 1)},
+	{"/proc/sys/fs/inotify/max_user_watches", strconv.Itoa(1<<31 - 1)},
+	// Without one left no Go program starts, ours and the OCI runtime among them.
+	{"/proc/sys/fs/epoll/max_user_watches", strconv.FormatInt(1<<63-1, 10)},
 	// A list of all processes for each that is killed for want of memory holds
 	// everybody up behind a slow console.
 	{"/proc/sys/vm/oom_dump_tasks", "0"},

@@ -15,12 +15,13 @@ import (
 	"slipway/test/skip"
 )
 
-func serve(t *testing.T) (*Store, *Client) {
+func serve(t *testing.T, warn func(error)) (*Store, *Client) {
 	t.Helper()
 	s, err := NewStore()
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Warn = warn
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
@@ -41,7 +42,7 @@ func (s *Store) count() int {
 }
 
 func TestHeldPipeKeepsItsContent(t *testing.T) {
-	s, c := serve(t)
+	s, c := serve(t, nil)
 	path := t.TempDir() + "/fifo"
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
@@ -76,7 +77,7 @@ func TestHeldPipeKeepsItsContent(t *testing.T) {
 }
 
 func TestNumberIsBounded(t *testing.T) {
-	s, c := serve(t)
+	s, c := serve(t, nil)
 	for i := range maxHeld + 5 {
 		name := "n" + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676))
 		for c.Hold(name, os.Stdin) != nil {
@@ -87,7 +88,7 @@ func TestNumberIsBounded(t *testing.T) {
 }
 
 func TestFaultyMessages(t *testing.T) {
-	s, c := serve(t)
+	s, c := serve(t, nil)
 	for _, msg := range []string{"", "+", "-", "+nofd", "?x", "-unknown"} {
 		if err := s.handle([]byte(msg), -1); err != nil {
 			t.Errorf("%q: %v", msg, err)
@@ -104,7 +105,7 @@ func TestFaultyMessages(t *testing.T) {
 // What one child has given the next one takes, again and again, with what came
 // meanwhile; an answer that nobody waited for any more is not taken for another.
 func TestTake(t *testing.T) {
-	_, c := serve(t)
+	_, c := serve(t, nil)
 	if _, err := c.Take("x"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("nothing is held: %v", err)
 	}
@@ -148,7 +149,7 @@ func TestTake(t *testing.T) {
 // A socket whose queue has connections that want to wait for their data to be taken,
 // for ever, holds up nobody when it is let go: neither the store nor who asks it.
 func TestReleaseWaitsForNoConnection(t *testing.T) {
-	_, c := serve(t)
+	_, c := serve(t, nil)
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -182,9 +183,8 @@ func TestReleaseThatHangs(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	s, c := serve(t)
 	warned := make(chan error, 1)
-	s.Warn = func(err error) { warned <- err }
+	_, c := serve(t, func(err error) { warned <- err })
 	if err := errors.Join(c.Hold("hangs", f), c.Release("hangs"), c.Hold("other", os.Stdin)); err != nil {
 		t.Fatal(err)
 	}
