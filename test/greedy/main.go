@@ -8,8 +8,8 @@
 //	memfd        write files that have no name
 //	files=N      N processes open as many files as they can
 //	forks        fork, and have all that come of it fork
-//	polls        have as many files polled as the kernel takes
-//	watches=DIR  watch as many files of DIR as the kernel takes
+//	polls=N      have files polled N times
+//	watches=N    watch N files
 package main
 
 import (
@@ -65,7 +65,7 @@ func do(verb, value string) (n int, err error) {
 	case "open":
 		return open()
 	case "polls":
-		return polls()
+		return polls(value)
 	case "watches":
 		return watches(value)
 	case "forks":
@@ -134,36 +134,44 @@ func open() (n int, err error) {
 	}
 }
 
-// polls has each of some files polled by as many pollers as there can be.
-func polls() (n int, err error) {
-	const files = 300
-	var fds [files]int
+// polls has files polled so many times, each by many pollers.
+func polls(value string) (n int, err error) {
+	most, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, err
+	}
+	var fds [300]int
 	for i := range fds {
 		if fds[i], err = unix.Eventfd(0, 0); err != nil {
 			return 0, err
 		}
 	}
-	for {
-		poller, err := unix.EpollCreate1(0)
-		if err != nil {
-			return n, err
-		}
-		for _, fd := range fds {
-			if err := unix.EpollCtl(poller, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+	poller := 0
+	for ; n < most; n++ {
+		if n%len(fds) == 0 {
+			if poller, err = unix.EpollCreate1(0); err != nil {
 				return n, err
 			}
-			n++
+		}
+		if err := unix.EpollCtl(poller, unix.EPOLL_CTL_ADD, fds[n%len(fds)], &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+			return n, err
 		}
 	}
+	return n, nil
 }
 
-func watches(dir string) (n int, err error) {
+// watches makes so many files in the working directory, and watches each.
+func watches(value string) (n int, err error) {
+	most, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, err
+	}
 	fd, err := unix.InotifyInit()
 	if err != nil {
 		return 0, err
 	}
-	for ; ; n++ {
-		name := filepath.Join(dir, strconv.Itoa(n))
+	for ; n < most; n++ {
+		name := strconv.Itoa(n)
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
 			return n, err
 		}
@@ -171,6 +179,7 @@ func watches(dir string) (n int, err error) {
 			return n, err
 		}
 	}
+	return n, nil
 }
 
 // forks never returns. A child has but one thread and no runtime around it, so
