@@ -7,6 +7,7 @@
 //	memory       touch memory for ever
 //	memfd        write files that have no name
 //	files=N      N processes open as many files as they can
+//	terminals=N  open N pseudo-terminals
 //	forks        fork, and have all that come of it fork
 //	polls=N      have files polled N times
 //	watches=N    watch N files
@@ -14,6 +15,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,6 +70,8 @@ func do(verb, value string) (n int, err error) {
 		return polls(value)
 	case "watches":
 		return watches(value)
+	case "terminals":
+		return terminals(value)
 	case "forks":
 		forks()
 	}
@@ -119,6 +123,18 @@ func processes(value string) (n int, err error) {
 // open goes on where the limit of this process, raised as far as it goes, or
 // another one is.
 func open() (n int, err error) {
+	return opened("/dev/null", math.MaxInt)
+}
+
+func terminals(value string) (n int, err error) {
+	most, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, err
+	}
+	return opened("/dev/ptmx", most)
+}
+
+func opened(name string, most int) (n int, err error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, err
@@ -127,11 +143,12 @@ func open() (n int, err error) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, err
 	}
-	for ; ; n++ {
-		if _, err := unix.Open("/dev/null", unix.O_RDONLY, 0); err != nil {
+	for ; n < most; n++ {
+		if _, err := unix.Open(name, unix.O_RDWR|unix.O_NOCTTY, 0); err != nil {
 			return n, err
 		}
 	}
+	return n, nil
 }
 
 // polls has files polled so many times, each by many pollers.

@@ -22,6 +22,7 @@ var settings = []struct{ file, value string }{
 	{"/proc/sys/fs/inotify/max_user_watches", strconv.Itoa(1<<31 - 1)},
 	// Without one left no Go program starts, ours and the OCI runtime among them.
 	{"/proc/sys/fs/epoll/max_user_watches", strconv.FormatInt(1<<63-1, 10)},
+	{"/proc/sys/kernel/pty/max", strconv.Itoa(1 << 20)},
 	// A list of all processes for each that is killed for want of memory holds
 	// everybody up behind a slow console.
 	{"/proc/sys/vm/oom_dump_tasks", "0"},
