@@ -4,13 +4,13 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/brief"
 	"slipway/test/hung"
 	"slipway/test/linger"
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -97,9 +97,7 @@ func TestHungCloses(t *testing.T) {
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	for brief.Left() > 0 {
-		time.Sleep(time.Millisecond)
-	}
+	poll.Until(t, "none is left", func() bool { return brief.Left() == 0 })
 	if err := brief.Close(pipe[0]); !errors.Is(err, unix.EBADF) {
 		t.Errorf("the one after them, again: %v", err)
 	}
