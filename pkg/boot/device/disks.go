@@ -1,6 +1,7 @@
 package device
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -58,9 +59,8 @@ func (m *Manager) diskNames(sys, node string) map[string]string {
 	return names
 }
 
-// headPatience is how long a disk may take to give its first bytes. Tests have
-// less time.
-var headPatience = 5 * time.Second
+// headPatience is how long a disk may take to give its first bytes.
+const headPatience = 5 * time.Second
 
 // onDisk is what a disk says of itself.
 type onDisk struct{ uuid, label string }
@@ -88,7 +88,7 @@ func (m *Manager) identify(node string) (uuid, label string) {
 	select {
 	case found := <-read:
 		return found.uuid, found.label
-	case <-time.After(headPatience):
+	case <-time.After(cmp.Or(m.patience, headPatience)):
 		m.Warn("read "+node, errors.New("it does not answer"))
 		return last.uuid, last.label
 	}

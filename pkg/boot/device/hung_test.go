@@ -14,16 +14,13 @@ import (
 // keeps its names.
 func TestDiskThatHangs(t *testing.T) {
 	skip.UnlessRoot(t, "mounts a file system that hangs")
-	was := headPatience
-	headPatience = 10 * time.Millisecond
-	t.Cleanup(func() { headPatience = was })
 	dir := t.TempDir()
 	release, err := hung.Mount(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	warned := 0
-	m := &Manager{Warn: func(string, error) { warned++ }}
+	m := &Manager{patience: 10 * time.Millisecond, Warn: func(string, error) { warned++ }}
 	node := filepath.Join(dir, "vda")
 	m.disks.Store(node, onDisk{uuid: "u", label: "l"})
 	for range 3 {
@@ -38,6 +35,7 @@ func TestDiskThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	poll.Until(t, "it is read no more", func() bool { _, reading := m.reading.Load(node); return !reading })
+	m.patience = time.Minute
 	if u, l := m.identify(node); u != "" || l != "" {
 		t.Errorf("a disk that is gone is called %q, %q", u, l)
 	}

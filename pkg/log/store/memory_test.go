@@ -17,9 +17,7 @@ func TestMemoryOfTenServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Pump = pump
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
+	before := heap()
 	threads := runtime.NumGoroutine()
 	var all []*Writer
 	for i := range 10 {
@@ -31,13 +29,10 @@ func TestMemoryOfTenServices(t *testing.T) {
 		all = append(all, w)
 	}
 	poll.Until(t, "nothing is at work", func() bool { return runtime.NumGoroutine() <= threads })
-	runtime.GC()
-	runtime.GC() // buffers are kept over one
-	runtime.ReadMemStats(&after)
-	heap := int64(after.HeapAlloc) - int64(before.HeapAlloc)
-	t.Logf("ten services: %d bytes, %d goroutines", heap, runtime.NumGoroutine()-threads)
-	if heap > 256<<10 || runtime.NumGoroutine() > threads {
-		t.Errorf("ten services take %d bytes and %d goroutines", heap, runtime.NumGoroutine()-threads)
+	grown := heap() - before
+	t.Logf("ten services: %d bytes, %d goroutines", grown, runtime.NumGoroutine()-threads)
+	if grown > 256<<10 || runtime.NumGoroutine() > threads {
+		t.Errorf("ten services take %d bytes and %d goroutines", grown, runtime.NumGoroutine()-threads)
 	}
 	for _, w := range all {
 		mustClose(t, w)

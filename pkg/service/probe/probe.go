@@ -18,26 +18,34 @@ type Target struct {
 	Proc reap.Ident // its first process
 	// Exec runs a program in it.
 	Exec func(ctx context.Context, argv []string) (reap.Status, error)
+
+	hurry *limits // of a test; nil: those that a machine has
 }
 
-// How long one look may take. A program has to be started first, by a runtime.
-// Tests have less time.
-var (
-	lookTime = 2 * time.Second
-	execTime = 10 * time.Second
-)
+// limits are how long a look may take.
+type limits struct {
+	look time.Duration
+	exec time.Duration // of a program, which a runtime has to start first
+	// overdue is how much later a look must end that ends by its own time, such as
+	// one whose program has to be killed. What takes longer hangs in the kernel, as on
+	// a file system that does not answer.
+	overdue time.Duration
+}
 
-func limitOf(p bundle.Probe) time.Duration {
-	if p.Kind == bundle.ProbeExec {
-		return execTime
+func (t Target) limits() limits {
+	if t.hurry != nil {
+		return *t.hurry
 	}
-	return lookTime
+	return limits{look: 2 * time.Second, exec: 10 * time.Second, overdue: 3 * time.Second}
 }
 
-// overdue is how much later a look must end that ends by its own time, such as one
-// whose program has to be killed. What takes longer hangs in the kernel, as on a file
-// system that does not answer. Tests have less time.
-var overdue = 3 * time.Second
+// limit is how long a look may take before it ends by itself.
+func (t Target) limit(p bundle.Probe) time.Duration {
+	if p.Kind == bundle.ProbeExec {
+		return t.limits().exec
+	}
+	return t.limits().look
+}
 
 // looker looks once at a time: a look that hangs keeps a thread, and is joined by no
 // other.
@@ -50,7 +58,7 @@ func (l *looker) look(ctx context.Context, p bundle.Probe, t Target) error {
 		go func() { over <- Check(ctx, p, t) }()
 		l.over = over
 	}
-	limit := limitOf(p) + overdue
+	limit := t.limit(p) + t.limits().overdue
 	late := time.NewTimer(limit)
 	defer late.Stop()
 	select {
@@ -67,7 +75,7 @@ func (l *looker) look(ctx context.Context, p bundle.Probe, t Target) error {
 
 // Check looks once. Nil says that the container answers as it should.
 func Check(ctx context.Context, p bundle.Probe, t Target) error {
-	ctx, cancel := context.WithTimeout(ctx, limitOf(p))
+	ctx, cancel := context.WithTimeout(ctx, t.limit(p))
 	defer cancel()
 	switch p.Kind {
 	case bundle.ProbeTCP:
@@ -90,7 +98,7 @@ func Check(ctx context.Context, p bundle.Probe, t Target) error {
 func checkExec(ctx context.Context, t Target, argv []string) error {
 	status, err := t.Exec(ctx, argv)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%s: not done after %s", argv[0], execTime)
+		return fmt.Errorf("%s: not done after %s", argv[0], t.limits().exec)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", argv[0], err)

@@ -378,30 +378,30 @@ func TestWatchCountsFailuresInARow(t *testing.T) {
 // however often it is looked at. With the answer the looks go on.
 func TestLookThatHangs(t *testing.T) {
 	skip.UnlessRoot(t, "mounts a file system that hangs")
-	defer func(look, more time.Duration) { lookTime, overdue = look, more }(lookTime, overdue)
-	lookTime, overdue = 10*time.Millisecond, 10*time.Millisecond
+	target := self(t)
+	target.hurry = &limits{look: 10 * time.Millisecond, overdue: 10 * time.Millisecond}
 	dir := t.TempDir()
 	release, err := hung.Mount(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := bundle.Probe{Kind: bundle.ProbeFile, Path: filepath.Join(dir, "ready")}
-	err = Watch(t.Context(), p, self(t), time.Millisecond)
+	err = Watch(t.Context(), p, target, time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "3 checks in a row failed: file:"+p.Path+": hangs") {
 		t.Errorf("a file system that hangs: %v", err)
 	}
 	var l looker
-	if err := l.look(t.Context(), p, self(t)); err == nil {
+	if err := l.look(t.Context(), p, target); err == nil {
 		t.Error("a look that hangs has found something")
 	}
 	first := l.over
-	if err := l.look(t.Context(), p, self(t)); err == nil || l.over != first {
+	if err := l.look(t.Context(), p, target); err == nil || l.over != first {
 		t.Errorf("the second look: %v, another beside the first: %v", err, l.over != first)
 	}
 	if err := errors.Join(release(), os.WriteFile(p.Path, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	poll.Until(t, "it answers", func() bool { return l.look(t.Context(), p, self(t)) == nil })
+	poll.Until(t, "it answers", func() bool { return l.look(t.Context(), p, target) == nil })
 }
 
 func FuzzSays(f *testing.F) {

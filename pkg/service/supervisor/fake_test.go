@@ -27,6 +27,7 @@ type testbed struct {
 	dir    string
 	engine *fake.Engine
 	clock  *fake.Clock // nil: the machine's
+	bounds bounds
 	sup    *Supervisor
 	guest  *guest.Guest
 	ready  chan struct{}
@@ -93,7 +94,7 @@ func newEngine() *fake.Engine {
 func (m *testbed) start() {
 	m.t.Helper()
 	var err error
-	config := Config{Guest: m.guest, Engine: m.engine, KeeperDir: m.guest.Paths.Own(), Slots: 2, Holder: m.holder,
+	config := Config{Guest: m.guest, Engine: m.engine, KeeperDir: m.guest.Paths.Own(), Slots: 2, Holder: m.holder, bounds: m.bounds,
 		Ready:     func() { close(m.ready) },
 		Emergency: func(context.Context) { m.emergency <- true },
 		End:       func(p bundle.OnFailure) error { m.ends <- p; return nil }}

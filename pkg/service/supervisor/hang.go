@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	goruntime "runtime"
 	"sync/atomic"
 	"time"
@@ -12,9 +13,25 @@ import (
 	"slipway/pkg/service/state"
 )
 
-// hangTime is between two looks at a start that is under way: what does not get on
-// from one to the other hangs. Tests have less time.
-var hangTime = 3 * time.Second
+// bounds are how long what may hang in the kernel is waited for.
+type bounds struct {
+	// look is between two looks at a start that is under way: what does not get on
+	// from one to the other hangs.
+	look time.Duration
+	// undo is what a start that is ended may take to undo what it has done. What takes
+	// longer hangs: its place is for others then.
+	undo time.Duration
+	// clean is how long the end of the machine waits for a clean-up: what hangs is
+	// PID 1's to leave.
+	clean time.Duration
+}
+
+// fill sets what no test has set.
+func (b *bounds) fill() {
+	b.look = cmp.Or(b.look, 3*time.Second)
+	b.undo = cmp.Or(b.undo, 20*time.Second)
+	b.clean = cmp.Or(b.clean, 5*time.Second)
+}
 
 // startWatch is where a start is to be looked for: in the thread that makes it, and in
 // the runtime that it waits for.
@@ -40,7 +57,7 @@ func (w *startWatch) look(container string) hang.Look {
 // watchStart tells whether a start hangs in the kernel, each time that changes, until
 // it is back.
 func (s *Supervisor) watchStart(l *life, w *startWatch, back <-chan struct{}) {
-	tick := time.NewTicker(hangTime)
+	tick := time.NewTicker(s.bounds.look)
 	defer tick.Stop()
 	var last hang.Look
 	told := ""

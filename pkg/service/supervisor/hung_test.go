@@ -16,20 +16,17 @@ import (
 	"slipway/test/skip"
 )
 
-// hurry shortens a time for one test.
-func hurry(t *testing.T, d *time.Duration) {
-	was := *d
-	*d = 10 * time.Millisecond
-	t.Cleanup(func() { *d = was })
-}
+// soon is how long a test waits for what hangs.
+const soon = 10 * time.Millisecond
 
 // Starts that hang in the kernel, as many as there are places, fail after their
 // time: the others start, those too that come after them, and the boot is over.
 // When the disk is back what was begun is taken away, once.
 func TestStartsThatHangHoldUpNobody(t *testing.T) {
-	hurry(t, &undoTime)
-	m := boot(t, "", "a stuck ready-timeout=20ms restart=no", "b stuck ready-timeout=20ms restart=no",
+	m := prepare(t, "", "a stuck ready-timeout=20ms restart=no", "b stuck ready-timeout=20ms restart=no",
 		"c stuck ready-timeout=20ms restart=no", "other run", "later run after=a,b,c", "needs run requires=a")
+	m.bounds.undo = soon
+	m.start()
 	m.await("later", state.Ready)
 	m.await("other", state.Ready)
 	for _, name := range []string{"a", "b", "c"} {
@@ -56,13 +53,13 @@ func TestStartsThatHangHoldUpNobody(t *testing.T) {
 // others start at once, and each says what it hangs in. They go on with the disk.
 func TestStartsThatHangLeaveTheirPlaces(t *testing.T) {
 	skip.UnlessRoot(t, "mounts a file system that hangs")
-	hurry(t, &hangTime)
 	t.Run("ours", func(t *testing.T) { startsHang(t, false) })
 	t.Run("of a dead supervisor", func(t *testing.T) { startsHang(t, true) })
 }
 
 func startsHang(t *testing.T, found bool) {
 	m := prepare(t, "", "a run", "b run", "c run", "d run")
+	m.bounds.look = soon
 	dir := t.TempDir()
 	release, err := hung.Mount(dir)
 	if err != nil {
@@ -112,9 +109,9 @@ func startsHang(t *testing.T, found bool) {
 
 // At the end of the machine nobody waits for a start, or a clean-up, that hangs.
 func TestEndDoesNotWaitForWhatHangs(t *testing.T) {
-	hurry(t, &undoTime)
-	hurry(t, &cleanTime)
-	m := boot(t, "", "a stuck ready-timeout=20ms", "base run", "user undead after=base", "late stuck")
+	m := prepare(t, "", "a stuck ready-timeout=20ms", "base run", "user undead after=base", "late stuck")
+	m.bounds.undo, m.bounds.clean = soon, soon
+	m.start()
 	m.await("a", state.Cleaning)
 	m.await("user", state.Ready)
 	m.end()

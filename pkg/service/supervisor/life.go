@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
@@ -77,11 +76,6 @@ type launched struct {
 	err       error
 }
 
-// undoTime is what a start that is ended may take to undo what it has done. What
-// takes longer hangs in the kernel: its place is for others then. Tests have less
-// time.
-var undoTime = 20 * time.Second
-
 // start brings one run up, within its ready-timeout.
 func (s *Supervisor) start(ctx context.Context, l *life, b *bundle.Bundle) {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.Policy.ReadyTimeout, fmt.Errorf("not started after %s", b.Policy.ReadyTimeout))
@@ -100,7 +94,7 @@ func (s *Supervisor) start(ctx context.Context, l *life, b *bundle.Bundle) {
 	case <-ctx.Done():
 	}
 	late := make(chan struct{})
-	defer s.Clock.AfterFunc(undoTime, func() { close(late) })()
+	defer s.Clock.AfterFunc(s.bounds.undo, func() { close(late) })()
 	select {
 	case r := <-over:
 		s.post(func() { s.started(l, r) })
@@ -242,13 +236,9 @@ func (s *Supervisor) cleaned(l *life) {
 	s.report(s.submit(state.Event{Kind: state.Cleaned, Name: l.name, Run: l.run}))
 }
 
-// cleanTime is how long the end of the machine waits for a clean-up: what hangs is
-// PID 1's to leave. Tests have less time.
-var cleanTime = 5 * time.Second
-
 // leaveBehind goes on without a clean-up that does not come to its end.
 func (s *Supervisor) leaveBehind(l *life) {
-	s.Clock.AfterFunc(cleanTime, func() {
+	s.Clock.AfterFunc(s.bounds.clean, func() {
 		s.post(func() {
 			if s.lives[l.name] == l && s.set.Peek(l.name).State == state.Cleaning {
 				s.Guest.Say("services %s: its clean-up hangs, left behind", l.name)

@@ -48,6 +48,8 @@ type Config struct {
 	Slots int
 	// Clock is where the time comes from; nil: from the machine.
 	Clock Clock
+
+	bounds bounds // a test's; zero: those that a machine has
 }
 
 // Supervisor supervises.
@@ -100,6 +102,7 @@ func New(c Config) (*Supervisor, error) {
 	if c.Clock == nil {
 		c.Clock = machineClock{}
 	}
+	c.bounds.fill()
 	s := &Supervisor{
 		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
 		tallies: map[string]*tally{}, untold: map[string]bool{}, began: c.Clock.Now(),
