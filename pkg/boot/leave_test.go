@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"slipway/pkg/container/mount"
@@ -18,16 +19,20 @@ import (
 // What hangs has its time, of the slack and what the policies give it, and is
 // left then; what it leaves of the slack is for the others.
 func TestDescend(t *testing.T) {
-	m := testMachine(t)
+	m := testMachine(t) // outside: it listens for signals
+	synctest.Test(t, func(t *testing.T) { descend(t, m) })
+}
+
+func descend(t *testing.T, m *Machine) {
 	m.Contained = false
 	var ran []string
 	note := func(name string) func(*Machine, context.Context) {
 		return func(*Machine, context.Context) { ran = append(ran, name) }
 	}
 	var ended bool
-	start := time.Now()
+	start, release := time.Now(), make(chan bool)
 	m.descend(machine.Poweroff, []rung{
-		{name: "hangs", do: func(*Machine, context.Context) { select {} }, most: 5 * time.Millisecond},
+		{name: "hangs", do: func(*Machine, context.Context) { <-release }, most: 5 * time.Millisecond},
 		{name: "a", do: note("a")},
 		{name: "listens", do: func(_ *Machine, ctx context.Context) { <-ctx.Done(); ended = true }, most: time.Hour, least: time.Millisecond},
 		{name: "b", do: note("b")},
@@ -36,10 +41,12 @@ func TestDescend(t *testing.T) {
 			ran = append(ran, "late")
 		}, policy: func(*Machine) time.Duration { return min(time.Since(start), 20*time.Millisecond) }},
 	}, 30*time.Millisecond)
+	took := time.Since(start)
+	close(release)
 	if got := strings.Join(ran, " "); got != "a b late" || !ended {
 		t.Errorf("ran %s, ended by its context: %v", got, ended)
 	}
-	if took := time.Since(start); took < 30*time.Millisecond {
+	if took < 30*time.Millisecond {
 		t.Errorf("it took %s, less than there was", took)
 	}
 }

@@ -28,9 +28,8 @@ const (
 // auto here.
 const AccelEnv = "LINUXKIT_QEMU_ACCEL"
 
-// trialTime bounds a trial boot. One that works takes a few milliseconds. Tests,
-// which emulate, have more.
-var trialTime = 3 * time.Second
+// trialTime bounds a trial boot. One that works takes a few milliseconds.
+const trialTime = 3 * time.Second
 
 // kvmDevice is what a host without KVM lacks.
 const kvmDevice = "/dev/kvm"
@@ -62,10 +61,10 @@ func Accelerator(ctx context.Context, asked, binary, cacheDir string) (Trial, er
 		// Quick to find out and easy to change: not remembered.
 		return Trial{Accel: AccelTCG, Reason: fmt.Sprintf("%s: %v", kvmDevice, err)}, nil
 	}
-	return remembered(ctx, binary, cacheDir)
+	return remembered(ctx, binary, cacheDir, trialTime)
 }
 
-func remembered(ctx context.Context, binary, cacheDir string) (Trial, error) {
+func remembered(ctx context.Context, binary, cacheDir string, limit time.Duration) (Trial, error) {
 	key, err := trialKey(binary)
 	if err != nil {
 		return Trial{}, err
@@ -79,7 +78,7 @@ func remembered(ctx context.Context, binary, cacheDir string) (Trial, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Trial{}, fmt.Errorf("read the last trial boot's answer: %w", err)
 	}
-	if err := tryKVM(ctx, binary); err != nil {
+	if err := tryKVM(ctx, binary, limit); err != nil {
 		t = Trial{Accel: AccelTCG, Reason: err.Error()}
 	} else {
 		t = Trial{Accel: AccelKVM, Reason: "a trial boot worked"}
@@ -124,19 +123,19 @@ func save(file string, t Trial) error {
 }
 
 // tryKVM boots the trial firmware with KVM.
-func tryKVM(ctx context.Context, binary string) error {
-	return try(ctx, binary, "-accel", AccelKVM, "-cpu", "host")
+func tryKVM(ctx context.Context, binary string, limit time.Duration) error {
+	return try(ctx, binary, limit, "-accel", AccelKVM, "-cpu", "host")
 }
 
 // try boots the trial firmware, which writes to QEMU's debug-exit device: QEMU
 // then exits with a status that nothing else makes.
-func try(ctx context.Context, binary string, accel ...string) error {
+func try(ctx context.Context, binary string, limit time.Duration, accel ...string) error {
 	firmware, err := memFile("trial-firmware", trialFirmware())
 	if err != nil {
 		return err
 	}
 	defer firmware.Close()
-	ctx, cancel := context.WithTimeoutCause(ctx, trialTime, fmt.Errorf("a trial boot did not start within %s", trialTime))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("a trial boot did not start within %s", limit))
 	defer cancel()
 	args := append([]string{"-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-m", "16"}, accel...)
 	args = append(args, "-bios", "/proc/self/fd/3", "-device", fmt.Sprintf("isa-debug-exit,iobase=%#x,iosize=2", trialPort))

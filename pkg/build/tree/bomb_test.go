@@ -8,7 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
+
+	"slipway/test/heap"
 )
 
 // endless is a tar that never ends: entry n is made when it is read.
@@ -45,36 +46,11 @@ func entries(t *testing.T, header func(n int) *tar.Header) *io.SectionReader {
 	return io.NewSectionReader(&endless{entry: encode, size: int64(len(encode(0)))}, 0, 1<<50)
 }
 
-// peak runs f and gives by how much the heap grew meanwhile, at most.
-func peak(f func()) uint64 {
-	runtime.GC()
-	var before, now runtime.MemStats
-	runtime.ReadMemStats(&before)
-	done := make(chan bool)
-	highest := make(chan uint64)
-	go func() {
-		var top uint64
-		for {
-			select {
-			case <-done:
-				highest <- top
-				return
-			case <-time.After(10 * time.Millisecond):
-				runtime.ReadMemStats(&now)
-				top = max(top, now.HeapInuse)
-			}
-		}
-	}()
-	f()
-	close(done)
-	return max(<-highest, before.HeapInuse) - before.HeapInuse
-}
-
 // TestBombs reads layers without end. What they take in memory is bounded by
 // the limits, whatever they consist of.
 func TestBombs(t *testing.T) {
 	limits := Limits{Bytes: 1 << 40, Entries: 10_000}
-	const bound = 48 << 20 // about 0.6 kB an entry, and the garbage of a test
+	const bound = 48 << 20 // about 0.6 kB an entry
 	xattr := strings.Repeat("x", 60_000)
 	deep := strings.Repeat("d/", 2000)
 	link := strings.Repeat("l", 200)
@@ -116,7 +92,9 @@ func TestBombs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			layer := entries(t, c.header)
 			var err error
-			took := peak(func() { err = New().AddLayer(layer, &Origin{Image: "bomb"}, limits) })
+			tr := New()
+			took := heap.Growth(func() { err = tr.AddLayer(layer, &Origin{Image: "bomb"}, limits) })
+			runtime.KeepAlive(tr)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"slipway/pkg/bundle"
+	"slipway/test/heap"
 	"slipway/test/poll"
 )
 
@@ -17,7 +18,7 @@ func TestMemoryOfTenServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Pump = pump
-	before := heap()
+	before := heap.InUse()
 	threads := runtime.NumGoroutine()
 	var all []*Writer
 	for i := range 10 {
@@ -29,7 +30,7 @@ func TestMemoryOfTenServices(t *testing.T) {
 		all = append(all, w)
 	}
 	poll.Until(t, "nothing is at work", func() bool { return runtime.NumGoroutine() <= threads })
-	grown := heap() - before
+	grown := heap.InUse() - before
 	t.Logf("ten services: %d bytes, %d goroutines", grown, runtime.NumGoroutine()-threads)
 	if grown > 256<<10 || runtime.NumGoroutine() > threads {
 		t.Errorf("ten services take %d bytes and %d goroutines", grown, runtime.NumGoroutine()-threads)

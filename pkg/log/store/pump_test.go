@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/spool"
+	"slipway/test/heap"
 	"slipway/test/poll"
 )
 
@@ -119,7 +119,7 @@ func TestEndlessLine(t *testing.T) {
 			b, o := testBundle(bundle.Services, "foo"), testOptions(t, p)
 			b.Policy.Log, o.Console = to, console.New()
 			w := mustOpen(t, b, o)
-			before := heap()
+			before := heap.InUse()
 			part := bytes.Repeat([]byte{'x', 0}, 32<<10)
 			for range 256 { // 16 MiB
 				if _, err := w.Stdout().Write(part); err != nil {
@@ -127,7 +127,7 @@ func TestEndlessLine(t *testing.T) {
 				}
 			}
 			poll.Until(t, "all is taken", func() bool { return queued(t, w.streams[0]) == 0 })
-			if grown := heap() - before; grown > 1<<20 {
+			if grown := heap.InUse() - before; grown > 1<<20 {
 				t.Errorf("memory grew by %d bytes", grown)
 			}
 			kept := allocated(t, w.plan.at.Spool(layout.Stdout))
@@ -145,15 +145,6 @@ func TestEndlessLine(t *testing.T) {
 			}
 		})
 	}
-}
-
-// heap is how many bytes are in use.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // buffers that are used again are kept over one
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // allocated is what a file takes.
@@ -185,7 +176,7 @@ func TestStorm(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	before := heap()
+	before := heap.InUse()
 	line := bytes.Repeat([]byte("0123456789abcde\n"), 4096)
 	for i := range 2048 { // 128 MiB
 		if _, err := big.Stdout().Write(line); err != nil {
@@ -196,7 +187,7 @@ func TestStorm(t *testing.T) {
 			poll.Until(t, "the small line is there", func() bool { return contents(t, p.Log+"/small.out.log") == "here\n" })
 		}
 	}
-	if grown := heap() - before; grown > 1<<20 {
+	if grown := heap.InUse() - before; grown > 1<<20 {
 		t.Errorf("memory grew by %d bytes", grown)
 	}
 	var disk int64

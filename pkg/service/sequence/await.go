@@ -1,6 +1,7 @@
 package sequence
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,13 +22,15 @@ func limit(ctx context.Context, b *bundle.Bundle) (context.Context, context.Canc
 	return context.WithTimeoutCause(ctx, t, fmt.Errorf("not done after its timeout of %s", t))
 }
 
-// Beyond a step's own time: what a start that is ended may take to undo what it
-// has done, and a clean-up. What takes longer hangs in the kernel. Tests have less
-// time.
-var (
-	undoTime  = 20 * time.Second
-	cleanTime = time.Minute
-)
+// bounds are, beyond a step's own time, what a start that is ended may take to undo
+// what it has done, and a clean-up. What takes longer hangs in the kernel.
+type bounds struct{ undo, clean time.Duration }
+
+// fill sets what no test has set.
+func (b *bounds) fill() {
+	b.undo = cmp.Or(b.undo, 20*time.Second)
+	b.clean = cmp.Or(b.clean, time.Minute)
+}
 
 // begin starts the container. A start that hangs is left behind, and undone when
 // it comes back.
@@ -49,7 +52,7 @@ func (q *Sequence) begin(ctx context.Context, b *bundle.Bundle, io container.IO)
 	select {
 	case s := <-over:
 		return s.c, s.err
-	case <-time.After(undoTime):
+	case <-time.After(q.bounds.undo):
 	}
 	go func() {
 		if s := <-over; s.c != nil {
@@ -62,10 +65,10 @@ func (q *Sequence) begin(ctx context.Context, b *bundle.Bundle, io container.IO)
 }
 
 // end cleans up. What hangs is left behind: the steps that follow do not wait.
-func end(b *bundle.Bundle, c container.Instance) error {
+func (q *Sequence) end(b *bundle.Bundle, c container.Instance) error {
 	over := make(chan error, 1)
 	go func() { over <- c.Cleanup() }()
-	patience := max(cleanTime, b.Policy.Timeout)
+	patience := max(q.bounds.clean, b.Policy.Timeout)
 	select {
 	case err := <-over:
 		return err

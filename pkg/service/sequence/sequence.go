@@ -32,6 +32,8 @@ type Sequence struct {
 	// may wait for the disk for ever.
 	Carry func(last bool) error
 
+	bounds bounds // a test's; zero: those that a machine has
+
 	steps []Step
 	disk  guest.Aside
 	hung  bool // the disk did not answer
@@ -39,6 +41,7 @@ type Sequence struct {
 
 // Run runs all and tells whether all went well.
 func (q *Sequence) Run(ctx context.Context) (ok bool, err error) {
+	q.bounds.fill()
 	dir := q.Guest.Paths.Section(q.Section)
 	names, err := bundle.List(dir)
 	if err != nil {
@@ -133,7 +136,7 @@ func (q *Sequence) run(ctx context.Context, step *Step, b *bundle.Bundle) error 
 		if left := container.Left(c, b.Spec); left != "" {
 			q.Guest.Say("%s %s: has left %s behind, which ends with it: what is to stay is a service", q.Section, b.Name, left)
 		}
-		err = errors.Join(err, end(b, c))
+		err = errors.Join(err, q.end(b, c))
 	}
 	stop()
 	err = errors.Join(err, notify.Close())

@@ -20,6 +20,11 @@ import (
 // fake.Engine's with "_" for a blank, or a status.
 func play(t *testing.T, containers ...string) (q *Sequence, e *fake.Engine, console string, ends []bundle.OnFailure) {
 	t.Helper()
+	return playWithin(t, bounds{}, containers...)
+}
+
+func playWithin(t *testing.T, within bounds, containers ...string) (q *Sequence, e *fake.Engine, console string, ends []bundle.OnFailure) {
+	t.Helper()
 	dir := t.TempDir()
 	for _, c := range containers {
 		f := strings.Fields(c)
@@ -49,7 +54,7 @@ func play(t *testing.T, containers ...string) (q *Sequence, e *fake.Engine, cons
 	e.Says = func(b *bundle.Bundle) (stdout, stderr string) {
 		return "out of " + b.Name + "\n", "err of " + b.Name + "\n"
 	}
-	q = &Sequence{Guest: g, Engine: e, Section: bundle.Onboot, End: func(p bundle.OnFailure, _ string) { ends = append(ends, p) }}
+	q = &Sequence{Guest: g, Engine: e, Section: bundle.Onboot, bounds: within, End: func(p bundle.OnFailure, _ string) { ends = append(ends, p) }}
 	ok, err := q.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -189,14 +194,12 @@ func TestNoContainers(t *testing.T) {
 // A step whose start or clean-up hangs in the kernel fails after its time, and the
 // next one begins.
 func TestStepsThatHang(t *testing.T) {
-	undo, clean := undoTime, cleanTime
-	undoTime, cleanTime = 10*time.Millisecond, 10*time.Millisecond
-	t.Cleanup(func() { undoTime, cleanTime = undo, clean })
-	_, e, console, _ := play(t, "000-stuck stuck timeout=20ms", "001-undead undead_exit_0 timeout=20ms", "002-well 0 timeout=1h")
+	soon := 10 * time.Millisecond
+	_, e, console, _ := playWithin(t, bounds{soon, soon}, "000-stuck stuck timeout=20ms", "001-undead undead_exit_0", "002-well 0 timeout=1h")
 	rest := console
 	for _, want := range []string{
 		"onboot 000-stuck: failed: not done after its timeout of 20ms: its start hangs, left behind",
-		"onboot 001-undead: failed: clean up: not done after 20ms, left behind",
+		"onboot 001-undead: failed: clean up: not done after 10ms, left behind",
 		"onboot 002-well: exited with status 0",
 	} {
 		_, after, found := strings.Cut(rest, want)
