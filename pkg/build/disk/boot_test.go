@@ -24,6 +24,7 @@ import (
 // own images, which `make images` builds. Its init says with which command line
 // it came up.
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	skip.IfShort(t)
 	b := Boot{
 		Name: "boot", Arch: "amd64",
@@ -34,6 +35,7 @@ func TestBoot(t *testing.T) {
 	}
 	for _, format := range []string{"raw-efi", "iso-efi", "qcow2-efi"} {
 		t.Run(format, func(t *testing.T) {
+			t.Parallel()
 			out := makeMedium(t, format, b)
 			res, console := boot(t, out)
 			want := regexp.MustCompile(`(?m)^disk-test: cmdline ` + regexp.QuoteMeta(b.Cmdline) + `$`)
@@ -47,6 +49,7 @@ func TestBoot(t *testing.T) {
 // TestBootFails makes sure that boot tells a machine that comes up from one that
 // does not.
 func TestBootFails(t *testing.T) {
+	t.Parallel()
 	skip.IfShort(t)
 	b := testBoot(t, "amd64") // made of programs that no firmware starts
 	gaveUp := regexp.MustCompile(`EFI Internal Shell|No bootable option`)

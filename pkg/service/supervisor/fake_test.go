@@ -202,6 +202,18 @@ func (m *testbed) await(name string, want state.State) {
 	poll.Until(m.t, name+" is "+string(want), is, func() string { return "it is " + string(got) }, m.console)
 }
 
+// awaitMiss waits until a service runs, and was looked at and not ready.
+func (m *testbed) awaitMiss(name string) {
+	m.t.Helper()
+	poll.Until(m.t, name+" is looked at", func() (missed bool) {
+		if err := m.sup.Do(m.t.Context(), func() { missed = m.sup.lives[name] != nil && m.sup.lives[name].lastMiss() != "" }); err != nil {
+			m.t.Fatal(err)
+		}
+		return missed
+	})
+	m.await(name, state.Running)
+}
+
 func (m *testbed) console() string {
 	m.guest.Terminal.Flush(poll.Longest)
 	data, err := os.ReadFile(m.dir + "/console")

@@ -219,8 +219,6 @@ func TestSteering(t *testing.T) {
 	}
 }
 
-// Who waits longer than firstPatience is named, with what came of the probe, and
-// with what the service that it waits for has met.
 func TestStatusHasImage(t *testing.T) {
 	m := boot(t, "", "web run "+bundle.ImageAnnotation+"=example/web:1", "db run")
 	m.awaitReady()
@@ -231,19 +229,24 @@ func TestStatusHasImage(t *testing.T) {
 	}
 }
 
+// Who waits longer than firstPatience is named, with what came of the probe, and
+// with what the service that it waits for has met.
 func TestWaitersAreNamed(t *testing.T) {
 	m := bootAt(t, fake.NewClock(), "", "slow run ready=tcp:1", "user run requires=slow", "looping no restart-delay=1h", "fan run requires=looping")
-	m.await("slow", state.Running)
+	m.awaitMiss("slow")
 	m.await("looping", state.Backoff)
 	m.advance(firstPatience)
 	saw(t, m.console(), `waiting for fan \(for looping, which is backoff: start: no such command\), slow to be ready \(tcp:1: .*\), user \(for slow, which is running, not ready\)`)
 }
 
 func TestReadyTimeoutTellsWhatTheProbeMet(t *testing.T) {
-	m := boot(t, "", "slow run ready=file:/no/such/file ready-timeout=300ms restart=no", "mute run ready=notify ready-timeout=100ms restart=no")
+	m := bootAt(t, fake.NewClock(), "", "slow run ready=file:/no/such/file ready-timeout=3s restart=no", "mute run ready=notify ready-timeout=1s restart=no")
+	m.awaitMiss("slow")
+	m.await("mute", state.Running)
+	m.advance(3 * time.Second)
 	m.await("slow", state.Failed)
 	m.await("mute", state.Failed)
 	// The fake's process is none, and that is what the probe meets.
-	saw(t, m.console(), `services slow: failed: not ready after 300ms: open root of process \d+: no such file`)
-	saw(t, m.console(), `services mute: failed: not ready after 100ms: nothing came of notify`)
+	saw(t, m.console(), `services slow: failed: not ready after 3s: open root of process \d+: no such file`)
+	saw(t, m.console(), `services mute: failed: not ready after 1s: nothing came of notify`)
 }
