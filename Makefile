@@ -82,7 +82,7 @@ test: test-unit test-vm ## run all tests: unit, root, runc, whole VM
 $(BIN)/runc: images
 	@printf 'init: [slipway/runc:v0.1]\n' | $(SLIPWAY) build --format tar -o - - 2>/dev/null | tar -x --warning=no-unknown-keyword -C $(BIN) --strip-components=2 usr/bin/runc
 
-# These compute, much, and share nothing: the race detector would find nothing and take ten times as long.
+# These compute much. What of it meets in goroutines has tests of its own; here the race detector would take ten times as long.
 SINGLE := ./pkg/build/disk/TestESPSize ./pkg/build/images/TestDebianImages ./pkg/service/state/TestGeneratedLives \
   ./pkg/service/state/TestRandomGraphsComeUpAndGoDown ./pkg/timeline/TestTextsHaveRoom
 space  := $() $()
