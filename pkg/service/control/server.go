@@ -12,9 +12,9 @@ import (
 // clientTime is how long a client may take to ask, and to take its answer.
 const clientTime = 5 * time.Second
 
-// crowded is the pause after somebody was sent away, so that a flood of
+// floodPause is made after a connection was closed for another, so that a flood of
 // connections costs the machine little.
-const crowded = 200 * time.Microsecond
+const floodPause = 200 * time.Microsecond
 
 // Supervisor is what the server needs of one.
 type Supervisor interface {
@@ -32,7 +32,7 @@ type Server struct {
 	sup      Supervisor
 	path     string
 	sock     *net.UnixListener
-	crowd    crowd
+	limiter  limiter
 	sessions chan struct{}
 }
 
@@ -64,22 +64,22 @@ func (s *Server) welcome(conn *net.UnixConn) {
 		turnAway(conn, failure(403, err))
 		return
 	}
-	v := &visitor{conn: conn, pid: pid}
-	out, ok := s.crowd.enter(v)
-	for ; !ok; out, ok = s.crowd.enter(v) {
-		time.Sleep(crowded)
+	c := &connection{conn: conn, pid: pid}
+	out, ok := s.limiter.admit(c)
+	for ; !ok; out, ok = s.limiter.admit(c) {
+		time.Sleep(floodPause)
 	}
 	if out != nil {
 		turnAway(out.conn, failure(503, errors.New("too many clients")))
-		time.Sleep(crowded)
+		time.Sleep(floodPause)
 	}
-	go s.serve(v)
+	go s.serve(c)
 }
 
 // turnAway says why, if that is possible at once.
 func turnAway(conn *net.UnixConn, a answer) {
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(crowded)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(floodPause)); err != nil {
 		return
 	}
 	if err := a.write(conn); err != nil {
@@ -88,34 +88,34 @@ func turnAway(conn *net.UnixConn, a answer) {
 }
 
 // serve answers one client. Whatever it does, it costs no more than its time.
-func (s *Server) serve(v *visitor) {
-	defer v.conn.Close()
-	defer s.crowd.leave(v)
-	if err := v.conn.SetDeadline(time.Now().Add(clientTime)); err != nil {
+func (s *Server) serve(c *connection) {
+	defer c.conn.Close()
+	defer s.limiter.release(c)
+	if err := c.conn.SetDeadline(time.Now().Add(clientTime)); err != nil {
 		return
 	}
-	r := &receiver{conn: v.conn}
+	r := &receiver{conn: c.conn}
 	defer r.close()
 	q, err := readRequest(r)
-	if !s.crowd.reach(v, acting) {
+	if !s.limiter.advance(c, acting) {
 		return
 	}
-	a := s.respond(v, r, q, err)
+	a := s.respond(c, r, q, err)
 	r.close()
-	if !s.crowd.reach(v, writing) {
+	if !s.limiter.advance(c, writing) {
 		return
 	}
-	if err := a.write(v.conn); err != nil {
+	if err := a.write(c.conn); err != nil {
 		return // the client has gone
 	}
 	if a.then != nil {
-		s.crowd.leave(v)
+		s.limiter.release(c)
 		a.then()
 	}
 }
 
 // respond finds the answer to a request that was read, or could not be.
-func (s *Server) respond(v *visitor, r *receiver, q request, err error) answer {
+func (s *Server) respond(c *connection, r *receiver, q request, err error) answer {
 	var f *fault
 	if errors.As(err, &f) {
 		return failure(f.status, f)
@@ -127,7 +127,7 @@ func (s *Server) respond(v *visitor, r *receiver, q request, err error) answer {
 	defer cancel()
 	q.files = r.files
 	if name, is := execPath(q); is {
-		return s.exec(ctx, v.conn, name, q)
+		return s.exec(ctx, c.conn, name, q)
 	}
 	return s.answer(ctx, q)
 }

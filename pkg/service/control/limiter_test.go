@@ -121,31 +121,31 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-func TestGreediestGoesFirst(t *testing.T) {
-	var c crowd
-	first := &visitor{pid: 1}
-	busy := &visitor{pid: 2, phase: acting}
-	for _, v := range []*visitor{first, busy} {
-		if out, ok := c.enter(v); out != nil || !ok {
-			t.Fatal("there was a place")
+func TestLimiterClosesTheOldestOfTheProcessThatHasMost(t *testing.T) {
+	var l limiter
+	first := &connection{pid: 1}
+	busy := &connection{pid: 2, phase: acting}
+	for _, c := range []*connection{first, busy} {
+		if out, ok := l.admit(c); out != nil || !ok {
+			t.Fatal("there was room")
 		}
 	}
-	var greedy []*visitor
-	for len(c.all) < maxClients {
-		v := &visitor{pid: 2}
-		greedy = append(greedy, v)
-		c.enter(v)
+	var many []*connection
+	for len(l.all) < maxClients {
+		c := &connection{pid: 2}
+		many = append(many, c)
+		l.admit(c)
 	}
-	if out, ok := c.enter(&visitor{pid: 3}); out != greedy[0] || !ok {
-		t.Errorf("%+v goes, not the oldest idle one of the process that has most", out)
+	if out, ok := l.admit(&connection{pid: 3}); out != many[0] || !ok {
+		t.Errorf("%+v is closed, not the oldest idle one of the process that has most", out)
 	}
-	for _, v := range c.all {
-		v.phase = acting
+	for _, c := range l.all {
+		c.phase = acting
 	}
-	if out, ok := c.enter(&visitor{pid: 3}); out != nil || ok {
-		t.Errorf("%+v goes in the middle of a request", out)
+	if out, ok := l.admit(&connection{pid: 3}); out != nil || ok {
+		t.Errorf("%+v is closed in the middle of a request", out)
 	}
-	if c.reach(greedy[0], writing) {
-		t.Error("one who was sent away goes on")
+	if l.advance(many[0], writing) {
+		t.Error("a connection that was closed goes on")
 	}
 }
