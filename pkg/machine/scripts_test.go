@@ -26,7 +26,7 @@ func TestScripts(t *testing.T) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
-		t.Errorf("left in the folder: %v, %v", entries, err)
+		t.Errorf("left in the directory: %v, %v", entries, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, ScriptsFile), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func Inherited() *Port {
 	return newPort(fd)
 }
 
-// Open opens the port. The folders are /sys and /dev. While somebody else has it
+// Open opens the port. The directories are /sys and /dev. While somebody else has it
 // open the error is EBUSY.
 func Open(sys, dev string) (*Port, error) {
 	name, err := find(sys)

@@ -40,7 +40,7 @@ func (m *Manager) coldplug(events int) {
 func scan(sys string) []string {
 	var aliases []string
 	seen := map[string]bool{}
-	for _, dir := range append(folders(filepath.Join(sys, "bus"), "devices"),
+	for _, dir := range append(directories(filepath.Join(sys, "bus"), "devices"),
 		filepath.Join(sys, "class/input"), filepath.Join(sys, "class/dmi")) {
 		for _, alias := range modaliases(dir) {
 			if !seen[alias] {
@@ -87,8 +87,8 @@ func closePath(fd int) {
 	}
 }
 
-// folders lists dir/*/name.
-func folders(dir, name string) []string {
+// directories lists dir/*/name.
+func directories(dir, name string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil

@@ -29,16 +29,16 @@ func (m *Manager) linkDisks(class, dev string) {
 			// A loop device without a file, a drive without a disc.
 			continue
 		}
-		for folder, name := range m.diskNames(dir, filepath.Join(dev, e.Name())) {
+		for directory, name := range m.diskNames(dir, filepath.Join(dev, e.Name())) {
 			if name = linkName(name); name != "" {
-				want[filepath.Join(dev, "disk", folder, name)] = "../../" + e.Name()
+				want[filepath.Join(dev, "disk", directory, name)] = "../../" + e.Name()
 			}
 		}
 	}
 	m.Warn("link disks", updateLinks(filepath.Join(dev, "disk"), want))
 }
 
-// diskNames are the names of one disk or partition, by folder of /dev/disk.
+// diskNames are the names of one disk or partition, by directory of /dev/disk.
 func (m *Manager) diskNames(sys, node string) map[string]string {
 	names := map[string]string{}
 	names["by-uuid"], names["by-label"] = m.identify(node)

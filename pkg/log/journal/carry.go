@@ -17,7 +17,7 @@ import (
 	"slipway/pkg/log/rotate"
 )
 
-// Name is the file in the folder of the logs.
+// Name is the file in the directory of the logs.
 const Name = "boot.log"
 
 // Bounds on what is kept on the disk.
@@ -32,7 +32,7 @@ const bootIDPath = "/proc/sys/kernel/random/boot_id"
 // Carrier brings a journal to a disk.
 type Carrier struct {
 	From string // the journal's file
-	To   string // the folder of the logs
+	To   string // the directory of the logs
 	Boot string // names this boot; BootID gives it
 }
 

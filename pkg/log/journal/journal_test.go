@@ -61,7 +61,7 @@ func carrier(dir, boot string) Carrier {
 	return Carrier{From: filepath.Join(dir, "run/journal"), To: filepath.Join(dir, "log"), Boot: boot}
 }
 
-// newStage gives folders for memory and disk.
+// newStage gives directories for memory and disk.
 func newStage(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -52,14 +52,14 @@ func (p Paths) OrDefault() Paths {
 // nameOf is what LinuxKit calls the log of a container: "onboot.000-dhcp",
 // "shutdown.000-bye", "sshd". With ".out" behind it, it is the log of the
 // standard output; bare, that of the standard error.
-func nameOf(s bundle.Section, folder string) string {
+func nameOf(s bundle.Section, directory string) string {
 	switch s {
 	case bundle.Onboot:
-		return "onboot." + folder
+		return "onboot." + directory
 	case bundle.Onshutdown:
-		return "shutdown." + folder
+		return "shutdown." + directory
 	}
-	return folder
+	return directory
 }
 
 // Places are the files of one container.
@@ -74,8 +74,8 @@ type Places struct {
 func (p Paths) own() string { return filepath.Join(p.Run, "slipway", "logs") }
 
 // Section is where output goes that is to be kept as files.
-func (p Paths) Section(s bundle.Section, folder string) Places {
-	at := Places{Name: nameOf(s, folder), Memory: p.own(), Meta: filepath.Join(p.own(), "files")}
+func (p Paths) Section(s bundle.Section, directory string) Places {
+	at := Places{Name: nameOf(s, directory), Memory: p.own(), Meta: filepath.Join(p.own(), "files")}
 	switch s {
 	case bundle.Onboot:
 		at.Dir = filepath.Join(p.Run, "log", "onboot")

@@ -15,8 +15,8 @@ import (
 // The names are LinuxKit's where it has them, and no two files of a container are one.
 func TestPlaces(t *testing.T) {
 	for _, c := range []struct {
-		section                         bundle.Section
-		folder, out, err, index, memory string
+		section                            bundle.Section
+		directory, out, err, index, memory string
 	}{
 		{bundle.Services, "web", "/var/log/web.out.log", "/var/log/web.log", "/var/log/slipway/web.idx", "/run/slipway/logs/web"},
 		{bundle.Onboot, "000-dhcp", "/run/log/onboot/onboot.000-dhcp.out.log", "/run/log/onboot/onboot.000-dhcp.log",
@@ -24,7 +24,7 @@ func TestPlaces(t *testing.T) {
 		{bundle.Onshutdown, "000-bye", "/run/log/shutdown/shutdown.000-bye.out.log", "/run/log/shutdown/shutdown.000-bye.log",
 			"/run/slipway/logs/files/shutdown.000-bye.idx", "/run/slipway/logs/shutdown.000-bye"},
 	} {
-		at := Paths{}.OrDefault().Section(c.section, c.folder)
+		at := Paths{}.OrDefault().Section(c.section, c.directory)
 		seen := map[string]bool{}
 		for got, want := range map[string]string{
 			at.File(Stdout): c.out, at.File(Stderr): c.err, at.Index(): c.index, at.SpoolIndex(): c.memory + ".idx",
@@ -38,7 +38,7 @@ func TestPlaces(t *testing.T) {
 			seen[got] = true
 		}
 		if len(seen) != 10 {
-			t.Errorf("%s: two of %v are one", c.folder, seen)
+			t.Errorf("%s: two of %v are one", c.directory, seen)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"slipway/pkg/log/index"
 )
 
-// follow yields what comes, until the context ends. It sleeps until the folder
+// follow yields what comes, until the context ends. It sleeps until the directory
 // of the spools changes.
 func (r *reader) follow(ix *index.Reader) error {
 	w, err := watch(r.at.Memory)

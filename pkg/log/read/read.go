@@ -34,11 +34,11 @@ type Query struct {
 
 // Read yields the lines of a container's log, oldest first, as they came from
 // both of its streams: those in the files, then those that memory alone has. It
-// needs no other process. folder is the bundle's name, such as "000-dhcp" or
+// needs no other process. directory is the bundle's name, such as "000-dhcp" or
 // "sshd". If a disk does not answer, that is an error in the sequence, after
 // which come the lines that memory has.
-func Read(ctx context.Context, p layout.Paths, s bundle.Section, folder string, q Query) iter.Seq2[Line, error] {
-	at := p.OrDefault().Section(s, folder)
+func Read(ctx context.Context, p layout.Paths, s bundle.Section, directory string, q Query) iter.Seq2[Line, error] {
+	at := p.OrDefault().Section(s, directory)
 	return func(yield func(Line, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()

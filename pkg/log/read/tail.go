@@ -11,8 +11,8 @@ import (
 
 // Tail gives the last n lines of a container's present or last run, oldest
 // first, as far as memory has them, which waits for no disk.
-func Tail(p layout.Paths, s bundle.Section, folder string, n int) ([]Line, error) {
-	at := p.OrDefault().Section(s, folder)
+func Tail(p layout.Paths, s bundle.Section, directory string, n int) ([]Line, error) {
+	at := p.OrDefault().Section(s, directory)
 	snap, err := spool.Take(at)
 	if err != nil || snap == nil {
 		return nil, err

@@ -30,7 +30,7 @@ func Carry(s bundle.Section, p layout.Paths) error {
 	if err != nil || len(names) == 0 || from == p.Log {
 		return err
 	}
-	// A link that was made when the folder did not last leads back to memory.
+	// A link that was made when the directory did not last leads back to memory.
 	if info, err := os.Lstat(to); err == nil && info.Mode()&os.ModeSymlink != 0 {
 		if err := os.Remove(to); err != nil {
 			return fmt.Errorf("keep logs: %w", err)

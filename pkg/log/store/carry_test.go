@@ -34,7 +34,7 @@ func TestCarry(t *testing.T) {
 		"onboot.000-a.log": "err\n", "onboot.000-a.out.log": "out\n", "onboot.001-b.out.log": "three three\n",
 		"onboot.001-b.out.log.0": "two two two two\n", "onboot.001-b.out.log.1": "one one one one\n",
 	}
-	checkFolder(t, dir, want)
+	checkDirectory(t, dir, want)
 	if err := os.RemoveAll(p.Run); err != nil { // the power was off
 		t.Fatal(err)
 	}
@@ -42,10 +42,10 @@ func TestCarry(t *testing.T) {
 	carry()
 	want["onboot.000-a.out.log"], want["onboot.000-a.out.log.0"] = "second boot\n", "out\n"
 	want["onboot.000-a.log.0"] = "err\n"
-	checkFolder(t, dir, want)
+	checkDirectory(t, dir, want)
 }
 
-func checkFolder(t *testing.T, dir string, want map[string]string) {
+func checkDirectory(t *testing.T, dir string, want map[string]string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -72,5 +72,5 @@ func TestCarryToAFullDisk(t *testing.T) {
 	if err := Carry(bundle.Onboot, p); err == nil {
 		t.Error("a full disk is no error")
 	}
-	checkFolder(t, p.Log+"/onboot/", map[string]string{})
+	checkDirectory(t, p.Log+"/onboot/", map[string]string{})
 }

@@ -12,7 +12,7 @@ import (
 
 // Link makes /var/log/onboot, or shutdown, point to where the logs of the
 // section are. It is made when all of them have run, because one of them may
-// have mounted the /var that stays. A folder of that
+// have mounted the /var that stays. A directory of that
 // name that holds anything stays, and is an error.
 func Link(s bundle.Section, p layout.Paths) error {
 	p = p.OrDefault()

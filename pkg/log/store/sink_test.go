@@ -270,6 +270,6 @@ func TestLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := Link(bundle.Onshutdown, p); err == nil {
-		t.Error("a folder with something in it is replaced")
+		t.Error("a directory with something in it is replaced")
 	}
 }

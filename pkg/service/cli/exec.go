@@ -112,19 +112,19 @@ func keepTerminal() func() {
 // executeHere calls the OCI runtime itself, whose place is the machine and not a
 // container.
 func (c *call) executeHere(p control.Program) (reap.Status, error) {
-	section, folder, err := locate(c, c.args[0])
+	section, directory, err := locate(c, c.args[0])
 	if err != nil {
 		return reap.Status{}, err
 	}
 	e := container.Engine{Runtimes: runtimes(c.paths, guest.Options{}, nil), RunDir: c.paths.Own()}
-	r := e.RuntimeOf(section, folder)
+	r := e.RuntimeOf(section, directory)
 	dir, err := os.MkdirTemp("", "exec-")
 	if err != nil {
 		return reap.Status{}, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // it lies in memory
-	x := runtime.Exec{ID: folder, Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]}
-	if b, err := bundle.Load(section, filepath.Join(c.paths.Section(section), folder)); err == nil {
+	x := runtime.Exec{ID: directory, Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]}
+	if b, err := bundle.Load(section, filepath.Join(c.paths.Section(section), directory)); err == nil {
 		x.Process, err = container.Describe(r, b, container.Program{Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0]}, dir)
 		if err != nil {
 			return reap.Status{}, err

@@ -51,7 +51,7 @@ func runLogs(c *call) error {
 	if err != nil {
 		return err
 	}
-	section, folder, err := locate(c, name)
+	section, directory, err := locate(c, name)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func runLogs(c *call) error {
 		q.Runs = read.PreviousRun
 	}
 	var fault error
-	for line, err := range read.Read(ctx, c.paths.Logs(), section, folder, q) {
+	for line, err := range read.Read(ctx, c.paths.Logs(), section, directory, q) {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -114,9 +114,9 @@ func parseSince(v string, now time.Time) (time.Time, error) {
 
 // locate finds the bundle that a name stands for.
 func locate(c *call, name string) (bundle.Section, string, error) {
-	section, folder, names, err := c.paths.Find(name)
+	section, directory, names, err := c.paths.Find(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", "", unknownName(name, names)
 	}
-	return section, folder, err
+	return section, directory, err
 }

@@ -17,13 +17,13 @@ import (
 	"slipway/test/poll"
 )
 
-// newLogs makes a machine's folders with a service and a step that have run.
+// newLogs makes a machine's directories with a service and a step that have run.
 func newLogs(t *testing.T) guest.Paths {
 	t.Helper()
 	dir := t.TempDir()
 	p := guest.Paths{Containers: dir + "/containers", Run: dir + "/run", Log: dir + "/log"}
-	for _, folder := range []string{"services/web", "onboot/000-dhcp"} {
-		if err := os.MkdirAll(filepath.Join(p.Containers, folder), 0o755); err != nil {
+	for _, directory := range []string{"services/web", "onboot/000-dhcp"} {
+		if err := os.MkdirAll(filepath.Join(p.Containers, directory), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -27,7 +27,7 @@ import (
 	"slipway/test/skip"
 )
 
-// stageVar names the folder of a stage: a process that is PID 1 of a pid
+// stageVar names the directory of a stage: a process that is PID 1 of a pid
 // namespace with mounts of its own, and keeps a supervisor there.
 const stageVar = "SLIPWAY_TEST_STAGE"
 

@@ -16,7 +16,7 @@ var verbs = map[string]bool{"start": true, "stop": true, "restart": true}
 
 // Wish is the body of a request to start or restart, which may be empty.
 type Wish struct {
-	// Path is the folder that has the service's, if that is not the one all
+	// Path is the directory that has the service's, if that is not the one all
 	// services lie in: a service may be added to a machine that runs.
 	Path string `json:"path,omitempty"`
 }

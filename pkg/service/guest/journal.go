@@ -12,14 +12,14 @@ import (
 // Journal is where all parts of the system write down what they say.
 func (p Paths) Journal() string { return p.Own(machine.Journal) }
 
-// Carrier brings the journal to the folder of the logs.
+// Carrier brings the journal to the directory of the logs.
 func (p Paths) Carrier() (journal.Carrier, error) {
 	boot, err := journal.BootID()
 	return journal.Carrier{From: p.Journal(), To: p.Log, Boot: boot}, err
 }
 
-// LogsLast tells whether what is in the folder of the logs is still there after
-// the next boot. If so, the folder is made.
+// LogsLast tells whether what is in the directory of the logs is still there after
+// the next boot. If so, the directory is made.
 func (p Paths) LogsLast() (bool, error) {
 	lasts, err := mount.Lasts(p.Log)
 	if err != nil || !lasts {

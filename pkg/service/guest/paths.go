@@ -12,8 +12,8 @@ import (
 // Paths says where things lie. Each is a flag, so that the program runs
 // anywhere; Default is a machine booted from an image.
 type Paths struct {
-	Containers string // folders onboot, onshutdown and services
-	Services   string // the services' folder, if it lies elsewhere
+	Containers string // directories onboot, onshutdown and services
+	Services   string // the services' directory, if it lies elsewhere
 	Run        string // what lasts until the power goes
 	Log        string
 	Var        string // may last from boot to boot
@@ -34,7 +34,7 @@ func Default() Paths {
 	}
 }
 
-// Section is the folder of a section's bundles.
+// Section is the directory of a section's bundles.
 func (p Paths) Section(s bundle.Section) string {
 	if s == bundle.Services && p.Services != "" {
 		return p.Services
@@ -51,25 +51,25 @@ func (p Paths) Count(s bundle.Section) int {
 	return len(entries)
 }
 
-// Own is the folder below Run that is ours.
+// Own is the directory below Run that is ours.
 func (p Paths) Own(elem ...string) string {
 	return filepath.Join(append([]string{p.Run, "slipway"}, elem...)...)
 }
 
-// Find finds the bundle that a name stands for: a service's folder, or that of a
+// Find finds the bundle that a name stands for: a service's directory, or that of a
 // step with or without its number. If there is none the error is ErrNotExist, and
 // names are those that there are.
-func (p Paths) Find(name string) (section bundle.Section, folder string, names []string, err error) {
+func (p Paths) Find(name string) (section bundle.Section, directory string, names []string, err error) {
 	for _, s := range []bundle.Section{bundle.Services, bundle.Onboot, bundle.Onshutdown} {
-		folders, err := bundle.List(p.Section(s))
+		directories, err := bundle.List(p.Section(s))
 		if err != nil {
 			return "", "", nil, err
 		}
-		for _, folder := range folders {
-			if folder == name || bundle.ShortName(s, folder) == name {
-				return s, folder, nil, nil
+		for _, directory := range directories {
+			if directory == name || bundle.ShortName(s, directory) == name {
+				return s, directory, nil, nil
 			}
-			names = append(names, folder)
+			names = append(names, directory)
 		}
 	}
 	return "", "", names, fmt.Errorf("container %q: %w", name, os.ErrNotExist)

@@ -21,17 +21,17 @@ func TestFind(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]struct {
-		section bundle.Section
-		folder  string
+		section   bundle.Section
+		directory string
 	}{
 		"web":      {bundle.Services, "web"},
 		"dhcp":     {bundle.Services, "dhcp"}, // before the step of that name
 		"000-dhcp": {bundle.Onboot, "000-dhcp"},
 		"bye":      {bundle.Onshutdown, "000-bye"},
 	} {
-		section, folder, _, err := p.Find(name)
-		if err != nil || section != want.section || folder != want.folder {
-			t.Errorf("%s: %s %s, %v", name, section, folder, err)
+		section, directory, _, err := p.Find(name)
+		if err != nil || section != want.section || directory != want.directory {
+			t.Errorf("%s: %s %s, %v", name, section, directory, err)
 		}
 	}
 	_, _, names, err := p.Find("ignored")

@@ -13,12 +13,12 @@ import (
 
 const socketName = "notify"
 
-// notifyDir is the folder that is bound into a container which says by itself
-// when it is ready. A folder and not the socket: a new supervisor has to be
+// notifyDir is the directory that is bound into a container which says by itself
+// when it is ready. A directory and not the socket: a new supervisor has to be
 // able to put a new socket in its place.
 func notifyDir(own, name string) string { return path.Join(own, socketName, name) }
 
-// AddNotify binds the folder in and names the socket. It goes where the runtime
+// AddNotify binds the directory in and names the socket. It goes where the runtime
 // can make a mount point even if the container's root is read-only: on the
 // tmpfs that containers have at /dev.
 func AddNotify(own string, b *bundle.Bundle, spec *specs.Spec) bool {
@@ -37,8 +37,8 @@ func AddNotify(own string, b *bundle.Bundle, spec *specs.Spec) bool {
 	return true
 }
 
-// OpenNotify makes the folder and the socket in it, before the container starts.
-// Whoever reaches the folder is in the container or is root, so the socket can
+// OpenNotify makes the directory and the socket in it, before the container starts.
+// Whoever reaches the directory is in the container or is root, so the socket can
 // be open to all users of the container.
 func OpenNotify(own, name string) (*Notify, error) {
 	if err := os.MkdirAll(notifyDir(own, name), 0o755); err != nil {

@@ -142,7 +142,7 @@ func TestSequence(t *testing.T) {
 	if kept[1].Cause != "exit status 3" {
 		t.Errorf("cause %q", kept[1].Cause)
 	}
-	// By a link to memory, or a copy if the test's folder is on a disk.
+	// By a link to memory, or a copy if the test's directory is on a disk.
 	names, err := filepath.Glob(q.Guest.Paths.Log + "/onboot/onboot.*.log")
 	if err != nil || len(names) == 0 {
 		t.Errorf("logs: %q %v", names, err)
