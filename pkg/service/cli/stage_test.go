@@ -149,7 +149,9 @@ func stageSupervisor(program, dir string, pipes *os.File) *exec.Cmd {
 // is killed at that moment must not forget it.
 func toggleService(dir string, end chan struct{}) error {
 	client := control.Client{Path: dir + "/run/slipway/control.sock"}
-	ask := func(verb string) bool { return client.Ask(verb, "toggled", control.Wish{}, &control.Service{}) == nil }
+	ask := func(verb string) bool {
+		return client.Ask(verb, "toggled", control.Options{}, &control.Service{}) == nil
+	}
 	verbs, asked := []string{"stop", "start", "restart"}, 0
 	for going := true; going; {
 		if ask(verbs[rand.IntN(len(verbs))]) {

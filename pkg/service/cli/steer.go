@@ -44,7 +44,7 @@ func runStart(c *call) error   { return steer(c, "start") }
 func runStop(c *call) error    { return steer(c, "stop") }
 func runRestart(c *call) error { return steer(c, "restart") }
 
-// steer makes a wish for each service and waits until it has come true, or cannot.
+// steer asks for it for each service and waits until it is so, or cannot be.
 func steer(c *call, verb string) error {
 	if len(c.args) == 0 || slices.Contains(c.args, "") {
 		return usageError{verb + " wants the names of services"}
@@ -72,7 +72,7 @@ func (c *call) steerOne(verb, name string, all control.List) error {
 			return err
 		}
 	}
-	wish, err := c.wish()
+	options, err := c.request()
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (c *call) steerOne(verb, name string, all control.List) error {
 	if i := slices.IndexFunc(all.Services, func(s control.Service) bool { return s.Name == name }); i >= 0 {
 		before = all.Services[i]
 	}
-	if err := c.client().Ask(verb, name, wish, &now); err != nil {
+	if err := c.client().Ask(verb, name, options, &now); err != nil {
 		return err
 	}
 	for pause := 5 * time.Millisecond; !settled(verb, before, now); pause = min(2*pause, 200*time.Millisecond) {
@@ -109,19 +109,19 @@ func (c *call) tellDependents(before control.List) error {
 	return nil
 }
 
-// wish says where the service is to be looked for, if -path was given.
-func (c *call) wish() (control.Wish, error) {
+// request says where the service is to be looked for, if -path was given.
+func (c *call) request() (control.Options, error) {
 	if c.paths.Services == "" {
-		return control.Wish{}, nil
+		return control.Options{}, nil
 	}
 	path, err := filepath.Abs(c.paths.Services)
-	return control.Wish{Path: path}, err
+	return control.Options{Path: path}, err
 }
 
 // returnTime is how long a supervisor that was killed may take to come back.
 const returnTime = 15 * time.Second
 
-// look asks how a service is. A supervisor that is away comes back to the wish,
+// look asks how a service is. A supervisor that is away comes back to the request,
 // which it has kept.
 func (c *call) look(name string) (s control.Service, err error) {
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
@@ -132,7 +132,7 @@ func (c *call) look(name string) (s control.Service, err error) {
 	}
 }
 
-// settled tells whether a wish has come to something.
+// settled tells whether a request is carried out, or cannot be.
 func settled(verb string, before, now control.Service) bool {
 	switch {
 	case verb == "stop":

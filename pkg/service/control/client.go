@@ -53,9 +53,9 @@ func (c Client) Service(name string, v any) error { return c.Get(servicePath(nam
 // Services is how all are.
 func (c Client) Services(v any) error { return c.Get(servicesPath, v) }
 
-// Ask makes a wish: start, stop or restart.
-func (c Client) Ask(verb, name string, w Wish, v any) error {
-	return c.call("POST", servicePath(name, verb), w, v)
+// Ask asks for start, stop or restart.
+func (c Client) Ask(verb, name string, o Options, v any) error {
+	return c.call("POST", servicePath(name, verb), o, v)
 }
 
 func servicePath(name, verb string) string {

@@ -35,8 +35,8 @@ func (f *fake) One(_ context.Context, name string) (Service, error) {
 	return Service{Name: "web", State: state.Ready, Pid: 7, Restarts: 3, Memory: 4096, Ready: 0.25}, nil
 }
 
-func (f *fake) Ask(_ context.Context, verb, name string, w Wish) error {
-	f.asked = append(f.asked, strings.TrimSpace(verb+" "+name+" "+w.Path))
+func (f *fake) Ask(_ context.Context, verb, name string, o Options) error {
+	f.asked = append(f.asked, strings.TrimSpace(verb+" "+name+" "+o.Path))
 	if verb == "restart" {
 		return errors.New("not now")
 	}
@@ -79,16 +79,16 @@ func TestAsk(t *testing.T) {
 	if err := c.Service("nope", &s); err == nil || err.Error() != `no service "nope"` {
 		t.Errorf("unknown name: %v", err)
 	}
-	if err := c.Ask("stop", "web", Wish{}, &s); err != nil || s.Name != "web" {
+	if err := c.Ask("stop", "web", Options{}, &s); err != nil || s.Name != "web" {
 		t.Errorf("stop: %v", err)
 	}
-	if err := c.Ask("start", "web", Wish{Path: "/x"}, &s); err != nil {
+	if err := c.Ask("start", "web", Options{Path: "/x"}, &s); err != nil {
 		t.Errorf("start elsewhere: %v", err)
 	}
 	if err := c.Service("we/b ü", &s); err == nil || err.Error() != `no service "we/b ü"` {
 		t.Errorf("a name that is no word: %v", err)
 	}
-	if err := c.Ask("restart", "web", Wish{}, &s); err == nil || err.Error() != "not now" {
+	if err := c.Ask("restart", "web", Options{}, &s); err == nil || err.Error() != "not now" {
 		t.Errorf("refused: %v", err)
 	}
 	if got := strings.Join(f.asked, ", "); got != "stop web, start web /x, restart web" {

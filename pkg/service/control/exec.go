@@ -70,15 +70,15 @@ func (r *Remote) begin(name string, p Program) error {
 	if status != 101 {
 		return refusal(status, body)
 	}
-	var t told
-	if err := r.hear(&t); err != nil {
+	var t serverLine
+	if err := r.receive(&t); err != nil {
 		return err
 	}
 	r.id = reap.Ident{Pid: t.Pid, Start: t.Start}
 	return r.conn.SetDeadline(time.Time{})
 }
 
-func (r *Remote) hear(t *told) error {
+func (r *Remote) receive(t *serverLine) error {
 	line, err := r.in.ReadBytes('\n')
 	if err != nil {
 		return ErrLost
@@ -91,13 +91,13 @@ func (r *Remote) Ident() reap.Ident { return r.id }
 
 // Signal sends a signal to the program.
 func (r *Remote) Signal(sig unix.Signal) error {
-	return json.NewEncoder(r.conn).Encode(wish{Signal: int(sig)})
+	return json.NewEncoder(r.conn).Encode(clientLine{Signal: int(sig)})
 }
 
 // Wait waits for the program's end. ErrLost: somebody else will know of it.
 func (r *Remote) Wait() (reap.Status, error) {
-	var t told
-	if err := r.hear(&t); err != nil {
+	var t serverLine
+	if err := r.receive(&t); err != nil {
 		return reap.Status{}, err
 	}
 	return reap.Status{Code: t.Code, Signal: unix.Signal(t.Signal)}, r.conn.Close()

@@ -14,8 +14,8 @@ const servicesPath = "/v1/services"
 
 var verbs = map[string]bool{"start": true, "stop": true, "restart": true}
 
-// Wish is the body of a request to start or restart, which may be empty.
-type Wish struct {
+// Options are the body of a request to start or restart, which may be empty.
+type Options struct {
 	// Path is the directory that has the service's, if that is not the one all
 	// services lie in: a service may be added to a machine that runs.
 	Path string `json:"path,omitempty"`
@@ -75,20 +75,20 @@ func (s *Server) one(ctx context.Context, name string) answer {
 	return jsonAnswer(200, v)
 }
 
-// ask makes a wish. A name that nobody knows may become known by it.
+// ask hands a request on. A name that nobody knows may become known by it.
 func (s *Server) ask(ctx context.Context, verb, name string, body []byte) answer {
-	var w Wish
+	var o Options
 	if len(body) > 0 {
-		if err := json.Unmarshal(body, &w); err != nil {
+		if err := json.Unmarshal(body, &o); err != nil {
 			return failure(400, fmt.Errorf("read request: %w", err))
 		}
 	}
-	err := s.sup.Ask(ctx, verb, name, w)
+	err := s.sup.Ask(ctx, verb, name, o)
 	a := s.one(ctx, name)
 	switch {
 	case err == nil:
 		return a
-	case a.status == 404 && w.Path == "":
+	case a.status == 404 && o.Path == "":
 		return failure(404, err)
 	}
 	return failure(409, err)

@@ -21,8 +21,8 @@ type Supervisor interface {
 	// List and One say how things are. One's error is of an unknown name.
 	List(context.Context) (List, error)
 	One(context.Context, string) (Service, error)
-	// Ask is one of start, stop and restart. The wish may be empty.
-	Ask(ctx context.Context, verb, name string, w Wish) error
+	// Ask is one of start, stop and restart. The options may be empty.
+	Ask(ctx context.Context, verb, name string, o Options) error
 	// Exec starts a program in a container. Its files are closed afterwards.
 	Exec(ctx context.Context, name string, p Program) (Session, error)
 }

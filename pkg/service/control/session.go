@@ -46,8 +46,8 @@ type Session interface {
 	Wait(context.Context) (reap.Status, error)
 }
 
-// told is a line from the server.
-type told struct {
+// serverLine is a line from the server.
+type serverLine struct {
 	Pid    int    `json:"pid,omitempty"`
 	Start  uint64 `json:"start,omitempty"`
 	Ended  bool   `json:"ended,omitempty"`
@@ -55,8 +55,8 @@ type told struct {
 	Signal int    `json:"signal,omitempty"`
 }
 
-// wish is a line from the client.
-type wish struct {
+// clientLine is a line from the client.
+type clientLine struct {
 	Signal int `json:"signal"`
 }
 
@@ -91,15 +91,15 @@ func (s *Server) exec(ctx context.Context, conn *net.UnixConn, name string, q re
 	}
 	return answer{status: 101, kind: protocol, then: func() {
 		defer func() { <-s.sessions }()
-		accompany(conn, run)
+		serveSession(conn, run)
 	}}
 }
 
-// accompany passes signals on to a program and its end back. When the client
+// serveSession passes signals on to a program and its end back. When the client
 // goes first the program is hung up on, and killed if it stays.
-func accompany(conn *net.UnixConn, run Session) {
+func serveSession(conn *net.UnixConn, run Session) {
 	id := run.Ident()
-	if err := errors.Join(conn.SetDeadline(time.Time{}), tell(conn, told{Pid: id.Pid, Start: id.Start})); err != nil {
+	if err := errors.Join(conn.SetDeadline(time.Time{}), send(conn, serverLine{Pid: id.Pid, Start: id.Start})); err != nil {
 		part(run)
 		return
 	}
@@ -118,19 +118,19 @@ func accompany(conn *net.UnixConn, run Session) {
 		return
 	}
 	if err := errors.Join(conn.SetDeadline(time.Now().Add(clientTime)),
-		tell(conn, told{Ended: true, Code: status.Code, Signal: int(status.Signal)})); err != nil {
+		send(conn, serverLine{Ended: true, Code: status.Code, Signal: int(status.Signal)})); err != nil {
 		return // the client has gone
 	}
 }
 
-func tell(conn *net.UnixConn, t told) error { return json.NewEncoder(conn).Encode(t) }
+func send(conn *net.UnixConn, t serverLine) error { return json.NewEncoder(conn).Encode(t) }
 
 // passSignals returns when the client is gone, or talks nonsense.
 func passSignals(conn *net.UnixConn, run Session) {
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(make([]byte, 128), 128)
 	for lines.Scan() {
-		var w wish
+		var w clientLine
 		if json.Unmarshal(lines.Bytes(), &w) != nil || w.Signal <= 0 || w.Signal > 64 {
 			return
 		}

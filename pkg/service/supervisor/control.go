@@ -49,9 +49,9 @@ func (r remote) One(ctx context.Context, name string) (v control.Service, err er
 	return v, err
 }
 
-func (r remote) Ask(ctx context.Context, verb, name string, w control.Wish) error {
+func (r remote) Ask(ctx context.Context, verb, name string, o control.Options) error {
 	if verb != string(state.Stop) {
-		if err := r.learn(ctx, name, w.Path); err != nil {
+		if err := r.learn(ctx, name, o.Path); err != nil {
 			return err
 		}
 	}

@@ -136,7 +136,7 @@ func TestBundleThatHangs(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	err := remote{m.sup}.Ask(ctx, "start", "new", control.Wish{Path: m.dir})
+	err := remote{m.sup}.Ask(ctx, "start", "new", control.Options{Path: m.dir})
 	if err == nil || !strings.Contains(err.Error(), "others are being read") {
 		t.Errorf("%v", err)
 	}

@@ -17,7 +17,7 @@ func TestServicesAreAddedAndChanged(t *testing.T) {
 	m.awaitReady()
 	r := remote{m.sup}
 	ask := func(name, path string) error {
-		return r.Ask(t.Context(), "start", name, control.Wish{Path: path})
+		return r.Ask(t.Context(), "start", name, control.Options{Path: path})
 	}
 	if err := ask("late", ""); err == nil || !strings.Contains(err.Error(), `no service "late"`) {
 		t.Errorf("a service that is not there yet: %v", err)
@@ -55,12 +55,12 @@ func TestChangedBundleIsReadAgain(t *testing.T) {
 	m := boot(t, "", "web exit 3 restart=no")
 	m.await("web", state.Failed)
 	m.add("web run")
-	if err := (remote{m.sup}).Ask(t.Context(), "start", "web", control.Wish{}); err != nil {
+	if err := (remote{m.sup}).Ask(t.Context(), "start", "web", control.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	m.await("web", state.Ready)
 	m.add("web run after=nobody")
-	if err := (remote{m.sup}).Ask(t.Context(), "restart", "web", control.Wish{}); err == nil || !strings.Contains(err.Error(), "nobody") {
+	if err := (remote{m.sup}).Ask(t.Context(), "restart", "web", control.Options{}); err == nil || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("a fault that is new: %v", err)
 	}
 	m.await("web", state.Ready) // it is not taken down for what cannot come up
@@ -69,7 +69,7 @@ func TestChangedBundleIsReadAgain(t *testing.T) {
 func TestStartsAreCounted(t *testing.T) {
 	m := boot(t, "", "web run")
 	m.await("web", state.Ready)
-	if err := (remote{m.sup}).Ask(t.Context(), "restart", "web", control.Wish{}); err != nil {
+	if err := (remote{m.sup}).Ask(t.Context(), "restart", "web", control.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for count := 0; count != 2; {

@@ -199,7 +199,7 @@ func TestSteering(t *testing.T) {
 	r := remote{m.sup}
 	ask := func(verb, name string) {
 		t.Helper()
-		if err := r.Ask(t.Context(), verb, name, control.Wish{}); err != nil {
+		if err := r.Ask(t.Context(), verb, name, control.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -210,7 +210,7 @@ func TestSteering(t *testing.T) {
 	m.await("web", state.Ready)
 	ask("restart", "db")
 	m.await("db", state.Ready)
-	if err := r.Ask(t.Context(), "start", "wbe", control.Wish{}); err == nil || !strings.Contains(err.Error(), `did you mean "web"`) {
+	if err := r.Ask(t.Context(), "start", "wbe", control.Options{}); err == nil || !strings.Contains(err.Error(), `did you mean "web"`) {
 		t.Errorf("unknown name: %v", err)
 	}
 	saw(t, m.engine.Happened(), "TERM web", "clean web", "TERM db", "clean db", "start db", "start web", "TERM db", "clean db", "start db")

@@ -108,7 +108,7 @@ func TestStartThatHangsIsTakenOver(t *testing.T) {
 	m.await("up", state.Ready)
 	m.await("cut", state.Ready)
 	m.await("hangs", state.Starting)
-	if err := (remote{m.sup}).Ask(t.Context(), "stop", "hangs", control.Wish{}); err != nil {
+	if err := (remote{m.sup}).Ask(t.Context(), "stop", "hangs", control.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	m.await("hangs", state.Stopped)

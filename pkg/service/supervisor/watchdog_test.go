@@ -50,7 +50,7 @@ func TestWatchdogStandsForVitalServices(t *testing.T) {
 	saw(t, m.console(), "watchdog: resets the machine when it is not fed for 3s", "watchdog: not fed while .*service vital is backoff")
 	r := remote{m.sup}
 	for verb, name := range map[string]string{"start": "vital", "stop": "slow"} {
-		if err := r.Ask(t.Context(), verb, name, control.Wish{}); err != nil {
+		if err := r.Ask(t.Context(), verb, name, control.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
