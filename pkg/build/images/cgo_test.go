@@ -18,11 +18,11 @@ func TestLibrariesMoveBetweenBuilds(t *testing.T) {
 			t.Fatalf("%v: `make setup` installs it", err)
 		}
 	}
-	t.Setenv("GOCACHE", t.TempDir())
 	main := t.TempDir()
 	write(t, main, map[string]string{
-		"go.mod":  "module thing\n\ngo 1.21\n",
-		"main.go": "package main\n\n// #cgo pkg-config: thing\n// int thing(void);\nimport \"C\"\n\nfunc main() { println(C.thing()) }\n",
+		"go.mod": "module thing\n\ngo 1.21\n",
+		"main.go": "package main\n\n// #cgo pkg-config: thing\n// int thing(void);\nimport \"C\"\n\n" +
+			"func main() { println(C.thing(), `" + main + "`) }\n", // another program each time, which the cache has not seen
 	})
 	for range 2 {
 		dir, err := os.MkdirTemp(t.TempDir(), "")
