@@ -43,6 +43,17 @@ func (f *fake) Ask(_ context.Context, verb, name string, o Options) error {
 	return nil
 }
 
+// serveUntilEnd serves until the test ends, and does not outlive it.
+func serveUntilEnd(t *testing.T, s *Server) {
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), <-served); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func serve(t *testing.T) (*fake, Client) {
 	t.Helper()
 	skip.UnlessRoot(t, "the socket answers nobody else")
@@ -52,16 +63,7 @@ func serve(t *testing.T) (*fake, Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		if err := s.Serve(); err != nil {
-			t.Error(err)
-		}
-	}()
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	serveUntilEnd(t, s)
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("socket: %v %v", info.Mode(), err)

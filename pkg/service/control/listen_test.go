@@ -50,11 +50,8 @@ func TestSocketOutlivesItsServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		if err := second.Serve(); err != nil {
-			t.Error(err)
-		}
-	}()
+	served := make(chan error, 1)
+	go func() { served <- second.Serve() }()
 	if err := <-asked; err != nil {
 		t.Errorf("who asked in between: %v", err)
 	}
@@ -64,7 +61,7 @@ func TestSocketOutlivesItsServer(t *testing.T) {
 	if pid, err := c.Peer(); err != nil || pid != os.Getpid() {
 		t.Errorf("behind the socket is %d, %v", pid, err)
 	}
-	if err := second.Close(); err != nil {
+	if err := errors.Join(second.Close(), <-served); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Services(&List{}); !errors.Is(err, ErrNoSupervisor) {
