@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -80,8 +81,10 @@ func TestKilledFeeder(t *testing.T) {
 		defer slave.Close()
 	}
 	var shown [2]atomic.Int64
+	var readers sync.WaitGroup
+	t.Cleanup(readers.Wait) // they end with the terminals, which the test closes before
 	for i, m := range masters {
-		go checkNumbers(t, m, &shown[i])
+		readers.Go(func() { checkNumbers(t, m, &shown[i]) })
 	}
 	const kills = 200
 	for range kills {
