@@ -92,7 +92,7 @@ SINGLE_NAMES := ^($(subst $(space),|,$(strip $(notdir $(SINGLE)))))$$
 # debugs what is linked here, and make lint has go vet.
 UNIT := -vet=off -ldflags=-w -timeout 20m
 test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through sudo if need be)
-	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc GORACE=atexit_sleep_ms=0 $(GO) test $(UNIT) -race -skip '$(SINGLE_NAMES)' ./pkg/... ./cmd/...
+	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc GORACE=atexit_sleep_ms=0 $(GO) test $(UNIT) -race -skip '$(SINGLE_NAMES)' . ./pkg/... ./cmd/...
 	$(SUDO) $(GO) test $(UNIT) -run '$(SINGLE_NAMES)' $(sort $(dir $(SINGLE)))
 	$(SUDO) env SLIPWAY_RUNC=$$(command -v crun) $(GO) test $(UNIT) -run '$(CRUNTESTS)' ./pkg/container
 
