@@ -98,7 +98,7 @@ func asBefore(l look.Look, before []string) error {
 }
 
 func ask(verb, name string) error {
-	return client.Ask(verb, name, control.Wish{}, &control.Service{})
+	return client.Ask(verb, name, control.Options{}, &control.Service{})
 }
 
 // command does one random thing, and says what.
