@@ -3,7 +3,6 @@ package oci
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -195,8 +194,6 @@ func TestConfigurationsOfOtherTypes(t *testing.T) {
 
 // TestUnpackedThatIsNoFile unpacks a layer again where the store has a FIFO for it.
 func TestUnpackedThatIsNoFile(t *testing.T) {
-	defer func(was uint64) { keepFree = was }(keepFree)
-	keepFree = math.MaxUint64
 	store := OpenLayout(t.TempDir(), true)
 	if err := store.Put("app:1", imageWith(t, "amd64", "f", "one"), nil); err != nil {
 		t.Fatal(err)
