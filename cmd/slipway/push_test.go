@@ -186,6 +186,21 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// TestPushOfWhatIsThere leaves out, and tells, what the store has for one architecture
+// alone and nobody has named.
+func TestPushOfWhatIsThere(t *testing.T) {
+	host := goRegistry(t)
+	storeOf(t, "init", "poweroff/amd64", "testspeak/arm64")
+	t.Chdir(t.TempDir())
+	out, errOut, status := command(t, "", "images", "push", host+"/team")
+	if status != 0 || !strings.HasPrefix(out, host+"/team/init:v0.1@") || strings.Count(out, "\n") != 1 {
+		t.Errorf("status %d, pushed %q:\n%s", status, out, errOut)
+	}
+	if want := "left out: not all are in the store for both architectures: run `slipway images build --platform linux/arm64 poweroff`"; !strings.Contains(errOut, want) || strings.Contains(errOut, "testspeak") {
+		t.Errorf("got %q, want %q", errOut, want)
+	}
+}
+
 // TestPushRefused leaves nothing in the registry.
 func TestPushRefused(t *testing.T) {
 	var lock sync.Mutex // of both
@@ -218,7 +233,9 @@ func TestPushRefused(t *testing.T) {
 		want        string
 	}{
 		{nil, []string{host + "/team"}, "", 1, "the store holds none"},
-		{[]string{"init", "runc/amd64", "kernel/arm64"}, []string{host + "/team"}, "", 1,
+		{[]string{"runc/amd64", "kernel/arm64"}, []string{host + "/team"}, "", 1,
+			"run `slipway images build --platform linux/amd64 kernel` and `slipway images build --platform linux/arm64 runc`"},
+		{[]string{"init", "runc/amd64", "kernel/arm64"}, []string{host + "/team", "init", "kernel", "runc"}, "", 1,
 			"run `slipway images build --platform linux/amd64 kernel` and `slipway images build --platform linux/arm64 runc`"},
 		{[]string{"testspeak"}, []string{host + "/team"}, "", 1, "the store holds none"},
 		{[]string{"init"}, []string{host + "/team", "inti"}, "", 2, "no such image: inti"},

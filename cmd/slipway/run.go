@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -214,6 +215,9 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 		return err
 	}
 	c.Accel = trial.Accel
+	if os.Getenv(detachedEnv) == "" {
+		fmt.Fprint(os.Stderr, withoutKVM(trial))
+	}
 	if _, err := qemu.Args(*c); err != nil {
 		return err // before anything is made, and before --detach
 	}
@@ -230,6 +234,15 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 		return err
 	}
 	return f.session()
+}
+
+// withoutKVM says why a machine is emulated that nobody wanted to be; "" for others.
+func withoutKVM(t qemu.Trial) string {
+	if t.Accel != qemu.AccelTCG || t.Reason == "" {
+		return ""
+	}
+	reason, _, _ := strings.Cut(t.Reason, "\n")
+	return "slipway: run: emulated, which is slow: KVM does not work here: " + reason + "\n"
 }
 
 func hostArch() string {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"slipway/pkg/port"
+	"slipway/pkg/qemu"
 )
 
 // fakeImage makes the files of an image, and a program in QEMU's place that
@@ -140,5 +141,21 @@ func TestRunLogAndOptions(t *testing.T) {
 	}
 	if info, err := os.Stat(disk); err != nil || info.Size() != 1<<20 {
 		t.Errorf("disk %v, %v", info, err)
+	}
+}
+
+// TestWithoutKVM says one line where KVM was wanted and is not used, and nothing else.
+func TestWithoutKVM(t *testing.T) {
+	for want, trial := range map[string]qemu.Trial{
+		"slipway: run: emulated, which is slow: KVM does not work here: /dev/kvm: permission denied\n": {Accel: qemu.AccelTCG, Reason: "/dev/kvm: permission denied\nmore"},
+	} {
+		if got := withoutKVM(trial); got != want {
+			t.Errorf("%+v: %q, want %q", trial, got, want)
+		}
+	}
+	for _, quiet := range []qemu.Trial{{Accel: qemu.AccelTCG}, {Accel: qemu.AccelKVM}, {Accel: qemu.AccelKVM, Reason: "a trial boot worked"}} {
+		if got := withoutKVM(quiet); got != "" {
+			t.Errorf("%+v: %q", quiet, got)
+		}
 	}
 }

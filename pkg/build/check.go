@@ -40,6 +40,7 @@ func (k *checker) all(b *Builder) yml.Faults {
 		k.checkSysctl(c)
 		k.checkInterfaces(c)
 	}
+	k.checkVolumes()
 	k.checkPorts()
 	k.checkOrder()
 	k.checkBindNS()

@@ -71,6 +71,27 @@ func (k *checker) checkSources(c *container) {
 	}
 }
 
+// checkVolumes finds volumes that no container sees: a misspelt path, or what was left
+// over. A container whose image is not there may bind it by its label.
+func (k *checker) checkVolumes() {
+	for _, v := range k.config.Volumes {
+		if !slices.ContainsFunc(k.containers, func(c *container) bool { return c.unread || sees(c, v) }) {
+			k.faults.Add(v.At.Child("name").At("no container binds the volume %q", v.Name).
+				Wants(`binds: ["%s:/a/path"] in one that needs it`, v.Name).Warns())
+		}
+	}
+}
+
+// sees tells whether a container mounts a volume, what is in it, or what it lies in.
+func sees(c *container, v *yml.Volume) bool {
+	dir := volumePath(v.Name, "")
+	return slices.ContainsFunc(slices.Concat(c.spec.Mounts, c.runtime.Mounts), func(m specs.Mount) bool {
+		source := machinePath(m.Source)
+		bind := m.Type == "bind" && (within(source, path.Clean(dir)) || within(path.Clean(dir), source))
+		return bind || m.Source == v.Name || slices.ContainsFunc(m.Options, func(o string) bool { return strings.Contains(o, dir) })
+	})
+}
+
 // atBoot are what the boot makes, and the sockets of what may run in it.
 var atBoot = []string{
 	"/", "/dev", "/proc", "/run", "/sys", "/tmp", "/var", "/var/cache", "/var/empty", "/var/lib", "/var/local",

@@ -192,6 +192,32 @@ func TestTextFaultsOfOthers(t *testing.T) {
 	}
 }
 
+// TestVolumesThatNobodySees are told, and those alone.
+func TestVolumesThatNobodySees(t *testing.T) {
+	const head, want = "init: [\"test/init:1\"]\nvolumes: [{name: v}]\n", `no container binds the volume "v"`
+	store := fixtures(t)
+	for text, unused := range map[string]bool{
+		"": true,
+		"services: [{name: a, image: \"test/app:1\"}]\n":                                                                                                       true,
+		"services: [{name: a, image: \"test/app:1\", binds: [\"/containers/volumes/w:/v\"]}]\n":                                                                true,
+		"services: [{name: a, image: \"test/app:1\", tmpfs: [\"/containers/volumes/v\"]}]\n":                                                                   true,
+		"services: [{name: a, image: \"test/app:1\", binds: [\"v:/v\"]}]\n":                                                                                    false,
+		"onboot: [{name: a, image: \"test/app:1\", binds.add: [\"v:/v\"]}]\n":                                                                                  false,
+		"onshutdown: [{name: a, image: \"test/app:1\", mounts: [{type: bind, source: v, destination: /v}]}]\n":                                                 false,
+		"services: [{name: a, image: \"test/app:1\", binds: [\"/containers/volumes/v/merged/x:/v\"]}]\n":                                                       false,
+		"services: [{name: a, image: \"test/app:1\", binds: [\"/containers:/c\"]}]\n":                                                                          false,
+		"services: [{name: a, image: \"test/app:1\", runtime: {mounts: [{type: bind, source: /containers/volumes/v, destination: /run/v}]}}]\n":                false,
+		"services: [{name: a, image: \"test/app:1\", mounts: [{type: overlay, destination: /o, options: [\"lowerdir=/containers/volumes/v/lower:/etc\"]}]}]\n": false,
+	} {
+		if faults := check(t, only{store}, head+text); said(faults, want) != unused {
+			t.Errorf("%s: unused %v, got\n%v", text, unused, faults)
+		}
+	}
+	if faults := check(t, nil, head+"services: [{name: a, image: \"test/app:1\"}]\n"); said(faults, want) {
+		t.Errorf("an image that was not read may bind it: %v", faults)
+	}
+}
+
 // TestTextAlone says nothing of what an image's label may make right.
 func TestTextAlone(t *testing.T) {
 	faults := check(t, nil, `init: ["test/init:1"]

@@ -34,7 +34,8 @@ const trialTime = 3 * time.Second
 // kvmDevice is what a host without KVM lacks.
 const kvmDevice = "/dev/kvm"
 
-// Trial is the answer of a trial boot, and why.
+// Trial is the answer of a trial boot, and why; without a reason it is what was asked
+// for.
 type Trial struct {
 	Accel  string    `json:"accel"`
 	Reason string    `json:"reason"`
@@ -52,7 +53,7 @@ func Accelerator(ctx context.Context, asked, binary, cacheDir string) (Trial, er
 	}
 	switch asked {
 	case AccelKVM, AccelTCG:
-		return Trial{Accel: asked, Reason: "asked for"}, nil
+		return Trial{Accel: asked}, nil
 	case "", AccelAuto, "kvm:tcg":
 	default:
 		return Trial{}, fmt.Errorf("acceleration %q: want auto, kvm or tcg", asked)

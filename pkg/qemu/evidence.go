@@ -41,9 +41,15 @@ func (j *judge) line(s string, now time.Time) {
 		}
 	}
 	if len(j.missing) > 0 {
-		j.missing = drop(j.missing, func(re *regexp.Regexp) bool { return re.MatchString(s) })
+		j.missing = drop(j.missing, func(re *regexp.Regexp) bool { return re.MatchString(s) && j.matched(re.String(), s) })
 		j.seen(now)
 	}
+}
+
+// matched notes what was expected and has come.
+func (j *judge) matched(pattern, line string) bool {
+	j.res.Seen = append(j.res.Seen, Match{pattern, strings.ToValidUTF8(line[:min(len(line), matchBytes)], "")})
+	return true
 }
 
 func (j *judge) remember(s string) {
@@ -107,7 +113,7 @@ func (j *judge) fromLine(l port.Line, now time.Time) {
 		}
 	}
 	if len(j.lacking) > 0 {
-		j.lacking = drop(j.lacking, func(s Source) bool { return s.matches(l) })
+		j.lacking = drop(j.lacking, func(s Source) bool { return s.matches(l) && j.matched(s.String(), clean(l.Text)) })
 		j.seen(now)
 	}
 }

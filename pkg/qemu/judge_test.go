@@ -3,6 +3,7 @@ package qemu
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,21 @@ const (
 	oomKill   = "[ 9.1] Out of memory: Killed process 77 (sshd) total-vm:1"
 	halted    = "[ 1.0] reboot: System halted"
 )
+
+// TestSeen names each pattern with the first line it has matched, and not those that no
+// line did.
+func TestSeen(t *testing.T) {
+	long := "suite " + strings.Repeat("é", 200)
+	w := Watch{Expect: patterns("suite", "never", "^b"), ExpectFrom: []Source{{"web", regexp.MustCompile("up$")}}}
+	res, _ := play(t, w, script{hello, "a", long, "suite again", "b", `port:{"line":{"from":"web","text":"it is \u001b[1mup"}}`, `port:{"line":{"from":"db","text":"up"}}`, off})
+	want := []Match{{"suite", "suite " + strings.Repeat("é", 97)}, {"^b", "b"}, {"web=up$", "it is  [1mup"}}
+	if !slices.Equal(res.Seen, want) || !slices.Equal(res.Missing, []string{"never"}) {
+		t.Errorf("seen %q, missing %q", res.Seen, res.Missing)
+	}
+	if text := res.String(); !strings.Contains(text, `, ^b ("b"), web=up$ ("it is  [1mup"); expected and not seen: never (after`) || !strings.Contains(text, "; seen: suite (\"suite é") {
+		t.Error(text)
+	}
+}
 
 type judgeTest struct {
 	name   string

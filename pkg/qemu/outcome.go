@@ -19,6 +19,7 @@ type outcome struct {
 	Seconds    float64          `json:"seconds"`
 	Killed     bool             `json:"killed,omitempty"` // it did not end by itself
 	Missing    []string         `json:"missing,omitempty"`
+	Seen       []Match          `json:"seen,omitempty"`
 	Report     string           `json:"report,omitempty"`
 	Faults     []string         `json:"faults,omitempty"`
 	Containers []port.Container `json:"containers,omitempty"`
@@ -33,7 +34,7 @@ func (r Result) WriteJSON(w io.Writer, name string) error {
 	e.SetEscapeHTML(false)
 	return e.Encode(outcome{
 		Name: name, Status: r.Status(), Ending: r.Ending, Cause: r.Cause, Seconds: r.Elapsed.Seconds(), Killed: r.Killed,
-		Missing: r.Missing, Report: r.Report, Faults: r.Faults, Containers: r.Containers, Warnings: r.Warnings, Console: r.Tail,
+		Missing: r.Missing, Seen: r.Seen, Report: r.Report, Faults: r.Faults, Containers: r.Containers, Warnings: r.Warnings, Console: r.Tail,
 	})
 }
 

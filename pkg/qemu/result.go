@@ -50,6 +50,8 @@ type Result struct {
 	// Missing lists the patterns of Watch.Expect and ExpectFrom that no line
 	// matched.
 	Missing []string
+	// Seen lists the others, each with the first line that it matched.
+	Seen []Match
 	// Report is the guest's report, "ok" or "failed: ..."; empty: none came.
 	// Containers are what it is about.
 	// Faults are what it calls failed.
@@ -64,6 +66,16 @@ type Result struct {
 	Warnings []string
 	Elapsed  time.Duration
 }
+
+// Match is a pattern with the line that it has matched, at most matchBytes of it.
+type Match struct {
+	Pattern string `json:"pattern"`
+	Line    string `json:"line"`
+}
+
+const matchBytes = 200
+
+func (m Match) String() string { return fmt.Sprintf("%s (%q)", m.Pattern, m.Line) }
 
 // noPort is what a report takes. A console would only say what some container
 // wants it to.
@@ -105,6 +117,9 @@ func (r Result) String() string {
 		s += "; no report came: " + noPort
 	case r.wantReport:
 		s += "; no report came"
+	}
+	for i, m := range r.Seen {
+		s += []string{"; seen: ", ", "}[min(i, 1)] + m.String()
 	}
 	if len(r.Missing) > 0 {
 		s += "; expected and not seen: " + strings.Join(r.Missing, ", ")

@@ -20,10 +20,10 @@ import (
 // architectures are those that a pushed image has.
 var architectures = []string{"amd64", "arm64"}
 
-// Push writes images of the store to a registry, all that it has of our recipes but
-// those of tests, or those named, each as one index of both architectures. Nothing is
-// pushed if one of them is missing, or is not what its recipe makes now. What was
-// pushed is told with its digest, as NAME:TAG@DIGEST.
+// Push writes images of the store to a registry, each as one index of both
+// architectures: those named, or all of our recipes but those of tests that it has for
+// both. Nothing is pushed if one that is named is missing, or one is not what its recipe
+// makes now. What was pushed is told with its digest, as NAME:TAG@DIGEST.
 func (b *Builder) Push(ctx context.Context, registry *oci.Registry, to oci.PushTarget, names []string, told func(string)) error {
 	indexes, err := b.pushIndexes(names)
 	if err == nil {
@@ -76,12 +76,19 @@ func (b *Builder) pushIndexes(names []string) (map[string]v1.ImageIndex, error) 
 		for _, arch := range lacks {
 			missing[arch] = append(missing[arch], name)
 		}
-		indexes[name] = index
+		if len(lacks) == 0 || !all {
+			indexes[name] = index
+		}
 	}
-	if len(indexes) == 0 {
+	half := buildError("not all are in the store for both architectures", missing)
+	switch {
+	case len(indexes) == 0 && half == nil:
 		return nil, errors.New("the store holds none: run `slipway images build`, and with --platform for the other architecture")
+	case all && len(indexes) > 0 && half != nil:
+		b.Progress.Note("left out: " + half.Error())
+		return indexes, nil
 	}
-	return indexes, buildError("not all are in the store for both architectures", missing)
+	return indexes, half
 }
 
 // isForTests tells the images that only our own tests use, which nobody else wants.

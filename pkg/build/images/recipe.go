@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"slipway/pkg/build/input"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -119,11 +121,18 @@ func (r *Recipe) steps() ([]step, error) {
 	return steps, nil
 }
 
+// maxRecipe bounds a recipe's text, in bytes, and maxFile a file that it names: both
+// are held in memory.
+const (
+	maxRecipe = 1 << 20
+	maxFile   = 1 << 30
+)
+
 // LoadRecipe reads the recipe in one folder of images/. The folder's name is
 // the image's name.
 func LoadRecipe(dir string) (*Recipe, error) {
 	file := filepath.Join(dir, RecipeFile)
-	text, err := os.ReadFile(file)
+	text, err := input.Read(file, maxRecipe)
 	if err != nil {
 		return nil, fmt.Errorf("read recipe: %w", err)
 	}

@@ -1,7 +1,8 @@
 // Package input opens what people give the builder by name: their YAML, images,
 // files to copy, credentials. What lies there may be a FIFO that nobody writes to, a
-// socket or a device, which to open or to read would hold up a build for ever: it is
-// refused before. Used by all of the host's half that reads such files.
+// socket, a device, or a file that the kernel makes up as it is read (/proc/kmsg), which
+// to open or to read would hold up a build for ever: it is refused before. Used by all of
+// the host's half that reads such files.
 package input
 
 import (
@@ -74,10 +75,13 @@ func open(name string, pipes bool) (*os.File, error) {
 }
 
 func refuse(name string, mode fs.FileMode) error {
-	if mode.IsRegular() {
-		return nil
+	if !mode.IsRegular() {
+		return fmt.Errorf("%s: is %s; want a file", name, kind(mode))
 	}
-	return fmt.Errorf("%s: is %s; want a file", name, kind(mode))
+	if fromKernel(name) {
+		return fmt.Errorf("%s: what is in it the kernel makes up, perhaps without end, when it is read; want a copy of it in a file", name)
+	}
+	return nil
 }
 
 func kind(mode fs.FileMode) string {

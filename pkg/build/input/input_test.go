@@ -18,7 +18,7 @@ import (
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	if err := errors.Join(unix.Mkfifo(in("fifo"), 0o600), os.Symlink("fifo", in("link")), os.Symlink("nowhere", in("dangling")), os.WriteFile(in("file"), []byte("text"), 0o600)); err != nil {
+	if err := errors.Join(unix.Mkfifo(in("fifo"), 0o600), os.Symlink("fifo", in("link")), os.Symlink("nowhere", in("dangling")), os.Symlink("/proc/kmsg", in("kmsg")), os.WriteFile(in("file"), []byte("text"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("unix", in("socket"))
@@ -28,6 +28,8 @@ func TestOpen(t *testing.T) {
 	defer l.Close()
 	for name, want := range map[string]string{
 		in("fifo"): "is a FIFO", in("link"): "is a FIFO", in("socket"): "is a socket", "/dev/zero": "is a device", "/dev/full": "is a device",
+		"/proc/kmsg": "what is in it the kernel makes up", "/proc/self/status": "what is in it the kernel makes up", "/sys/kernel/uevent_seqnum": "what is in it the kernel makes up",
+		in("kmsg"): "what is in it the kernel makes up", "/proc/self/ns/net": "what is in it the kernel makes up",
 		dir: "is a directory", in("dangling"): "no such file", in("none"): "no such file", in("file") + "/x": "not a directory", in("file"): "",
 	} {
 		_, readErr := Read(name, 10)

@@ -1,16 +1,23 @@
 package oci
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
+
+	"slipway/test/poll"
 )
 
 // dockerConfig is what "docker login" leaves, for this test alone.
@@ -113,6 +120,134 @@ func TestCredentials(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// sleeper puts a helper on the PATH that says that it began, and nothing more; what it
+// starts holds its output.
+func sleeper(t *testing.T) (began string) {
+	t.Helper()
+	dir := t.TempDir()
+	began = filepath.Join(dir, "began")
+	script := "#!/bin/sh\necho $$ >>" + began + "\ntail -f /dev/null --pid=" + fmt.Sprint(os.Getpid()) + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "docker-credential-slipwaytest"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	return began
+}
+
+// TestHelperThatHangs is ended, and asked once; a test that fails here hangs.
+func TestHelperThatHangs(t *testing.T) {
+	began := sleeper(t)
+	dockerConfig(t, map[string]any{"credsStore": "slipwaytest"})
+	r := &Registry{Stall: time.Millisecond}
+	var wanted sync.WaitGroup
+	for range 3 {
+		wanted.Go(func() {
+			err := r.Fetch(t.Context(), "127.0.0.1:1/app:1", amd64, OpenLayout(t.TempDir(), true))
+			if err == nil || !strings.Contains(err.Error(), "credentials for 127.0.0.1:1: docker-credential-slipwaytest: no answer in 1ms") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	wanted.Wait()
+	if text, err := os.ReadFile(began); err == nil && strings.Count(string(text), "\n") > 1 {
+		t.Errorf("asked again after it had not answered: %q", text)
+	}
+}
+
+// TestHelperIsLeft ends a helper when nobody waits for it any more, and takes that for
+// no answer.
+func TestHelperIsLeft(t *testing.T) {
+	began := sleeper(t)
+	dockerConfig(t, map[string]any{"credHelpers": map[string]any{"127.0.0.1:1": "slipwaytest"}})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	left := errors.New("interrupted")
+	ended := make(chan error, 1)
+	r := &Registry{Stall: poll.Longest}
+	go func() { ended <- r.Fetch(ctx, "127.0.0.1:1/app:1", amd64, OpenLayout(t.TempDir(), true)) }()
+	var pid int
+	poll.Until(t, "a helper that runs", func() bool {
+		text, _ := os.ReadFile(began)
+		_, err := fmt.Sscan(string(text), &pid)
+		return err == nil
+	})
+	cancel(left)
+	if err := poll.For(t, "the end of the fetch", ended); !errors.Is(err, left) {
+		t.Errorf("got %v", err)
+	}
+	poll.Until(t, "the helper's end", func() bool { return syscall.Kill(pid, 0) != nil })
+}
+
+// TestHelperIsAskedOnce keeps what it has said, for as many images as there are.
+func TestHelperIsAskedOnce(t *testing.T) {
+	img, _ := bigImage(t)
+	var inner http.Handler
+	s := serve(t, func(h http.Handler) *httptest.Server { inner = h; return basic(h) })
+	open := &server{Server: httptest.NewServer(inner)}
+	open.push(t, "app:1", img)
+	open.push(t, "app:2", img)
+	open.Close()
+	helper(t, s.host(), "ann", "secret")
+	dockerConfig(t, map[string]any{"credHelpers": map[string]any{s.host(): "slipwaytest"}})
+	f := &Finder{Store: OpenLayout(t.TempDir(), true), Remote: impatient()}
+	if err := use(f, s.host()+"/app:1"); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	if err := use(f, s.host()+"/app:2"); err != nil {
+		t.Errorf("asked again: %v", err)
+	}
+}
+
+// TestCredentialsOfOthers takes those of the environment before a helper's, and Podman's
+// where there are none of Docker's.
+func TestCredentialsOfOthers(t *testing.T) {
+	for name, place := range map[string]func(t *testing.T, dir, auths string){
+		"environment": func(t *testing.T, _, auths string) {
+			dockerConfig(t, map[string]any{"credsStore": "nowhere"})
+			t.Setenv("DOCKER_AUTH_CONFIG", auths)
+		},
+		"Podman's, by its variable": func(t *testing.T, dir, auths string) {
+			t.Setenv("REGISTRY_AUTH_FILE", filepath.Join(dir, "a.json"))
+			writeAuth(t, filepath.Join(dir, "a.json"), auths)
+		},
+		"Podman's, of this session": func(t *testing.T, dir, auths string) {
+			t.Setenv("XDG_RUNTIME_DIR", dir)
+			writeAuth(t, filepath.Join(dir, "containers/auth.json"), auths)
+		},
+		"Podman's, of this user": func(t *testing.T, dir, auths string) {
+			t.Setenv("HOME", dir)
+			writeAuth(t, filepath.Join(dir, ".config/containers/auth.json"), auths)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, v := range []string{"HOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"} {
+				t.Setenv(v, "")
+			}
+			img, _ := bigImage(t)
+			var inner http.Handler
+			s := serve(t, func(h http.Handler) *httptest.Server { inner = h; return basic(h) })
+			open := &server{Server: httptest.NewServer(inner)}
+			open.push(t, "app:1", img)
+			open.Close()
+			auths, err := json.Marshal(map[string]any{"auths": map[string]any{s.host(): login("ann", "secret")}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			place(t, t.TempDir(), string(auths))
+			if err := use(&Finder{Store: OpenLayout(t.TempDir(), true), Remote: impatient()}, s.host()+"/app:1"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func writeAuth(t *testing.T, file, text string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+		t.Fatal(err)
 	}
 }
 

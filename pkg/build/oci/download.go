@@ -106,14 +106,10 @@ func (d *download) fill(ctx context.Context, part *partial) error {
 func (d *download) once(ctx context.Context, part *partial, bar Transfer) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	patience := d.Stall
-	if patience == 0 {
-		patience = time.Minute
-	}
-	watch := time.AfterFunc(patience, func() { stop(errStall) })
+	watch := time.AfterFunc(d.stall(), func() { stop(errStall) })
 	defer watch.Stop()
 	err := d.exchange(ctx, part, func() {
-		watch.Reset(patience)
+		watch.Reset(d.stall())
 		if bar != nil {
 			bar.At(part.size)
 		}

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -26,8 +26,11 @@ type Registry struct {
 	// Transport is http.DefaultTransport if nil.
 	Transport http.RoundTripper
 	// Pause is the time before a second try, doubled before each further one;
-	// a second if 0. Stall is how long a server may say nothing; a minute if 0.
+	// a second if 0. Stall is how long a server, or a credential helper, may say
+	// nothing; a minute if 0.
 	Pause, Stall time.Duration
+
+	keys keychain
 }
 
 // Progress follows downloads, several at once.
@@ -167,14 +170,13 @@ var again = []int{
 	http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 }
 
+func (r *Registry) stall() time.Duration { return cmp.Or(r.Stall, time.Minute) }
+
 // login asks the registry how to authenticate and gives a client that does, for
 // pulling or pushing.
 func (r *Registry) login(ctx context.Context, ref name.Reference, scope string) (*http.Client, error) {
 	repo := ref.Context()
-	if err := checkCredentials(); err != nil {
-		return nil, err
-	}
-	auth, err := authn.Resolve(ctx, authn.DefaultKeychain, repo)
+	auth, err := r.keys.of(ctx, repo, r.stall())
 	if err != nil {
 		return nil, fmt.Errorf("credentials for %s: %w", repo.RegistryStr(), err)
 	}

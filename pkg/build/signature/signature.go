@@ -18,9 +18,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
+
+	"slipway/pkg/build/input"
 
 	"github.com/google/go-containerregistry/pkg/name"
 )
@@ -43,9 +44,12 @@ func (k Keys) String() string {
 	return strings.Join(names, " or ")
 }
 
+// maxKey bounds a key's file, in bytes: an RSA key of 16384 bits has 2,900.
+const maxKey = 64 << 10
+
 // ReadKey reads the PEM file that cosign generate-key-pair calls cosign.pub.
 func ReadKey(file string) (Key, error) {
-	data, err := os.ReadFile(file)
+	data, err := input.Read(file, maxKey)
 	if err != nil {
 		return Key{}, fmt.Errorf("read key: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"strings"
 )
 
 // Limits bound what an image may hold, so that a hostile one cannot fill
@@ -28,13 +27,27 @@ var DefaultLimits = Limits{Bytes: 16 << 30, Entries: 1 << 20}
 // what earlier layers hold, opaque directories hide all of it.
 func (t *Tree) AddLayer(layer *io.SectionReader, origin *Origin, limits Limits) error {
 	t.layer++
-	return t.readTar(layer, limits, func(h *tar.Header, e Entry) error {
+	var kept []string // aufs' own
+	err := t.readTar(layer, limits, func(h *tar.Header, e Entry) error {
 		e.Origin = origin
-		if dir, base := path.Split(strings.TrimSuffix(h.Name, "/")); strings.HasPrefix(base, whiteout) {
-			return t.whiteout(dir, base, origin)
+		above, mark, below, err := cutMark(h.Name)
+		switch {
+		case err != nil:
+			return err
+		case mark == "":
+			return t.putHeader(h, e)
+		case isAufs(mark):
+			kept = append(kept, path.Join(above, mark))
+			return t.putHeader(h, e)
+		case below != "":
+			return fmt.Errorf("lies below the whiteout %s, where an image has nothing", shorten(path.Join(above, mark)))
 		}
-		return t.putHeader(h, e)
+		return t.whiteout(above, mark, origin)
 	})
+	for _, name := range kept {
+		t.Remove(name)
+	}
+	return err
 }
 
 // AddTar lays a plain tar over the tree: names mean what they say.

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,19 +12,34 @@ const (
 	opaque   = ".wh..wh..opq"
 )
 
+// cutMark cuts a name at the first element that is a mark of the layer, a whiteout or
+// aufs' own; mark is "" if none is.
+func cutMark(name string) (above, mark, below string, err error) {
+	parts, err := split(name)
+	i := slices.IndexFunc(parts, func(p string) bool { return strings.HasPrefix(p, whiteout) })
+	if i < 0 {
+		return "", "", "", err
+	}
+	return strings.Join(parts[:i], "/"), parts[i], strings.Join(parts[i+1:], "/"), nil
+}
+
+// isAufs tells what the file system aufs keeps for itself in a layer. Nothing of it is
+// in the image, but hard links of the layer may name files in .wh..wh.plnk.
+func isAufs(mark string) bool {
+	return mark != opaque && strings.HasPrefix(mark, whiteout+whiteout)
+}
+
 // whiteout hides what lower layers hold. What its own layer puts there stays,
 // whichever comes first.
-func (t *Tree) whiteout(dir, base string, origin *Origin) error {
-	if base == opaque {
+func (t *Tree) whiteout(dir, mark string, origin *Origin) error {
+	if mark == opaque {
 		return t.hideLower(dir, origin)
 	}
-	switch name := strings.TrimPrefix(base, whiteout); {
-	case strings.HasPrefix(name, whiteout):
-		return nil // aufs' own bookkeeping
-	case name == "" || name == "." || name == "..":
+	switch name := strings.TrimPrefix(mark, whiteout); name {
+	case "", ".", "..":
 		return fmt.Errorf("a whiteout of %q, which is no name", name)
 	default:
-		return t.hide(dir + name)
+		return t.hide(dir + "/" + name)
 	}
 }
 

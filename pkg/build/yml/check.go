@@ -179,7 +179,13 @@ func (f *File) check() Faults {
 	if len(f.Symlink) > maxTarget {
 		faults.Add(f.At.Child("symlink").At("a target of %d bytes", len(f.Symlink)).Wants("%d at most", maxTarget))
 	}
+	if f.Symlink != "" && !f.Directory && f.At.Has("mode") {
+		faults.Add(f.At.Child("mode").At("a link has no mode: what it leads to has").Wants("mode left out").Warns())
+	}
 	if f.Source == "" {
+		if f.Optional {
+			faults.Add(f.At.Child("optional").At("optional counts for nothing without source").Wants("optional left out").Warns())
+		}
 		return faults
 	}
 	file, err := input.Open(f.SourcePath())

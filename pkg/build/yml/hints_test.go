@@ -47,6 +47,17 @@ func TestSyntaxFaultsAreWhereTheyAre(t *testing.T) {
 	}
 }
 
+// TestVersionOfYAML says what to do with a line that other tools write.
+func TestVersionOfYAML(t *testing.T) {
+	_, faults := Parse("m.yml", []byte("%YAML 1.2\n---\ninit: [a]\n"))
+	if len(faults) != 1 || faults[0].Line != 1 || faults[0].Want != "this line left out, or %YAML 1.1" {
+		t.Error(faults)
+	}
+	if _, faults := Parse("m.yml", []byte("%YAML 1.1\n---\ninit: [a]\n")); len(faults) > 0 {
+		t.Error(faults)
+	}
+}
+
 // TestSyntaxOfLongTexts finds the line in time, however long the text is; what
 // begins far away is told as the parser tells it.
 func TestSyntaxOfLongTexts(t *testing.T) {

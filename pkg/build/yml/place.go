@@ -86,31 +86,65 @@ type field struct{ key, value *yaml.Node }
 
 // fields lists a mapping's keys; merge keys ("<<") are replaced by what they
 // bring in.
-func fields(n *yaml.Node) []field {
-	return collect(n, 0)
-}
+func fields(n *yaml.Node) []field { return merging{}.fields(follow(n), 0) }
 
-func collect(n *yaml.Node, depth int) []field {
-	n = follow(n)
+// merging has the fields of each mapping once, however many others merge it: by twos
+// they would be as many as there are ways through the text. One that merges itself
+// brings nothing in.
+type merging map[*yaml.Node][]field
+
+func (m merging) fields(n *yaml.Node, depth int) []field {
 	if n == nil || n.Kind != yaml.MappingNode || depth > maxDepth {
 		return nil
 	}
+	if known, ok := m[n]; ok {
+		return known
+	}
+	m[n] = nil
 	var own, merged []field
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if key.Tag != "!!merge" {
+		if key, value := n.Content[i], n.Content[i+1]; key.Tag != "!!merge" {
 			own = append(own, field{key, value})
-			continue
-		}
-		if from := follow(value); from != nil && from.Kind == yaml.SequenceNode {
-			for _, item := range from.Content {
-				merged = append(merged, collect(item, depth+1)...)
+		} else {
+			for _, from := range sources(value) {
+				merged = append(merged, m.fields(from, depth+1)...)
 			}
+		}
+	}
+	m[n] = withMerged(own, merged)
+	return m[n]
+}
+
+// sources are what a merge key names: one, or a list.
+func sources(value *yaml.Node) []*yaml.Node {
+	value = follow(value)
+	if value == nil || value.Kind != yaml.SequenceNode {
+		return []*yaml.Node{value}
+	}
+	var list []*yaml.Node
+	for _, item := range value.Content {
+		list = append(list, follow(item))
+	}
+	return list
+}
+
+// leadsTo tells whether a merge key brings a mapping in, by whatever way.
+func leadsTo(value, n *yaml.Node, seen map[*yaml.Node]bool, depth int) bool {
+	for _, from := range sources(value) {
+		if from == n {
+			return true
+		}
+		if from == nil || seen[from] || from.Kind != yaml.MappingNode || depth > maxDepth {
 			continue
 		}
-		merged = append(merged, collect(value, depth+1)...)
+		seen[from] = true
+		for i := 0; i+1 < len(from.Content); i += 2 {
+			if from.Content[i].Tag == "!!merge" && leadsTo(from.Content[i+1], n, seen, depth+1) {
+				return true
+			}
+		}
 	}
-	return withMerged(own, merged)
+	return false
 }
 
 func withMerged(own, merged []field) []field {

@@ -51,6 +51,8 @@ func syntaxFault(src *source, line int, message string) Fault {
 	}
 	fault := Place{src, &yaml.Node{Line: line, Column: indent + 1}, ""}.At("not YAML: %s", message)
 	switch {
+	case strings.HasPrefix(text, "%YAML"):
+		fault = fault.Wants("this line left out, or %%YAML 1.1")
 	case !misplaced.MatchString(message):
 	case strings.Count(text+" ", ": ") > 1:
 		fault = fault.Wants(`quotes around text that has ": " in it`)

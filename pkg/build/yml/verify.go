@@ -157,6 +157,7 @@ func (c *checker) checkKeys(p Place, n *yaml.Node) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if key.Tag == "!!merge" {
+			c.checkMerge(Place{p.src, key, p.path}, n, n.Content[i+1])
 			continue
 		}
 		if key.Kind != yaml.ScalarNode {
@@ -167,6 +168,19 @@ func (c *checker) checkKeys(p Place, n *yaml.Node) {
 			c.faults.Add(Place{p.src, key, p.path}.At("key %q stands here and in line %d", key.Value, line))
 		}
 		seen[key.Value] = key.Line
+	}
+}
+
+// checkMerge wants mappings that do not come back to the one that merges them.
+func (c *checker) checkMerge(p Place, n, value *yaml.Node) {
+	for _, from := range sources(value) {
+		if from == nil || from.Kind != yaml.MappingNode {
+			c.faults.Add(p.At("%s to be merged", found(from)).Wants("a mapping, or a list of mappings"))
+			return
+		}
+	}
+	if leadsTo(value, n, map[*yaml.Node]bool{}, 0) {
+		c.faults.Add(p.At("a mapping that is merged with itself").Wants("another one"))
 	}
 }
 
