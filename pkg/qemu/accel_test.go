@@ -80,7 +80,7 @@ func TestTrialIsRemembered(t *testing.T) {
 // TestTrialSaysWhy has a reason for what was chosen, and none for what was asked for.
 func TestTrialSaysWhy(t *testing.T) {
 	for script, want := range map[string]string{"echo no kvm here >&2; exit 1": "no kvm here", "exit 85": "a trial boot worked"} {
-		if got, err := remembered(context.Background(), fakeQEMU(t, script), t.TempDir()); err != nil || !strings.Contains(got.Reason, want) {
+		if got, err := remembered(context.Background(), fakeQEMU(t, script), t.TempDir(), poll.Longest); err != nil || !strings.Contains(got.Reason, want) {
 			t.Errorf("%s: %+v, %v", script, got, err)
 		}
 	}
