@@ -1,10 +1,10 @@
 package bundle
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"unique"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -79,10 +79,10 @@ func (f Filter) top() (top specs.LinuxSeccomp, err error) {
 	if f.None() {
 		return top, nil
 	}
-	text := []byte(f.text.Value())
+	text := f.text.Value()
 	for _, sign := range []string{"listener", "flags", `\`} {
-		if bytes.Contains(bytes.ToLower(text), []byte(sign)) {
-			return top, json.Unmarshal(text, &top)
+		if strings.Contains(text, sign) {
+			return top, json.Unmarshal([]byte(text), &top)
 		}
 	}
 	return top, nil
