@@ -10,10 +10,10 @@ import (
 // seccompArches are Go's names of the machines and libseccomp's.
 var seccompArches = map[string]specs.Arch{"amd64": specs.ArchX86_64, "arm64": specs.ArchAARCH64}
 
-// resolveSeccomp makes of a profile the filter of this container, said shortly.
+// resolveSeccomp makes of a profile the filter of this container.
 func (t *translator) resolveSeccomp(p *seccomp.Seccomp) *specs.LinuxSeccomp {
 	f := t.applying(p)
-	smaller(f)
+	withoutAbsent(f)
 	return f
 }
 
