@@ -10,12 +10,19 @@ import (
 // seccompArches are Go's names of the machines and libseccomp's.
 var seccompArches = map[string]specs.Arch{"amd64": specs.ArchX86_64, "arm64": specs.ArchAARCH64}
 
-// resolveSeccomp makes of a profile the filter of this container: the rules of
+// resolveSeccomp makes of a profile the filter of this container.
+func (t *translator) resolveSeccomp(p *seccomp.Seccomp) *specs.LinuxSeccomp {
+	f := t.applying(p)
+	withoutAbsent(f)
+	return f
+}
+
+// applying is what of a profile is about this container: the rules of
 // the machine's architecture, which the library would take to be the builder's,
 // and of the container's capabilities. Kernels are as new as any rule asks for;
 // none does for one newer than 4.8 in Docker's profile. Rules that only list
 // calls are put together, which keeps config.json small.
-func (t *translator) resolveSeccomp(p *seccomp.Seccomp) *specs.LinuxSeccomp {
+func (t *translator) applying(p *seccomp.Seccomp) *specs.LinuxSeccomp {
 	out := p.LinuxSeccomp
 	out.Syscalls = nil
 	for _, a := range p.ArchMap {
@@ -31,7 +38,9 @@ func (t *translator) resolveSeccomp(p *seccomp.Seccomp) *specs.LinuxSeccomp {
 			return len(o.Args)+len(s.Args) == 0 && o.Action == s.Action && equal(o.ErrnoRet, s.ErrnoRet)
 		})
 		if same < 0 {
-			out.Syscalls = append(out.Syscalls, s.LinuxSyscall)
+			own := s.LinuxSyscall
+			own.Names = slices.Clone(s.Names)
+			out.Syscalls = append(out.Syscalls, own)
 			continue
 		}
 		out.Syscalls[same].Names = append(out.Syscalls[same].Names, s.Names...)

@@ -48,7 +48,9 @@ type Bundle struct {
 	// Dir is the bundle's absolute path.
 	Dir     string
 	Section Section
+	// Spec is config.json without the Filter, which Encode puts back.
 	Spec    *specs.Spec
+	Filter  Filter
 	Runtime Runtime
 	Policy  Policy
 	// Warnings are faults that do not keep the container from running, such as

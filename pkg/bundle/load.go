@@ -44,11 +44,11 @@ func List(dir string) ([]string, error) {
 // an error that names the file. Unknown fields are warnings, because a newer
 // builder may write them and LinuxKit's own init ignores them.
 func Load(section Section, dir string) (*Bundle, error) {
-	b := &Bundle{Name: filepath.Base(dir), Dir: dir, Section: section, Spec: &specs.Spec{}}
+	b := &Bundle{Name: filepath.Base(dir), Dir: dir, Section: section}
 	if err := CheckName(b.ShortName()); err != nil {
 		return nil, fmt.Errorf("bundle %s: %w", shown(dir), err)
 	}
-	warn, err := readJSON(b.Path(ConfigFile), b.Spec)
+	warn, err := b.readConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +69,28 @@ func Load(section Section, dir string) (*Bundle, error) {
 		return nil, fmt.Errorf("%s: %w", b.Path(ConfigFile), err)
 	}
 	return b, nil
+}
+
+// readConfig reads the spec, and the filter beside it.
+func (b *Bundle) readConfig() (warning, err error) {
+	c := config{Spec: &specs.Spec{}}
+	warning, err = readJSON(b.Path(ConfigFile), &c)
+	if err != nil {
+		return nil, err
+	}
+	b.Spec = c.Spec
+	b.Spec.Mounts = c.Mounts
+	if c.Linux == nil {
+		return warning, nil
+	}
+	if b.Spec.Linux = c.Linux.Linux; b.Spec.Linux == nil {
+		b.Spec.Linux = &specs.Linux{}
+	}
+	b.Filter = c.Linux.Seccomp
+	if b.Spec.Linux.Seccomp, err = b.Filter.standIn(); err != nil {
+		err = fmt.Errorf("%s: %w", b.Path(ConfigFile), err)
+	}
+	return warning, err
 }
 
 func (b *Bundle) addWarning(err error) {

@@ -62,6 +62,8 @@ type Engine struct {
 	// Observe hears of each phase of a start that is over.
 	Observe func(b *bundle.Bundle, p Phase, began time.Time, took time.Duration, err error)
 
+	filters compiled
+
 	// beforeStep lets tests fail at any step.
 	beforeStep func(step.Step) error
 }

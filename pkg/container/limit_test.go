@@ -129,11 +129,10 @@ func TestContainersLiveInOneGroup(t *testing.T) {
 // is followed by one that finds them.
 func TestContainersOfAnotherEnginesGroup(t *testing.T) {
 	e, root := grouped(t), containers(t)
-	old := *e
-	old.Limits = Limits{}
+	old := &Engine{Runtimes: e.Runtimes, Reaper: e.Reaper, Log: e.Log, RunDir: e.RunDir}
 	b := shape{name: "moved", section: bundle.Services, script: "sleep 1000"}.lay(t, root)
 	before := state(t, e, root)
-	for name, pair := range map[string][2]*Engine{"into one group": {&old, e}, "and back": {e, &old}} {
+	for name, pair := range map[string][2]*Engine{"into one group": {old, e}, "and back": {e, old}} {
 		first, err := pair[0].Start(testContext(t), b, IO{})
 		must(t, err)
 		attached, err := pair[1].Attach(b, first.Ident())

@@ -1,7 +1,6 @@
 package container
 
 import (
-	"encoding/json"
 	"os"
 	"path"
 	"slices"
@@ -31,6 +30,8 @@ func (s *starting) mutate(dir string) error {
 	if fitted := s.oci.Fit(spec); fitted != spec {
 		spec, changed = fitted, true
 	}
+	spec, filter := s.compiled(spec)
+	changed = changed || filter != s.b.Filter
 	s.spec = spec
 	if !changed {
 		return nil
@@ -40,23 +41,12 @@ func (s *starting) mutate(dir string) error {
 		root.Path = s.b.Path(root.Path)
 		spec.Root = &root
 	}
-	data, err := json.Marshal(whole(spec))
+	data, err := bundle.Encode(spec, filter)
 	if err != nil {
 		return err
 	}
 	s.call.Bundle = dir
 	return os.WriteFile(path.Join(dir, bundle.ConfigFile), data, 0o600)
-}
-
-// whole is a spec as it is written: crun wants a list of mounts, if an empty one.
-func whole(spec *specs.Spec) any {
-	if len(spec.Mounts) > 0 {
-		return spec
-	}
-	return struct {
-		*specs.Spec
-		Mounts []specs.Mount `json:"mounts"`
-	}{spec, []specs.Mount{}}
 }
 
 // shallow copies a spec as deep as it takes to append to its lists and to set

@@ -13,7 +13,6 @@ import (
 	"slipway/pkg/container/mount"
 	"slipway/pkg/container/runtime"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -72,11 +71,15 @@ func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
 	if err != nil {
 		return cgroup.Of(cgroupsPath(b.Spec), b.Name)
 	}
-	var spec specs.Spec
+	var spec struct {
+		Linux struct {
+			CgroupsPath string `json:"cgroupsPath"`
+		} `json:"linux"`
+	}
 	if err := json.Unmarshal(data, &spec); err != nil {
 		return cgroup.Group{}, err // it was killed while it wrote, and nothing was started
 	}
-	return cgroup.Of(cgroupsPath(&spec), b.Name)
+	return cgroup.Of(spec.Linux.CgroupsPath, b.Name)
 }
 
 // removeRecord removes the record, whose files have no folders among them. The

@@ -28,6 +28,8 @@ type starting struct {
 	spec  *specs.Spec // as the runtime gets it
 	group cgroup.Group
 	undo  undoing
+
+	learns bool // the compiled filter, so the container is created first
 }
 
 // Start prepares, creates, wires and starts a container. On error everything
@@ -48,12 +50,13 @@ func (s *starting) run(ctx context.Context) (*Container, error) {
 	if err := s.e.phase(s.b, PhasePrepare, func() error { return s.prepare(ctx) }); err != nil {
 		return nil, err
 	}
-	if !s.b.Runtime.NeedsWiring() {
+	if !s.b.Runtime.NeedsWiring() && !s.learns {
 		return s.runAtOnce(ctx)
 	}
 	var id reap.Ident
 	err := s.e.phase(s.b, PhaseCreate, func() (err error) {
 		if err = s.oci.Create(ctx, s.call); err == nil {
+			s.learn()
 			id, err = s.ident()
 		}
 		return err

@@ -36,6 +36,11 @@ type Kind struct {
 	// chowns: it gives streams to the container's user, devices too.
 	chowns bool
 
+	// compiled is the annotation by which it takes a compiled filter of system calls; "":
+	// it takes none. compiledFile is what of a container's state has the one it has
+	// compiled itself.
+	compiled, compiledFile string
+
 	stateFile string
 	// state reads that file, of a process that may be gone.
 	state func(data []byte) (reap.Ident, string, error)
@@ -53,7 +58,9 @@ var Kinds = []*Kind{
 	{
 		// Built with systemd, some versions would ask it for cgroups.
 		Name: "crun", Path: bundle.RuntimeProgram("crun"), Root: "/run/crun", Options: []string{"--cgroup-manager", "cgroupfs"},
-		Strict: true, propagation: "rslave", forgets: true, chowns: true, scratch: "_LIBCONTAINER_STATEDIR", stateFile: "status", state: crunState, inHook: isCrunInit,
+		Strict: true, propagation: "rslave", forgets: true, chowns: true, scratch: "_LIBCONTAINER_STATEDIR",
+		compiled: crunCompiled, compiledFile: crunCompiledFile,
+		stateFile: "status", state: crunState, inHook: isCrunInit,
 	},
 }
 

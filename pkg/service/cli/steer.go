@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -184,11 +185,16 @@ func dumpSpec(c *call, name string) error {
 		root.Path = b.Path(root.Path)
 	}
 	spec.Root = &root
-	data, err := json.MarshalIndent(spec, "", "  ")
+	text, err := bundle.Encode(&spec, b.Filter)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.dumpSpec, append(data, '\n'), 0o644)
+	var data bytes.Buffer
+	if err := json.Indent(&data, text, "", "  "); err != nil {
+		return err
+	}
+	data.WriteByte('\n')
+	return os.WriteFile(c.dumpSpec, data.Bytes(), 0o644)
 }
 
 func writeJSON(c *call, v any) error { return encodeJSON(c.out, v) }

@@ -47,7 +47,7 @@ func runUpgrade(c *call) error {
 	if len(c.args) > 1 || c.back && len(c.args) > 0 {
 		return usageError{"upgrade wants one file, or -back, or nothing to start what lies there anew"}
 	}
-	old, err := supervisorProgram(c.client())
+	old, err := supervisorProgram(c.client(), program{})
 	if err != nil && !errors.Is(err, control.ErrNoSupervisor) {
 		err = outside(err)
 	}
@@ -147,7 +147,7 @@ func (u *upgrade) takeOver() (program, error) {
 	}
 	var now program
 	for deadline := time.Now().Add(takeTime); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		found, err := supervisorProgram(u.client())
+		found, err := supervisorProgram(u.client(), program{})
 		if err != nil || found.Pid == u.old.Pid {
 			continue
 		}

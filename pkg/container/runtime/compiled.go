@@ -1,0 +1,56 @@
+package runtime
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// crun's annotation for a filter of system calls as the kernel takes it, in base64, and
+// the file of its state in which it keeps what it has compiled itself (crun(1); crun's
+// seccomp.c).
+const (
+	crunCompiled     = "run.oci.seccomp_bpf_data"
+	crunCompiledFile = "seccomp.bpf"
+)
+
+// Sizes of the kernel's (linux/bpf_common.h): a program is 1 to 4096 instructions of
+// eight bytes.
+const (
+	instruction     = 8
+	maxInstructions = 4096
+)
+
+// TakesCompiled tells whether the runtime takes a compiled filter in place of the
+// spec's, and the spec does not bring one by itself.
+func (r *Runtime) TakesCompiled(spec *specs.Spec) bool {
+	_, has := spec.Annotations[r.kind().compiled]
+	return r.kind().compiled != "" && !has
+}
+
+// Compiled reads the filter that the runtime has compiled for a container, as
+// WithCompiled takes it.
+func (r *Runtime) Compiled(id string) (string, error) {
+	file := path.Join(r.StateDir(id), r.kind().compiledFile)
+	data, err := os.ReadFile(file)
+	if err == nil && (len(data) == 0 || len(data)%instruction != 0 || len(data) > maxInstructions*instruction) {
+		err = fmt.Errorf("%s: %d bytes are no filter", file, len(data))
+	}
+	return base64.StdEncoding.EncodeToString(data), err
+}
+
+// WithCompiled is a copy of a spec with a compiled filter, which the runtime loads
+// whatever the spec's own says.
+func (r *Runtime) WithCompiled(spec *specs.Spec, program string) *specs.Spec {
+	c := *spec
+	c.Annotations = maps.Clone(spec.Annotations)
+	if c.Annotations == nil {
+		c.Annotations = map[string]string{}
+	}
+	c.Annotations[r.kind().compiled] = program
+	return &c
+}
