@@ -1,18 +1,17 @@
 package console
 
 import (
-	"os"
 	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/test/skip"
 )
 
 // Only what the device takes has the lowest priority; the thread has its own again.
 func TestLast(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root may raise a priority")
-	}
+	skip.UnlessRoot(t, "raise a priority")
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	nice := func() int {
