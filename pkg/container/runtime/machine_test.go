@@ -153,7 +153,7 @@ func TestFitDeniesDevices(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if got := (&Runtime{Path: "/usr/bin/crun"}).Fit(&said).Linux.Resources.Devices; len(got) != 2 || got[1] != disk {
+	if got := (&Runtime{Path: "/usr/bin/crun"}).Fit(&said).Linux.Resources.Devices; len(got) != 3 || got[2] != disk {
 		t.Errorf("%+v", got)
 	}
 	if len(said.Linux.Resources.Devices) != 1 {

@@ -103,7 +103,8 @@ func (r *Runtime) Fit(spec *specs.Spec) *specs.Spec {
 	return &fitted
 }
 
-// denyDevices begins the rules for devices with one that denies all, as runc does.
+// denyDevices begins the rules for devices with one that denies all but tunnels, as runc
+// does; both runtimes add those of every container.
 func denyDevices(said *specs.Linux) *specs.Linux {
 	var l specs.Linux
 	if said != nil {
@@ -113,7 +114,10 @@ func denyDevices(said *specs.Linux) *specs.Linux {
 	if l.Resources != nil {
 		r = *l.Resources
 	}
-	r.Devices = append([]specs.LinuxDeviceCgroup{{Access: "rwm"}}, r.Devices...)
+	tunMajor, tunMinor := int64(10), int64(200)
+	r.Devices = append([]specs.LinuxDeviceCgroup{
+		{Access: "rwm"}, {Allow: true, Type: "c", Major: &tunMajor, Minor: &tunMinor, Access: "rwm"},
+	}, r.Devices...)
 	l.Resources = &r
 	return &l
 }
