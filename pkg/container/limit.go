@@ -3,7 +3,9 @@ package container
 import (
 	"maps"
 	"path"
+	"slices"
 	"strconv"
+	"strings"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/cgroup"
@@ -25,6 +27,8 @@ type Limits struct {
 	// Kept is what of its memory, such as its program, the kernel takes from it
 	// for no other: of one container, in bytes.
 	Kept uint64
+	// Terminals are those of its own /dev/pts.
+	Terminals uint64
 	// Layer is the size of its writable layer in memory, in bytes.
 	Layer uint64
 	// Onshutdown is what a container of that section has in place of Memory and
@@ -59,6 +63,7 @@ func (e *Engine) limited(b *bundle.Bundle) *specs.Spec {
 		spec.Linux.CgroupsPath = cgroup.Path(b.Section, b.Name)
 	}
 	r := spec.Linux.Resources
+	spec.Mounts = terminals(spec.Mounts, l.Terminals)
 	if n := pids(b, l); n != 0 && (r.Pids == nil || r.Pids.Limit == nil || *r.Pids.Limit == 0) {
 		r.Pids = &specs.LinuxPids{Limit: &n}
 	}
@@ -79,6 +84,23 @@ func (e *Engine) limited(b *bundle.Bundle) *specs.Spec {
 		r.Unified[keptFile] = strconv.FormatUint(l.Kept, 10)
 	}
 	return spec
+}
+
+// terminals bounds those of a /dev/pts that says nothing of it.
+func terminals(mounts []specs.Mount, most uint64) []specs.Mount {
+	bounded := func(m specs.Mount) bool {
+		return m.Type != "devpts" || slices.ContainsFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "max=") })
+	}
+	if most == 0 || !slices.ContainsFunc(mounts, func(m specs.Mount) bool { return !bounded(m) }) {
+		return mounts
+	}
+	mounts = slices.Clone(mounts)
+	for i, m := range mounts {
+		if !bounded(m) {
+			mounts[i].Options = append(slices.Clip(m.Options), "max="+strconv.FormatUint(most, 10))
+		}
+	}
+	return mounts
 }
 
 // keptFile is of cgroup v2.

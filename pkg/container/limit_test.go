@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,23 @@ func TestLimited(t *testing.T) {
 		if after, err := json.Marshal(b.Spec); err != nil || string(after) != string(before) {
 			t.Errorf("%s: the bundle's own spec was changed: %s", name, after)
 		}
+	}
+}
+
+// A container has so many terminals, unless YAML says how many.
+func TestTerminals(t *testing.T) {
+	e := &Engine{Limits: Limits{Terminals: 68}}
+	spec := &specs.Spec{Mounts: []specs.Mount{
+		{Destination: "/proc", Type: "proc"},
+		{Destination: "/dev/pts", Type: "devpts", Options: []string{"newinstance"}},
+		{Destination: "/more", Type: "devpts", Options: []string{"max=9"}},
+	}}
+	got := e.limited(&bundle.Bundle{Name: "web", Section: bundle.Services, Spec: spec}).Mounts
+	if len(got[0].Options) != 0 || !slices.Equal(got[1].Options, []string{"newinstance", "max=68"}) || !slices.Equal(got[2].Options, []string{"max=9"}) {
+		t.Errorf("%v", got)
+	}
+	if len(spec.Mounts[1].Options) != 1 {
+		t.Errorf("the bundle's own spec was changed: %v", spec.Mounts)
 	}
 }
 

@@ -11,9 +11,15 @@
 //	forks        fork, and have all that come of it fork
 //	polls=N      have files polled N times
 //	watches=N    watch N files
+//	timers=N     make N timers
+//	pipes=N      make N pipes of the usual size
+//	netlink=N    have N netlink sockets full of what nobody reads
+//	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
 package main
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -72,6 +78,14 @@ func do(verb, value string) (n int, err error) {
 		return watches(value)
 	case "terminals":
 		return terminals(value)
+	case "timers":
+		return times(value, timer)
+	case "pipes":
+		return times(value, pipe)
+	case "netlink":
+		return times(value, fullSocket)
+	case "messages":
+		return messages()
 	case "forks":
 		forks()
 	}
@@ -197,6 +211,116 @@ func watches(value string) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// times does something so many times.
+func times(value string, do func() error) (n int, err error) {
+	most, err := strconv.Atoi(value)
+	for ; n < most && err == nil; n++ {
+		err = do()
+	}
+	return n, err
+}
+
+func timer() error {
+	var id int
+	return call(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&id)))
+}
+
+// pipe asks for one, and that it is as long as the kernel makes them.
+func pipe() error {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return err
+	}
+	size, err := unix.FcntlInt(uintptr(ends[0]), unix.F_GETPIPE_SZ, 0)
+	if err == nil && size < 1<<16 {
+		err = fmt.Errorf("a pipe of %d bytes", size)
+	}
+	return err
+}
+
+// fullSocket sends itself as much as it takes: some 370 KB of the kernel's memory.
+func fullSocket() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_USERSOCK)
+	if err != nil {
+		return err
+	}
+	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF} {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1<<30); err != nil {
+			return err
+		}
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	self, err := unix.Getsockname(fd)
+	for message := make([]byte, 90000); err == nil; {
+		// The length of the message comes first (netlink(7)).
+		binary.NativeEndian.PutUint32(message, uint32(len(message)))
+		err = unix.Sendto(fd, message, unix.MSG_DONTWAIT, self)
+	}
+	if err != unix.EAGAIN {
+		return err
+	}
+	return nil
+}
+
+// messages makes objects that stay when it is gone until there is no room for more,
+// and counts them.
+func messages() (n int, err error) {
+	made := 0
+	for _, more := range []func() error{queue, semaphores, posixQueue(&made)} {
+		for err = nil; err == nil; n++ {
+			err = more()
+		}
+		if !errors.Is(err, unix.ENOSPC) {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// queue makes a queue with as many of the smallest messages as it takes.
+func queue() error {
+	id, _, errno := unix.Syscall(unix.SYS_MSGGET, unix.IPC_PRIVATE, unix.IPC_CREAT|0o600, 0)
+	if errno != 0 {
+		return errno
+	}
+	message := struct {
+		kind int
+		text [8]byte
+	}{kind: 1}
+	for errno == 0 {
+		_, _, errno = unix.Syscall6(unix.SYS_MSGSND, id, uintptr(unsafe.Pointer(&message)), 1, unix.IPC_NOWAIT, 0, 0)
+	}
+	if errno != unix.EAGAIN {
+		return errno
+	}
+	return nil
+}
+
+func semaphores() error { return call(unix.SYS_SEMGET, unix.IPC_PRIVATE, 8000, unix.IPC_CREAT|0o600) }
+
+func posixQueue(n *int) func() error {
+	return func() error {
+		*n++
+		name, err := unix.BytePtrFromString("greedy-" + strconv.Itoa(*n))
+		if err != nil {
+			return err
+		}
+		return call(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(name)), unix.O_CREAT|unix.O_RDWR, 0o600)
+	}
+}
+
+// call makes a system call whose result is of no use.
+func call(number uintptr, args ...uintptr) error {
+	var a [6]uintptr
+	copy(a[:], args)
+	if _, _, errno := unix.Syscall6(number, a[0], a[1], a[2], a[3], a[4], a[5]); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // forks never returns. A child has but one thread and no runtime around it, so

@@ -70,6 +70,34 @@ func Watch(missing func(string), look func() (short bool)) error {
 	}
 }
 
+// far is how often it is looked at what the machine has left, where the kernel
+// does not tell of stalls.
+const far = 10 * time.Second
+
+// WatchMachine calls low whenever the machine has less left than floor, in bytes. It
+// sleeps until processes wait for memory, or looks now and then where the kernel
+// does not count that.
+func WatchMachine(floor uint64, low func()) error {
+	var fds []unix.PollFd
+	wait := int(far / time.Millisecond)
+	if stalls, err := openStallsOf("/proc/pressure/memory"); err == nil {
+		defer stalls.Close()
+		fds, wait = append(fds, unix.PollFd{Fd: int32(stalls.Fd()), Events: unix.POLLPRI}), -1
+	}
+	for ; ; time.Sleep(pause) {
+		if _, err := unix.Poll(fds, wait); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("watch the machine's memory: %w", err)
+		}
+		left, err := Free()
+		if err != nil {
+			return fmt.Errorf("watch the machine's memory: %w", err)
+		}
+		if left < floor {
+			low()
+		}
+	}
+}
+
 // draw draws the line, or takes it away.
 func draw(all cgroup.Group, short bool) error {
 	m, err := all.Memory()
@@ -79,8 +107,10 @@ func draw(all cgroup.Group, short bool) error {
 	return all.SetHigh(m.Limit / 16 * 15)
 }
 
-func openStalls(g cgroup.Group) (*os.File, error) {
-	f, err := os.OpenFile(g.File("memory.pressure"), os.O_RDWR, 0)
+func openStalls(g cgroup.Group) (*os.File, error) { return openStallsOf(g.File("memory.pressure")) }
+
+func openStallsOf(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -3,35 +3,59 @@ package quota
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/container/mount"
 )
 
+// setting is a value for a file of /proc/sys.
+type setting struct{ file, value string }
+
 // settings are what the kernel counts for the whole machine, or for all of root's
 // processes. Containers could use them up for everybody, while the memory that
 // stands behind them is counted, and bounded, for each. So they are raised to
-// what the kernel takes at most.
-var settings = []struct{ file, value string }{
+// what the kernel takes at most. Terminals are not: what waits in them is counted for nobody.
+var settings = []setting{
 	{"/proc/sys/fs/file-max", strconv.FormatInt(1<<63-1, 10)},
 	{"/proc/sys/kernel/threads-max", strconv.Itoa(1<<30 - 1)},
 	{"/proc/sys/fs/inotify/max_user_instances", strconv.Itoa(1<<31 - 1)},
 	{"/proc/sys/fs/inotify/max_user_watches", strconv.Itoa(1<<31 - 1)},
 	// Without one left no Go program starts, ours and the OCI runtime among them.
 	{"/proc/sys/fs/epoll/max_user_watches", strconv.FormatInt(1<<63-1, 10)},
-	{"/proc/sys/kernel/pty/max", strconv.Itoa(1 << 20)},
+	// Past it new pipes of all of root's containers are short.
+	{"/proc/sys/fs/pipe-user-pages-soft", "0"},
 	// A list of all processes for each that is killed for want of memory holds
 	// everybody up behind a slow console.
 	{"/proc/sys/vm/oom_dump_tasks", "0"},
 }
 
-// Set does so. It is for machines that bound the memory of containers.
-func Set() error {
+// inherited are the limits of one process that the kernel compares with what all of
+// root's have: signals that wait and timers, and bytes of POSIX queues. Memory
+// stands behind the first, the number of queues bounds the second (see shared).
+var inherited = []int{unix.RLIMIT_SIGPENDING, unix.RLIMIT_MSGQUEUE}
+
+// Inherit raises them for this process, and so for containers that it starts.
+func Inherit() error {
 	var faults []error
-	for _, c := range settings {
+	for _, limit := range inherited {
+		if err := unix.Setrlimit(limit, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}); err != nil {
+			faults = append(faults, fmt.Errorf("raise limit %d of this process: %w", limit, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Set does so. It is for machines that bound the memory of containers.
+func (q Quota) Set() error {
+	var faults []error
+	terminals := setting{"/proc/sys/kernel/pty/max", strconv.FormatUint(q.Terminals+reserveTerminals, 10)}
+	for _, c := range append(slices.Clip(settings), terminals) {
 		if err := os.WriteFile(c.file, []byte(c.value), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 			faults = append(faults, err)
 		}
@@ -42,13 +66,20 @@ func Set() error {
 // shared are the file systems in memory that outlive containers, all of which
 // LinuxKit's YAML binds into containers, with the most that each may have of the
 // machine's memory: LinuxKit's sizes, and a like one where it gives none. System V
-// memory of the machine's IPC namespace is the same by another name.
+// memory, messages and semaphores and POSIX queues of the machine's IPC namespace
+// are the same by another name: they stay when who filled them is gone.
 var shared = []Size{
-	{"/run", 10}, {"/tmp", 10}, {"/var", 50}, {"/dev/shm", 10}, {shmall, 10},
+	{"/run", 10}, {"/tmp", 10}, {"/var", 50}, {"/dev/shm", 10}, {shmall, 10}, {msgmni, 6}, {sem, 2}, {queuesMax, 2},
 }
 
-// shmall bounds System V memory, in pages.
-const shmall = "/proc/sys/kernel/shmall"
+// What bounds them: pages of memory, queues of messages, of semaphores four numbers
+// (sysctl/kernel.rst), and POSIX queues (sysctl/fs.rst).
+const (
+	shmall    = "/proc/sys/kernel/shmall"
+	msgmni    = "/proc/sys/kernel/msgmni"
+	sem       = "/proc/sys/kernel/sem"
+	queuesMax = "/proc/sys/fs/mqueue/queues_max"
+)
 
 // Size is one of them and its size, in percent of the machine's memory.
 type Size struct {
@@ -75,7 +106,7 @@ func (q Quota) Resize(total uint64) map[string]uint64 {
 	return sizes
 }
 
-// BoundShared bounds System V memory, resizes what of the others is mounted, and bounds its inodes, which lie
+// BoundShared bounds System V objects, resizes what of the others is mounted, and bounds its inodes, which lie
 // in memory that the kernel does not count as the file system's: one for each
 // page. What is smaller, and what is not in memory, is left alone.
 func (q Quota) BoundShared() error {
@@ -85,27 +116,71 @@ func (q Quota) BoundShared() error {
 	}
 	var faults []error
 	for target, size := range q.Resize(uint64(info.Totalram) * uint64(info.Unit)) {
-		set := bound
-		if target == shmall {
-			set = boundSystemV
-		}
-		if err := set(target, size); err != nil {
+		if err := bounder(target)(target, size); err != nil {
 			faults = append(faults, fmt.Errorf("bound %s: %w", target, err))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// boundSystemV leaves a lower bound alone. A kernel without System V memory has none.
-func boundSystemV(file string, size uint64) error {
-	now, err := readNumber(file)
-	if errors.Is(err, os.ErrNotExist) || err == nil && now <= size>>12 {
+func bounder(target string) func(string, uint64) error {
+	switch target {
+	case shmall:
+		return boundPages
+	case msgmni:
+		return boundQueues
+	case sem:
+		return boundSemaphores
+	case queuesMax:
+		return boundPOSIXQueues
+	}
+	return bound
+}
+
+func boundPages(file string, size uint64) error { return lower(file, size>>12) }
+
+// boundQueues goes by the fullest queue: as many messages as it may have bytes
+// (16,384, which a container cannot raise), each of which takes 72 of the kernel's.
+func boundQueues(file string, size uint64) error { return lower(file, size/(16384*72)) }
+
+// boundSemaphores gives one half to semaphores, of 64 bytes, the other to sets, whose
+// least takes 512. The numbers are those of one set, of all, of one call, and the sets.
+func boundSemaphores(file string, size uint64) error {
+	return lower(file, math.MaxUint64, size/2/64, math.MaxUint64, size/2/512)
+}
+
+// boundPOSIXQueues goes by what a container may ask for: 10 messages of 8 KB each, and
+// what the kernel has for them.
+func boundPOSIXQueues(file string, size uint64) error { return lower(file, size/(88<<10)) }
+
+// lower leaves lower bounds alone. A kernel without such objects has no file. There
+// is always one.
+func lower(file string, most ...uint64) error {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, strconv.AppendUint(nil, size>>12, 10), 0)
+	words := strings.Fields(string(data))
+	if len(words) != len(most) {
+		return fmt.Errorf("%s: %q, want %d numbers", file, data, len(most))
+	}
+	lowered := false
+	for i, word := range words {
+		now, err := strconv.ParseUint(word, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if bound := max(most[i], 1); now > bound {
+			words[i], lowered = strconv.FormatUint(bound, 10), true
+		}
+	}
+	if !lowered {
+		return nil
+	}
+	return os.WriteFile(file, []byte(strings.Join(words, " ")), 0)
 }
 
 func bound(target string, size uint64) error {

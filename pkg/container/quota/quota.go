@@ -34,8 +34,10 @@ type Quota struct {
 	Pids   uint64 // processes and threads, of all containers together
 	// Onshutdown is for those of that section, beside what the others have.
 	Onshutdown cgroup.Limit
+	// Terminals of all containers together.
+	Terminals uint64
 	// Of one container that says nothing of it.
-	EachMemory, EachPids uint64
+	EachMemory, EachPids, EachTerminals uint64
 	// Layers is for the writable layers in memory of all services together.
 	Layers uint64
 	// Shared is for the file systems in memory that outlive containers: /run,
@@ -50,6 +52,10 @@ const (
 	reserveMemory = 64 << 20
 	reserveTasks  = 256
 )
+
+// Floor is what of it the machine has left, in bytes, when something else than the memory
+// of containers has eaten it up.
+const Floor = reserveMemory / 4
 
 // weight is the part of the processors' time that all containers together have beside
 // one process of what keeps the machine running, which has 100. That sleeps most of
@@ -73,6 +79,14 @@ const minOnshutdown = 16 << 20
 // All that is kept is a quarter at most, since it cannot be had back.
 const maxKept = 8 << 20
 
+// A terminal whose ends do not read takes 70 KB of the kernel's, as measured with
+// Linux 6.1. All of them are to take a quarter of what is kept back. The kernel
+// itself keeps some for the machine (kernel.pty.reserve).
+const (
+	terminalMemory   = 70 << 10
+	reserveTerminals = 1024
+)
+
 // Divide divides. It touches nothing.
 func Divide(f Facts) Quota {
 	var q Quota
@@ -85,7 +99,10 @@ func Divide(f Facts) Quota {
 		}
 	}
 	if f.Memory > 0 {
-		q.Memory = f.Memory - min(reserveMemory+f.Memory/64, f.Memory/3)
+		reserve := min(reserveMemory+f.Memory/64, f.Memory/3)
+		q.Memory = f.Memory - reserve
+		q.Terminals = reserve / 4 / terminalMemory
+		q.EachTerminals = max(q.Terminals/4, 1)
 		if f.Onshutdown {
 			q.Onshutdown.Memory = min(max(minOnshutdown, q.Memory/8), q.Memory/4) &^ 0xfff
 			q.Memory -= q.Onshutdown.Memory

@@ -16,20 +16,20 @@ func TestDivide(t *testing.T) {
 		want  Quota
 	}{
 		"a small machine": {Facts{Memory: 48 * mb, Tasks: 500}, Quota{Memory: 32 * mb, Pids: 250,
-			EachMemory: 28 * mb, EachPids: 64, Layers: 16 * mb, Shared: 24 * mb}},
+			Terminals: 58, EachTerminals: 14, EachMemory: 28 * mb, EachPids: 64, Layers: 16 * mb, Shared: 24 * mb}},
 		"a usual one": {Facts{Memory: 1024 * mb, Tasks: 7000}, Quota{Memory: 944 * mb, Pids: 6744,
-			EachMemory: 826 * mb, EachPids: 843, Layers: 472 * mb, Shared: 708 * mb}},
+			Terminals: 292, EachTerminals: 73, EachMemory: 826 * mb, EachPids: 843, Layers: 472 * mb, Shared: 708 * mb}},
 		"a large one": {Facts{Memory: 64 << 30, Tasks: 32768}, Quota{Memory: 64448 * mb, Pids: 32512,
-			EachMemory: 56392 * mb, EachPids: 1000, Layers: 32224 * mb, Shared: 48336 * mb}},
+			Terminals: 3978, EachTerminals: 994, EachMemory: 56392 * mb, EachPids: 1000, Layers: 32224 * mb, Shared: 48336 * mb}},
 		"with onshutdown containers": {Facts{Memory: 1024 * mb, Tasks: 7000, Onshutdown: true}, Quota{Memory: 826 * mb, Pids: 5901,
 			Onshutdown: cgroup.Limit{Memory: 118 * mb, Pids: 843},
-			EachMemory: 826 * mb / 8 * 7, EachPids: 843, Layers: 413 * mb, Shared: 826 * mb / 4 * 3}},
+			Terminals:  292, EachTerminals: 73, EachMemory: 826 * mb / 8 * 7, EachPids: 843, Layers: 413 * mb, Shared: 826 * mb / 4 * 3}},
 		"a small machine with them": {Facts{Memory: 48 * mb, Tasks: 500, Onshutdown: true}, Quota{Memory: 24 * mb, Pids: 188,
 			Onshutdown: cgroup.Limit{Memory: 8 * mb, Pids: 62},
-			EachMemory: 21 * mb, EachPids: 64, Layers: 12 * mb, Shared: 18 * mb}},
+			Terminals:  58, EachTerminals: 14, EachMemory: 21 * mb, EachPids: 64, Layers: 12 * mb, Shared: 18 * mb}},
 		"no memory controller": {Facts{Tasks: 7000}, Quota{Pids: 6744, EachPids: 843}},
 		"no pids controller": {Facts{Memory: 1024 * mb}, Quota{Memory: 944 * mb,
-			EachMemory: 826 * mb, Layers: 472 * mb, Shared: 708 * mb}},
+			Terminals: 292, EachTerminals: 73, EachMemory: 826 * mb, Layers: 472 * mb, Shared: 708 * mb}},
 		"no controllers": {},
 	} {
 		if got := Divide(tt.facts); got != tt.want {
@@ -66,29 +66,57 @@ func TestDivisionFits(t *testing.T) {
 
 // A machine with room keeps LinuxKit's sizes.
 func TestResizeLeavesRoomAlone(t *testing.T) {
-	q := Quota{Shared: 900 * mb}
+	q := Quota{Shared: 1000 * mb}
 	got := q.Resize(1000 * mb)
 	if got["/var"] != 500*mb || got["/run"] != 100*mb || got["/tmp"] != 100*mb {
 		t.Errorf("%v", got)
 	}
 }
 
-// System V memory is bounded in pages, and never raised.
+// System V objects are bounded by the memory that they take at most, and never raised.
 func TestBoundSystemV(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "shmall")
-	for _, tt := range []struct{ now, want string }{{"18446744073692774399\n", "256"}, {"255\n", "255\n"}} {
+	file := filepath.Join(t.TempDir(), "bound")
+	for _, tt := range []struct {
+		target, now, want string
+	}{
+		{shmall, "18446744073692774399\n", "2048"},
+		{shmall, "255\n", "255\n"},
+		{msgmni, "32000\n", "7"},
+		{msgmni, "6\n", "6\n"},
+		{sem, "32000\t1024000000\t500\t32000\n", "32000 65536 500 8192"},
+		{sem, "32000\t64000\t500\t32000\n", "32000 64000 500 8192"},
+		{queuesMax, "256\n", "93"},
+		{sem, "250\t32000\t32\t128\n", "250\t32000\t32\t128\n"},
+	} {
 		if err := os.WriteFile(file, []byte(tt.now), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := boundSystemV(file, mb); err != nil {
+		if err := bounder(tt.target)(file, 8*mb); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(file); err != nil || string(got) != tt.want {
-			t.Errorf("%q became %q, %v; want %q", tt.now, got, err, tt.want)
+			t.Errorf("%s %q became %q, %v; want %q", tt.target, tt.now, got, err, tt.want)
 		}
 	}
-	if err := boundSystemV(file+"-none", mb); err != nil {
+	if err := boundPages(file+"-none", mb); err != nil {
 		t.Errorf("a kernel without: %v", err)
+	}
+	if err := boundQueues(file, mb); err == nil {
+		t.Error("four numbers in the place of one are no fault")
+	}
+}
+
+// However small the machine, there is a queue.
+func TestBoundLeavesOne(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "msgmni")
+	if err := os.WriteFile(file, []byte("32000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := boundQueues(file, mb); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != "1" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -26,6 +26,9 @@ type Kind struct {
 	// propagation is what has mounts of the machine reach a container whose spec says
 	// nothing of it, as runc has them; "": its own default.
 	propagation string
+	// open: of a spec that says nothing of devices it lets a container that may make
+	// device files have all of them.
+	open bool
 	// scratch is the variable that names the folder in which it mounts itself for a
 	// moment, to run from what nobody can write to; "": it does not.
 	scratch string
@@ -58,7 +61,7 @@ var Kinds = []*Kind{
 	{
 		// Built with systemd, some versions would ask it for cgroups.
 		Name: "crun", Path: bundle.RuntimeProgram("crun"), Root: "/run/crun", Options: []string{"--cgroup-manager", "cgroupfs"},
-		Strict: true, propagation: "rslave", forgets: true, chowns: true, scratch: "_LIBCONTAINER_STATEDIR",
+		Strict: true, propagation: "rslave", open: true, forgets: true, chowns: true, scratch: "_LIBCONTAINER_STATEDIR",
 		compiled: crunCompiled, compiledFile: crunCompiledFile,
 		stateFile: "status", state: crunState, inHook: isCrunInit,
 	},

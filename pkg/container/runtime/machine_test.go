@@ -143,6 +143,24 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// A container gets the devices that its spec gives it, and no others.
+func TestFitDeniesDevices(t *testing.T) {
+	disk := specs.LinuxDeviceCgroup{Allow: true, Type: "b", Access: "r"}
+	said := specs.Spec{Linux: &specs.Linux{Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{disk}}}}
+	for name, spec := range map[string]specs.Spec{"nothing is said": {}, "a disk": said} {
+		got := (&Runtime{Path: "/usr/bin/crun"}).Fit(&spec).Linux.Resources.Devices
+		if len(got) == 0 || got[0].Allow || got[0].Type != "" || got[0].Access != "rwm" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := (&Runtime{Path: "/usr/bin/crun"}).Fit(&said).Linux.Resources.Devices; len(got) != 3 || got[2] != disk {
+		t.Errorf("%+v", got)
+	}
+	if len(said.Linux.Resources.Devices) != 1 {
+		t.Errorf("the spec itself was changed: %+v", said.Linux.Resources.Devices)
+	}
+}
+
 // The version is the lowest that has all that the spec says.
 func TestFit(t *testing.T) {
 	for said, want := range map[string]string{"": "rslave", "shared": "shared"} {

@@ -94,10 +94,32 @@ func (r *Runtime) Fit(spec *specs.Spec) *specs.Spec {
 		l := *spec.Linux
 		l.RootfsPropagation, fitted.Linux = p, &l
 	}
+	if r.kind().open {
+		fitted.Linux = denyDevices(fitted.Linux)
+	}
 	if fitted.Version == spec.Version && fitted.Linux == spec.Linux {
 		return spec
 	}
 	return &fitted
+}
+
+// denyDevices begins the rules for devices with one that denies all but tunnels, as runc
+// does; both runtimes add those of every container.
+func denyDevices(said *specs.Linux) *specs.Linux {
+	var l specs.Linux
+	if said != nil {
+		l = *said
+	}
+	var r specs.LinuxResources
+	if l.Resources != nil {
+		r = *l.Resources
+	}
+	tunMajor, tunMinor := int64(10), int64(200)
+	r.Devices = append([]specs.LinuxDeviceCgroup{
+		{Access: "rwm"}, {Allow: true, Type: "c", Major: &tunMajor, Minor: &tunMinor, Access: "rwm"},
+	}, r.Devices...)
+	l.Resources = &r
+	return &l
 }
 
 // global are the options before the verb.

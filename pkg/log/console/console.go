@@ -37,6 +37,16 @@ type Console struct {
 	lines   []*line
 	changed *sync.Cond // something was taken
 	kept    *kept      // nil: what waits dies with this process
+	yields  bool
+}
+
+// Yield has others have the processor before what a device takes, which for a serial
+// line is all of it: a container that writes without pause would take it from
+// whoever asks this process for something. It is for a process that may make threads.
+func (c *Console) Yield() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.yields = true
 }
 
 // New is a Console without devices: what is written to it goes nowhere.
@@ -124,7 +134,7 @@ func (c *Console) Write(data []byte) (int, error) {
 func (c *Console) start(l *line) {
 	if !l.busy && l.pending() {
 		l.busy = true
-		go c.move(l)
+		go c.move(l, c.yields)
 	}
 }
 
@@ -137,10 +147,14 @@ const (
 )
 
 // move takes to the device what waits for it, until nothing does.
-func (c *Console) move(l *line) {
+func (c *Console) move(l *line, yields bool) {
+	push := l.push
+	if yields {
+		push = func() int { return last(l.push) }
+	}
 	for pause := firstPause; ; {
 		<-l.device
-		n := l.push()
+		n := push()
 		l.device <- struct{}{}
 		if !c.moved(l, n) {
 			return

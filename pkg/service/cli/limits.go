@@ -28,22 +28,31 @@ func limits(g *guest.Guest, services bool) container.Limits {
 	if err := errors.Join(cgroup.Bound(cgroup.Parent, q.Limit()), cgroup.Bound(cgroup.Onshutdown, q.Onshutdown)); err != nil {
 		g.Say("%s", err)
 	}
-	if first && isMachine(g.Paths) && q.Memory > 0 {
-		if err := errors.Join(quota.Set(), q.BoundShared()); err != nil {
-			g.Say("%s", err)
-		}
+	if isMachine(g.Paths) && q.Memory > 0 {
+		raise(g, q, first)
 	}
 	n := 1
 	if services {
 		n = writable(g.Paths.Section(bundle.Services))
 	}
 	l := container.Limits{
-		Group: true, All: q.Limit(), Pids: q.EachPids, Memory: q.EachMemory, Layer: q.Layer(n), Onshutdown: q.Onshutdown,
+		Group: true, All: q.Limit(), Pids: q.EachPids, Memory: q.EachMemory, Terminals: q.EachTerminals, Layer: q.Layer(n), Onshutdown: q.Onshutdown,
 	}
 	if q.Memory > 0 && cgroup.Unified() {
 		l.Kept = q.Kept(g.Paths.Count(bundle.Services))
 	}
 	return l
+}
+
+// raise has nobody run out of what the kernel counts for the whole machine.
+func raise(g *guest.Guest, q quota.Quota, first bool) {
+	err := quota.Inherit()
+	if first {
+		err = errors.Join(err, q.Set(), q.BoundShared())
+	}
+	if err != nil {
+		g.Say("%s", err)
+	}
 }
 
 // isMachine tells a machine that was booted from an image from one on which

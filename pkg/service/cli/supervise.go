@@ -28,6 +28,7 @@ func runSupervise(c *call) error {
 	if err != nil {
 		return err
 	}
+	g.Terminal.Yield()
 	debug.SetGCPercent(50) // a small heap is worth more here than a fast one
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer cancel()

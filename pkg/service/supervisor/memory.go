@@ -76,6 +76,35 @@ func (s *Supervisor) watchMemory() {
 	s.report(err)
 }
 
+// watchMachine ends the container behind which the kernel has taken memory that it
+// counts for nobody, when that is what the machine lacks. The kernel itself would
+// kill others first: the processes that have caused it are small.
+func (s *Supervisor) watchMachine() {
+	if !cgroup.Top().Exists() {
+		return
+	}
+	s.report(memory.WatchMachine(quota.Floor, func() {
+		groups, err := cgroup.Members()
+		for name, g := range groups {
+			pids, e := g.Pids()
+			if err = errors.Join(err, e); memory.Behind(pids, quota.Floor) < quota.Floor {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), killWait)
+			err = errors.Join(err, g.Kill(ctx))
+			cancel()
+			s.report(s.Do(context.Background(), func() {
+				s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets, which no limit counts: killed",
+					memory.Size(quota.Floor), name)
+			}))
+		}
+		s.report(err)
+	}))
+}
+
+// killWait is for processes that end.
+const killWait = 10 * time.Second
+
 // memoryIs takes note of how memory is used.
 func (s *Supervisor) memoryIs(u memory.Use) {
 	m := &s.memory

@@ -176,6 +176,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.openBook()
 	s.dog = s.startWatchdog()
 	go s.watchMemory()
+	go s.watchMachine()
 	s.tellLimit()
 	s.loop(ctx)
 	s.Guest.Say("services: all are stopped")

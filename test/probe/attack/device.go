@@ -44,7 +44,7 @@ var devices = []Attack{
 	{Name: "dev-snapshot", What: "`snapshot`: all memory, for hibernation", Try: node(unix.S_IFCHR, "10", 231, unix.O_RDONLY)},
 	{Name: "dev-pts", What: "another terminal: `pts/0` of the machine's `devpts`", Try: func() error { return anyPts("/dev/pts") }},
 	{Name: "tty-own", What: "a terminal of its own from `ptmx`", Try: opens("/dev/ptmx", unix.O_RDWR),
-		Why: "The container has a devpts of its own; only the number of terminals is the machine's (`kernel.pty.max`, with 1024 kept back)."},
+		Why: "The container has a devpts of its own; the number of terminals is bounded for each container and for all."},
 	{Name: "tty-inject", What: "type into a terminal by `TIOCSTI`", Try: onTerminal(unix.TIOCSTI)},
 	{Name: "tty-console", What: "take the machine's console messages by `TIOCCONS`", Try: onTerminal(unix.TIOCCONS)},
 	{Name: "tty-ldisc", What: "load a line discipline with a history of faults (`N_HDLC`)", Try: lineDiscipline},

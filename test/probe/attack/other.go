@@ -57,8 +57,7 @@ var others = []Attack{
 	{Name: "other-shm-dir", What: "another container's files in `/dev/shm`", Try: opens("/dev/shm/bystander", unix.O_RDONLY)},
 	{Name: "other-cgroup", What: "stop another container by its cgroup", Try: first("/sys/fs/cgroup/*/cgroup.freeze", writable)},
 	{Name: "other-inotify", What: "use up root's watches: every `inotify` of the user", Try: useUpInotify},
-	{Name: "other-pipes", What: "use up root's pipe buffers", Try: useUpPipes,
-		Why: "New pipes of the same user's other processes then hold 8 KB and work. Those of the logs are made by the machine, which has no such limit."},
+	{Name: "other-pipes", What: "use up root's pipe buffers", Try: useUpPipes},
 }
 
 // Bystander makes what others then try to reach, and keeps it.
