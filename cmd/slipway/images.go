@@ -47,7 +47,7 @@ func newImagesCommand() *cobra.Command {
 NAME all but those built on demand, or with --recipe those of recipes of your own.
 
 A recipe of your own is a folder with an image.yml, which has the same keys as ours
-(images/README.md). Its image is called as its "name:" says, or as NAME for one recipe.`,
+(docs/recipes.md). Its image is called as its "name:" says, or as NAME for one recipe.`,
 		Example: `  slipway images build
   slipway images build --recipe recipes/web localhost/web:1
   slipway images build --recipe recipes/web --recipe recipes/db --platform linux/arm64`,
