@@ -17,7 +17,13 @@ import (
 // the tags yaml and need: the second says what is wanted where the key is left out.
 func (r *Recipe) parse(file string) error {
 	var doc yaml.Node
-	if err := yaml.Unmarshal(r.Text, &doc); err != nil {
+	err := yaml.Unmarshal(r.Text, &doc)
+	if err == nil {
+		// Refuses aliases that contain themselves or are too many, before they are followed.
+		var all any
+		err = doc.Decode(&all)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	if len(doc.Content) == 0 {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"slipway/pkg/build/input"
 )
 
 // A step puts something into the tree of an image.
@@ -80,7 +82,7 @@ func (f files) read(s *site, name string) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("add %s: %w", name, err)
 	}
-	data, err := os.ReadFile(from)
+	data, err := input.Read(from, maxFile)
 	if err != nil {
 		return nil, 0, fmt.Errorf("add %s: %w", name, err)
 	}

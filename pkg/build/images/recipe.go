@@ -9,10 +9,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"slipway/pkg/build/input"
 )
 
 // RecipeFile is the name of the recipe in the folder of an image.
 const RecipeFile = "image.yml"
+
+// Bytes that a recipe and a file that it names may have: both are kept in memory.
+const (
+	maxRecipe = 1 << 20
+	maxFile   = 1 << 30
+)
 
 // A Recipe says what an image is made of.
 type Recipe struct {
@@ -129,7 +137,7 @@ func (r *Recipe) steps(f func(step) error) error {
 // key, all of them at once.
 func LoadRecipe(dir string) (*Recipe, error) {
 	file := filepath.Join(dir, RecipeFile)
-	text, err := os.ReadFile(file)
+	text, err := input.Read(file, maxRecipe)
 	if err != nil {
 		return nil, fmt.Errorf("read recipe: %w", err)
 	}

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/test/skip"
 )
@@ -43,6 +46,7 @@ func TestLoadRecipeFaults(t *testing.T) {
 		"about: x\non-demand: 1":                                      ":2:12: on-demand: want true or false",
 		"about: x\nconfig: {env: {A: b}}":                             ":2:15: config.env: want a list",
 		"about: x\nconfig: {linuxkit: {capabilites: [CAP_SYS_TIME]}}": "config.linuxkit: ",
+		"about: x\ncontents: &a [*a]":                                 "contains itself",
 	} {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{RecipeFile: text})
@@ -50,6 +54,29 @@ func TestLoadRecipeFaults(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), filepath.Join(dir, RecipeFile)) {
 			t.Errorf("recipe %q: error %v, want %q and the file", text, err, want)
 		}
+	}
+}
+
+// What never ends is no recipe and no file of one.
+func TestRecipeOfNoFile(t *testing.T) {
+	b, _ := open(t, repository(t), filepath.Join(t.TempDir(), "store"))
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a/" + RecipeFile: "about: x\ncontents: [{files: {/a: pipe}}]\n", "b/x": ""})
+	for _, fifo := range []string{"a/pipe", "b/" + RecipeFile} {
+		if err := unix.Mkfifo(filepath.Join(dir, fifo), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := b.AddRecipe(filepath.Join(dir, "b"), "o/b")
+	if err == nil || !strings.Contains(err.Error(), "image.yml: is a FIFO; want a file") {
+		t.Errorf("recipe: error %v", err)
+	}
+	name, err := b.AddRecipe(filepath.Join(dir, "a"), "o/a")
+	if err == nil {
+		err = b.Build(context.Background(), []string{name}, 1)
+	}
+	if err == nil || !strings.Contains(err.Error(), "image.yml:2:13: contents[0].files: add /a: "+filepath.Join(dir, "a/pipe")+": is a FIFO; want a file") {
+		t.Errorf("file: error %v", err)
 	}
 }
 
