@@ -35,7 +35,7 @@ PREFIX ?= /usr/local
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run shell image images images-arm64 setup test test-unit test-vm install dist soak fuzz lint audit security bench bench-build chart stats clean
+.PHONY: help run shell image images images-arm64 images-examples setup test test-unit test-vm install dist soak fuzz lint audit security bench bench-build chart stats clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ images: $(SLIPWAY) ## build our own images into the local store
 # What the demo takes; the host's own images are there for all other tests.
 images-arm64: $(SLIPWAY)
 	$(SLIPWAY) images build --platform linux/arm64 kernel init runc crun busybox dhcp getty efi-stub
+
+# What the machines of examples/ take beside.
+images-examples: $(SLIPWAY)
+	$(SLIPWAY) images build $(PLATFORM) $(patsubst %/image.yml,--recipe %,$(wildcard examples/recipes/*/image.yml))
 
 $(SLIPWAY): setup FORCE
 	@mkdir -p $(BIN)
@@ -102,7 +106,7 @@ CRUNTESTS := Runtime|Stale|Failure|Faults|Starter|Kills|Exec|Mutate|Environment|
 # Machines that run side by side: each has a processor, and waits for two fifths of its time. One more would leave no room on a busy machine.
 MACHINES ?= $(shell echo $$(($$(nproc) * 3 / 2)))
 # ENGINE=crun boots all cases with slipway/crun in place of slipway/runc.
-test-vm: images images-arm64 $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
+test-vm: images images-arm64 images-examples $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
 	@$(SUDO) rm -rf build/test/stood-still
 	$(SUDO) env SLIPWAY_ENGINE=$(ENGINE) SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -timeout 3h -parallel $(MACHINES) ./test/...
 	@for f in build/test/stood-still/*; do [ ! -e "$$f" ] || echo "booted once more, as the emulated kernel stood still: $$f"; done

@@ -1,5 +1,7 @@
 // Package test boots whole machines: a folder below cases is a case, with the
-// linuxkit.yml of its image and an expect.yml that says what has to happen.
+// linuxkit.yml of its image and an expect.yml that says what has to happen. A site.yml
+// beside them is merged into the first, as `slipway build` does with several files: so a
+// case for a machine of examples/ has what tries it.
 //
 //	go test ./test -run TestCases/NAME
 //	SLIPWAY_ENGINE=crun go test ./test -run TestCases/NAME   # slipway/crun in place of slipway/runc

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,12 @@ const imageName = "image"
 
 // build makes the case's image in its work folder, in every format.
 func (c *testCase) build(ctx context.Context) (err error) {
-	config, faults, err := yml.Read(ctx, []string{filepath.Join(c.dir, "linuxkit.yml")}, nil)
+	files := []string{filepath.Join(c.dir, "linuxkit.yml")}
+	// What a case adds to an example, as a site would.
+	if site := filepath.Join(c.dir, "site.yml"); exists(site) {
+		files = append(files, site)
+	}
+	config, faults, err := yml.Read(ctx, files, nil)
 	if err := errors.Join(err, faults.Only(yml.Error).Err()); err != nil {
 		return err
 	}
@@ -56,6 +62,11 @@ func (c *testCase) build(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 func (c *testCase) write(ctx context.Context, format string, machine *build.Machine, builder *build.Builder, o output.Options) (err error) {

@@ -23,6 +23,7 @@ import (
 // imagesFlags are what every command below `slipway images` takes.
 type imagesFlags struct {
 	root, platform string
+	recipes        []string
 	force, json    bool
 	jobs           int
 }
@@ -42,9 +43,19 @@ func newImagesCommand() *cobra.Command {
 	build := &cobra.Command{
 		Use:   "build [NAME...]",
 		Short: "build images whose inputs have changed; with no NAME all but those built on demand",
-		RunE:  func(_ *cobra.Command, names []string) error { return f.build(names) },
+		Long: `Build images into the local store, those whose inputs have changed: our own, with no
+NAME all but those built on demand, or with --recipe those of recipes of your own.
+
+A recipe of your own is a folder with an image.yml, which has the same keys as ours
+(docs/recipes.md). Its image is called as its "name:" says, or as NAME for one recipe.`,
+		Example: `  slipway images build
+  slipway images build --recipe recipes/web localhost/web:1
+  slipway images build --recipe recipes/web --recipe recipes/db --platform linux/arm64`,
+		RunE: func(_ *cobra.Command, names []string) error { return f.build(names) },
 	}
 	build.Flags().BoolVar(&f.force, "force", false, "build what is up to date as well")
+	build.Flags().StringArrayVar(&f.recipes, "recipe", nil, "`DIR` with a recipe of your own, to build in place of our images (repeatable)")
+	cobra.CheckErr(build.MarkFlagDirname("recipe"))
 	build.Flags().IntVar(&f.jobs, "jobs", 2, "images to build at once")
 	list := &cobra.Command{
 		Use:   "list",
@@ -128,11 +139,33 @@ func (f *imagesFlags) take(file string) error {
 }
 
 func (f *imagesFlags) build(names []string) error {
+	if len(f.recipes) > 0 && len(names) > 1 || len(f.recipes) > 1 && len(names) > 0 {
+		return usageError{errors.New("images build: a NAME is for one --recipe; of several each says its own (name: in image.yml)")}
+	}
 	b, ctx, finish, err := f.open(true)
 	if err != nil {
 		return err
 	}
-	return imagesError(ctx, finish, b.Build(ctx, names, f.jobs))
+	if len(f.recipes) > 0 {
+		names, err = addRecipes(b, f.recipes, names)
+	}
+	if err == nil {
+		err = b.Build(ctx, names, f.jobs)
+	}
+	return imagesError(ctx, finish, err)
+}
+
+// addRecipes adds recipes of the user's and returns the names to build: the one given,
+// or those that they say.
+func addRecipes(b *images.Builder, dirs, names []string) ([]string, error) {
+	given := strings.Join(names, "")
+	names = nil
+	var faults []error
+	for _, dir := range dirs {
+		name, err := b.AddRecipe(dir, given)
+		names, faults = append(names, name), append(faults, err)
+	}
+	return names, errors.Join(faults...)
 }
 
 func (f *imagesFlags) list() error {

@@ -127,6 +127,12 @@ func TestOwnImagesAreNotAskedFor(t *testing.T) {
 			t.Errorf("%v: status %d\n%s%s", args, status, out, errOut)
 		}
 	}
+	for _, args := range [][]string{{"validate"}, {"build", "--pull"}} {
+		out, errOut, status := command(t, "init: [\"localhost/web:1\"]\n", append(args, "--mirror", "*="+registry.URL, "-")...)
+		if status != 1 || !strings.Contains(out+errOut, "`slipway images build --recipe DIR` makes it") {
+			t.Errorf("this machine's: %v: status %d\n%s%s", args, status, out, errOut)
+		}
+	}
 	if n := asked.Load(); n != 0 {
 		t.Errorf("the registry was asked %d times", n)
 	}

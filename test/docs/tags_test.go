@@ -12,9 +12,13 @@ import (
 // TestImageTags: what users copy names the images that this version makes.
 func TestImageTags(t *testing.T) {
 	files := []string{"../../Makefile", "../../linuxkit.yml", "../../README.md", "../../images/README.md"}
-	pages, err := filepath.Glob("../../docs/*.md")
-	if err != nil || len(pages) < 5 {
-		t.Fatal(pages, err)
+	var pages []string
+	for _, pattern := range []string{"../../docs/*.md", "../../examples/*.yml"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) < 5 {
+			t.Fatal(found, err)
+		}
+		pages = append(pages, found...)
 	}
 	own := regexp.MustCompile(`slipway/[a-z-]+:(v[0-9][0-9.]*[0-9])`)
 	found := 0

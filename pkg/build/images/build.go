@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/version"
 )
 
@@ -19,7 +21,15 @@ const (
 )
 
 // FullName is an image's name as LinuxKit's cache and our builder look it up.
-func FullName(name string) string { return "docker.io/" + Repository + name + ":" + Tag }
+func FullName(name string) string {
+	if !isOwn(name) {
+		return oci.FullName(name)
+	}
+	return "docker.io/" + Repository + name + ":" + Tag
+}
+
+// isOwn tells names of images of ours, which are short, from those of others.
+func isOwn(name string) bool { return !strings.Contains(name, "/") }
 
 // packing changes when the same inputs give other images: raise it then.
 const packing = "packing 1"
@@ -80,10 +90,14 @@ func (b *Builder) buildOne(ctx context.Context, r *Recipe) (err error) {
 }
 
 func (b *Builder) site(r *Recipe) *site {
-	return &site{
-		recipe: r, root: b.Root, version: b.Version, arch: b.Arch, apt: b.apt,
+	s := &site{
+		recipe: r, root: b.Root, images: filepath.Join(b.Root, "images"), version: b.Version, arch: b.Arch, apt: b.apt,
 		say: func(format string, args ...any) { b.Progress.Step(r.Name, fmt.Sprintf(format, args...)) },
 	}
+	if r != nil && !r.own() {
+		s.root, s.version = r.Module, version.Info{}
+	}
+	return s
 }
 
 // inputs is the sum of everything that the image depends on.
@@ -99,31 +113,22 @@ func (b *Builder) inputs(ctx context.Context, r *Recipe, s *site) (string, error
 		}
 		lines = append(lines, "base "+base.Digest.String())
 	}
-	steps, err := r.steps()
+	err := r.steps(func(st step) error {
+		more, err := st.inputs(ctx, s)
+		lines = append(lines, more...)
+		return err
+	})
 	if err != nil {
 		return "", err
-	}
-	for _, st := range steps {
-		more, err := st.inputs(ctx, s)
-		if err != nil {
-			return "", err
-		}
-		lines = append(lines, more...)
 	}
 	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(strings.Join(lines, "\n")))), nil
 }
 
 // make carries out the recipe.
 func (b *Builder) make(ctx context.Context, r *Recipe, s *site) (v1.Image, error) {
-	steps, err := r.steps()
-	if err != nil {
-		return nil, err
-	}
 	t := Tree{}
-	for _, st := range steps {
-		if err := st.apply(ctx, s, t); err != nil {
-			return nil, err
-		}
+	if err := r.steps(func(st step) error { return st.apply(ctx, s, t) }); err != nil {
+		return nil, err
 	}
 	var base v1.Image
 	if r.From != "" {

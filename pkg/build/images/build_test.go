@@ -244,10 +244,10 @@ func TestBuildFailures(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"build image bad: build /init: there is no folder " + filepath.Join(root, "cmd/nosuch"),
+		"build image bad: " + filepath.Join(root, "images/bad/image.yml:2:13: contents[0].program: build /init: there is no folder ") + filepath.Join(root, "cmd/nosuch"),
 		"build image child: its base bad was not built",
-		"build image wrong: build /wrong: ", "undefined: undefined",
-		"build image nofile: add /a: ", "images/nofile/gone",
+		"image.yml:2:13: contents[0].program: build /wrong: ", "undefined: undefined",
+		"image.yml:2:13: contents[0].files: add /a: ", "images/nofile/gone",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)
@@ -261,7 +261,7 @@ func TestBuildFailures(t *testing.T) {
 	}
 }
 
-func TestOpenFaults(t *testing.T) {
+func TestBaseFaults(t *testing.T) {
 	for want, recipe := range map[string]string{
 		"from: no image gone":        "about: x\nfrom: gone\n",
 		"from: comes back to itself": "about: x\nfrom: low\n",
@@ -270,7 +270,11 @@ func TestOpenFaults(t *testing.T) {
 		write(t, root, map[string]string{"images/low/image.yml": recipe})
 		t.Setenv("SLIPWAY_STORE", t.TempDir())
 		t.Setenv("SLIPWAY_CACHE", t.TempDir())
-		err := (&Builder{Root: root, Arch: "amd64"}).Open()
+		b := &Builder{Root: root, Arch: "amd64"}
+		err := b.Open()
+		if err == nil {
+			err = b.Build(context.Background(), nil, 1)
+		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}

@@ -10,10 +10,10 @@ import (
 
 // debian takes files out of a Debian package.
 type debian struct {
-	Package string `yaml:"package"`
+	Package string `yaml:"package" need:"the name of a package of Debian, such as nginx"`
 	// Files is path in the image: path in the package, or a pattern that one
 	// path matches, for names that differ by architecture.
-	Files map[string]string `yaml:"files"`
+	Files map[string]string `yaml:"files" need:"path in the image: path in the package, such as {/usr/sbin/nginx: /usr/sbin/nginx}"`
 	// Libraries adds what these programs are linked against, where the loader looks
 	// for it: the files of other packages too.
 	Libraries bool `yaml:"libraries"`

@@ -1,7 +1,7 @@
-// Package images makes the images of the images/ folder: the kernel, runc, our
-// own programs and the small ones around them, with no Docker.
+// Package images makes images of recipes, with no Docker: those of the images/ folder, the
+// kernel, runc, our own programs and the small ones around them, and people's own.
 //
-// Each folder of images/ holds a recipe (image.yml) and the files it names. A
+// A folder holds a recipe (image.yml) and the files it names. A
 // recipe is a list of contents: files of a Debian package, a program of this
 // repository, a program of a Go module, a kernel with chosen modules, folders,
 // files, links. Contents are gathered in a Tree in memory, which becomes one
@@ -13,6 +13,6 @@
 // is kept beside the image in the store, so that an image is built again only
 // when one of them has changed.
 //
-// In the flow: recipe.go reads, steps (debian.go, program.go, module.go,
+// In the flow: recipe.go and parse.go read, steps (debian.go, program.go, module.go,
 // kernel.go, plain.go) gather, image.go packs, build.go decides and stores.
 package images

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -51,7 +52,7 @@ func (b *Builder) Export(ctx context.Context, file string, names []string) error
 func (b *Builder) exportIndex(names []string) (v1.ImageIndex, error) {
 	all := len(names) == 0
 	if all {
-		names = b.names()
+		names = slices.DeleteFunc(b.names(), func(name string) bool { return !isOwn(name) })
 	}
 	index := v1.ImageIndex(empty.Index)
 	count := 0

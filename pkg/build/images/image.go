@@ -89,13 +89,23 @@ func pack(base v1.Image, t Tree, s *site) (v1.Image, error) {
 	return mutate.ConfigFile(img, conf)
 }
 
+// title is a name without its tag.
+func title(name string) string {
+	if isOwn(name) {
+		return Repository + name
+	}
+	slash := strings.LastIndex(name, "/")
+	base, _, _ := strings.Cut(name[slash:], ":")
+	return name[:slash] + base
+}
+
 func configure(conf *v1.Config, s *site) error {
 	want := &s.recipe.Config
 	labels, err := want.labels()
 	if err != nil {
 		return err
 	}
-	labels[labelTitle] = Repository + s.recipe.Name
+	labels[labelTitle] = title(s.recipe.Name)
 	labels[labelAbout] = s.recipe.About
 	sources := s.sources
 	if below := conf.Labels[labelSources]; below != "" {

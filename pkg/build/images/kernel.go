@@ -17,8 +17,8 @@ import (
 type kernel struct {
 	// Package is the Debian package that depends on the newest kernel; $ARCH in
 	// it is the architecture.
-	Package string `yaml:"package"`
-	// Like names another recipe with a kernel, whose modules are wanted as well.
+	Package string `yaml:"package" need:"a package of Debian, such as linux-image-cloud-$ARCH"`
+	// Like names a recipe of ours with a kernel, whose modules are wanted as well.
 	Like    string        `yaml:"like"`
 	Modules []moduleGroup `yaml:"modules"`
 }
@@ -26,7 +26,7 @@ type kernel struct {
 // moduleGroup is modules that are wanted for one reason.
 type moduleGroup struct {
 	Why   string   `yaml:"why"`
-	Names []string `yaml:"names"`
+	Names []string `yaml:"names" need:"names of modules"`
 	// Optional modules may be missing; for others that is an error, so that a
 	// misspelt name does not go unseen.
 	Optional bool `yaml:"optional"`
@@ -66,7 +66,7 @@ func (k *kernel) groups(s *site) ([]moduleGroup, error) {
 	if k.Like == "" {
 		return k.Modules, nil
 	}
-	other, err := LoadRecipe(filepath.Join(filepath.Dir(s.recipe.Dir), k.Like))
+	other, err := LoadRecipe(filepath.Join(s.images, k.Like))
 	if err != nil {
 		return nil, fmt.Errorf("like %s: %w", k.Like, err)
 	}

@@ -77,6 +77,9 @@ func (d *debian) closure(ctx context.Context, s *site, got deb, t Tree) ([]deb, 
 
 // wants lists the loader, as a path, and the libraries, as names, that an ELF file names.
 func wants(data []byte) ([]string, error) {
+	if !bytes.HasPrefix(data, []byte(elf.ELFMAG)) {
+		return nil, nil // a script, a configuration
+	}
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package images
 import (
 	"cmp"
 	"context"
+	"strings"
 )
 
 // State says how an image in the store stands to its recipe.
@@ -60,7 +61,7 @@ func (b *Builder) List(ctx context.Context) ([]Status, error) {
 }
 
 func (b *Builder) status(ctx context.Context, r *Recipe) (Status, error) {
-	s := Status{Name: Repository + r.Name + ":" + Tag, About: r.About, OnDemand: r.OnDemand, State: Missing}
+	s := Status{Name: strings.TrimPrefix(FullName(r.Name), "docker.io/"), About: r.About, OnDemand: r.OnDemand, State: Missing}
 	d, err := b.store.entry(r.Name)
 	if err != nil || d == nil {
 		return s, err

@@ -12,11 +12,11 @@ import (
 // module builds a command of a Go module, which comes through the Go module
 // proxy and must have the sum that the recipe pins.
 type module struct {
-	Module  string `yaml:"module"`
-	Version string `yaml:"version"`
-	Sum     string `yaml:"sum"`     // as in go.sum: "h1:..."
-	Package string `yaml:"package"` // "./cmd/ctr"; "." is the module's root
-	To      string `yaml:"to"`
+	Module  string `yaml:"module" need:"the path of a Go module"`
+	Version string `yaml:"version" need:"a version, such as v1.2.3"`
+	Sum     string `yaml:"sum" need:"the line of go.sum for the module itself, from h1: on"`
+	Package string `yaml:"package" need:"a folder of the module, such as ./cmd/ctr; . is its root"`
+	To      string `yaml:"to" need:"a path in the image"`
 	Tags    string `yaml:"tags"`
 	// Set gives string variables of the program a value: "main.version=1".
 	Set []string `yaml:"set"`

@@ -9,11 +9,13 @@ import (
 	"slipway/pkg/version"
 )
 
-// program builds a command of this repository: static, with no cgo, no debugger
+// program builds a command of this repository, or of the Go module around somebody
+// else's recipe: static, with no cgo, no debugger
 // tables and no trace of the folder it was built in.
 type program struct {
-	Package string `yaml:"package"` // "./cmd/init"
-	To      string `yaml:"to"`      // path in the image; "4755 /bin/x" with other permissions than 0755
+	Package string `yaml:"package" need:"a folder of the Go module, such as ./cmd/app"`
+	// To is the path in the image; "4755 /bin/x" with other permissions than 0755.
+	To string `yaml:"to" need:"a path in the image"`
 	// Version has the compiler note tag, commit and state of the clone in the program,
 	// which is another one then for each commit.
 	Version bool `yaml:"version"`
@@ -24,6 +26,9 @@ func (p *program) env(s *site) []string {
 }
 
 func (p *program) inputs(ctx context.Context, s *site) ([]string, error) {
+	if s.root == "" {
+		return nil, fmt.Errorf("build %s: neither %s nor a folder above it has a go.mod", p.To, s.recipe.Dir)
+	}
 	if !exists(filepath.Join(s.root, p.Package)) {
 		return nil, fmt.Errorf("build %s: there is no folder %s", p.To, filepath.Join(s.root, p.Package))
 	}
@@ -35,12 +40,17 @@ func (p *program) inputs(ctx context.Context, s *site) ([]string, error) {
 		lines = append(lines, vcsInputs(ctx, s.root)...)
 		lines = append(lines, p.stamp(s))
 	}
-	return append(lines, smallPages), nil
+	return append(lines, smallPages(s)), nil
 }
 
 // smallPages is a default for $GODEBUG. Our programs' heaps are smaller than one
 // huge page; the kernel would give PID 1 and the supervisor two of them each.
-const smallPages = "-X runtime.godebugDefault=disablethp=1"
+func smallPages(s *site) string {
+	if !s.recipe.own() {
+		return ""
+	}
+	return "-X runtime.godebugDefault=disablethp=1"
+}
 
 // stamp is a flag of the linker by which a program says the version of the tool that
 // carried its sources; "" in the repository.
@@ -53,7 +63,7 @@ func (p *program) stamp(s *site) string {
 
 func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 	s.say("compiling %s", p.Package)
-	flags := []string{"-ldflags=-s -w -buildid= " + smallPages + p.stamp(s)}
+	flags := []string{"-ldflags=-s -w -buildid= " + smallPages(s) + p.stamp(s)}
 	if p.Version && vcsInputs(ctx, s.root) != nil {
 		flags = append(flags, "-buildvcs=true")
 	}

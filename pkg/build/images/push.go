@@ -57,7 +57,7 @@ func (b *Builder) Push(ctx context.Context, registry *oci.Registry, to oci.PushT
 func (b *Builder) pushIndexes(names []string) (map[string]v1.ImageIndex, error) {
 	all := len(names) == 0
 	if all {
-		names = slices.DeleteFunc(b.names(), isForTests)
+		names = slices.DeleteFunc(b.names(), func(name string) bool { return isForTests(name) || !isOwn(name) })
 	}
 	indexes := map[string]v1.ImageIndex{}
 	missing := map[string][]string{} // by architecture

@@ -1,7 +1,6 @@
 package images
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,18 +11,26 @@ import (
 	"strings"
 
 	"slipway/pkg/build/input"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // RecipeFile is the name of the recipe in the folder of an image.
 const RecipeFile = "image.yml"
 
+// Bytes that a recipe and a file that it names may have: both are kept in memory.
+const (
+	maxRecipe = 1 << 20
+	maxFile   = 1 << 30
+)
+
 // A Recipe says what an image is made of.
 type Recipe struct {
-	// About is one line for `slipway images list`; it is the image's title too.
-	About string `yaml:"about"`
-	// From names another image of ours whose layers lie below this one's.
+	// Name is what the image is called: that of the folder for ours, which name none;
+	// for a recipe of somebody else's what it names, or who builds it.
+	Name string `yaml:"name"`
+	// About is one line for `slipway images list`; it is the image's description too.
+	About string `yaml:"about" need:"what the image is, in one line"`
+	// From names another image, whose layers lie below this one's: one of ours by its
+	// short name, or one that a recipe has made.
 	From string `yaml:"from"`
 	// OnDemand keeps the image out of a build of all images.
 	OnDemand bool `yaml:"on-demand"`
@@ -31,10 +38,14 @@ type Recipe struct {
 	Contents []Content `yaml:"contents"`
 	Config   Config    `yaml:"config"`
 
-	Name string `yaml:"-"`
-	Dir  string `yaml:"-"` // the recipe's folder, against which its paths are resolved
-	Text []byte `yaml:"-"` // the recipe as it was read: one of the inputs
+	Dir    string   `yaml:"-"` // the recipe's folder, against which its paths are resolved
+	Text   []byte   `yaml:"-"` // the recipe as it was read: one of the inputs
+	Module string   `yaml:"-"` // the Go module around it, for programs; "": the builder's
+	places []string // of each of Contents, "FILE:LINE:COLUMN: contents[0].files"
 }
+
+// own tells whether it is one of ours.
+func (r *Recipe) own() bool { return isOwn(r.Name) }
 
 // stored tells that there is no recipe, only an image that the store has.
 func (r *Recipe) stored() bool { return r.Dir == "" }
@@ -52,6 +63,8 @@ type Config struct {
 	LinuxKit map[string]any `yaml:"linuxkit"`
 }
 
+const linuxKitLabel = "org.mobyproject.config"
+
 // labels are the image's labels as the recipe gives them.
 func (c *Config) labels() (map[string]string, error) {
 	out := map[string]string{}
@@ -61,9 +74,9 @@ func (c *Config) labels() (map[string]string, error) {
 	if len(c.LinuxKit) > 0 {
 		text, err := json.Marshal(c.LinuxKit)
 		if err != nil {
-			return nil, fmt.Errorf("encode label org.mobyproject.config: %w", err)
+			return nil, fmt.Errorf("encode label "+linuxKitLabel+": %w", err)
 		}
-		out["org.mobyproject.config"] = string(text)
+		out[linuxKitLabel] = string(text)
 	}
 	return out, nil
 }
@@ -79,8 +92,8 @@ type Content struct {
 	Kernel  *kernel  `yaml:"kernel"`
 }
 
-// step returns the field that is set.
-func (c *Content) step() (step, error) {
+// step returns the field that is set; nil for none or several.
+func (c *Content) step() step {
 	var set []step
 	if c.Folders != nil {
 		set = append(set, c.Folders)
@@ -104,32 +117,24 @@ func (c *Content) step() (step, error) {
 		set = append(set, c.Kernel)
 	}
 	if len(set) != 1 {
-		return nil, errors.New("name one of folders, files, links, debian, program, module, kernel")
+		return nil
 	}
-	return set[0], nil
+	return set[0]
 }
 
-func (r *Recipe) steps() ([]step, error) {
-	steps := make([]step, len(r.Contents))
+// steps calls f with each step; its errors are told with the step's place.
+func (r *Recipe) steps(f func(step) error) error {
 	for i := range r.Contents {
-		s, err := r.Contents[i].step()
-		if err != nil {
-			return nil, fmt.Errorf("contents[%d]: %w", i, err)
+		if err := f(r.Contents[i].step()); err != nil {
+			return fmt.Errorf("%s: %w", r.places[i], err)
 		}
-		steps[i] = s
 	}
-	return steps, nil
+	return nil
 }
 
-// maxRecipe bounds a recipe's text, in bytes, and maxFile a file that it names: both
-// are held in memory.
-const (
-	maxRecipe = 1 << 20
-	maxFile   = 1 << 30
-)
-
-// LoadRecipe reads the recipe in one folder of images/. The folder's name is
-// the image's name.
+// LoadRecipe reads the recipe in a folder. Unless it names the image itself, that is
+// called as the folder is. Errors name the file and, for a fault in it, line, column and
+// key, all of them at once.
 func LoadRecipe(dir string) (*Recipe, error) {
 	file := filepath.Join(dir, RecipeFile)
 	text, err := input.Read(file, maxRecipe)
@@ -137,16 +142,8 @@ func LoadRecipe(dir string) (*Recipe, error) {
 		return nil, fmt.Errorf("read recipe: %w", err)
 	}
 	r := &Recipe{Name: filepath.Base(dir), Dir: dir, Text: text}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(r); err != nil {
-		return nil, fmt.Errorf("read recipe %s: %w", file, err)
-	}
-	if r.About == "" {
-		return nil, fmt.Errorf("read recipe %s: about: missing", file)
-	}
-	if _, err := r.steps(); err != nil {
-		return nil, fmt.Errorf("read recipe %s: %w", file, err)
+	if err := r.parse(file); err != nil {
+		return nil, fmt.Errorf("read recipe: %w", err)
 	}
 	return r, nil
 }
@@ -164,7 +161,11 @@ func LoadRecipes(dir string) ([]*Recipe, error) {
 	all := make([]*Recipe, len(found))
 	var faults []error
 	for i, file := range found {
-		all[i], err = LoadRecipe(filepath.Dir(file))
+		dir := filepath.Dir(file)
+		all[i], err = LoadRecipe(dir)
+		if err == nil && all[i].Name != filepath.Base(dir) {
+			err = fmt.Errorf("read recipe %s: name: our own images are called as their folders", file)
+		}
 		faults = append(faults, err)
 	}
 	return all, errors.Join(faults...)

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/test/skip"
 )
@@ -28,12 +31,22 @@ func write(t *testing.T, dir string, files map[string]string) {
 
 func TestLoadRecipeFaults(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                         "EOF",
-		"about: x\nfolder: [/a]":   "field folder not found",
-		"contents: []":             "about: missing",
-		"about: x\ncontents: [{}]": "contents[0]: name one of",
-		"about: x\ncontents: [{folders: [/a], links: {a: [b]}}]":    "contents[0]: name one of",
-		"about: x\ncontents: [{program: {package: ./x, into: /x}}]": "field into not found",
+		"":                         "it is empty",
+		"a: [":                     "line 1",
+		"about: x\nfolder: [/a]":   ":2:1: folder: there is no such key; want one of name, about, from,",
+		"contents: []":             ":1:1: about: missing; want what the image is",
+		"about: x\ncontents: [{}]": ":2:12: contents[0]: want one of folders,",
+		"about: x\ncontents: [{folders: [/a], links: {a: [b]}}]":      ":2:12: contents[0]: want one of folders,",
+		"about: x\ncontents: [{program: {package: ./x, into: /x}}]":   `:2:37: contents[0].program.into: there is no such key; did you mean "to"?`,
+		"about: x\ncontents: [{program: {package: ./x, to: }}]":       ":2:41: contents[0].program.to: missing; want a path in the image",
+		"about: x\ncontents: [{debian: {package: x, files: {}}}]":     ":2:41: contents[0].debian.files: missing; want path in the image: path in the package",
+		"about: x\ncontents:\n- debian: {package: x, files: [/a]}":    ":3:31: contents[0].debian.files: want a mapping",
+		"about: x\ncontents:\n- folders: /a":                          ":3:12: contents[0].folders: want a list",
+		"about: x\ncontents:\n- folders: [9 /a]":                      ":3:3: contents[0].folders: permissions",
+		"about: x\non-demand: 1":                                      ":2:12: on-demand: want true or false",
+		"about: x\nconfig: {env: {A: b}}":                             ":2:15: config.env: want a list",
+		"about: x\nconfig: {linuxkit: {capabilites: [CAP_SYS_TIME]}}": "config.linuxkit: ",
+		"about: x\ncontents: &a [*a]":                                 "contains itself",
 	} {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{RecipeFile: text})
@@ -41,6 +54,29 @@ func TestLoadRecipeFaults(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), filepath.Join(dir, RecipeFile)) {
 			t.Errorf("recipe %q: error %v, want %q and the file", text, err, want)
 		}
+	}
+}
+
+// What never ends is no recipe and no file of one.
+func TestRecipeOfNoFile(t *testing.T) {
+	b, _ := open(t, repository(t), filepath.Join(t.TempDir(), "store"))
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a/" + RecipeFile: "about: x\ncontents: [{files: {/a: pipe}}]\n", "b/x": ""})
+	for _, fifo := range []string{"a/pipe", "b/" + RecipeFile} {
+		if err := unix.Mkfifo(filepath.Join(dir, fifo), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := b.AddRecipe(filepath.Join(dir, "b"), "o/b")
+	if err == nil || !strings.Contains(err.Error(), "image.yml: is a FIFO; want a file") {
+		t.Errorf("recipe: error %v", err)
+	}
+	name, err := b.AddRecipe(filepath.Join(dir, "a"), "o/a")
+	if err == nil {
+		err = b.Build(context.Background(), []string{name}, 1)
+	}
+	if err == nil || !strings.Contains(err.Error(), "image.yml:2:13: contents[0].files: add /a: "+filepath.Join(dir, "a/pipe")+": is a FIFO; want a file") {
+		t.Errorf("file: error %v", err)
 	}
 }
 

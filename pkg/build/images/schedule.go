@@ -34,9 +34,6 @@ func (b *Builder) Open() error {
 	for _, r := range recipes {
 		b.recipes[r.Name] = r
 	}
-	if err := b.checkBases(); err != nil {
-		return err
-	}
 	dir, err := CacheDir()
 	if err != nil {
 		return err
@@ -56,7 +53,10 @@ func (b *Builder) openStored() error {
 		return err
 	}
 	for _, item := range items {
-		if name := shortName(item.Name); item.Name == FullName(name) && item.Annotations[oci.FetchedAnnotation] == "" {
+		// Those of somebody else's recipes are known by having been built.
+		name := shortName(item.Name)
+		made := isOwn(name) || item.Annotations[annotationInputs] != ""
+		if made && item.Name == FullName(name) && item.Annotations[oci.FetchedAnnotation] == "" {
 			b.recipes[name] = &Recipe{Name: name}
 		}
 	}
@@ -69,7 +69,7 @@ func (b *Builder) checkBases() error {
 		for hops := 0; r.From != ""; hops++ {
 			below, ok := b.recipes[r.From]
 			if !ok {
-				return fmt.Errorf("image %s: from: no image %s", r.Name, r.From)
+				return fmt.Errorf("image %s: from: no image %s (there are: %s)", r.Name, r.From, strings.Join(b.names(), " "))
 			}
 			if hops > len(b.recipes) {
 				return fmt.Errorf("image %s: from: comes back to itself", name)
@@ -88,7 +88,7 @@ var ErrUnknownImage = errors.New("no such image")
 func (b *Builder) choose(names []string) ([]*Recipe, error) {
 	if len(names) == 0 {
 		for name, r := range b.recipes {
-			if !r.OnDemand && !r.stored() {
+			if !r.OnDemand && !r.stored() && r.own() {
 				names = append(names, name)
 			}
 		}
@@ -100,7 +100,7 @@ func (b *Builder) choose(names []string) ([]*Recipe, error) {
 		if !ok || r.stored() {
 			return nil, b.unknown(name)
 		}
-		for ; r != nil; r = b.recipes[r.From] {
+		for ; r != nil && !r.stored(); r = b.recipes[r.From] {
 			want[r.Name] = true
 		}
 	}
@@ -117,10 +117,14 @@ func (b *Builder) unknown(name string) error {
 	return fmt.Errorf("%w: %s (there are: %s)", ErrUnknownImage, name, strings.Join(b.names(), " "))
 }
 
-// shortName accepts "slipway/runc:TAG" for "runc".
+// shortName accepts "slipway/runc:TAG" for "runc". Of other names it is the one that
+// lists show, with the tag.
 func shortName(name string) string {
-	name = strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), Repository)
-	return strings.TrimSuffix(name, ":"+Tag)
+	own := strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), Repository)
+	if isOwn(own) {
+		return strings.TrimSuffix(own, ":"+Tag)
+	}
+	return strings.TrimPrefix(oci.FullName(name), "docker.io/")
 }
 
 // Names are those of the recipes, in order.
@@ -141,6 +145,9 @@ func (b *Builder) names() []string {
 // fails does not keep the others from being built, but those that lie on it; all
 // failures are returned.
 func (b *Builder) Build(ctx context.Context, names []string, jobs int) error {
+	if err := b.checkBases(); err != nil {
+		return err
+	}
 	todo, err := b.choose(names)
 	if err != nil {
 		return err

@@ -12,7 +12,8 @@ import (
 // A site is where one image is being built: what its steps share.
 type site struct {
 	recipe  *Recipe
-	root    string       // of the repository
+	root    string       // of the Go module whose programs are built
+	images  string       // the folder of our own recipes
 	version version.Info // where root is no clone
 	arch    string       // amd64 or arm64: Go and Debian agree on both
 	apt     *aptCache

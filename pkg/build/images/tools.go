@@ -37,12 +37,8 @@ func (e *ToolsError) Error() string {
 func missing(recipes []*Recipe, s *site) error {
 	var need []string
 	for _, r := range recipes {
-		steps, err := r.steps()
-		if err != nil {
-			return err
-		}
-		for _, st := range steps {
-			need = append(need, tools(st, s)...)
+		for i := range r.Contents {
+			need = append(need, tools(r.Contents[i].step(), s)...)
 		}
 	}
 	slices.Sort(need)

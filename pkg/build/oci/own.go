@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 
@@ -29,22 +30,30 @@ func Key(name string) string {
 // fetched tells whether an entry of a layout came from a registry under its name.
 func fetched(d v1.Descriptor) bool { return d.Annotations[FetchedAnnotation] != "" }
 
-// buildCommand is what makes one of our own images; "" for any other.
-func buildCommand(name string, platform v1.Platform) string {
-	own, ok := strings.CutPrefix(name, ownPrefix)
-	if !ok {
-		return ""
-	}
-	own, _, _ = strings.Cut(own, "@")
-	own, _, _ = strings.Cut(own, ":")
+// localPrefix is of names that are this machine's, as podman has them: a registry
+// there has a port or another name.
+const localPrefix = "localhost/"
+
+// hasNoRegistry tells whether no registry is asked for a name.
+func hasNoRegistry(name string) bool { return isOwn(name) || strings.HasPrefix(name, localPrefix) }
+
+// howMade says what makes an image for which no registry is asked; "" for any other.
+func howMade(name string, platform v1.Platform) string {
 	command := "slipway images build "
 	if platform.Architecture != runtime.GOARCH {
 		command += "--platform " + platform.String() + " "
 	}
-	return command + own
+	switch own, _, _ := strings.Cut(strings.TrimPrefix(name, ownPrefix), "@"); {
+	case isOwn(name):
+		own, _, _ = strings.Cut(own, ":")
+		return fmt.Sprintf("it is one of our own, and `%s` makes %s", command+own, made(name))
+	case hasNoRegistry(name):
+		return fmt.Sprintf("names of %s are this machine's, and `%s--recipe DIR` makes it of a recipe", localPrefix, command)
+	}
+	return ""
 }
 
-// made is what buildCommand makes of one of our own: it, or the tag that there is.
+// made is what the command makes of one of our own: it, or the tag that there is.
 func made(name string) string {
 	base, _, _ := strings.Cut(name, "@")
 	short, _, _ := strings.Cut(base, ":")

@@ -3,6 +3,7 @@ package oci
 import (
 	"context"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -37,7 +38,12 @@ func ParsePushTarget(text, tag string) (PushTarget, error) {
 }
 
 // Name is the full name of an image there.
-func (t PushTarget) Name(image string) string { return t.repository + "/" + image + ":" + t.tag }
+func (t PushTarget) Name(image string) string {
+	if image = path.Base(image); strings.Contains(image, ":") {
+		return t.repository + "/" + image
+	}
+	return t.repository + "/" + image + ":" + t.tag
+}
 
 func (t PushTarget) reference(image string) (name.Tag, error) {
 	return name.NewTag(t.Name(image), append(t.options, name.StrictValidation)...)

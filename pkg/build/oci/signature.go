@@ -63,7 +63,7 @@ func (f *Finder) Verify(ctx context.Context, written string, digests []string, c
 		refused = append(refused, err)
 	}
 	name := f.Rename.apply(written)
-	if f.Remote != nil && !isOwn(name) {
+	if f.Remote != nil && !hasNoRegistry(name) {
 		err := f.Remote.verify(ctx, FullName(name), digests, check, f.Store)
 		if err == nil || ctx.Err() != nil {
 			return err

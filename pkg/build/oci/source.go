@@ -142,8 +142,8 @@ type Finder struct {
 }
 
 // Get finds an image in the first source that has it. Our own images (slipway/NAME
-// with no registry before it) are built on this machine: who asks a public
-// registry for them gets somebody else's.
+// with no registry before it) are built on this machine, as are those of localhost/: who
+// asks a public registry for them gets somebody else's.
 func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*Image, error) {
 	renamed := f.Rename.apply(name)
 	img, err := f.get(ctx, renamed, platform)
@@ -154,8 +154,8 @@ func (f *Finder) Get(ctx context.Context, name string, platform v1.Platform) (*I
 }
 
 func (f *Finder) get(ctx context.Context, name string, platform v1.Platform) (*Image, error) {
-	command := buildCommand(name, platform)
-	ask := f.Pull && f.Remote != nil && command == ""
+	how := howMade(name, platform)
+	ask := f.Pull && f.Remote != nil && how == ""
 	var misses []error
 	for _, s := range append(f.Layouts[:len(f.Layouts):len(f.Layouts)], f.Store) {
 		img, err := s.Get(name, platform)
@@ -173,8 +173,8 @@ func (f *Finder) get(ctx context.Context, name string, platform v1.Platform) (*I
 		}
 		misses = append(misses, err)
 	}
-	if command != "" {
-		return nil, f.holdings(fmt.Errorf("%w: it is one of our own, and `%s` makes %s", reason(name, misses), command, made(name)))
+	if how != "" {
+		return nil, f.holdings(fmt.Errorf("%w: %s", reason(name, misses), how))
 	}
 	if f.Remote == nil {
 		return nil, f.holdings(reason(name, misses))
@@ -189,7 +189,7 @@ func (f *Finder) get(ctx context.Context, name string, platform v1.Platform) (*I
 // first, of the image for the platform last. Our own images are in none.
 func (f *Finder) Resolve(ctx context.Context, name string, platform v1.Platform) ([]string, error) {
 	name = f.Rename.apply(name)
-	if isOwn(name) || f.Remote == nil {
+	if hasNoRegistry(name) || f.Remote == nil {
 		return nil, fmt.Errorf("image %s: %w: no registry is asked", FullName(name), ErrNotFound)
 	}
 	return f.Remote.resolve(ctx, name, platform)

@@ -25,9 +25,9 @@ var (
 	note = regexp.MustCompile(`\s#\s.*$`)
 )
 
-// Commands finds the lines of a program in README.md and docs/*.md below root. In
-// decisions.md it looks for none, which tells of what was as well, and one for any
-// COMMAND is left out.
+// Commands finds the lines of a program in README.md, docs/*.md and the first lines of
+// examples/*.yml below root. In decisions.md it looks for none, which tells of what was as
+// well, and one for any COMMAND is left out.
 func Commands(t *testing.T, root, program string) []Line {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
@@ -39,6 +39,17 @@ func Commands(t *testing.T, root, program string) []Line {
 		if filepath.Base(file) == "decisions.md" {
 			continue
 		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, in(filepath.Base(file), string(text), program)...)
+	}
+	machines, err := filepath.Glob(filepath.Join(root, "examples/*.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range machines {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -59,8 +70,10 @@ func in(name, text, program string) []Line {
 			block = !block
 			continue
 		}
+		// In the comment of a YAML a block is set in.
+		line, set := strings.CutPrefix(line, "#   ")
 		found := []string{line}
-		if !block {
+		if !block && !set {
 			found = found[:0]
 			for _, m := range span.FindAllStringSubmatch(line, -1) {
 				found = append(found, m[1])
@@ -69,7 +82,7 @@ func in(name, text, program string) []Line {
 		for _, f := range found {
 			for _, part := range strings.Split(note.ReplaceAllString(f, ""), "|") {
 				if args := words(strings.TrimPrefix(strings.TrimSpace(part), "$ ")); len(args) > 1 && args[0] == program && args[1] != "COMMAND" {
-					all = append(all, Line{Place: fmt.Sprintf("%s:%d", name, i+1), Args: args[1:], Whole: block})
+					all = append(all, Line{Place: fmt.Sprintf("%s:%d", name, i+1), Args: args[1:], Whole: block || set})
 				}
 			}
 		}
