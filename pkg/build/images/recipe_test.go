@@ -45,7 +45,7 @@ func TestLoadRecipeFaults(t *testing.T) {
 		"about: x\ncontents:\n- folders: [9 /a]":                      ":3:3: contents[0].folders: permissions",
 		"about: x\non-demand: 1":                                      ":2:12: on-demand: want true or false",
 		"about: x\nconfig: {env: {A: b}}":                             ":2:15: config.env: want a list",
-		"about: x\nconfig: {linuxkit: {capabilites: [CAP_SYS_TIME]}}": "config.linuxkit: ",
+		"about: x\nconfig: {linuxkit: {capabilitys: [CAP_SYS_TIME]}}": "config.linuxkit: ",
 		"about: x\ncontents: &a [*a]":                                 "contains itself",
 	} {
 		dir := t.TempDir()
