@@ -101,7 +101,7 @@ func TestMemory(t *testing.T) {
 	v1 := hierarchy(t, map[string]string{"memory/a/memory.usage_in_bytes": "9000\n", "memory/a/memory.limit_in_bytes": "10000\n",
 		"memory/a/memory.max_usage_in_bytes": "9900\n", "memory/a/memory.failcnt": "2\n",
 		"memory/a/memory.stat": "shmem 1\ntotal_shmem 4000\ntotal_active_file 800\ntotal_inactive_file 300\n"})
-	want := Memory{Current: 9000, Files: 4000, Limit: 10000, Cache: 1100, Peak: 9900}
+	want := Memory{Current: 9000, Files: 4000, Cache: 1100}
 	for name, root := range map[string]string{"v2": v2, "v1": v1} {
 		g, err := locate(root, "", "/a", "a")
 		if err != nil {
@@ -111,9 +111,16 @@ func TestMemory(t *testing.T) {
 		if err != nil || got != want || got.Held() != 7900 {
 			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
 		}
-		if !g.OwnOOM() {
+		if g.MemoryLimit() != 10000 || g.MemoryPeak() != 9900 {
+			t.Errorf("%s: limit %d, peak %d", name, g.MemoryLimit(), g.MemoryPeak())
+		}
+		if !g.OwnOOM() || !g.LimitHit() {
 			t.Errorf("%s: its own limit was not hit", name)
 		}
+	}
+	below := hierarchy(t, map[string]string{"cgroup.controllers": "", "a/memory.events": "oom 1\n", "a/memory.events.local": "oom 0\n"})
+	if g, err := locate(below, "", "/a", "a"); err != nil || g.LimitHit() || !g.OwnOOM() {
+		t.Errorf("a limit below it, not its own, was hit: %v", err)
 	}
 }
 

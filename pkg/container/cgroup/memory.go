@@ -14,13 +14,11 @@ type Memory struct {
 	// Files is the part that lies in files in memory (tmpfs), which stays when
 	// a process ends.
 	Files uint64
-	Limit uint64 // the group's own; 0: none
 	// Cache can be had back at once, but for what is kept: copies of what is on disks.
 	Cache uint64
 	// Kept is how much of all this the kernel leaves to the group when others want
 	// it (memory.min); version 1 has no such thing.
 	Kept uint64
-	Peak uint64 // the most that was ever held; 0: the kernel does not say
 }
 
 // Held is what cannot be had back as long as the group's processes and files
@@ -35,9 +33,9 @@ func (m Memory) taken() uint64 { return m.Current - min(m.Current, m.Cache) }
 
 // Memory reads it.
 func (g Group) Memory() (m Memory, err error) {
-	current, limit, peak, prefix := "memory.current", "memory.max", "memory.peak", ""
+	current, prefix := "memory.current", ""
 	if !g.v2 {
-		current, limit, peak, prefix = "memory.usage_in_bytes", "memory.limit_in_bytes", "memory.max_usage_in_bytes", "total_"
+		current, prefix = "memory.usage_in_bytes", "total_"
 	}
 	if m.Current, err = g.readNumber(current); err != nil {
 		return m, err
@@ -48,27 +46,58 @@ func (g Group) Memory() (m Memory, err error) {
 	}
 	m.Files = stat[prefix+"shmem"]
 	m.Cache = stat[prefix+"active_file"] + stat[prefix+"inactive_file"] + stat["slab_reclaimable"]
-	if data, err := os.ReadFile(g.file(limit)); err == nil && !unlimited(strings.TrimSpace(string(data))) {
-		m.Limit, _ = strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
-	}
 	if g.v2 {
 		if m.Kept, err = g.readNumber("memory.min"); err != nil {
 			m.Kept = math.MaxUint64 // the word "max"
 		}
 	}
-	m.Peak, err = g.readNumber(peak)
-	return m, err
+	return m, nil
+}
+
+// MemoryLimit is the group's own, in bytes; 0: none.
+func (g Group) MemoryLimit() uint64 {
+	name := "memory.max"
+	if !g.v2 {
+		name = "memory.limit_in_bytes"
+	}
+	data, err := os.ReadFile(g.file(name))
+	if value := strings.TrimSpace(string(data)); err == nil && !unlimited(value) {
+		n, _ := strconv.ParseUint(value, 10, 64)
+		return n
+	}
+	return 0
+}
+
+// MemoryPeak is the most that the group ever held, in bytes; 0: the kernel does not say.
+func (g Group) MemoryPeak() uint64 {
+	name := "memory.peak"
+	if !g.v2 {
+		name = "memory.max_usage_in_bytes"
+	}
+	n, _ := g.readNumber(name)
+	return n
 }
 
 // OwnOOM tells whether a limit of the group itself, or of one below it, made the
 // kernel kill; otherwise it was one above, or the machine as a whole.
-func (g Group) OwnOOM() bool {
+func (g Group) OwnOOM() bool { return g.outOfMemory("memory.events") }
+
+// LimitHit tells whether the group's own limit ever did, not one below it (Linux 5.2;
+// before, as OwnOOM).
+func (g Group) LimitHit() bool {
+	if _, err := os.Lstat(g.file("memory.events.local")); g.v2 && err != nil {
+		return g.OwnOOM()
+	}
+	return g.outOfMemory("memory.events.local")
+}
+
+func (g Group) outOfMemory(events string) bool {
 	if !g.v2 {
 		hit, err := g.readNumber("memory.failcnt")
 		return err == nil && hit > 0
 	}
-	events, err := g.readKeys("memory.events")
-	return err == nil && events["oom"] > 0
+	counts, err := g.readKeys(events)
+	return err == nil && counts["oom"] > 0
 }
 
 // SetHigh sets from where on the kernel tells that the group holds much, in

@@ -31,15 +31,19 @@ func Look() (u Use, err error) {
 	if !all.Exists() {
 		return u, nil
 	}
+	limit := all.MemoryLimit()
+	if limit == 0 {
+		return u, nil
+	}
 	m, err := all.Memory()
-	if err != nil || m.Limit == 0 {
+	if err != nil {
 		return u, err
 	}
 	groups, err := cgroup.Members()
 	if err != nil {
 		return u, err
 	}
-	u.Limit, u.Held = m.Limit, m.Held()
+	u.Limit, u.Held = limit, m.Held()
 	left := m.Files
 	for name, g := range groups {
 		one, err := g.Memory()
@@ -102,38 +106,41 @@ func Why(g cgroup.Group) string {
 		return ""
 	}
 	if g.OwnOOM() {
-		if m.Limit == 0 {
+		limit := g.MemoryLimit()
+		if limit == 0 {
 			return "a limit within it was hit"
 		}
-		return fmt.Sprintf("its own limit of %s was hit%s", Size(m.Limit), files(m))
+		return fmt.Sprintf("its own limit of %s was hit%s", Size(limit), files(m.Files, limit))
 	}
 	if outer, name := g.Outer(); name != cgroup.Parent {
 		return whyElsewhere(outer, name)
 	}
 	u, err := Look()
-	if err != nil || u.Limit == 0 {
-		return "the machine had none left"
+	if err != nil || u.Limit == 0 || !cgroup.Top().LimitHit() {
+		return noneLeft
 	}
-	if m.Peak > 0 {
+	if peak := g.MemoryPeak(); peak > 0 {
 		return fmt.Sprintf("the limit of all containers, %s, was hit; it held %s at most, now hold %s",
-			Size(u.Limit), Size(m.Peak), u.who())
+			Size(u.Limit), Size(peak), u.who())
 	}
 	return fmt.Sprintf("the limit of all containers, %s, was hit; now hold %s", Size(u.Limit), u.who())
 }
 
+const noneLeft = "the machine had none left"
+
 // whyElsewhere is for groups that are not in that of all containers: onshutdown's,
 // and those that YAML names.
 func whyElsewhere(outer cgroup.Group, name string) string {
-	m, err := outer.Memory()
-	if err != nil || m.Limit == 0 {
-		return "the machine had none left"
+	limit := outer.MemoryLimit()
+	if limit == 0 || !outer.OwnOOM() {
+		return noneLeft
 	}
-	return fmt.Sprintf("the limit of all in cgroup %s, %s, was hit", name, Size(m.Limit))
+	return fmt.Sprintf("the limit of all in cgroup %s, %s, was hit", name, Size(limit))
 }
 
-func files(m cgroup.Memory) string {
-	if m.Files <= m.Limit/8 {
+func files(held, limit uint64) string {
+	if held <= limit/8 {
 		return ""
 	}
-	return fmt.Sprintf(", %s of it by files in memory, such as those of its writable layer", Size(m.Files))
+	return fmt.Sprintf(", %s of it by files in memory, such as those of its writable layer", Size(held))
 }

@@ -100,11 +100,10 @@ func WatchMachine(floor uint64, low func()) error {
 
 // draw draws the line, or takes it away.
 func draw(all cgroup.Group, short bool) error {
-	m, err := all.Memory()
-	if err != nil || short {
-		return errors.Join(err, all.SetHigh(0))
+	if short {
+		return all.SetHigh(0)
 	}
-	return all.SetHigh(m.Limit / 16 * 15)
+	return all.SetHigh(all.MemoryLimit() / 16 * 15)
 }
 
 func openStalls(g cgroup.Group) (*os.File, error) { return openStallsOf(g.File("memory.pressure")) }
