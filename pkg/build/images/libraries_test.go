@@ -51,8 +51,11 @@ func TestWants(t *testing.T) {
 			t.Errorf("a static program: %q, %v", names, err)
 		}
 	}
-	if _, err := wants([]byte("#!/bin/sh\n")); err == nil {
-		t.Error("a script is taken")
+	if names, err := wants([]byte("#!/bin/sh\n")); err != nil || len(names) > 0 {
+		t.Errorf("a script: %q, %v", names, err)
+	}
+	if _, err := wants([]byte(elf.ELFMAG + "short")); err == nil {
+		t.Error("half a program is taken")
 	}
 }
 
