@@ -84,7 +84,7 @@ func (c Client) once(method, path string, body, v any) error {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(2 * clientTime)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(3 * clientTime)); err != nil {
 		return err
 	}
 	head, err := requestText(method, path, body)
@@ -96,7 +96,7 @@ func (c Client) once(method, path string, body, v any) error {
 	status, answer, err := readAnswer(bufio.NewReader(conn))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		// Its socket is there for the next one.
-		return fmt.Errorf("%w within %s", ErrNoSupervisor, 2*clientTime)
+		return fmt.Errorf("%w within %s", ErrNoSupervisor, 3*clientTime)
 	}
 	if err = errors.Join(writeErr, err); status == 0 && err != nil {
 		return fmt.Errorf("ask supervisor: %w", err)

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// clientTime is how long a client may take to ask, and to take its answer.
+// clientTime is how long a client may take to ask, the supervisor to find the answer, and
+// the client to take it.
 const clientTime = 5 * time.Second
 
 // floodPause is made after a connection was closed for another, so that a flood of
@@ -105,6 +106,10 @@ func (s *Server) serve(c *connection) {
 	if !s.limiter.advance(c, writing) {
 		return
 	}
+	// It may be the answer that time ran out.
+	if err := c.conn.SetDeadline(time.Now().Add(clientTime)); err != nil {
+		return
+	}
 	if err := a.write(c.conn); err != nil {
 		return // the client has gone
 	}
@@ -123,7 +128,7 @@ func (s *Server) respond(c *connection, r *receiver, q request, err error) answe
 	if err != nil {
 		return failure(400, errHead)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), clientTime)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), clientTime, fmt.Errorf("no answer within %s", clientTime))
 	defer cancel()
 	q.files = r.files
 	if name, is := execPath(q); is {

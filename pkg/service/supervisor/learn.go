@@ -110,7 +110,7 @@ func within[T any](ctx context.Context, reads chan struct{}, dir string, read fu
 	select {
 	case reads <- struct{}{}:
 	case <-ctx.Done():
-		return found, fmt.Errorf("read %s: others are being read: %w", dir, ctx.Err())
+		return found, fmt.Errorf("read %s: others are being read: %w", dir, context.Cause(ctx))
 	}
 	type result struct {
 		found T
@@ -126,7 +126,7 @@ func within[T any](ctx context.Context, reads chan struct{}, dir string, read fu
 	case r := <-over:
 		return r.found, r.err
 	case <-ctx.Done():
-		return found, fmt.Errorf("read %s: %w", dir, ctx.Err())
+		return found, fmt.Errorf("read %s: %w", dir, context.Cause(ctx))
 	}
 }
 
@@ -134,7 +134,7 @@ func within[T any](ctx context.Context, reads chan struct{}, dir string, read fu
 const loadTime = 5 * time.Second
 
 func (s *Supervisor) readWithin(limit time.Duration, dir string) (*bundle.Bundle, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("no answer within %s", limit))
 	defer cancel()
 	return s.read(ctx, dir)
 }
