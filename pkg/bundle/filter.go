@@ -30,7 +30,8 @@ func (f Filter) None() bool { return f == Filter{} }
 // and no program listens to it.
 func (f Filter) Simple() bool {
 	top, err := f.top()
-	return err == nil && len(top.Flags)+len(top.ListenerPath)+len(top.ListenerMetadata) == 0
+	// A list of none is not the same as no list: crun then has a flag of its own.
+	return err == nil && top.Flags == nil && len(top.ListenerPath)+len(top.ListenerMetadata) == 0
 }
 
 // UnmarshalJSON keeps the text. A second filter in one file is refused, because

@@ -13,6 +13,7 @@ import (
 const (
 	noFilter   = `null`
 	aFilter    = `{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [{"names": ["listen", "read"], "action": "SCMP_ACT_ALLOW"}, {"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 18446744073709551615, "valueTwo": 7, "op": "SCMP_CMP_MASKED_EQ"}]}, {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}`
+	noFlags    = `{"defaultAction": "SCMP_ACT_ALLOW", "flags": []}`
 	withFlags  = `{"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"]}`
 	escaped    = `{"defaultAction": "SCMP_ACT_ALLOW", "fla\u0067s": ["SECCOMP_FILTER_FLAG_LOG"]}`
 	listenedTo = `{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/x", "listenerMetadata": "<&>"}`
@@ -26,7 +27,7 @@ func filtered(filter string) string {
 // What is read and written again has the same filter, to the last field, and is
 // otherwise what it was.
 func TestFilterIsHandedOn(t *testing.T) {
-	for _, filter := range []string{noFilter, aFilter, withFlags, escaped, listenedTo, newerYet} {
+	for _, filter := range []string{noFilter, aFilter, noFlags, withFlags, escaped, listenedTo, newerYet} {
 		b, err := Load(Services, write(t, map[string]string{ConfigFile: filtered(filter)}))
 		if err != nil {
 			t.Fatalf("%s: %v", filter, err)
@@ -92,6 +93,20 @@ func TestFilterOfASpecOfOurs(t *testing.T) {
 	text, err := Encode(s, Filter{})
 	if err != nil || !strings.Contains(string(text), `"seccomp":{"defaultAction":"SCMP_ACT_KILL"}`) {
 		t.Errorf("%s %v", text, err)
+	}
+}
+
+// What is not known beside a filter, or around it, is a warning, as everywhere.
+func TestFilterBesideWhatIsNotKnown(t *testing.T) {
+	for _, config := range []string{
+		strings.Replace(filtered(aFilter), `"root"`, `"newer":1,"root"`, 1),
+		strings.Replace(filtered(aFilter), `"cgroupsPath"`, `"newer":1,"cgroupsPath"`, 1),
+		strings.Replace(filtered(aFilter), `"seccomp":`+aFilter, `"seccomp":`+aFilter+`,"newer":1`, 1),
+	} {
+		b, err := Load(Services, write(t, map[string]string{ConfigFile: config}))
+		if err != nil || len(b.Warnings) != 1 || b.Filter != NewFilter([]byte(aFilter)) || b.Spec.Linux.Seccomp.DefaultAction != withheld {
+			t.Errorf("%s: %+v, %v", config, b, err)
+		}
 	}
 }
 

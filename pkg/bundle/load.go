@@ -56,7 +56,7 @@ func Load(section Section, dir string) (*Bundle, error) {
 	if err := checkSpec(b.Spec); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Path(ConfigFile), err)
 	}
-	warn, err = readJSON(b.Path(RuntimeFile), &b.Runtime)
+	b.Runtime, warn, err = readJSON[Runtime](b.Path(RuntimeFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -73,12 +73,13 @@ func Load(section Section, dir string) (*Bundle, error) {
 
 // readConfig reads the spec, and the filter beside it.
 func (b *Bundle) readConfig() (warning, err error) {
-	c := config{Spec: &specs.Spec{}}
-	warning, err = readJSON(b.Path(ConfigFile), &c)
+	c, warning, err := readJSON[config](b.Path(ConfigFile))
 	if err != nil {
 		return nil, err
 	}
-	b.Spec = c.Spec
+	if b.Spec = c.Spec; b.Spec == nil {
+		b.Spec = &specs.Spec{}
+	}
 	b.Spec.Mounts = c.Mounts
 	if c.Linux == nil {
 		return warning, nil
@@ -113,29 +114,30 @@ func checkSpec(s *specs.Spec) error {
 	return nil
 }
 
-// readJSON decodes the regular file name into v. The first error is a warning
-// about an unknown field, which does not keep v from being filled.
-func readJSON(name string, v any) (warning, err error) {
+// readJSON decodes the regular file name. A field that is not known is a warning, of
+// which the first is told.
+func readJSON[T any](name string) (v T, warning, err error) {
 	data, err := readRegular(name)
 	if err != nil {
-		return nil, err
+		return v, nil, err
 	}
 	strict := json.NewDecoder(bytes.NewReader(data))
 	strict.DisallowUnknownFields()
-	strictErr := strict.Decode(v)
+	strictErr := strict.Decode(&v)
 	if strictErr == nil {
-		return nil, trailing(name, strict)
+		return v, nil, trailing(name, strict)
 	}
 	if !strings.Contains(strictErr.Error(), "unknown field") {
-		return nil, jsonError(name, data, strictErr)
+		return v, nil, jsonError(name, data, strictErr)
 	}
 	// encoding/json has no typed error for an unknown field.
+	var again T
 	lax := json.NewDecoder(bytes.NewReader(data))
-	if err := lax.Decode(v); err != nil {
-		return nil, jsonError(name, data, err)
+	if err := lax.Decode(&again); err != nil {
+		return v, nil, jsonError(name, data, err)
 	}
 	field := strings.TrimPrefix(strictErr.Error(), "json: ")
-	return fmt.Errorf("%s: %s is ignored", name, field), trailing(name, lax)
+	return again, fmt.Errorf("%s: %s is ignored", name, field), trailing(name, lax)
 }
 
 func trailing(name string, d *json.Decoder) error {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -14,6 +15,7 @@ import (
 // the file of its state in which it keeps what it has compiled itself (crun(1); crun's
 // seccomp.c).
 const (
+	crunFilters      = "run.oci.seccomp" // how all such annotations begin
 	crunCompiled     = "run.oci.seccomp_bpf_data"
 	crunCompiledFile = "seccomp.bpf"
 )
@@ -26,10 +28,14 @@ const (
 )
 
 // TakesCompiled tells whether the runtime takes a compiled filter in place of the
-// spec's, and the spec does not bring one by itself.
+// spec's, and the spec does not ask it for anything else to do with filters.
 func (r *Runtime) TakesCompiled(spec *specs.Spec) bool {
-	_, has := spec.Annotations[r.kind().compiled]
-	return r.kind().compiled != "" && !has
+	for key := range spec.Annotations {
+		if strings.HasPrefix(key, crunFilters) {
+			return false
+		}
+	}
+	return r.kind().compiled != ""
 }
 
 // Compiled reads the filter that the runtime has compiled for a container, as
