@@ -85,6 +85,7 @@ func TestFilterThatIsNotCompiled(t *testing.T) {
 		"flags":    {"crun", logged, ""},
 		"hooks":    {"crun", simple, `,"hooks":{"poststop":[{"path":"/x"}]}`},
 		"its own":  {"crun", simple, `,"annotations":{"` + bpfKey + `":"AAAA"}`},
+		"strict":   {"crun", simple, `,"annotations":{"run.oci.seccomp_fail_unknown_syscall":"1"}`},
 		"unfilled": {"crun", "null", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

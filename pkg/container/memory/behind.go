@@ -3,6 +3,7 @@ package memory
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -19,13 +20,19 @@ const behindSocket = 2 << 10
 // Behind is how much memory hangs on netlink sockets that processes have open, which
 // is counted for no group. It stops to count at most, in bytes.
 func Behind(pids []int, most uint64) uint64 {
-	return open{"/proc", protocol}.behind(pids, most)
+	o := open{proc: "/proc", protocol: protocol, sameFiles: sameFiles}
+	return o.behind(pids, most)
 }
 
 // open are the files that processes have open.
 type open struct {
-	proc     string
-	protocol func(fd string) string
+	proc      string
+	protocol  func(fd string) string
+	sameFiles func(a, b int) bool
+	// waiting is what waits in sockets, by their inodes, by network namespace; counted are
+	// the sockets that were: processes share them.
+	waiting map[string]map[string]uint64
+	counted map[string]bool
 }
 
 // protocol is the name of that of a socket, which its attribute tells; "" of what is none.
@@ -38,27 +45,57 @@ func protocol(fd string) string {
 	return unix.ByteSliceToString(name[:n])
 }
 
+// kcmpFiles asks kcmp(2) whether two threads have one table of files
+// (include/uapi/linux/kcmp.h).
+const kcmpFiles = 2
+
+func sameFiles(a, b int) bool {
+	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), kcmpFiles, 0, 0, 0)
+	return errno == 0 && order == 0
+}
+
 func (o open) behind(pids []int, most uint64) (sum uint64) {
-	waiting := map[string]map[string]uint64{} // by network namespace, by socket
+	o.waiting, o.counted = map[string]map[string]uint64{}, map[string]bool{}
 	for _, pid := range pids {
-		dir := o.proc + "/" + strconv.Itoa(pid)
-		ns, err := os.Readlink(dir + "/ns/net")
-		if err != nil {
-			continue // it has ended meanwhile
-		}
-		if waiting[ns] == nil {
-			waiting[ns] = netlink(dir + "/net/netlink")
-		}
-		if sum += o.of(dir+"/fd/", waiting[ns], most-sum); sum >= most {
+		if sum += o.ofProcess(pid, most-sum); sum >= most {
 			return most
 		}
 	}
 	return sum
 }
 
-// of reads a directory of descriptors in parts: a process may have a million.
-func (o open) of(dir string, waiting map[string]uint64, most uint64) (sum uint64) {
-	f, err := os.Open(dir)
+// ofProcess looks at each table of files that a process has: threads may have their
+// own, and the first one, whose table /proc/PID/fd shows, may have ended before the others.
+func (o open) ofProcess(pid int, most uint64) (sum uint64) {
+	tasks := o.proc + "/" + strconv.Itoa(pid) + "/task"
+	entries, err := os.ReadDir(tasks)
+	if err != nil {
+		return 0 // it has ended meanwhile
+	}
+	last := 0
+	for _, e := range entries {
+		tid, err := strconv.Atoi(e.Name())
+		if err != nil || last != 0 && o.sameFiles(last, tid) {
+			continue
+		}
+		last = tid
+		if sum += o.ofTask(tasks+"/"+e.Name(), most-sum); sum >= most {
+			break
+		}
+	}
+	return sum
+}
+
+func (o open) ofTask(dir string, most uint64) (sum uint64) {
+	ns, err := os.Readlink(dir + "/ns/net")
+	if err != nil {
+		return 0
+	}
+	if o.waiting[ns] == nil {
+		o.waiting[ns] = netlink(dir + "/net/netlink")
+	}
+	// A directory of descriptors is read in parts: a process may have a million.
+	f, err := os.Open(dir + "/fd")
 	if err != nil {
 		return 0
 	}
@@ -67,9 +104,12 @@ func (o open) of(dir string, waiting map[string]uint64, most uint64) (sum uint64
 		var names []string
 		names, err = f.Readdirnames(256)
 		for _, name := range names {
-			inode, is := strings.CutPrefix(link(dir+name), "socket:[")
-			if is && o.protocol(dir+name) == "NETLINK" {
-				sum += behindSocket + waiting[strings.TrimSuffix(inode, "]")]
+			fd := dir + "/fd/" + name
+			inode, is := strings.CutPrefix(link(fd), "socket:[")
+			inode = strings.TrimSuffix(inode, "]")
+			if is && !o.counted[inode] && o.protocol(fd) == "NETLINK" {
+				o.counted[inode] = true
+				sum += behindSocket + o.waiting[ns][inode]
 			}
 		}
 	}
@@ -107,17 +147,27 @@ func netlink(file string) map[string]uint64 {
 }
 
 // Free is what the machine has left, in bytes: free, or in the cache of files.
-// MemAvailable counts half of all sockets in, which cannot be had back.
+// MemAvailable counts half of all sockets in, which cannot be had back. The part that
+// the kernel keeps for itself (vm.min_free_kbytes, up to its low mark, a quarter
+// more) is nobody else's.
 func Free() (uint64, error) {
 	f, err := os.Open("/proc/meminfo")
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
-	return free(f)
+	text, err := os.ReadFile("/proc/sys/vm/min_free_kbytes")
+	if err != nil {
+		return 0, err
+	}
+	own, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("/proc/sys/vm/min_free_kbytes: %w", err)
+	}
+	return free(f, own<<10/4*5)
 }
 
-func free(meminfo io.Reader) (sum uint64, err error) {
+func free(meminfo io.Reader, own uint64) (sum uint64, err error) {
 	found := 0
 	for s := bufio.NewScanner(meminfo); s.Scan(); {
 		words := strings.Fields(s.Text())
@@ -136,5 +186,5 @@ func free(meminfo io.Reader) (sum uint64, err error) {
 	if found != 3 {
 		return 0, errors.New("/proc/meminfo does not say what is free")
 	}
-	return sum, nil
+	return sum - min(sum, own), nil
 }

@@ -76,24 +76,33 @@ const far = 10 * time.Second
 
 // WatchMachine calls low whenever the machine has less left than floor, in bytes. It
 // sleeps until processes wait for memory, or looks now and then where the kernel
-// does not count that.
-func WatchMachine(floor uint64, low func()) error {
+// does not count that. It goes on after a failure, which it tells once: looking may fail
+// because there is no memory.
+func WatchMachine(floor uint64, low func(), failed func(error)) {
 	var fds []unix.PollFd
 	wait := int(far / time.Millisecond)
 	if stalls, err := openStallsOf("/proc/pressure/memory"); err == nil {
 		defer stalls.Close()
 		fds, wait = append(fds, unix.PollFd{Fd: int32(stalls.Fd()), Events: unix.POLLPRI}), -1
 	}
-	for ; ; time.Sleep(pause) {
-		if _, err := unix.Poll(fds, wait); err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("watch the machine's memory: %w", err)
+	for told := false; ; time.Sleep(pause) {
+		_, err := unix.Poll(fds, wait)
+		if errors.Is(err, unix.EINTR) {
+			err = nil
 		}
-		left, err := Free()
-		if err != nil {
-			return fmt.Errorf("watch the machine's memory: %w", err)
+		var left uint64
+		if err == nil {
+			left, err = Free()
 		}
-		if left < floor {
+		switch {
+		case err == nil && left < floor:
 			low()
+		case err != nil && !told:
+			told = true
+			failed(fmt.Errorf("watch the machine's memory: %w", err))
+			fallthrough
+		case err != nil:
+			time.Sleep(far)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"slipway/test/skip"
 )
 
-// Only what the device takes has the lowest priority; the thread has its own again.
+// Only what the device takes has a low priority; the thread has its own again.
 func TestLast(t *testing.T) {
 	skip.UnlessRoot(t, "raise a priority")
 	runtime.LockOSThread()
@@ -22,7 +22,7 @@ func TestLast(t *testing.T) {
 		return 20 - n
 	}
 	before, during := nice(), 0
-	if n := last(func() int { during = nice(); return 7 }); n != 7 || during != lowest || nice() != before {
+	if n := last(func() int { during = nice(); return 7 }); n != 7 || during != low || nice() != before {
 		t.Errorf("returned %d; priority %d, then %d, then %d", n, before, during, nice())
 	}
 }

@@ -84,6 +84,9 @@ func (s *Server) ask(ctx context.Context, verb, name string, body []byte) answer
 		}
 	}
 	err := s.sup.Ask(ctx, verb, name, o)
+	if err != nil && ctx.Err() != nil {
+		return failure(503, err)
+	}
 	a := s.one(ctx, name)
 	switch {
 	case err == nil:

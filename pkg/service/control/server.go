@@ -103,20 +103,29 @@ func (s *Server) serve(c *connection) {
 	}
 	a := s.respond(c, r, q, err)
 	r.close()
-	if !s.limiter.advance(c, writing) {
+	delivered := s.deliver(c, a)
+	if a.then == nil {
 		return
+	}
+	// What was begun for a client that has gone is ended by who takes it over.
+	if !delivered {
+		c.conn.Close()
+	}
+	s.limiter.release(c)
+	a.then()
+}
+
+// deliver writes an answer, unless the client had to go for another, or is gone.
+func (s *Server) deliver(c *connection, a answer) bool {
+	if !s.limiter.advance(c, writing) {
+		return false
 	}
 	// It may be the answer that time ran out.
-	if err := c.conn.SetDeadline(time.Now().Add(clientTime)); err != nil {
-		return
+	err := c.conn.SetDeadline(time.Now().Add(clientTime))
+	if err == nil {
+		err = a.write(c.conn)
 	}
-	if err := a.write(c.conn); err != nil {
-		return // the client has gone
-	}
-	if a.then != nil {
-		s.limiter.release(c)
-		a.then()
-	}
+	return err == nil
 }
 
 // respond finds the answer to a request that was read, or could not be.

@@ -153,6 +153,32 @@ func TestExecWithoutItsClient(t *testing.T) {
 	}
 }
 
+// So does one that is gone before it has its answer.
+func TestExecWhoseClientIsGoneAtOnce(t *testing.T) {
+	f, c := serve(t)
+	files, _ := streams(t, "")
+	p := Program{Args: []string{"/bin/sleep", "1000"}, Files: files}
+	text, err := requestText("POST", servicePath("web", "exec"), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds := unix.UnixRights(int(files[0].Fd()), int(files[1].Fd()), int(files[2].Fd()))
+	for range 2 * maxSessions {
+		last := f.started.Load()
+		conn, err := c.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = conn.WriteMsgUnix(text, fds, nil)
+		if err := errors.Join(err, conn.Close()); err != nil {
+			t.Fatal(err)
+		}
+		poll.Until(t, "it is started", func() bool { return f.started.Load() != last })
+		pid := int(f.started.Load())
+		poll.Until(t, "its end", func() bool { return errors.Is(unix.Kill(pid, 0), unix.ESRCH) })
+	}
+}
+
 // The end of a program's output is seen even while the program runs on.
 func TestExecClosesItsCopies(t *testing.T) {
 	_, c := serve(t)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -83,27 +84,57 @@ func (s *Supervisor) watchMachine() {
 	if !cgroup.Top().Exists() {
 		return
 	}
-	s.report(memory.WatchMachine(quota.Floor, func() {
-		groups, err := cgroup.Members()
-		for name, g := range groups {
-			pids, e := g.Pids()
-			if err = errors.Join(err, e); memory.Behind(pids, quota.Floor) < quota.Floor {
-				continue
+	told := map[string]bool{} // whom it could not end
+	say := func(name, format string, args ...any) {
+		s.report(s.Do(context.Background(), func() {
+			s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets, which no limit counts: "+format,
+				append([]any{memory.Size(quota.Floor), name}, args...)...)
+		}))
+	}
+	memory.WatchMachine(quota.Floor, func() {
+		for name, g := range s.groups() {
+			pids, err := g.Pids()
+			if err != nil || memory.Behind(pids, quota.Floor) < quota.Floor {
+				continue // it has ended, or is innocent
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), killWait)
-			err = errors.Join(err, g.Kill(ctx))
+			err = g.Kill(ctx)
 			cancel()
-			s.report(s.Do(context.Background(), func() {
-				s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets, which no limit counts: killed",
-					memory.Size(quota.Floor), name)
-			}))
+			switch {
+			case err == nil:
+				say(name, "killed")
+			case !told[name]:
+				told[name] = true
+				say(name, "it cannot be killed: %s", err)
+			}
 		}
-		s.report(err)
-	}))
+	}, s.report)
 }
 
-// killWait is for processes that end.
-const killWait = 10 * time.Second
+// killWait is for processes that end; others wait to be looked at.
+const killWait = 2 * time.Second
+
+// groups are those of all containers: those in the common one by their ids, and
+// services that YAML has put elsewhere.
+func (s *Supervisor) groups() map[string]cgroup.Group {
+	all, err := cgroup.Members()
+	s.report(err)
+	if all == nil {
+		all = map[string]cgroup.Group{}
+	}
+	common := cgroup.Top().File("") + "/"
+	s.report(s.Do(context.Background(), func() {
+		for name, l := range s.lives {
+			if l.container == nil {
+				continue
+			}
+			if g := l.container.Group(); g.Exists() && !strings.HasPrefix(g.File(""), common) {
+				all[name] = g
+			}
+		}
+	}))
+	return all
+}
 
 // memoryIs takes note of how memory is used.
 func (s *Supervisor) memoryIs(u memory.Use) {
