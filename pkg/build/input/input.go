@@ -29,8 +29,13 @@ func Stream(name string) (*os.File, error) {
 }
 
 // Read reads a regular file of at most so many bytes.
-func Read(name string, most int64) ([]byte, error) {
-	f, err := Open(name)
+func Read(name string, most int64) ([]byte, error) { return read(name, most, Open) }
+
+// ReadStream reads of at most so many bytes what Stream opens.
+func ReadStream(name string, most int64) ([]byte, error) { return read(name, most, Stream) }
+
+func read(name string, most int64, open func(string) (*os.File, error)) ([]byte, error) {
+	f, err := open(name)
 	if err != nil {
 		return nil, err
 	}

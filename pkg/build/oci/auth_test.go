@@ -11,11 +11,15 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 
 	"slipway/test/poll"
 )
@@ -137,23 +141,125 @@ func sleeper(t *testing.T) (began string) {
 	return began
 }
 
-// TestHelperThatHangs is ended, and asked once; a test that fails here hangs.
+// TestHelperThatHangs is ended; a test that fails here hangs.
 func TestHelperThatHangs(t *testing.T) {
-	began := sleeper(t)
+	sleeper(t)
 	dockerConfig(t, map[string]any{"credsStore": "slipwaytest"})
 	r := &Registry{Stall: time.Millisecond}
+	err := r.Fetch(t.Context(), "127.0.0.1:1/app:1", amd64, OpenLayout(t.TempDir(), true))
+	if err == nil || !strings.Contains(err.Error(), "credentials for 127.0.0.1:1: docker-credential-slipwaytest: no answer in 1ms") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSilentHelpersAreAskedOnce asks nobody again who has not answered, and keeps what
+// one has said before it fell silent.
+func TestSilentHelpersAreAskedOnce(t *testing.T) {
+	var asked []string // k holds its lock
+	k := keychain{run: func(_ context.Context, program, key string, _ time.Duration) (authn.AuthConfig, error) {
+		asked = append(asked, program+" "+key)
+		if key == "known" {
+			return authn.AuthConfig{Username: "ann"}, nil
+		}
+		return authn.AuthConfig{}, errSilent
+	}}
+	if _, err := k.ask(t.Context(), "a", "known", 0); err != nil {
+		t.Fatal(err)
+	}
 	var wanted sync.WaitGroup
 	for range 3 {
 		wanted.Go(func() {
-			err := r.Fetch(t.Context(), "127.0.0.1:1/app:1", amd64, OpenLayout(t.TempDir(), true))
-			if err == nil || !strings.Contains(err.Error(), "credentials for 127.0.0.1:1: docker-credential-slipwaytest: no answer in 1ms") {
-				t.Errorf("got %v", err)
+			for _, program := range []string{"a", "b"} {
+				if _, err := k.ask(t.Context(), program, "other", 0); !errors.Is(err, errSilent) {
+					t.Errorf("%s: got %v", program, err)
+				}
 			}
 		})
 	}
 	wanted.Wait()
-	if text, err := os.ReadFile(began); err == nil && strings.Count(string(text), "\n") > 1 {
-		t.Errorf("asked again after it had not answered: %q", text)
+	if c, err := k.ask(t.Context(), "a", "known", 0); c.Username != "ann" || err != nil {
+		t.Errorf("what was known: %v, %v", c, err)
+	}
+	slices.Sort(asked)
+	if want := []string{"a known", "a other", "b other"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+}
+
+// TestWhoseCredentials looks for a repository under each name that it may have, and asks
+// the helpers that are named for it. A password is the name that it was found under, and a
+// helper's the question.
+func TestWhoseCredentials(t *testing.T) {
+	auths := func(names ...string) map[string]any {
+		of := map[string]any{}
+		for _, name := range names {
+			of[name] = login("ann", name)
+		}
+		return of
+	}
+	const app = "host.example/team/app"
+	for title, row := range map[string]struct {
+		image, knows string // the question that a helper can answer
+		config       map[string]any
+		environment  []string
+		want         string
+		asked        []string
+	}{
+		"a helper before what is stale":                    {app, "h host.example", map[string]any{"credsStore": "h", "auths": auths("host.example")}, []string{"other.example"}, "h host.example", []string{"h " + app, "h host.example"}},
+		"a repository's helper before the host's password": {app, "h " + app, map[string]any{"credHelpers": map[string]any{app: "h"}, "auths": auths("host.example")}, nil, "h " + app, []string{"h " + app}},
+		"a helper that knows nothing":                      {app, "", map[string]any{"credHelpers": map[string]any{app: "h"}, "auths": auths("host.example")}, nil, "host.example", []string{"h " + app}},
+		"no helper for one host":                           {app, "h host.example", map[string]any{"credsStore": "h", "credHelpers": map[string]any{"host.example": ""}, "auths": auths("host.example")}, nil, "host.example", []string{"h " + app}},
+		"the environment before all":                       {app, "h " + app, map[string]any{"credsStore": "h", "auths": auths(app)}, []string{"host.example"}, "host.example", nil},
+		"the helper for all is not asked for a team":       {app, "h host.example/team", map[string]any{"credsStore": "h", "auths": auths("host.example/team", "https://host.example/v1/")}, nil, "", []string{"h " + app, "h host.example"}},
+		"a team's helper":                                  {app, "h host.example/team", map[string]any{"credHelpers": map[string]any{"host.example/team": "h"}}, nil, "h host.example/team", []string{"h host.example/team"}},
+		"a team's":                                         {app, "", map[string]any{"auths": auths("host.example", "host.example/team", "host.example/team/app2")}, nil, "host.example/team", nil},
+		"no other team's":                                  {app, "", map[string]any{"auths": auths("host.example/a", "host.example/b", "host.example/te")}, nil, "", nil},
+		"the host's and no other team's":                   {app, "", map[string]any{"auths": auths("host.example", "host.example/a", "https://host.example")}, nil, "host.example", nil},
+		"a URL and no other team's":                        {app, "", map[string]any{"auths": auths("host.example/a", "https://host.example/v1/")}, nil, "https://host.example/v1/", nil},
+		"two URLs":                                         {app, "", map[string]any{"auths": auths("https://host.example/v1/", "https://host.example/v2/", "https://host.example")}, nil, "https://host.example", nil},
+		"an old one":                                       {app, "", map[string]any{"auths": auths("host.example/v1/")}, nil, "host.example/v1/", nil},
+		"Docker Hub, Docker's":                             {"nginx", "", map[string]any{"auths": auths(authn.DefaultAuthKey, "docker.io")}, nil, authn.DefaultAuthKey, nil},
+		"Docker Hub, Podman's":                             {"nginx", "", map[string]any{"auths": auths("docker.io")}, nil, "docker.io", nil},
+		"Docker Hub, of one team":                          {"team/app", "", map[string]any{"auths": auths("docker.io", "docker.io/team")}, nil, "docker.io/team", nil},
+		"Docker Hub, a helper for all":                     {"nginx", "", map[string]any{"credsStore": "h", "auths": auths(authn.DefaultAuthKey)}, nil, "", []string{"h index.docker.io/library/nginx", "h " + authn.DefaultAuthKey}},
+		"Docker Hub, a helper of its own":                  {"nginx", "", map[string]any{"credHelpers": map[string]any{authn.DefaultAuthKey: "h"}, "auths": auths(authn.DefaultAuthKey)}, nil, "", []string{"h " + authn.DefaultAuthKey}},
+	} {
+		t.Run(title, func(t *testing.T) {
+			dockerConfig(t, row.config)
+			if row.environment != nil {
+				text, err := json.Marshal(map[string]any{"auths": auths(row.environment...)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Setenv("DOCKER_AUTH_CONFIG", string(text))
+			}
+			var asked []string
+			k := keychain{run: func(_ context.Context, program, key string, _ time.Duration) (c authn.AuthConfig, _ error) {
+				question := strings.TrimPrefix(program, "docker-credential-") + " " + key
+				asked = append(asked, question)
+				if question == row.knows {
+					c.Username, c.Password = "ann", question
+				}
+				return c, nil
+			}}
+			repo, err := name.NewRepository(row.image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Several times: a map has no order.
+			for range 10 {
+				auth, err := k.of(t.Context(), repo, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c, err := auth.Authorization(); err != nil || c.Password != row.want {
+					t.Fatalf("got %q, %v; want %q", c.Password, err, row.want)
+				}
+			}
+			if !slices.Equal(asked, row.asked) {
+				t.Errorf("asked %q, want %q", asked, row.asked)
+			}
+		})
 	}
 }
 

@@ -6,15 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
+	credentialstore "github.com/docker/cli/cli/config/credentials"
+	"github.com/docker/cli/cli/config/types"
 	"github.com/docker/docker-credential-helpers/client"
 	"github.com/docker/docker-credential-helpers/credentials"
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -23,10 +29,12 @@ import (
 	"slipway/pkg/build/input"
 )
 
-// keychain finds who we are to registries, as authn.DefaultKeychain does: in what
-// "docker login" and Podman's leave, and by asking the credential helpers named there.
-// That one waits for a helper without end, and once for each image.
+// keychain finds who we are to registries, in what "docker login" and Podman's leave, and
+// by asking the credential helpers named there. It looks where authn.DefaultKeychain does,
+// which waits for a helper without end, and once for each image; and for Podman's names.
 type keychain struct {
+	run func(ctx context.Context, program, key string, patience time.Duration) (authn.AuthConfig, error) // runHelper if nil
+
 	mu    sync.Mutex // held while a helper is asked, which may ask somebody in turn
 	known map[string]authn.AuthConfig
 	fault map[string]error // of helpers
@@ -35,24 +43,23 @@ type keychain struct {
 // maxCredentials bounds the file, in bytes.
 const maxCredentials = 1 << 20
 
-// of gives the credentials for a repository, or for its registry; Anonymous if there
-// are none. Patience is how long a helper may take.
+// of gives the credentials for a repository, or for what it is in; Anonymous if there are
+// none. Those of the environment (DOCKER_AUTH_CONFIG) come before all of the file.
+// Patience is how long a helper may take.
 func (k *keychain) of(ctx context.Context, repo name.Repository, patience time.Duration) (authn.Authenticator, error) {
 	file, err := loadCredentials()
 	if err != nil || file == nil {
 		return authn.Anonymous, err
 	}
-	helped := func(key string) (authn.AuthConfig, error) {
-		if name := helperFor(file, key); name != "" {
-			return k.ask(ctx, "docker-credential-"+name, key, patience)
-		}
-		return authn.AuthConfig{}, nil
+	environment, err := configfile.New("").GetAllCredentials()
+	if err != nil {
+		return nil, err
 	}
-	for _, look := range []func(string) (authn.AuthConfig, error){written(file), helped} {
-		for _, key := range []string{repo.String(), repo.RegistryStr()} {
-			if key == name.DefaultRegistry {
-				key = authn.DefaultAuthKey
-			}
+	for _, look := range []func(string) (authn.AuthConfig, error){
+		func(key string) (authn.AuthConfig, error) { return written(environment, key), nil },
+		func(key string) (authn.AuthConfig, error) { return k.filed(ctx, file, repo, key, patience) },
+	} {
+		for _, key := range keysOf(repo) {
 			if c, err := look(key); err != nil || c != (authn.AuthConfig{}) {
 				return authn.FromConfig(c), err
 			}
@@ -61,39 +68,86 @@ func (k *keychain) of(ctx context.Context, repo name.Repository, patience time.D
 	return authn.Anonymous, nil
 }
 
-func helperFor(file *configfile.ConfigFile, key string) string {
-	return cmp.Or(file.CredentialHelpers[key], file.CredentialsStore)
+// keysOf are the names under which credentials for a repository may be, the narrowest
+// first: its own, those above it, as Podman has them (containers-auth.json(5)), and the
+// registry's. Docker Hub has two names, and Docker one more for it.
+func keysOf(repo name.Repository) []string {
+	hosts, keys := []string{repo.RegistryStr()}, []string(nil)
+	if hosts[0] == name.DefaultRegistry {
+		hosts = append(hosts, "docker.io")
+	}
+	for above := repo.RepositoryStr(); above != "."; above = path.Dir(above) {
+		for _, host := range hosts {
+			keys = append(keys, host+"/"+above)
+		}
+	}
+	return append(append(keys, registryKey(repo)), hosts...)
 }
 
-// written looks in the environment (DOCKER_AUTH_CONFIG), and in the file where it names
-// no helper.
-func written(file *configfile.ConfigFile) func(string) (authn.AuthConfig, error) {
-	alone := *file
-	alone.CredentialHelpers, alone.CredentialsStore = nil, ""
-	return func(key string) (authn.AuthConfig, error) {
-		if helperFor(file, key) != "" && os.Getenv(configfile.DockerEnvConfigKey) == "" {
-			return authn.AuthConfig{}, nil
-		}
-		c, err := alone.GetAuthConfig(key)
-		return authn.AuthConfig{Username: c.Username, Password: c.Password, Auth: c.Auth, IdentityToken: c.IdentityToken, RegistryToken: c.RegistryToken}, err
+// registryKey is Docker's name of a registry.
+func registryKey(repo name.Repository) string {
+	if repo.RegistryStr() == name.DefaultRegistry {
+		return authn.DefaultAuthKey
 	}
+	return repo.RegistryStr()
+}
+
+// filed looks in the file, or asks the helper that it names for the key. The helper for
+// all, which is Docker's, is asked for Docker's names alone.
+func (k *keychain) filed(ctx context.Context, file *configfile.ConfigFile, repo name.Repository, key string, patience time.Duration) (authn.AuthConfig, error) {
+	helper, own := file.CredentialHelpers[key]
+	if !own {
+		helper = file.CredentialsStore
+	}
+	switch {
+	case helper == "": // of its own too: "the file, and not the one for all"
+		return written(file.AuthConfigs, key), nil
+	case own || key == repo.String() || key == registryKey(repo):
+		return k.ask(ctx, "docker-credential-"+helper, key, patience)
+	}
+	return authn.AuthConfig{}, nil
+}
+
+// written is what stands under a key, or under the URL of a registry, as old versions of
+// Docker wrote it.
+func written(auths map[string]types.AuthConfig, key string) authn.AuthConfig {
+	c, ok := auths[key]
+	for _, url := range slices.Sorted(maps.Keys(auths)) {
+		if !ok && url != authn.DefaultAuthKey && isRegistryURL(url) && credentialstore.ConvertToHostname(url) == key {
+			c, ok = auths[url], true
+		}
+	}
+	return authn.AuthConfig{Username: c.Username, Password: c.Password, Auth: c.Auth, IdentityToken: c.IdentityToken, RegistryToken: c.RegistryToken}
+}
+
+// isRegistryURL tells https://HOST/v1/ and HOST/v1/ from a repository.
+func isRegistryURL(key string) bool {
+	return strings.Contains(key, "://") || strings.HasSuffix(key, "/")
 }
 
 // ask asks a helper once for each key. One that has not answered is not asked again.
 func (k *keychain) ask(ctx context.Context, program, key string, patience time.Duration) (authn.AuthConfig, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	question := program + " " + key
-	if c, ok := k.known[question]; ok || k.fault[program] != nil {
-		return c, k.fault[program]
+	if k.known == nil {
+		k.known, k.fault = map[string]authn.AuthConfig{}, map[string]error{}
 	}
-	c, err := runHelper(ctx, program, key, patience)
+	question := program + " " + key
+	if c, ok := k.known[question]; ok {
+		return c, nil
+	}
+	if err := k.fault[program]; err != nil {
+		return authn.AuthConfig{}, err
+	}
+	run := k.run
+	if run == nil {
+		run = runHelper
+	}
+	c, err := run(ctx, program, key, patience)
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(err, errSilent):
-		k.fault = map[string]error{program: err}
-	case err == nil && k.known == nil:
-		k.known = map[string]authn.AuthConfig{question: c}
+		k.fault[program] = err
 	case err == nil:
 		k.known[question] = c
 	}
@@ -147,10 +201,12 @@ func loadCredentials() (*configfile.ConfigFile, error) {
 			continue
 		}
 		path := filepath.Join(place.dir, place.name)
-		f, err := input.Open(path)
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		_, err := os.Stat(path)
+		// Another user's folder is no place of ours: XDG_RUNTIME_DIR after su.
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, os.ErrPermission) {
 			continue
 		}
+		f, err := input.Open(path)
 		if err != nil {
 			return nil, fmt.Errorf("read credentials: %w", err)
 		}

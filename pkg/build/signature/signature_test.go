@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,24 @@ func vectorKey(t testing.TB, kind string) Key {
 		t.Fatal(err)
 	}
 	return key
+}
+
+// TestKeyInAPipe takes what a shell's <(command) holds out, within the bound of a file.
+func TestKeyInAPipe(t *testing.T) {
+	for text, want := range map[string]string{vector(t, "p256.pub"): "", strings.Repeat(" ", maxKey+1): "more than the 65536 bytes"} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		go func() {
+			defer w.Close()
+			_, _ = w.WriteString(text) // ReadKey tells what did not come
+		}()
+		if _, err := ReadKey(fmt.Sprintf("/dev/fd/%d", r.Fd())); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
 }
 
 // TestCosign takes what cosign has signed, by whichever name of the repository, and as
