@@ -152,6 +152,10 @@ func StopBackground(ctx context.Context, dir string, kill bool) (string, error) 
 		}
 	}
 	result, err := os.ReadFile(filepath.Join(dir, "result"))
+	if errors.Is(err, os.ErrNotExist) {
+		// It was killed, and may have been dead before it was asked.
+		return "", fmt.Errorf("%s: %w: process %d has ended without a result", dir, ErrNotRunning, pid)
+	}
 	return strings.TrimSpace(string(result)), err
 }
 

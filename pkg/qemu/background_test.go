@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/test/poll"
 )
@@ -58,6 +62,33 @@ func TestBackground(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 2 || left[0].Name() != "lock" || left[1].Name() != "result" {
 		t.Errorf("left in the state folder: %v, %v", left, err)
+	}
+}
+
+// One whose process dies without a word, as by kill -9, is not running.
+func TestStopOfOneThatDies(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := os.Create(filepath.Join(dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	holder := exec.Command("sleep", "1000")
+	holder.ExtraFiles = []*os.File{lock}
+	if err := errors.Join(holder.Start(), lock.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pid"), fmt.Appendln(nil, holder.Process.Pid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = StopBackground(t.Context(), dir, false)
+	if !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "has ended without a result") {
+		t.Error(err)
+	}
+	if err := holder.Wait(); err == nil {
+		t.Error("it has ended by itself")
 	}
 }
 
