@@ -29,8 +29,13 @@ func Stream(name string) (*os.File, error) {
 }
 
 // Read reads a regular file of at most so many bytes.
-func Read(name string, most int64) ([]byte, error) {
-	f, err := Open(name)
+func Read(name string, most int64) ([]byte, error) { return read(Open, name, most) }
+
+// ReadStream reads what Stream opens, of at most so many bytes.
+func ReadStream(name string, most int64) ([]byte, error) { return read(Stream, name, most) }
+
+func read(open func(string) (*os.File, error), name string, most int64) ([]byte, error) {
+	f, err := open(name)
 	if err != nil {
 		return nil, err
 	}

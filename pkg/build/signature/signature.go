@@ -47,9 +47,10 @@ func (k Keys) String() string {
 // maxKey bounds a key's file, in bytes: an RSA key of 16384 bits has 2,900.
 const maxKey = 64 << 10
 
-// ReadKey reads the PEM file that cosign generate-key-pair calls cosign.pub.
+// ReadKey reads the PEM file that cosign generate-key-pair calls cosign.pub, or a pipe
+// with the same, as of <(cosign public-key).
 func ReadKey(file string) (Key, error) {
-	data, err := input.Read(file, maxKey)
+	data, err := input.ReadStream(file, maxKey)
 	if err != nil {
 		return Key{}, fmt.Errorf("read key: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,11 +150,33 @@ func TestKeys(t *testing.T) {
 	if _, err := ReadKey(file); err == nil || !strings.Contains(err.Error(), "read key "+file) {
 		t.Errorf("got %v", err)
 	}
+	// As of <(command), where the text is bounded too.
+	for text, want := range map[string]string{good: "", strings.Repeat("x", maxKey+1): "more than the 65536 bytes"} {
+		if err := readPiped(t, text); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.30q of a pipe: got %v, want %q", text, err, want)
+		}
+	}
 	for _, name := range []string{"/dev/zero", t.TempDir(), file + "x"} {
 		if _, err := ReadKey(name); err == nil || !strings.Contains(err.Error(), "read key: ") || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
+}
+
+// readPiped has a key's text come by a pipe.
+func readPiped(t *testing.T, text string) error {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	go func() {
+		_, _ = w.WriteString(text)
+		w.Close()
+	}()
+	_, err = ReadKey(fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	return err
 }
 
 // FuzzCheck takes nothing but the text that was signed.
