@@ -3,6 +3,7 @@ package images
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -35,6 +36,9 @@ func (r *Recipe) parse(file string) error {
 	}
 	if err := top.node.Decode(r); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
+	}
+	if r.named = r.Name != ""; !r.named {
+		r.Name = filepath.Base(r.Dir)
 	}
 	faults := r.verifyLabel(top)
 	contents, _ := top.key("contents")
