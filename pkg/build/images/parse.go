@@ -3,6 +3,7 @@ package images
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -31,6 +32,9 @@ func (r *Recipe) parse(file string) error {
 		return fmt.Errorf("%s: it is empty; want about: and contents:", file)
 	}
 	top := spot{file: file, node: doc.Content[0]}
+	if err := errors.Join(top.verifyMappings()...); err != nil {
+		return err
+	}
 	if err := errors.Join(top.verify(reflect.TypeFor[Recipe]())...); err != nil {
 		return err
 	}
@@ -83,7 +87,30 @@ func (p spot) content(c *Content) []error {
 			faults = append(faults, p.only().fault("%v", err))
 		}
 	}
+	named := map[string]bool{}
+	for _, name := range c.paths() {
+		if named[name] {
+			faults = append(faults, p.only().fault("/%s is named twice", name))
+		}
+		named[name] = true
+	}
 	return faults
+}
+
+// paths are those of a step whose order in it says nothing, as the image has them.
+func (c *Content) paths() []string {
+	paths := slices.Collect(maps.Keys(c.Files))
+	if c.Debian != nil {
+		paths = slices.AppendSeq(paths, maps.Keys(c.Debian.Files))
+	}
+	for _, names := range c.Links {
+		paths = append(paths, names.expand()...)
+	}
+	for i, name := range paths {
+		paths[i] = clean(name)
+	}
+	slices.Sort(paths)
+	return paths
 }
 
 // A spot is a value in a recipe.
@@ -110,14 +137,9 @@ func (p spot) key(name string) (spot, bool) {
 	at := spot{file: p.file, node: p.node, path: strings.TrimPrefix(p.path+"."+name, ".")}
 	node := p.target()
 	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
-		switch {
-		case node.Content[i].Value == name:
+		if node.Content[i].Value == name {
 			at.node = node.Content[i+1]
 			return at, true
-		case node.Content[i].Tag == "!!merge":
-			if from, ok := (spot{file: p.file, node: node.Content[i+1], path: p.path}).key(name); ok {
-				return from, true
-			}
 		}
 	}
 	return at, false
@@ -143,6 +165,23 @@ func (p spot) target() *yaml.Node {
 		return p.node.Alias
 	}
 	return p.node
+}
+
+// verifyMappings refuses keys that stand for others, anywhere in a recipe: what is
+// decoded is then what is written, at the place that is told.
+func (p spot) verifyMappings() (faults []error) {
+	for i, node := range p.node.Content {
+		at := spot{file: p.file, node: node}
+		switch {
+		case p.node.Kind != yaml.MappingNode || i%2 != 0:
+		case node.Kind != yaml.ScalarNode:
+			faults = append(faults, at.fault("this is no key; want a text"))
+		case node.Value == "<<":
+			faults = append(faults, at.fault("recipes have no merge keys (<<); want each key written out"))
+		}
+		faults = append(faults, at.verifyMappings()...)
+	}
+	return faults
 }
 
 // verify compares a value with the type it is to fill.
@@ -190,7 +229,7 @@ func (p spot) verifyKeys(t reflect.Type) (faults []error) {
 	known := keys(t)
 	for i := 0; i < len(p.target().Content); i += 2 {
 		key := p.target().Content[i]
-		if slices.Contains(known, key.Value) || key.Tag == "!!merge" {
+		if slices.Contains(known, key.Value) {
 			continue
 		}
 		hint := "want one of " + strings.Join(known, ", ")
