@@ -48,19 +48,66 @@ func TestLoadRecipeFaults(t *testing.T) {
 		"about: x\nconfig: {linuxkit: {capabilitys: [CAP_SYS_TIME]}}":                               "config.linuxkit: ",
 		"about: x\n<<: {contents: [{folders: [/a]}]}\ncontents: [{folders: [/a]}, {folders: [/b]}]": ":2:1: recipes have no merge keys (<<); want each key written out",
 		"<<: [{about: x}]": ":1:1: recipes have no merge keys",
-		"about: x\ncontents:\n- <<: {filez: {/a: b}}\n  folders: [/a]":             ":3:3: recipes have no merge keys",
-		"about: x\ncontents: [{files: {<<: {/a: b}}}]":                             ":2:21: recipes have no merge keys",
-		"about: &about contents\n*about : [{folders: [/a]}]":                       ":2:1: this is no key; want a text",
-		"about: x\ncontents: [{files: {/a: b, //a: c}}]":                           ":2:13: contents[0].files: /a is named twice",
-		"about: x\ncontents: [{links: {a: [/x], b: [/c, / x y]}}]":                 ":2:13: contents[0].links: /x is named twice",
-		"about: x\ncontents: [{debian: {package: p, files: {/a/../b: b, /b: c}}}]": ":2:13: contents[0].debian: /b is named twice",
-		"about: x\ncontents: &a [*a]":                                              "contains itself",
+		"about: x\ncontents:\n- <<: {filez: {/a: b}}\n  folders: [/a]":                                                    ":3:3: recipes have no merge keys",
+		"about: x\ncontents: [{files: {<<: {/a: b}}}]":                                                                    ":2:21: recipes have no merge keys",
+		"about: &about contents\n*about : [{folders: [/a]}]":                                                              ":2:1: this is no key; want a text",
+		"about: x\ncontents: [{files: {/a: b, //a: c}}]":                                                                  ":2:13: contents[0].files: /a is named twice",
+		"about: x\ncontents: [{links: {a: [/x], b: [/c, / x y]}}]":                                                        ":2:13: contents[0].links: /x is named twice",
+		"about: x\ncontents: [{debian: {package: p, files: {/a/../b: b, /b: c}}}]":                                        ":2:13: contents[0].debian: /b is named twice",
+		"about: x\ncontents: [{debian: {package: -oDir::Etc=/x, files: {/a: a}}}]":                                        `:2:13: contents[0].debian: package "-oDir::Etc=/x": want the name`,
+		"about: x\ncontents: [{debian: {package: ../x, files: {/a: a}}}]":                                                 `package "../x": want the name`,
+		"about: x\ncontents: [{kernel: {package: -x-$ARCH}}]":                                                             `package "-x-$ARCH": want the name`,
+		"about: x\ncontents: [{program: {package: -toolexec=./x, to: /a}}]":                                               `contents[0].program: package "-toolexec=./x": want a folder`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: -toolexec=x, to: /a}}]":              `contents[0].module: package "-toolexec=x": want a folder`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [a.b=c -extld=x]}}]": `set "a.b=c -extld=x": want no spaces`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, libraries: {l: -x}}}]":    `package "-x": want the name`,
+		"about: x\ncontents: &a [*a]":                                                                                     "contains itself",
 	} {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{RecipeFile: text})
 		_, err := LoadRecipe(dir)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), filepath.Join(dir, RecipeFile)) {
 			t.Errorf("recipe %q: error %v, want %q and the file", text, err, want)
+		}
+	}
+}
+
+// What lies elsewhere, by a way or a link, gets into no image.
+func TestRecipeLeadsOut(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"secret": "mine", "elsewhere/main.go": "package main\n\nfunc main() {}\n", "a/go.mod": "module a\n\ngo 1.24\n", "a/b": "inside"})
+	for link, to := range map[string]string{"out": "/etc/hostname", "up": "../secret", "folder": "..", "cmd": "../elsewhere", "in": "b"} {
+		if err := os.Symlink(to, filepath.Join(dir, "a", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, fault := range map[string]string{
+		"files: {/a: in}":                            "",
+		"files: {/a: ../secret}":                     "files: add /a: statat ../secret: path escapes from parent; want what lies in " + dir + "/a",
+		"files: {/a: /etc/hostname}":                 "path escapes",
+		"files: {/a: out}":                           "path escapes",
+		"files: {/a: 0600 up}":                       "path escapes",
+		"files: {/a: folder/secret}":                 "path escapes",
+		"program: {package: ./../elsewhere, to: /a}": "program: build /a: statat ./../elsewhere: path escapes",
+		"program: {package: ./cmd, to: /a}":          "path escapes",
+		"kernel: {package: k, like: ../../a}":        "kernel: like ../../a: statat ../../a: path escapes",
+	} {
+		write(t, dir, map[string]string{"a/" + RecipeFile: "about: x\ncontents: [{" + what + "}]\n"})
+		r, err := LoadRecipe(filepath.Join(dir, "a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &site{recipe: r, root: r.Dir, images: filepath.Join(dir, "a"), arch: "amd64"}
+		err = r.steps(func(in step) error {
+			if k, ok := in.(*kernel); ok {
+				_, err := k.groups(s)
+				return err
+			}
+			_, err := in.inputs(t.Context(), s)
+			return err
+		})
+		if (err == nil) != (fault == "") || err != nil && !strings.Contains(err.Error(), fault) {
+			t.Errorf("%s: error %v, want %q", what, err, fault)
 		}
 	}
 }
