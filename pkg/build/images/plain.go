@@ -104,7 +104,7 @@ func below(dir, name string) (string, fs.FileInfo, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // only looked in
 	info, err := root.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil, fmt.Errorf("there is no %s", filepath.Join(dir, name))
