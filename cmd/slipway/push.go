@@ -17,8 +17,9 @@ func newPushCommand(f *imagesFlags) *cobra.Command {
 		Short: "push images from the store to a registry, for amd64 and arm64 at once",
 		Long: `Push images from the store to a registry as REGISTRY/ORG/NAME:TAG, each as one
 index for amd64 and arm64, and print their names with digests. With no NAME all that
-the store has for both, but those of tests. With no TAG it is that of the store. Within the
-repository nothing is pushed that its recipe would make otherwise now.
+the store has for both, but those of tests. TAG is that of all; with none each
+keeps its own. Two that would have one name there are refused. Within the repository
+nothing is pushed that its recipe would make otherwise now.
 
 A YAML goes on saying slipway/NAME:TAG with build --rename slipway=REGISTRY/ORG.`,
 		Args: cobra.MinimumNArgs(1),

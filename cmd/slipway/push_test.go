@@ -31,19 +31,22 @@ import (
 	"slipway/test/skip"
 )
 
-// storeOf makes a local store with images of ours, NAME for both architectures or
-// NAME/ARCH for one.
+// storeOf makes a local store with images of ours, NAME, and of others, ORG/NAME:TAG:
+// for both architectures, or with @ARCH for one.
 func storeOf(t *testing.T, names ...string) {
 	t.Helper()
 	t.Setenv("SLIPWAY_STORE", filepath.Join(t.TempDir(), "store"))
 	for _, n := range names {
-		short, only, _ := strings.Cut(n, "/")
+		short, only, _ := strings.Cut(n, "@")
+		if !strings.Contains(short, "/") {
+			short = "slipway/" + short + ":v0.1"
+		}
 		for _, arch := range []string{"amd64", "arm64"} {
 			if only != "" && arch != only {
 				continue
 			}
 			img := testImage(t, arch)
-			if err := oci.OpenStore().Put("slipway/"+short+":v0.1", img, map[string]string{oci.InputsAnnotation: "x"}); err != nil {
+			if err := oci.OpenStore().Put(short, img, map[string]string{oci.InputsAnnotation: "x"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -144,7 +147,7 @@ func TestPush(t *testing.T) {
 	for kind, start := range map[string]func(*testing.T) string{"go-containerregistry": goRegistry, "Debian": debianRegistry} {
 		t.Run(kind, func(t *testing.T) {
 			host := start(t)
-			storeOf(t, "init", "runc", "testspeak")
+			storeOf(t, "init", "runc", "testspeak", "localhost/web:1")
 			t.Chdir(t.TempDir())
 			push := func(args ...string) string {
 				out, errOut, status := command(t, "", append([]string{"images", "push"}, args...)...)
@@ -169,6 +172,11 @@ func TestPush(t *testing.T) {
 			if three := push(host+"/team/os", "testspeak"); !strings.Contains(three, "/testspeak:v0.1@") {
 				t.Errorf("an image of tests, by its name: %q", three)
 			}
+			for tag, want := range map[string]string{"": ":1@", ":v7": ":v7@"} {
+				if got := push(host+"/team/os"+tag, "localhost/web:1"); !strings.HasPrefix(got, host+"/team/os/web"+want) {
+					t.Errorf("an image with a tag of its own, and %q is asked for: %q", tag, got)
+				}
+			}
 			t.Setenv("SLIPWAY_STORE", t.TempDir())
 			const yml = "init: [\"slipway/init:v0.1\", \"slipway/init:v7\"]\n"
 			args := []string{"build", "-f", "tar", "--arch", "arm64", "--rename", "slipway=" + host + "/team/os", "--sbom", "sbom.json", "-"}
@@ -190,7 +198,7 @@ func TestPush(t *testing.T) {
 // alone and nobody has named.
 func TestPushOfWhatIsThere(t *testing.T) {
 	host := goRegistry(t)
-	storeOf(t, "init", "poweroff/amd64", "testspeak/arm64")
+	storeOf(t, "init", "poweroff@amd64", "testspeak@arm64")
 	t.Chdir(t.TempDir())
 	out, errOut, status := command(t, "", "images", "push", host+"/team")
 	if status != 0 || !strings.HasPrefix(out, host+"/team/init:v0.1@") || strings.Count(out, "\n") != 1 {
@@ -233,16 +241,23 @@ func TestPushRefused(t *testing.T) {
 		want        string
 	}{
 		{nil, []string{host + "/team"}, "", 1, "the store holds none"},
-		{[]string{"runc/amd64", "kernel/arm64"}, []string{host + "/team"}, "", 1,
+		{[]string{"runc@amd64", "kernel@arm64"}, []string{host + "/team"}, "", 1,
 			"run `slipway images build --platform linux/amd64 kernel` and `slipway images build --platform linux/arm64 runc`"},
-		{[]string{"init", "runc/amd64", "kernel/arm64"}, []string{host + "/team", "init", "kernel", "runc"}, "", 1,
+		{[]string{"init", "runc@amd64", "kernel@arm64"}, []string{host + "/team", "init", "kernel", "runc"}, "", 1,
 			"run `slipway images build --platform linux/amd64 kernel` and `slipway images build --platform linux/arm64 runc`"},
+		{[]string{"runc@amd64", "localhost/nginx:1@amd64", "localhost/web:1@amd64"}, []string{host + "/team", "runc", "localhost/nginx:1", "localhost/web:1"}, "", 1,
+			"run `slipway images build --platform linux/arm64 --recipe DIR localhost/nginx:1` and `slipway images build --platform linux/arm64 --recipe DIR localhost/web:1` and `slipway images build --platform linux/arm64 runc`"},
+		{[]string{"localhost/nginx:1", "example/nginx:1"}, []string{host + "/team", "localhost/nginx:1", "example/nginx:1"}, "", 1,
+			"example/nginx:1 and localhost/nginx:1 would both be " + host + "/team/nginx:1"},
+		{[]string{"localhost/nginx:1", "localhost/nginx:2"}, []string{host + "/team:v3", "localhost/nginx:1", "localhost/nginx:2"}, "", 1,
+			"would both be " + host + "/team/nginx:v3"},
 		{[]string{"testspeak"}, []string{host + "/team"}, "", 1, "the store holds none"},
 		{[]string{"init"}, []string{host + "/team", "inti"}, "", 2, "no such image: inti"},
 		{[]string{"init"}, []string{host + "/team"}, "ann:secret", 1, "push image " + host + "/team/init:v0.1: "},
 		{[]string{"init"}, []string{"team"}, "", 2, "want REGISTRY/ORG"},
 		{[]string{"init"}, []string{"team/sub"}, "", 2, "want REGISTRY/ORG"},
 		{[]string{"init"}, []string{host + "/"}, "", 2, "want REGISTRY/ORG"},
+		{[]string{"init"}, []string{host + "/team:"}, "", 2, "want REGISTRY/ORG"},
 		{[]string{"init"}, []string{host + "/team:a b"}, "", 2, "want REGISTRY/ORG"},
 		{[]string{"init"}, []string{host + "/team", "--platform", "linux/arm64"}, "", 2, "leave --platform out"},
 	} {

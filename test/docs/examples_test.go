@@ -1,13 +1,16 @@
 package docs
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"slipway/pkg/build/images"
+	"slipway/pkg/build/yml"
 )
 
 // TestExamples: each machine of examples/ says in its first lines how it is built, is on the
@@ -57,6 +60,39 @@ func TestExamples(t *testing.T) {
 			t.Error(err)
 		} else if r.Name != "localhost/"+short+":1" || !used[short] || !strings.Contains(string(page), "| `"+short+"` |") {
 			t.Errorf("%s: is called %s; used by an example: %v; want both, and a line in docs/examples.md", dir, r.Name, used[short])
+		}
+	}
+}
+
+// TestExamplesOnADisk: disk.yml makes one machine with each of the others, and what they have
+// below /var, unlike what crypt.yml has on a disk of its own, is on its disk.
+func TestExamplesOnADisk(t *testing.T) {
+	const disk = "../../examples/disk.yml"
+	files, err := filepath.Glob("../../examples/*.yml")
+	if err != nil || len(files) < 10 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		if name == "disk.yml" || name == "crypt.yml" {
+			continue
+		}
+		config, faults, err := yml.Read(t.Context(), []string{disk, file}, nil)
+		if err := errors.Join(err, faults.Err()); err != nil {
+			t.Errorf("with disk.yml: %v", err)
+			continue
+		}
+		command := *config.Onboot[0].Command
+		on := command[len(command)-1] + "/"
+		for _, c := range slices.Concat(config.Onboot, config.Services) {
+			if c.Binds == nil {
+				continue
+			}
+			for _, bind := range *c.Binds {
+				if strings.HasPrefix(bind, "/var/") && !strings.HasPrefix(bind, on) {
+					t.Errorf("%s: %s: %s is not on the disk of disk.yml, which is on %s", name, c.Name, bind, on)
+				}
+			}
 		}
 	}
 }

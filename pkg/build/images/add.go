@@ -17,7 +17,7 @@ func (b *Builder) AddRecipe(dir, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if name == "" && r.Name != filepath.Base(dir) {
+	if name == "" && r.named {
 		name = r.Name
 	}
 	if err := checkName(name); err != nil {

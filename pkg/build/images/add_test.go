@@ -102,6 +102,10 @@ func TestAddRecipeFaults(t *testing.T) {
 			t.Errorf("%q: error %v, want %q and the file", name, err, want)
 		}
 	}
+	write(t, dir, map[string]string{"web/image.yml": "name: web\nabout: named as its folder\n"})
+	if _, err := b.AddRecipe(filepath.Join(dir, "web"), ""); err == nil || !strings.Contains(err.Error(), `name: "web": names with no / before them`) {
+		t.Errorf("named as its folder: error %v", err)
+	}
 	if _, err := b.AddRecipe(filepath.Join(dir, "nosuch"), "a/b"); err == nil || !strings.Contains(err.Error(), "nosuch/image.yml") {
 		t.Errorf("no recipe: error %v", err)
 	}

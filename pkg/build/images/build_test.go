@@ -244,7 +244,7 @@ func TestBuildFailures(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"build image bad: " + filepath.Join(root, "images/bad/image.yml:2:13: contents[0].program: build /init: there is no folder ") + filepath.Join(root, "cmd/nosuch"),
+		"build image bad: " + filepath.Join(root, "images/bad/image.yml:2:13: contents[0].program: build /init: there is no ") + filepath.Join(root, "cmd/nosuch"),
 		"build image child: its base bad was not built",
 		"image.yml:2:13: contents[0].program: build /wrong: ", "undefined: undefined",
 		"image.yml:2:13: contents[0].files: add /a: ", "images/nofile/gone",

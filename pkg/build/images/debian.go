@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 )
 
 // debian takes files out of a Debian package.
@@ -53,7 +55,8 @@ func (d *debian) add(ctx context.Context, s *site, got deb, t Tree) ([]deb, erro
 	if err != nil {
 		return nil, err
 	}
-	for to, from := range d.Files {
+	for _, to := range slices.Sorted(maps.Keys(d.Files)) {
+		from := d.Files[to]
 		e, err := matching(content, clean(from))
 		if err != nil {
 			return nil, fmt.Errorf("add %s: %s holds %w %s", to, got, err, from)

@@ -44,7 +44,7 @@ func TestList(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("list %q, want %q", got, want)
 	}
-	if !strings.Contains(list[1].Fault, "there is no folder") {
+	if !strings.Contains(list[1].Fault, "there is no ") {
 		t.Errorf("fault %q", list[1].Fault)
 	}
 }

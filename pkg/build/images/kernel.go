@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -66,7 +65,11 @@ func (k *kernel) groups(s *site) ([]moduleGroup, error) {
 	if k.Like == "" {
 		return k.Modules, nil
 	}
-	other, err := LoadRecipe(filepath.Join(s.images, k.Like))
+	dir, _, err := below(s.images, k.Like)
+	var other *Recipe
+	if err == nil {
+		other, err = LoadRecipe(dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("like %s: %w", k.Like, err)
 	}

@@ -3,7 +3,10 @@ package images
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,11 +33,17 @@ func (r *Recipe) parse(file string) error {
 		return fmt.Errorf("%s: it is empty; want about: and contents:", file)
 	}
 	top := spot{file: file, node: doc.Content[0]}
+	if err := errors.Join(top.verifyMappings()...); err != nil {
+		return err
+	}
 	if err := errors.Join(top.verify(reflect.TypeFor[Recipe]())...); err != nil {
 		return err
 	}
 	if err := top.node.Decode(r); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
+	}
+	if r.named = r.Name != ""; !r.named {
+		r.Name = filepath.Base(r.Dir)
 	}
 	faults := r.verifyLabel(top)
 	contents, _ := top.key("contents")
@@ -79,7 +88,67 @@ func (p spot) content(c *Content) []error {
 			faults = append(faults, p.only().fault("%v", err))
 		}
 	}
+	faults = append(faults, p.only().verifyArguments(c)...)
+	named := map[string]bool{}
+	for _, name := range c.paths() {
+		if named[name] {
+			faults = append(faults, p.only().fault("/%s is named twice", name))
+		}
+		named[name] = true
+	}
 	return faults
+}
+
+// debianName is the form of a package's name: Debian Policy, 5.6.7; $ARCH is ours.
+var debianName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*(\$ARCH[a-z0-9+.-]*)?$`)
+
+// verifyArguments refuses what the programs that are called with it would take for a flag,
+// by which they may run others.
+func (p spot) verifyArguments(c *Content) (faults []error) {
+	var names, folders []string
+	switch {
+	case c.Debian != nil:
+		names = []string{c.Debian.Package}
+	case c.Kernel != nil:
+		names = []string{c.Kernel.Package}
+	case c.Program != nil:
+		folders = []string{c.Program.Package}
+	case c.Module != nil:
+		folders = []string{c.Module.Package}
+		names = slices.Collect(maps.Values(c.Module.Libraries))
+		for _, set := range c.Module.Set {
+			if strings.ContainsAny(set, " \t\r\n'\"") {
+				faults = append(faults, p.fault("set %q: want no spaces and no quotes", set))
+			}
+		}
+	}
+	for _, name := range names {
+		if !debianName.MatchString(name) {
+			faults = append(faults, p.fault("package %q: want the name of a package of Debian", name))
+		}
+	}
+	for _, folder := range folders {
+		if folder != "." && !strings.HasPrefix(folder, "./") {
+			faults = append(faults, p.fault("package %q: want a folder of the Go module, with ./ before it", folder))
+		}
+	}
+	return faults
+}
+
+// paths are those of a step whose order in it says nothing, as the image has them.
+func (c *Content) paths() []string {
+	paths := slices.Collect(maps.Keys(c.Files))
+	if c.Debian != nil {
+		paths = slices.AppendSeq(paths, maps.Keys(c.Debian.Files))
+	}
+	for _, names := range c.Links {
+		paths = append(paths, names.expand()...)
+	}
+	for i, name := range paths {
+		paths[i] = clean(name)
+	}
+	slices.Sort(paths)
+	return paths
 }
 
 // A spot is a value in a recipe.
@@ -106,14 +175,9 @@ func (p spot) key(name string) (spot, bool) {
 	at := spot{file: p.file, node: p.node, path: strings.TrimPrefix(p.path+"."+name, ".")}
 	node := p.target()
 	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
-		switch {
-		case node.Content[i].Value == name:
+		if node.Content[i].Value == name {
 			at.node = node.Content[i+1]
 			return at, true
-		case node.Content[i].Tag == "!!merge":
-			if from, ok := (spot{file: p.file, node: node.Content[i+1], path: p.path}).key(name); ok {
-				return from, true
-			}
 		}
 	}
 	return at, false
@@ -139,6 +203,23 @@ func (p spot) target() *yaml.Node {
 		return p.node.Alias
 	}
 	return p.node
+}
+
+// verifyMappings refuses keys that stand for others, anywhere in a recipe: what is
+// decoded is then what is written, at the place that is told.
+func (p spot) verifyMappings() (faults []error) {
+	for i, node := range p.node.Content {
+		at := spot{file: p.file, node: node}
+		switch {
+		case p.node.Kind != yaml.MappingNode || i%2 != 0:
+		case node.Kind != yaml.ScalarNode:
+			faults = append(faults, at.fault("this is no key; want a text"))
+		case node.Value == "<<":
+			faults = append(faults, at.fault("recipes have no merge keys (<<); want each key written out"))
+		}
+		faults = append(faults, at.verifyMappings()...)
+	}
+	return faults
 }
 
 // verify compares a value with the type it is to fill.
@@ -186,7 +267,7 @@ func (p spot) verifyKeys(t reflect.Type) (faults []error) {
 	known := keys(t)
 	for i := 0; i < len(p.target().Content); i += 2 {
 		key := p.target().Content[i]
-		if slices.Contains(known, key.Value) || key.Tag == "!!merge" {
+		if slices.Contains(known, key.Value) {
 			continue
 		}
 		hint := "want one of " + strings.Join(known, ", ")

@@ -3,7 +3,9 @@ package images
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -62,7 +64,7 @@ func (f files) inputs(_ context.Context, s *site) ([]string, error) {
 }
 
 func (f files) apply(_ context.Context, s *site, t Tree) error {
-	for name := range f {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
 		data, perm, err := f.read(s, name)
 		if err != nil {
 			return err
@@ -77,8 +79,7 @@ func (f files) read(s *site, name string) ([]byte, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("add %s: %w", name, err)
 	}
-	from = filepath.Join(s.recipe.Dir, from)
-	info, err := os.Stat(from)
+	from, info, err := below(s.recipe.Dir, from)
 	if err != nil {
 		return nil, 0, fmt.Errorf("add %s: %w", name, err)
 	}
@@ -94,6 +95,24 @@ func (f files) read(s *site, name string) ([]byte, int64, error) {
 		perm = 0o644
 	}
 	return data, perm, nil
+}
+
+// below finds what a recipe names in a folder, by no way or link that leads out of it: a
+// recipe may be somebody else's, and the image goes to others still.
+func below(dir, name string) (string, fs.FileInfo, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { _ = root.Close() }() // only looked in
+	info, err := root.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil, fmt.Errorf("there is no %s", filepath.Join(dir, name))
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("%w; want what lies in %s", err, dir)
+	}
+	return filepath.Join(dir, name), info, nil
 }
 
 // permissions splits "1777 /tmp"; with none before the name they are 0.

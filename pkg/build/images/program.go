@@ -29,8 +29,8 @@ func (p *program) inputs(ctx context.Context, s *site) ([]string, error) {
 	if s.root == "" {
 		return nil, fmt.Errorf("build %s: neither %s nor a folder above it has a go.mod", p.To, s.recipe.Dir)
 	}
-	if !exists(filepath.Join(s.root, p.Package)) {
-		return nil, fmt.Errorf("build %s: there is no folder %s", p.To, filepath.Join(s.root, p.Package))
+	if _, _, err := below(s.root, p.Package); err != nil {
+		return nil, fmt.Errorf("build %s: %w", p.To, err)
 	}
 	lines, err := goInputs(ctx, s.root, p.Package, p.env(s))
 	if err != nil {

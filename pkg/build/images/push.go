@@ -23,9 +23,12 @@ var architectures = []string{"amd64", "arm64"}
 // Push writes images of the store to a registry, each as one index of both
 // architectures: those named, or all of our recipes but those of tests that it has for
 // both. Nothing is pushed if one that is named is missing, or one is not what its recipe
-// makes now. What was pushed is told with its digest, as NAME:TAG@DIGEST.
+// makes now, or two would be one there. What was pushed is told with its digest, as NAME:TAG@DIGEST.
 func (b *Builder) Push(ctx context.Context, registry *oci.Registry, to oci.PushTarget, names []string, told func(string)) error {
 	indexes, err := b.pushIndexes(names)
+	if err == nil {
+		err = refuseCollision(to, slices.Sorted(maps.Keys(indexes)))
+	}
 	if err == nil {
 		err = b.refuseOutdated(ctx, slices.Sorted(maps.Keys(indexes)))
 	}
@@ -49,6 +52,20 @@ func (b *Builder) Push(ctx context.Context, registry *oci.Registry, to oci.PushT
 			return err
 		}
 		told(to.Name(name) + "@" + digest.String())
+	}
+	return nil
+}
+
+// refuseCollision finds two images that would be one there, of which the second would
+// take the place of the first.
+func refuseCollision(to oci.PushTarget, names []string) error {
+	by := map[string]string{}
+	for _, name := range names {
+		target := to.Name(name)
+		if other, taken := by[target]; taken {
+			return fmt.Errorf("%s and %s would both be %s", other, name, target)
+		}
+		by[target] = name
 	}
 	return nil
 }
@@ -125,8 +142,17 @@ func (b *Builder) refuseOutdated(ctx context.Context, names []string) error {
 func buildError(fault string, missing map[string][]string) error {
 	var commands []string
 	for _, arch := range architectures {
-		if len(missing[arch]) > 0 {
-			commands = append(commands, "`slipway images build --platform linux/"+arch+" "+strings.Join(missing[arch], " ")+"`")
+		build := "`slipway images build --platform linux/" + arch + " "
+		var own []string
+		for _, name := range missing[arch] {
+			if isOwn(name) {
+				own = append(own, name)
+			} else {
+				commands = append(commands, build+"--recipe DIR "+name+"`")
+			}
+		}
+		if len(own) > 0 {
+			commands = append(commands, build+strings.Join(own, " ")+"`")
 		}
 	}
 	if len(commands) == 0 {

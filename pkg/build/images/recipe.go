@@ -38,6 +38,7 @@ type Recipe struct {
 	Contents []Content `yaml:"contents"`
 	Config   Config    `yaml:"config"`
 
+	named  bool     // by itself
 	Dir    string   `yaml:"-"` // the recipe's folder, against which its paths are resolved
 	Text   []byte   `yaml:"-"` // the recipe as it was read: one of the inputs
 	Module string   `yaml:"-"` // the Go module around it, for programs; "": the builder's
@@ -141,7 +142,7 @@ func LoadRecipe(dir string) (*Recipe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read recipe: %w", err)
 	}
-	r := &Recipe{Name: filepath.Base(dir), Dir: dir, Text: text}
+	r := &Recipe{Dir: dir, Text: text}
 	if err := r.parse(file); err != nil {
 		return nil, fmt.Errorf("read recipe: %w", err)
 	}

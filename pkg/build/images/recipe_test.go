@@ -36,23 +36,78 @@ func TestLoadRecipeFaults(t *testing.T) {
 		"about: x\nfolder: [/a]":   ":2:1: folder: there is no such key; want one of name, about, from,",
 		"contents: []":             ":1:1: about: missing; want what the image is",
 		"about: x\ncontents: [{}]": ":2:12: contents[0]: want one of folders,",
-		"about: x\ncontents: [{folders: [/a], links: {a: [b]}}]":      ":2:12: contents[0]: want one of folders,",
-		"about: x\ncontents: [{program: {package: ./x, into: /x}}]":   `:2:37: contents[0].program.into: there is no such key; did you mean "to"?`,
-		"about: x\ncontents: [{program: {package: ./x, to: }}]":       ":2:41: contents[0].program.to: missing; want a path in the image",
-		"about: x\ncontents: [{debian: {package: x, files: {}}}]":     ":2:41: contents[0].debian.files: missing; want path in the image: path in the package",
-		"about: x\ncontents:\n- debian: {package: x, files: [/a]}":    ":3:31: contents[0].debian.files: want a mapping",
-		"about: x\ncontents:\n- folders: /a":                          ":3:12: contents[0].folders: want a list",
-		"about: x\ncontents:\n- folders: [9 /a]":                      ":3:3: contents[0].folders: permissions",
-		"about: x\non-demand: 1":                                      ":2:12: on-demand: want true or false",
-		"about: x\nconfig: {env: {A: b}}":                             ":2:15: config.env: want a list",
-		"about: x\nconfig: {linuxkit: {capabilitys: [CAP_SYS_TIME]}}": "config.linuxkit: ",
-		"about: x\ncontents: &a [*a]":                                 "contains itself",
+		"about: x\ncontents: [{folders: [/a], links: {a: [b]}}]":                                    ":2:12: contents[0]: want one of folders,",
+		"about: x\ncontents: [{program: {package: ./x, into: /x}}]":                                 `:2:37: contents[0].program.into: there is no such key; did you mean "to"?`,
+		"about: x\ncontents: [{program: {package: ./x, to: }}]":                                     ":2:41: contents[0].program.to: missing; want a path in the image",
+		"about: x\ncontents: [{debian: {package: x, files: {}}}]":                                   ":2:41: contents[0].debian.files: missing; want path in the image: path in the package",
+		"about: x\ncontents:\n- debian: {package: x, files: [/a]}":                                  ":3:31: contents[0].debian.files: want a mapping",
+		"about: x\ncontents:\n- folders: /a":                                                        ":3:12: contents[0].folders: want a list",
+		"about: x\ncontents:\n- folders: [9 /a]":                                                    ":3:3: contents[0].folders: permissions",
+		"about: x\non-demand: 1":                                                                    ":2:12: on-demand: want true or false",
+		"about: x\nconfig: {env: {A: b}}":                                                           ":2:15: config.env: want a list",
+		"about: x\nconfig: {linuxkit: {capabilitys: [CAP_SYS_TIME]}}":                               "config.linuxkit: ",
+		"about: x\n<<: {contents: [{folders: [/a]}]}\ncontents: [{folders: [/a]}, {folders: [/b]}]": ":2:1: recipes have no merge keys (<<); want each key written out",
+		"<<: [{about: x}]": ":1:1: recipes have no merge keys",
+		"about: x\ncontents:\n- <<: {filez: {/a: b}}\n  folders: [/a]":                                                    ":3:3: recipes have no merge keys",
+		"about: x\ncontents: [{files: {<<: {/a: b}}}]":                                                                    ":2:21: recipes have no merge keys",
+		"about: &about contents\n*about : [{folders: [/a]}]":                                                              ":2:1: this is no key; want a text",
+		"about: x\ncontents: [{files: {/a: b, //a: c}}]":                                                                  ":2:13: contents[0].files: /a is named twice",
+		"about: x\ncontents: [{links: {a: [/x], b: [/c, / x y]}}]":                                                        ":2:13: contents[0].links: /x is named twice",
+		"about: x\ncontents: [{debian: {package: p, files: {/a/../b: b, /b: c}}}]":                                        ":2:13: contents[0].debian: /b is named twice",
+		"about: x\ncontents: [{debian: {package: -oDir::Etc=/x, files: {/a: a}}}]":                                        `:2:13: contents[0].debian: package "-oDir::Etc=/x": want the name`,
+		"about: x\ncontents: [{debian: {package: ../x, files: {/a: a}}}]":                                                 `package "../x": want the name`,
+		"about: x\ncontents: [{kernel: {package: -x-$ARCH}}]":                                                             `package "-x-$ARCH": want the name`,
+		"about: x\ncontents: [{program: {package: -toolexec=./x, to: /a}}]":                                               `contents[0].program: package "-toolexec=./x": want a folder`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: -toolexec=x, to: /a}}]":              `contents[0].module: package "-toolexec=x": want a folder`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [a.b=c -extld=x]}}]": `set "a.b=c -extld=x": want no spaces`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, libraries: {l: -x}}}]":    `package "-x": want the name`,
+		"about: x\ncontents: &a [*a]":                                                                                     "contains itself",
 	} {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{RecipeFile: text})
 		_, err := LoadRecipe(dir)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), filepath.Join(dir, RecipeFile)) {
 			t.Errorf("recipe %q: error %v, want %q and the file", text, err, want)
+		}
+	}
+}
+
+// What lies elsewhere, by a way or a link, gets into no image.
+func TestRecipeLeadsOut(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"secret": "mine", "elsewhere/main.go": "package main\n\nfunc main() {}\n", "a/go.mod": "module a\n\ngo 1.24\n", "a/b": "inside"})
+	for link, to := range map[string]string{"out": "/etc/hostname", "up": "../secret", "folder": "..", "cmd": "../elsewhere", "in": "b"} {
+		if err := os.Symlink(to, filepath.Join(dir, "a", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, fault := range map[string]string{
+		"files: {/a: in}":                            "",
+		"files: {/a: ../secret}":                     "files: add /a: statat ../secret: path escapes from parent; want what lies in " + dir + "/a",
+		"files: {/a: /etc/hostname}":                 "path escapes",
+		"files: {/a: out}":                           "path escapes",
+		"files: {/a: 0600 up}":                       "path escapes",
+		"files: {/a: folder/secret}":                 "path escapes",
+		"program: {package: ./../elsewhere, to: /a}": "program: build /a: statat ./../elsewhere: path escapes",
+		"program: {package: ./cmd, to: /a}":          "path escapes",
+		"kernel: {package: k, like: ../../a}":        "kernel: like ../../a: statat ../../a: path escapes",
+	} {
+		write(t, dir, map[string]string{"a/" + RecipeFile: "about: x\ncontents: [{" + what + "}]\n"})
+		r, err := LoadRecipe(filepath.Join(dir, "a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &site{recipe: r, root: r.Dir, images: filepath.Join(dir, "a"), arch: "amd64"}
+		err = r.steps(func(in step) error {
+			if k, ok := in.(*kernel); ok {
+				_, err := k.groups(s)
+				return err
+			}
+			_, err := in.inputs(t.Context(), s)
+			return err
+		})
+		if (err == nil) != (fault == "") || err != nil && !strings.Contains(err.Error(), fault) {
+			t.Errorf("%s: error %v, want %q", what, err, fault)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -14,20 +15,24 @@ import (
 
 // PushTarget is where images are pushed to: REGISTRY/ORG, with a tag.
 type PushTarget struct {
-	repository, tag string
-	options         []name.Option
+	repository string
+	tag        string // of all images; "": each one's own
+	otherwise  string // the tag of images whose names have none
+	options    []name.Option
 }
 
 // ParsePushTarget reads REGISTRY/ORG[:TAG], with http:// before it for a registry
-// that speaks no TLS. Without a tag there it is that of the default.
-func ParsePushTarget(text, tag string) (PushTarget, error) {
-	t := PushTarget{tag: tag, repository: strings.TrimPrefix(text, "https://")}
+// that speaks no TLS. A tag there is that of all images; the other one is for those that
+// have none else.
+func ParsePushTarget(text, otherwise string) (PushTarget, error) {
+	t := PushTarget{otherwise: otherwise, repository: strings.TrimPrefix(text, "https://")}
 	if plain, ok := strings.CutPrefix(text, "http://"); ok {
 		t.repository, t.options = plain, []name.Option{name.Insecure}
 	}
 	host, path, ok := strings.Cut(t.repository, "/")
 	if before, after, tagged := strings.Cut(path, ":"); tagged {
 		path, t.tag = before, after
+		ok = ok && after != ""
 	}
 	t.repository = host + "/" + path
 	_, err := t.reference("x")
@@ -39,10 +44,8 @@ func ParsePushTarget(text, tag string) (PushTarget, error) {
 
 // Name is the full name of an image there.
 func (t PushTarget) Name(image string) string {
-	if image = path.Base(image); strings.Contains(image, ":") {
-		return t.repository + "/" + image
-	}
-	return t.repository + "/" + image + ":" + t.tag
+	image, own, _ := strings.Cut(path.Base(image), ":")
+	return t.repository + "/" + image + ":" + cmp.Or(t.tag, own, t.otherwise)
 }
 
 func (t PushTarget) reference(image string) (name.Tag, error) {
