@@ -42,7 +42,7 @@ func TestOutside(t *testing.T) {
 // TestToolsMissing: a machine with none of the programs that recipes take is told what
 // to do, once; and it takes images that are made.
 func TestToolsMissing(t *testing.T) {
-	storeOf(t, "init", "runc/amd64")
+	storeOf(t, "init", "runc@amd64")
 	t.Chdir(t.TempDir())
 	if _, errOut, status := command(t, "", "images", "export", "all.tar", "--platform", "linux/amd64"); status != 0 {
 		t.Fatal(errOut)
