@@ -109,9 +109,7 @@ func TestReservedThreads(t *testing.T) {
 			}
 			return string(data)
 		}
-		for !strings.Contains(said(), "up") {
-			time.Sleep(time.Millisecond)
-		}
+		poll.Until(t, "it is up", func() bool { return strings.Contains(said(), "up") }, said)
 		for name, text := range map[string]string{"cgroup.procs": fmt.Sprint(cmd.Process.Pid), "pids.max": "1"} {
 			if err := os.WriteFile(filepath.Join(group, name), []byte(text), 0); err != nil {
 				t.Fatal(err)

@@ -218,15 +218,29 @@ func TestImageConfig(t *testing.T) {
 	if err != nil || len(layers) != 2 {
 		t.Fatalf("%d layers, %v", len(layers), err)
 	}
-	r, err := layers[1].Uncompressed()
+	tree := topLayer(t, img)
+	if len(tree["bin/hello"].Data) < 1000 || tree["bin/hello"].Perm != 0o755 {
+		t.Errorf("upper layer has %d entries", len(tree))
+	}
+}
+
+// topLayer reads the last layer of an image.
+func topLayer(t *testing.T, img v1.Image) Tree {
+	t.Helper()
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := layers[len(layers)-1].Uncompressed()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	tree, err := ReadTar(r)
-	if err != nil || len(tree["bin/hello"].Data) < 1000 || tree["bin/hello"].Perm != 0o755 {
-		t.Errorf("upper layer has %d entries, %v", len(tree), err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return tree
 }
 
 func TestBuildFailures(t *testing.T) {

@@ -69,19 +69,7 @@ func checkKernelImage(t *testing.T, b *Builder) {
 	if got := conf.Config.Labels[labelSources]; !strings.HasPrefix(got, "linux-image-") || !strings.Contains(got, "=") {
 		t.Errorf("label %s is %q", labelSources, got)
 	}
-	layers, err := img.Layers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := layers[0].Uncompressed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	top, err := ReadTar(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	top := topLayer(t, img)
 	if len(top) != 2 || len(top["kernel"].Data) < 0x1000 || string(top["kernel"].Data[0x202:0x206]) != "HdrS" {
 		t.Errorf("%d entries; want kernel and kernel.tar, the first with the header of a bzImage", len(top))
 	}

@@ -62,19 +62,7 @@ func TestWants(t *testing.T) {
 // checkLibraries looks whether all that programs and libraries of an image are linked
 // against is in it, where their loader looks.
 func checkLibraries(t *testing.T, b *Builder, name string) {
-	layers, err := image(t, b, name).Layers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := layers[0].Uncompressed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	tree, err := ReadTar(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree := topLayer(t, image(t, b, name))
 	programs, named := 0, 0
 	for file, e := range tree {
 		if e.Type != tar.TypeReg || !bytes.HasPrefix(e.Data, []byte(elf.ELFMAG)) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -80,9 +79,7 @@ func TestNumberIsBounded(t *testing.T) {
 	s, c := serve(t, nil)
 	for i := range maxHeld + 5 {
 		name := "n" + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676))
-		for c.Hold(name, os.Stdin) != nil {
-			time.Sleep(time.Millisecond) // the queue is full
-		}
+		poll.Until(t, "the queue has room", func() bool { return c.Hold(name, os.Stdin) == nil })
 	}
 	poll.Until(t, "bounded", func() bool { return s.count() == maxHeld })
 }
