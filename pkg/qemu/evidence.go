@@ -11,7 +11,7 @@ import (
 )
 
 // Source is a pattern for the lines of one source alone, as the guest's
-// supervisor knows it: see port.Wishes.
+// supervisor knows it: see port.Request.
 type Source struct {
 	From    string
 	Pattern *regexp.Regexp
@@ -85,7 +85,7 @@ func (j *judge) message(m port.Message, now time.Time) {
 		if m.Hello.From != port.Services || j.guest.end == port.Shutdown {
 			j.guest.end = "" // kexec(8) has begun another boot, or only the supervisor went down
 		}
-		j.wish()
+		j.request()
 		if j.suspect != nil {
 			j.suspect.ping = 0 // whoever was asked may have ended
 		}
@@ -97,7 +97,7 @@ func (j *judge) message(m port.Message, now time.Time) {
 		j.fromLine(*m.Line, now)
 	case m.Timeline != nil:
 		j.guest.timelined = true
-		j.told(now)
+		j.answeredAll(now)
 	case m.End != nil:
 		j.ending(m.End, now)
 	case m.Failed != nil:
@@ -129,7 +129,7 @@ func (j *judge) reported(r *port.Report, now time.Time) {
 		text = "failed: " + clean(strings.Join(r.Faults, "; "))
 	}
 	j.res.Report, j.res.Containers, j.res.Faults = text, r.Containers, cleanAll(r.Faults)
-	j.told(now)
+	j.answeredAll(now)
 }
 
 func cleanAll(lines []string) []string {
@@ -156,8 +156,8 @@ func (j *judge) failedAfter(faults []string) {
 	}
 }
 
-// told ends a run that only waited for how the guest stands.
-func (j *judge) told(now time.Time) {
+// answeredAll ends a run that only waited for how the guest stands.
+func (j *judge) answeredAll(now time.Time) {
 	if j.late() && j.res.Report != "" && (j.guest.timelined || !j.timeline) {
 		j.endBy(now)
 	}
