@@ -13,9 +13,9 @@ import (
 	"slipway/pkg/service/supervisor"
 )
 
-// wished carries out what the host of a virtual machine wants while onboot runs.
+// fulfil carries out what the host of a virtual machine asks for while onboot runs.
 // The rest is the supervisor's, which is told all of it again.
-func wished(g *guest.Guest, w port.Wishes) {
+func fulfil(g *guest.Guest, w port.Request) {
 	if w.Poweroff {
 		if w.Timeline {
 			g.TellTimeline()

@@ -87,7 +87,7 @@ func readRequest(r io.Reader) (request, error) {
 }
 
 // headReader reads lines up to a bound: the end of what may be read is the end
-// of patience.
+// of maxWait.
 type headReader struct {
 	in   *bufio.Reader
 	left int

@@ -14,7 +14,7 @@ import (
 )
 
 // shell is what people get, and scriptShell what our init image has for scripts. That
-// an image can run those is no wish for a shell without a password on its console.
+// an image can run those is no request for a shell without a password on its console.
 const (
 	shell       = "/bin/sh"
 	scriptShell = "/usr/lib/slipway/busybox"

@@ -31,8 +31,8 @@ type Guest struct {
 	// Journal keeps what is said.
 	Journal *journal.Journal
 	// Port leads to the host of a virtual machine; nil without one.
-	Port   *port.Port
-	wishes atomic.Pointer[port.Wishes]
+	Port    *port.Port
+	request atomic.Pointer[port.Request]
 }
 
 // Open reads the command line and opens consoles and timeline. What of it

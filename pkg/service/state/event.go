@@ -25,7 +25,7 @@ type Event struct {
 // Kind is the kind of an event.
 type Kind string
 
-// The events. Those up to Shutdown are wishes, the rest is what happened.
+// The events. Those up to Shutdown are requests, the rest is what happened.
 const (
 	// Start brings it up, with what it requires. Of all, those that no
 	// supervisor has dealt with yet.

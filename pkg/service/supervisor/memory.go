@@ -40,10 +40,10 @@ func (s *Supervisor) checkLayers() {
 	}
 }
 
-// memories is what was told of the memory that all containers share.
-type memories struct {
-	told string // who held the most when it was told last, or ""
-	when time.Time
+// memoryReports is what was told of the memory that all containers share.
+type memoryReports struct {
+	reported string // who held the most when it was reported last, or ""
+	when     time.Time
 }
 
 // tellEvery bounds how often it is told while others take turns.
@@ -84,7 +84,7 @@ func (s *Supervisor) watchMachine() {
 	if !cgroup.Top().Exists() {
 		return
 	}
-	told := map[string]bool{} // whom it could not end
+	failed := map[string]bool{} // whom it could not end
 	say := func(name, format string, args ...any) {
 		s.report(s.Do(context.Background(), func() {
 			s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets, which no limit counts: "+format,
@@ -103,8 +103,8 @@ func (s *Supervisor) watchMachine() {
 			switch {
 			case err == nil:
 				say(name, "killed")
-			case !told[name]:
-				told[name] = true
+			case !failed[name]:
+				failed[name] = true
 				say(name, "it cannot be killed: %s", err)
 			}
 		}
@@ -140,16 +140,16 @@ func (s *Supervisor) groups() map[string]cgroup.Group {
 func (s *Supervisor) memoryIs(u memory.Use) {
 	m := &s.memory
 	if !u.Short() {
-		m.told = ""
+		m.reported = ""
 		return
 	}
 	most := u.Most()
-	if m.told != "" && (m.told == most || s.Clock.Now().Sub(m.when) < tellEvery) {
+	if m.reported != "" && (m.reported == most || s.Clock.Now().Sub(m.when) < tellEvery) {
 		return
 	}
-	m.told, m.when = most, s.Clock.Now()
+	m.reported, m.when = most, s.Clock.Now()
 	if most == "" {
-		m.told = "nobody"
+		m.reported = "nobody"
 	}
 	s.Guest.Say("memory: %s", u)
 }
