@@ -87,7 +87,7 @@ func readRequest(r io.Reader) (request, error) {
 }
 
 // headReader reads lines up to a bound: the end of what may be read is the end
-// of maxWait.
+// of patience.
 type headReader struct {
 	in   *bufio.Reader
 	left int
@@ -99,7 +99,7 @@ func (h *headReader) line() (string, error) {
 		part, err := h.in.ReadSlice('\n')
 		line = append(line, part...)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return "", err
+			return "", fmt.Errorf("read request: %w", err)
 		}
 		if h.left -= len(part); h.left < 0 || err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return "", errHead

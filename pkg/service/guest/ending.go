@@ -99,7 +99,7 @@ func readNote(path string, note *Ending) error {
 	defer f.Close() // only read from
 	data, err := io.ReadAll(io.LimitReader(f, maxNote))
 	if err != nil {
-		return err
+		return fmt.Errorf("read note of the last boot: %w", err)
 	}
 	if err := json.Unmarshal(data, note); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
