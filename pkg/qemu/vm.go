@@ -22,15 +22,16 @@ type VM struct {
 	mon     *monitor
 	console net.Conn
 	port    net.Conn
+	output  *collector // of the guest's files; nil: nobody wants them
 	process *os.Process
 
 	lines    chan []string
 	messages chan port.Message
 	events   chan Event
 	requests chan action
-	exited   chan string // what QEMU died of; empty: it ended in good order
-	drained  chan error  // console, monitor and port, read to the end
-	output   atomic.Int64
+	exited   chan string   // what QEMU died of; empty: it ended in good order
+	drained  chan error    // console, monitor and port, read to the end
+	shown    atomic.Int64  // when the console last wrote, in nanoseconds
 	over     chan struct{} // closed when result is there
 	result   Result
 }
@@ -61,6 +62,19 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
+	files, err := collect(w.Output)
+	if err != nil {
+		return nil, err
+	}
+	vm, err := launch(c, w, con, args, files)
+	if err != nil {
+		return nil, errors.Join(err, files.refuse())
+	}
+	return vm, nil
+}
+
+// launch starts QEMU with a command line.
+func launch(c Config, w Watch, con Console, args []string, files *collector) (*VM, error) {
 	consoleOurs, consoleQEMU, err := socketPair("console")
 	if err != nil {
 		return nil, err
@@ -74,12 +88,12 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 		return nil, err
 	}
 	vm := &VM{
-		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs, port: portOurs,
+		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs, port: portOurs, output: files,
 		lines: make(chan []string), messages: make(chan port.Message), events: make(chan Event), requests: make(chan action),
 		exited: make(chan string, 1), drained: make(chan error, drains), over: make(chan struct{}),
 	}
 	vm.judge.timeline = con.Timeline != nil
-	vm.output.Store(time.Now().UnixNano())
+	vm.shown.Store(time.Now().UnixNano())
 	cmd := exec.Command(c.Binary, args...)
 	cmd.ExtraFiles = []*os.File{consoleQEMU, qmpQEMU, portQEMU}
 	if err := vm.spawn(cmd); err != nil {
@@ -137,7 +151,7 @@ func (vm *VM) loop() {
 			open = 0
 		case <-tick.C:
 		}
-		vm.judge.output = time.Unix(0, vm.output.Load())
+		vm.judge.output = time.Unix(0, vm.shown.Load())
 		if !gone {
 			vm.act(vm.judge.clock(time.Now()))
 			vm.speak()
@@ -145,12 +159,13 @@ func (vm *VM) loop() {
 	}
 	vm.judge.warn(errors.Join(vm.console.Close(), vm.port.Close()))
 	vm.result = vm.judge.finish(death, time.Now())
+	vm.result.Output = vm.output.result(string(vm.result.Ending))
 	close(vm.over)
 }
 
 func (vm *VM) request(r action, now time.Time) {
 	if r == quit {
-		vm.judge.endBy(now)
+		vm.judge.pull(now)
 		return
 	}
 	vm.judge.askOff(now)
