@@ -49,10 +49,10 @@ what one container has written.`
 // fields of config and watch.
 type runFlags struct {
 	accel, qemu, arch, mem, json, junit, networking, state, log, data, dataFile, chartFile, outputLimit string
-	publish, disks, expect, expectFrom, failOn, failOnFrom                                 []string
-	kernel, iso, squashfs, detached                                                        bool
-	config                                                                                 qemu.Config
-	watch                                                                                  qemu.Watch
+	publish, disks, expect, expectFrom, failOn, failOnFrom                                              []string
+	kernel, iso, squashfs, detached                                                                     bool
+	config                                                                                              qemu.Config
+	watch                                                                                               qemu.Watch
 }
 
 func newRunCommand() *cobra.Command {

@@ -91,6 +91,15 @@ type Wishes struct {
 	// Output is how many bytes of files the host takes, once the machine goes down, and
 	// with Now; 0: it wants none.
 	Output int64 `json:"output,omitempty"`
+	// Window is the size of the window in which somebody looks at the console.
+	Window *Window `json:"window,omitempty"`
 	// Lines names whose output is wanted.
 	Lines []string `json:"lines,omitempty"`
+}
+
+// Window is how large a console is for who looks at it: a serial line cannot tell.
+type Window struct {
+	Console string `json:"console"` // the kernel's name of it, such as ttyS0
+	Columns uint16 `json:"columns"`
+	Rows    uint16 `json:"rows"`
 }

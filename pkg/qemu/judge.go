@@ -39,16 +39,17 @@ type judge struct {
 	res      Result
 	guest    guest
 	suspect  *suspicion
-	pings    int       // questions to the guest so far
-	panicked bool      // QEMU told of a panic
-	oom      string    // a process was killed for want of memory
-	hint     string    // an earlier line that explains a later panic
-	asked    time.Time // when the guest was asked to power off
-	pressed  time.Time // the last push of the power button
-	reset    bool      // Ctrl-Alt-Del was typed
-	quitAt   time.Time // when the machine is ended by force
-	pulled   bool      // and that at once, as somebody wants it
-	shutdown string    // QEMU's reason for its own end
+	pings    int          // questions to the guest so far
+	panicked bool         // QEMU told of a panic
+	oom      string       // a process was killed for want of memory
+	hint     string       // an earlier line that explains a later panic
+	asked    time.Time    // when the guest was asked to power off
+	pressed  time.Time    // the last push of the power button
+	reset    bool         // Ctrl-Alt-Del was typed
+	quitAt   time.Time    // when the machine is ended by force
+	pulled   bool         // and that at once, as somebody wants it
+	shutdown string       // QEMU's reason for its own end
+	window   *port.Window // in which the console is looked at; nil: nobody knows
 	say      []port.Message
 }
 
@@ -119,7 +120,7 @@ func (j *judge) wish() {
 	if !j.guest.spoke {
 		return
 	}
-	w := port.Wishes{Report: j.watch.Report, Timeline: j.timeline, Poweroff: !j.asked.IsZero(), Now: j.late() || j.res.Ending == FailMatched}
+	w := port.Wishes{Report: j.watch.Report, Timeline: j.timeline, Poweroff: !j.asked.IsZero(), Now: j.late() || j.res.Ending == FailMatched && j.watch.Output.Dir != "", Window: j.window}
 	if j.watch.Output.Dir != "" {
 		w.Output = j.watch.Output.Most
 	}
@@ -128,7 +129,7 @@ func (j *judge) wish() {
 			w.Lines = append(w.Lines, s.From)
 		}
 	}
-	if w.Report || w.Timeline || w.Poweroff || w.Now || w.Output > 0 || w.Lines != nil {
+	if w.Report || w.Timeline || w.Poweroff || w.Now || w.Output > 0 || w.Window != nil || w.Lines != nil {
 		j.say = append(j.say, port.Message{Wishes: &w})
 	}
 }

@@ -90,7 +90,7 @@ func TestCollectHostile(t *testing.T) {
 		{"more than 100 bytes", []*port.File{piece("x", 1<<62, 0, "x")}},
 		{"more than 100 bytes", []*port.File{piece("x", -1, 0, "x")}},
 		{"more than 100 bytes", []*port.File{piece("x", 60, 0, strings.Repeat("x", 60)), piece("y", 60, 0, strings.Repeat("y", 60))}},
-		{"good", []*port.File{piece("good/x", 1, 0, "x")}},             // below a file
+		{"good", []*port.File{piece("good/x", 1, 0, "x")}},                 // below a file
 		{"", []*port.File{piece("d/x", 1, 0, "x"), piece("d", 1, 0, "x")}}, // over a directory
 	} {
 		c, dir := collecting(t, 100)

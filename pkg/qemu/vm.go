@@ -22,6 +22,7 @@ type VM struct {
 	mon     *monitor
 	console net.Conn
 	port    net.Conn
+	serial  string     // the console's name in the guest
 	output  *collector // of the guest's files; nil: nobody wants them
 	process *os.Process
 
@@ -29,6 +30,7 @@ type VM struct {
 	messages chan port.Message
 	events   chan Event
 	requests chan action
+	windows  chan port.Window
 	exited   chan string   // what QEMU died of; empty: it ended in good order
 	drained  chan error    // console, monitor and port, read to the end
 	shown    atomic.Int64  // when the console last wrote, in nanoseconds
@@ -88,8 +90,8 @@ func launch(c Config, w Watch, con Console, args []string, files *collector) (*V
 		return nil, err
 	}
 	vm := &VM{
-		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs, port: portOurs, output: files,
-		lines: make(chan []string), messages: make(chan port.Message), events: make(chan Event), requests: make(chan action),
+		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs, port: portOurs, output: files, serial: machines[c.withDefaults().Arch].console,
+		lines: make(chan []string), messages: make(chan port.Message), events: make(chan Event), requests: make(chan action), windows: make(chan port.Window),
 		exited: make(chan string, 1), drained: make(chan error, drains), over: make(chan struct{}),
 	}
 	vm.judge.timeline = con.Timeline != nil
@@ -141,6 +143,10 @@ func (vm *VM) loop() {
 			vm.judge.event(e, time.Now())
 		case r := <-vm.requests:
 			vm.request(r, time.Now())
+		case w := <-vm.windows:
+			w.Console = vm.serial
+			vm.judge.window = &w
+			vm.judge.wish()
 		case death = <-vm.exited:
 			gone = true
 			overdue = time.After(drainTime)
@@ -214,6 +220,14 @@ func (vm *VM) throttle(disk string, bps int) error {
 	return vm.mon.run("block_set_io_throttle", map[string]any{
 		"device": disk, "bps": bps, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0,
 	})
+}
+
+// Resize tells the guest the size of the window in which its console is looked at.
+func (vm *VM) Resize(columns, rows int) {
+	select {
+	case vm.windows <- port.Window{Columns: uint16(columns), Rows: uint16(rows)}:
+	case <-vm.over:
+	}
 }
 
 // AwaitUp waits until the machine runs. It is false when QEMU has ended without

@@ -55,6 +55,7 @@ func (g *Guest) Listen(from string, then func(port.Wishes)) {
 			case m.Wishes != nil:
 				g.wishes.Store(m.Wishes)
 				g.noteWishes(m.Wishes)
+				g.resize(m.Wishes.Window)
 				then(*m.Wishes)
 			}
 		}
