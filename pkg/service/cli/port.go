@@ -35,6 +35,7 @@ func wished(g *guest.Guest, w port.Wishes) {
 		g.TellTimeline()
 	}
 	tellReport(g, faults, false)
+	go g.TellOutput() // and hear the host meanwhile
 }
 
 func stepFaults(g *guest.Guest) []string {

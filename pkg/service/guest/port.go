@@ -54,10 +54,22 @@ func (g *Guest) Listen(from string, then func(port.Wishes)) {
 				g.Tell(port.Message{Pong: m.Ping})
 			case m.Wishes != nil:
 				g.wishes.Store(m.Wishes)
+				g.noteWishes(m.Wishes)
+				g.resize(m.Wishes.Window)
 				then(*m.Wishes)
 			}
 		}
 	}()
+}
+
+// noteWishes keeps what those of our programs want to know that do not listen.
+func (g *Guest) noteWishes(w *port.Wishes) {
+	if w.Output == 0 || w.Output == g.WantsOutput() {
+		return
+	}
+	if err := g.noteOutput(w.Output); err != nil {
+		g.Say("hear the host: %s", err)
+	}
 }
 
 // Tell says something to the host, which may take its time to read it.
