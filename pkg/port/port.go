@@ -27,6 +27,8 @@ type Message struct {
 	// Failed is what failed after the report, on the way down, a line for each.
 	Failed []string `json:"failed,omitempty"`
 	Pong   int      `json:"pong,omitempty"`
+	File   *File    `json:"file,omitempty"`
+	Files  *Files   `json:"files,omitempty"`
 	// The host's.
 	Request *Request `json:"wishes,omitempty"`
 	Ping    int      `json:"ping,omitempty"`
@@ -86,6 +88,18 @@ type Request struct {
 	Timeline bool `json:"timeline,omitempty"` // at the same time, or when the machine goes down
 	Now      bool `json:"now,omitempty"`      // both at once, as they are
 	Poweroff bool `json:"poweroff,omitempty"`
+	// Output is how many bytes of files the host takes, once the machine goes down, and
+	// with Now; 0: it wants none.
+	Output int64 `json:"output,omitempty"`
+	// Window is the size of the window in which somebody looks at the console.
+	Window *Window `json:"window,omitempty"`
 	// Lines names whose output is wanted.
 	Lines []string `json:"lines,omitempty"`
+}
+
+// Window is how large a console is for who looks at it: a serial line cannot tell.
+type Window struct {
+	Console string `json:"console"` // the kernel's name of it, such as ttyS0
+	Columns uint16 `json:"columns"`
+	Rows    uint16 `json:"rows"`
 }

@@ -63,9 +63,15 @@ func (j *judge) remember(s string) {
 }
 
 func (j *judge) fail(line string, now time.Time) {
-	if j.end(FailMatched, strings.TrimSpace(line)) {
-		j.endBy(now.Add(afterFail))
+	if !j.end(FailMatched, strings.TrimSpace(line)) {
+		return
 	}
+	if j.watch.Output.Dir == "" || !j.guest.spoke || j.guest.end != "" {
+		j.endBy(now.Add(afterFail))
+		return
+	}
+	j.request() // its files may tell why
+	j.endBy(now.Add(afterTimeout))
 }
 
 // seen ends the run once all has come that is expected. With a report the guest
@@ -97,6 +103,11 @@ func (j *judge) message(m port.Message, now time.Time) {
 		j.fromLine(*m.Line, now)
 	case m.Timeline != nil:
 		j.guest.timelined = true
+		j.answeredAll(now)
+	case m.File != nil:
+		j.handing(now)
+	case m.Files != nil:
+		j.guest.handed = true
 		j.answeredAll(now)
 	case m.End != nil:
 		j.ending(m.End, now)
@@ -158,8 +169,20 @@ func (j *judge) failedAfter(faults []string) {
 
 // answeredAll ends a run that only waited for how the guest stands.
 func (j *judge) answeredAll(now time.Time) {
-	if j.late() && j.res.Report != "" && (j.guest.timelined || !j.timeline) {
+	handed := j.guest.handed || j.watch.Output.Dir == ""
+	switch {
+	case j.late() && j.res.Report != "" && (j.guest.timelined || !j.timeline) && handed:
 		j.endBy(now)
+	case j.res.Ending == FailMatched && handed:
+		j.endBy(now.Add(afterFail))
+	}
+}
+
+// handing gives a guest that hands its files out the time to do so. Their bytes are
+// bounded.
+func (j *judge) handing(now time.Time) {
+	if t := now.Add(afterTimeout); !j.quitAt.IsZero() && t.After(j.quitAt) && now.Before(j.quitAt) && !j.pulled {
+		j.quitAt = t
 	}
 }
 

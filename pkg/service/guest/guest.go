@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,7 @@ type Guest struct {
 	// Port leads to the host of a virtual machine; nil without one.
 	Port    *port.Port
 	request atomic.Pointer[port.Request]
+	output  sync.Mutex // held by who hands files out
 }
 
 // Open reads the command line and opens consoles and timeline. What of it

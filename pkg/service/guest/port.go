@@ -54,10 +54,22 @@ func (g *Guest) Listen(from string, then func(port.Request)) {
 				g.Tell(port.Message{Pong: m.Ping})
 			case m.Request != nil:
 				g.request.Store(m.Request)
+				g.noteRequest(m.Request)
+				g.resize(m.Request.Window)
 				then(*m.Request)
 			}
 		}
 	}()
+}
+
+// noteRequest keeps what those of our programs want to know that do not listen.
+func (g *Guest) noteRequest(w *port.Request) {
+	if w.Output == 0 || w.Output == g.WantsOutput() {
+		return
+	}
+	if err := g.noteOutput(w.Output); err != nil {
+		g.Say("hear the host: %s", err)
+	}
 }
 
 // Tell says something to the host, which may take its time to read it.

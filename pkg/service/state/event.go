@@ -16,7 +16,7 @@ type Event struct {
 	Proc   reap.Ident // Started
 	Status reap.Status
 	Timer  Timeout // TimerRang
-	OOM    bool    // Ended: the kernel killed it for want of memory
+	OOM    bool    // Ended: the kernel killed it when out of memory
 	Hangs  bool    // StartFailed: what was begun goes on, and Cleaned may never come
 	Cause  string  // in words, for people
 	Found  Found   // FoundStart

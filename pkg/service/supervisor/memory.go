@@ -84,34 +84,58 @@ func (s *Supervisor) watchMachine() {
 	if !cgroup.Top().Exists() {
 		return
 	}
+	var senders memory.Senders
 	failed := map[string]bool{} // whom it could not end
-	say := func(name, format string, args ...any) {
-		s.report(s.Do(context.Background(), func() {
-			s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets, which no limit counts: "+format,
-				append([]any{memory.Size(quota.Floor), name}, args...)...)
-		}))
-	}
 	memory.WatchMachine(quota.Floor, func() {
-		for name, g := range s.groups() {
-			pids, err := g.Pids()
-			if err != nil || memory.Behind(pids, quota.Floor) < quota.Floor {
-				continue // it has ended, or is innocent
+		groups, pids := s.groups(), map[string][]int{}
+		for name, g := range groups {
+			if all, err := g.Pids(); err == nil { // or it has ended
+				pids[name] = all
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), killWait)
-			err = g.Kill(ctx)
-			cancel()
-			switch {
-			case err == nil:
-				say(name, "killed")
-			case !failed[name]:
-				failed[name] = true
-				say(name, "it cannot be killed: %s", err)
+		}
+		guilty, how := behind(pids, &senders)
+		for _, name := range guilty {
+			if result := end(groups[name]); result == nil || !failed[name] {
+				failed[name] = result != nil
+				s.sayGuilty(name, how, result)
 			}
 		}
 	}, s.report)
 }
 
-// killWait is for processes that end; others wait to be looked at.
+// behind finds who has taken more than the machine has left. Memory behind sockets that
+// nobody has open is of whoever has sent the most.
+func behind(pids map[string][]int, senders *memory.Senders) (guilty []string, how string) {
+	b := memory.LookBehind(pids, quota.Floor)
+	if guilty = b.Over(quota.Floor); len(guilty) > 0 {
+		return guilty, "netlink sockets"
+	}
+	most, sent := senders.Most(pids, killWait)
+	if most != "" && max(b.Sent, memory.Sent(sent)) >= quota.Floor {
+		guilty = []string{most}
+	}
+	return guilty, "sockets that are on their way in others"
+}
+
+func end(g cgroup.Group) error {
+	ctx, cancel := context.WithTimeout(context.Background(), killWait)
+	defer cancel()
+	return g.Kill(ctx)
+}
+
+func (s *Supervisor) sayGuilty(name, how string, result error) {
+	what := "killed"
+	if result != nil {
+		what = "it cannot be killed: " + result.Error()
+	}
+	s.report(s.Do(context.Background(), func() {
+		s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with %s, which no limit counts: %s",
+			memory.Size(quota.Floor), name, how, what)
+	}))
+}
+
+// killWait is for processes that end, and for a look at what they have open; others
+// wait to be looked at.
 const killWait = 2 * time.Second
 
 // groups are those of all containers: those in the common one by their ids, and

@@ -40,6 +40,7 @@ func (s *Supervisor) reportNow() {
 			s.Guest.TellTimeline()
 		}
 		s.tellReport(list, faults, false)
+		s.Guest.TellOutput()
 	}()
 }
 

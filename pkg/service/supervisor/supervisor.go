@@ -180,6 +180,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.tellLimit()
 	s.loop(ctx)
 	s.Guest.Say("services: all are stopped")
+	s.Guest.TellOutput() // nobody writes there any more
 	if s.Down != nil {
 		s.Down()
 	}
