@@ -1,12 +1,11 @@
 package output
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -53,12 +52,13 @@ func writeSquashfs(ctx context.Context, nodes []*tree.Node, file string, at int6
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", epoch}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	pipe, err := cmd.StdinPipe()
+	read, pipe, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("squashfs: %w", err)
+	cmd.Stdin = read
+	if err := errors.Join(cmd.Start(), read.Close()); err != nil {
+		return errors.Join(fmt.Errorf("squashfs: %w", err), pipe.Close())
 	}
 	writeErr := pipeTar(ctx, pipe, nodes, o.Progress)
 	err = cmd.Wait()
@@ -81,8 +81,8 @@ func youngest(nodes []*tree.Node) time.Time {
 	return latest
 }
 
-func pipeTar(ctx context.Context, pipe io.WriteCloser, nodes []*tree.Node, progress func(done, total int64)) error {
-	w := bufio.NewWriterSize(pipe, bufferSize)
+func pipeTar(ctx context.Context, pipe *os.File, nodes []*tree.Node, progress func(done, total int64)) error {
+	w := newPipeWriter(pipe)
 	err := WriteTar(ctx, w, nodes, TarOptions{Bounded: true, Progress: progress})
 	if err == nil {
 		err = w.Flush()

@@ -75,6 +75,11 @@ func (k Keys) CheckBundle(text []byte, digests, names []string) error {
 	if err != nil {
 		return err
 	}
+	return vouches(payload, digests, names)
+}
+
+// vouches tells why a statement, signed, does not vouch for an image.
+func vouches(payload []byte, digests, names []string) error {
 	var s statement
 	if err := json.Unmarshal(payload, &s); err != nil {
 		return fmt.Errorf("a signed statement cannot be read: %w", err)
@@ -85,7 +90,7 @@ func (k Keys) CheckBundle(text []byte, digests, names []string) error {
 	case s.Predicate != SignPredicate:
 		return fmt.Errorf("a statement of the kind %q is no signature of an image", s.Predicate)
 	}
-	err = fmt.Errorf("a signature is of another image, %q", s.digests())
+	err := fmt.Errorf("a signature is of another image, %q", s.digests())
 	for _, subject := range s.Subject {
 		if !slices.Contains(digests, subject.digest()) {
 			continue
