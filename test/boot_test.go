@@ -116,7 +116,7 @@ func (c *testCase) boot(t *testing.T, image qemu.Boot, i int, disks []qemu.Disk)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	t.Logf("boot %d: %s", i+1, res)
+	t.Logf("boot %d: %s; %.1fs of a processor", i+1, res, res.Processor.Seconds())
 	problems = append(b.judge(res), b.match(strings.Split(string(data), "\n"))...)
 	for _, command := range b.After {
 		if err := c.shell(t.Context(), command, "CONSOLE="+filepath.Base(console)); err != nil {

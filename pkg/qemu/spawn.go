@@ -33,7 +33,9 @@ func (vm *VM) spawn(cmd *exec.Cmd) error {
 		if err != nil {
 			return
 		}
-		vm.exited <- died(cmd.Wait(), stderr.String())
+		err = cmd.Wait()
+		vm.used = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		vm.exited <- died(err, stderr.String())
 	}()
 	if err := <-started; err != nil {
 		return fmt.Errorf("start QEMU: %w", err)

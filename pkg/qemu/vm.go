@@ -28,8 +28,9 @@ type VM struct {
 	messages chan port.Message
 	events   chan Event
 	requests chan action
-	exited   chan string // what QEMU died of; empty: it ended in good order
-	drained  chan error  // console, monitor and port, read to the end
+	used     time.Duration // of a processor, by QEMU; read after exited
+	exited   chan string   // what QEMU died of; empty: it ended in good order
+	drained  chan error    // console, monitor and port, read to the end
 	output   atomic.Int64
 	over     chan struct{} // closed when result is there
 	result   Result
@@ -145,6 +146,7 @@ func (vm *VM) loop() {
 	}
 	vm.judge.warn(errors.Join(vm.console.Close(), vm.port.Close()))
 	vm.result = vm.judge.finish(death, time.Now())
+	vm.result.Processor = vm.used
 	close(vm.over)
 }
 
