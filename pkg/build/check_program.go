@@ -22,7 +22,7 @@ func (k *checker) checkProgram(c *container) {
 	case found == nil:
 		k.faults.Add(k.warn(c, "command", "the image has no program %q", args[0]))
 	case found.IsDir():
-		k.faults.Add(k.warn(c, "command", "%q is a folder in the image", args[0]))
+		k.faults.Add(k.warn(c, "command", "%q is a directory in the image", args[0]))
 	case found.Inode != nil && found.Mode&0o111 == 0:
 		k.faults.Add(k.warn(c, "command", "%q is not executable in the image (mode %#o)", args[0], found.Mode))
 	case found.Inode != nil:
@@ -33,7 +33,7 @@ func (k *checker) checkProgram(c *container) {
 		start.check(found)
 	}
 	if cwd := c.spec.Process.Cwd; c.spec.Root.Readonly && !covered(c, cwd) && !mountedOn(c, cwd) && root.Resolve(cwd) == nil {
-		k.faults.Add(k.warn(c, "cwd", "the image has no folder %s, and being read-only none can be made", cwd))
+		k.faults.Add(k.warn(c, "cwd", "the image has no directory %s, and being read-only none can be made", cwd))
 	}
 }
 

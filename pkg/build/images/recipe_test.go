@@ -50,15 +50,15 @@ func TestLoadRecipeFaults(t *testing.T) {
 		"<<: [{about: x}]": ":1:1: recipes have no merge keys",
 		"about: x\ncontents:\n- <<: {filez: {/a: b}}\n  folders: [/a]":                                                    ":3:3: recipes have no merge keys",
 		"about: x\ncontents: [{files: {<<: {/a: b}}}]":                                                                    ":2:21: recipes have no merge keys",
-		"about: &about contents\n*about : [{folders: [/a]}]":                                                              ":2:1: this is no key; want a text",
+		"about: &about contents\n*about : [{directories: [/a]}]":                                                          ":2:1: this is no key; want a text",
 		"about: x\ncontents: [{files: {/a: b, //a: c}}]":                                                                  ":2:13: contents[0].files: /a is named twice",
 		"about: x\ncontents: [{links: {a: [/x], b: [/c, / x y]}}]":                                                        ":2:13: contents[0].links: /x is named twice",
 		"about: x\ncontents: [{debian: {package: p, files: {/a/../b: b, /b: c}}}]":                                        ":2:13: contents[0].debian: /b is named twice",
 		"about: x\ncontents: [{debian: {package: -oDir::Etc=/x, files: {/a: a}}}]":                                        `:2:13: contents[0].debian: package "-oDir::Etc=/x": want the name`,
 		"about: x\ncontents: [{debian: {package: ../x, files: {/a: a}}}]":                                                 `package "../x": want the name`,
 		"about: x\ncontents: [{kernel: {package: -x-$ARCH}}]":                                                             `package "-x-$ARCH": want the name`,
-		"about: x\ncontents: [{program: {package: -toolexec=./x, to: /a}}]":                                               `contents[0].program: package "-toolexec=./x": want a folder`,
-		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: -toolexec=x, to: /a}}]":              `contents[0].module: package "-toolexec=x": want a folder`,
+		"about: x\ncontents: [{program: {package: -toolexec=./x, to: /a}}]":                                               `contents[0].program: package "-toolexec=./x": want a directory`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: -toolexec=x, to: /a}}]":              `contents[0].module: package "-toolexec=x": want a directory`,
 		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [a.b=c -extld=x]}}]": `set "a.b=c -extld=x": want no spaces`,
 		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, libraries: {l: -x}}}]":    `package "-x": want the name`,
 		"about: x\ncontents: &a [*a]":                                                                                     "contains itself",
@@ -233,7 +233,7 @@ func TestFindRoot(t *testing.T) {
 	if err != nil || got != dir {
 		t.Errorf("root %q, %v; want %q", got, err, dir)
 	}
-	// Somebody else's project with a folder of pictures.
+	// Somebody else's project with a directory of pictures.
 	other := t.TempDir()
 	write(t, other, map[string]string{"go.mod": "module x", "images/a/logo.png": ""})
 	for _, dir := range []string{"/", other} {

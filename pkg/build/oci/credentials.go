@@ -202,7 +202,7 @@ func loadCredentials() (*configfile.ConfigFile, error) {
 		}
 		path := filepath.Join(place.dir, place.name)
 		_, err := os.Stat(path)
-		// Another user's folder is no place of ours: XDG_RUNTIME_DIR after su.
+		// Another user's directory is no place of ours: XDG_RUNTIME_DIR after su.
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, os.ErrPermission) {
 			continue
 		}

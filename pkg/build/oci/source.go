@@ -18,7 +18,7 @@ type Source interface {
 	List() ([]Item, error)
 }
 
-// OpenSource opens what --oci names: an OCI layout in a folder or in a tar, or
+// OpenSource opens what --oci names: an OCI layout in a directory or in a tar, or
 // a tar made by "docker save".
 func OpenSource(path string) (Source, error) {
 	info, err := os.Stat(path)

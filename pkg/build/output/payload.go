@@ -108,7 +108,7 @@ func writePayloadFiles(f io.Writer, init *tree.Node, modules []*tree.Node, squas
 	return errors.Join(c.close(), w.Flush())
 }
 
-// payloadWriter lists a folder before what is in it.
+// payloadWriter lists a directory before what is in it.
 type payloadWriter struct {
 	cpioWriter
 	made map[string]bool

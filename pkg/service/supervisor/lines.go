@@ -50,11 +50,11 @@ func (s *Supervisor) followOne(name string) error {
 	case fromKernel:
 		return followKernel("/dev/kmsg", send)
 	}
-	section, folder, _, err := s.Guest.Paths.Find(name)
+	section, directory, _, err := s.Guest.Paths.Find(name)
 	if err != nil {
 		return err
 	}
-	for line, err := range read.Read(ctx, s.Guest.Paths.Logs(), section, folder, read.Query{Follow: true}) {
+	for line, err := range read.Read(ctx, s.Guest.Paths.Logs(), section, directory, read.Query{Follow: true}) {
 		if err != nil {
 			return err
 		}

@@ -122,7 +122,7 @@ func New(c Config) (*Supervisor, error) {
 }
 
 func (s *Supervisor) load() error {
-	dirs, err := s.folders()
+	dirs, err := s.directories()
 	if err != nil {
 		return err
 	}
