@@ -77,6 +77,7 @@ func completeRun(cmd *cobra.Command) {
 	fixed(cmd, map[string][]string{
 		"accel": {qemu.AccelAuto, qemu.AccelKVM, qemu.AccelTCG}, "arch": {"x86_64", "aarch64"}, "networking": {"user", "none"},
 	})
+	cobra.CheckErr(cmd.MarkFlagDirname("output"))
 	for flag, extension := range map[string]string{"boot-chart": "svg", "json": "json", "junit": "xml"} {
 		cobra.CheckErr(cmd.MarkFlagFilename(flag, extension))
 	}

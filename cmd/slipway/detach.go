@@ -207,7 +207,9 @@ func newConsoleCommand() *cobra.Command {
 			if err != nil {
 				return errors.Join(err, conn.Close())
 			}
-			return errors.Join(qemu.Look(conn, os.Stdin, os.Stdout, term), term.Restore())
+			tell, hangUp := qemu.DialWindow(stateOf(args[0], state))
+			defer term.FollowWindow(os.Stdout, tell)()
+			return errors.Join(qemu.Look(conn, os.Stdin, os.Stdout, term), term.Restore(), hangUp())
 		},
 	}
 	cmd.Flags().StringVar(&state, "state", "", "the machine's state directory (default NAME-state)")

@@ -56,8 +56,8 @@ type container struct {
 	unread    bool          // the image was not found, so nobody knows what it says
 }
 
-// unsaid tells that the YAML says nothing of a key, and the image may.
-func (c *container) unsaid(key string) bool { return c.unread && !c.At.Has(key) }
+// unspecified tells that the YAML says nothing of a key, and the image may.
+func (c *container) unspecified(key string) bool { return c.unread && !c.At.Has(key) }
 
 // location is the container's place in the YAML.
 func (c *container) location() string { return fmt.Sprintf("%s[%d]", c.Section, c.index) }

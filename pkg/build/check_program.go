@@ -88,11 +88,11 @@ func searchPath(env []string) string {
 // checkPath finds programs by name alone where nothing says in which directories
 // to look: the OCI runtime has no default.
 func (k *checker) checkPath(c *container) {
-	if searchPath(c.spec.Process.Env) != "" || c.unsaid("env") {
+	if searchPath(c.spec.Process.Env) != "" || c.unspecified("env") {
 		return
 	}
 	const want = "PATH=" + usualPath + " in env, or the program's whole path"
-	if args := c.spec.Process.Args; len(args) > 0 && bare(args[0]) && !c.unsaid("command") {
+	if args := c.spec.Process.Args; len(args) > 0 && bare(args[0]) && !c.unspecified("command") {
 		key := "command"
 		if c.At.Has("env") {
 			key = "env"

@@ -231,9 +231,8 @@ func TestUpperPolicy(t *testing.T) {
 
 func TestMutate(t *testing.T) {
 	e, root := testEngine(t), containers(t)
-	e.Mutate = func(_ *bundle.Bundle, s *specs.Spec) (bool, error) {
+	e.Mutate = func(_ *bundle.Bundle, s *specs.Spec) {
 		s.Process.Env = append(s.Process.Env, "ADDED=yes")
-		return true, nil
 	}
 	b := shape{name: "000-mutate", script: "echo $ADDED"}.lay(t, root)
 	before := state(t, e, root)

@@ -21,6 +21,7 @@ import (
 //
 //   - pid: the number of that process
 //   - console.sock: the console, for any number of readers
+//   - window.sock: where those say how large their windows are
 //   - result: how the last run ended
 type Background struct {
 	dir  string
@@ -28,6 +29,7 @@ type Background struct {
 	lock *os.File
 	hub  *hub
 	l    net.Listener
+	w    net.Listener // for sizes of windows
 }
 
 // ErrNotRunning says that no machine runs in a state directory.
@@ -59,13 +61,16 @@ func EnterBackground(dir string) (*Background, error) {
 }
 
 func (b *Background) prepare() error {
-	for _, name := range []string{"result", "console.sock"} {
+	for _, name := range []string{"result", consoleSocket, windowSocket} {
 		if err := os.Remove(filepath.Join(b.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("clear state directory: %w", err)
 		}
 	}
 	var err error
-	if b.l, err = listen(b.dir); err != nil {
+	if b.l, err = listen(b.dir, consoleSocket); err == nil {
+		b.w, err = listen(b.dir, windowSocket)
+	}
+	if err != nil {
 		return fmt.Errorf("share console: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(b.dir, "pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
@@ -78,7 +83,11 @@ func (b *Background) prepare() error {
 func (b *Background) Console() Console { return Console{Output: b.hub} }
 
 // Serve shares the console of vm until Leave.
-func (b *Background) Serve(vm *VM) error { return b.hub.serve(b.l, vm) }
+func (b *Background) Serve(vm *VM) error {
+	sizes := make(chan error, 1)
+	go func() { sizes <- serveWindows(b.w, vm.Resize) }()
+	return errors.Join(b.hub.serve(b.l, vm), <-sizes)
+}
 
 // sameFile says whether a file is still what goes by its name.
 func sameFile(f *os.File) error {
@@ -115,11 +124,13 @@ func (b *Background) Leave(result string) error {
 	if result != "" {
 		errs = append(errs, os.WriteFile(filepath.Join(b.dir, "result"), []byte(result+"\n"), 0o644))
 	}
-	if b.l != nil {
-		errs = append(errs, b.l.Close())
+	for _, l := range []net.Listener{b.l, b.w} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
 	}
 	b.hub.close()
-	for _, name := range []string{"console.sock", "pid"} {
+	for _, name := range []string{consoleSocket, windowSocket, "pid"} {
 		if err := os.Remove(filepath.Join(b.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
@@ -185,28 +196,32 @@ func DialConsole(dir string) (net.Conn, error) {
 	if _, err := backgroundPid(dir); err != nil {
 		return nil, err
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	return net.Dial("unix", socketPath(d))
+	return dial(dir, consoleSocket)
 }
 
-// listen makes the console's socket, for the user alone.
-func listen(dir string) (net.Listener, error) {
+func dial(dir, name string) (net.Conn, error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	l, err := net.Listen("unix", socketPath(d))
+	return net.Dial("unix", socketPath(d, name))
+}
+
+// listen makes a socket, for the user alone.
+func listen(dir, name string) (net.Listener, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	l, err := net.Listen("unix", socketPath(d, name))
 	if err != nil {
 		return nil, err
 	}
 	// Its path is gone when d is closed: Leave removes the file by its real name.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := os.Chmod(filepath.Join(dir, "console.sock"), 0o600); err != nil {
+	if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
@@ -214,6 +229,6 @@ func listen(dir string) (net.Listener, error) {
 
 // socketPath goes through a descriptor of the directory: a socket's own path may
 // only be 107 bytes long, and a directory's path is as long as the user likes.
-func socketPath(d *os.File) string {
-	return fmt.Sprintf("/proc/self/fd/%d/console.sock", d.Fd())
+func socketPath(d *os.File, name string) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name)
 }

@@ -34,7 +34,9 @@ func (vm *VM) spawn(cmd *exec.Cmd) error {
 			return
 		}
 		err = cmd.Wait()
-		vm.used = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		if s := cmd.ProcessState; s != nil {
+			vm.used = s.UserTime() + s.SystemTime()
+		}
 		vm.exited <- died(err, stderr.String())
 	}()
 	if err := <-started; err != nil {

@@ -83,7 +83,7 @@ func (i Item) String() string {
 	if i.Ref != "" {
 		text = printable(i.Ref) + " " + text
 	}
-	if !unsaid(i.Platform) {
+	if !unspecified(i.Platform) {
 		text += " (" + describe(*i.Platform) + ")"
 	}
 	return text

@@ -96,7 +96,7 @@ func single(from blobs, index *v1.IndexManifest, platform v1.Platform) (*Image, 
 		list = append(list, d)
 		names[refOf(d)], all[d.Digest] = true, true
 		key := ""
-		if !unsaid(d.Platform) {
+		if !unspecified(d.Platform) {
 			key = describe(*d.Platform)
 		}
 		if other, ok := digests[key]; ok && other != d.Digest {

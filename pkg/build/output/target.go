@@ -132,14 +132,17 @@ func sweep(dir, prefix string) {
 	}
 }
 
-// WriteFile writes a whole file of the image.
+// WriteFile writes a whole file of the image. The error says which.
 func (t *Target) WriteFile(suffix string, write func(*os.File) error) error {
 	file, err := t.Create(suffix)
 	if err != nil {
 		return err
 	}
-	err = write(file)
-	return errors.Join(err, file.Close())
+	name := t.pending[len(t.pending)-1].name
+	if err := errors.Join(write(file), file.Close()); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 // Without says that the image has no file of that suffix: one of an earlier build
