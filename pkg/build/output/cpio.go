@@ -132,7 +132,7 @@ func (f *cpioFile) setLink(target string) {
 	f.size, f.content = int64(len(target)), strings.NewReader(target)
 }
 
-// relative is the way from the folder of one path to another.
+// relative is the way from the directory of one path to another.
 func relative(from, to string) string {
 	a, b := strings.Split(path.Dir(from), "/"), strings.Split(to, "/")
 	if a[0] == "." {

@@ -127,7 +127,7 @@ func (p payload) writeFiles(w io.Writer) (*payloadWriter, error) {
 	return c, nil
 }
 
-// payloadWriter lists a folder before what is in it.
+// payloadWriter lists a directory before what is in it.
 type payloadWriter struct {
 	cpioWriter
 	made map[string]bool

@@ -46,7 +46,7 @@ func writeSquashfs(ctx context.Context, nodes []*tree.Node, file string, at int6
 	}
 	cmd := exec.CommandContext(ctx, program, squashfsArgs(file, at, o.Compression)...)
 	// Up to 4.5.1 at least, -root-time does nothing to what is read from a tar:
-	// the root folder gets the clock. This variable moves it, and the file
+	// the root directory gets the clock. This variable moves it, and the file
 	// system's own time, to that of the youngest file.
 	epoch := fmt.Sprintf("SOURCE_DATE_EPOCH=%d", seconds32(youngest(nodes)))
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", epoch}

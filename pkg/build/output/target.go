@@ -33,7 +33,7 @@ func (t *Target) Create(suffix string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := p.folder()
+	dir := p.directory()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -101,16 +101,16 @@ func end(name string) (string, error) {
 // maxLinks is Linux's MAXSYMLINKS.
 const maxLinks = 40
 
-// folder is where the files lie, and temporary ones until they are complete.
-func (t *Target) folder() (string, error) {
+// directory is where the files lie, and temporary ones until they are complete.
+func (t *Target) directory() (string, error) {
 	if t.File == "" {
 		return filepath.Dir(filepath.Join(t.Dir, t.Name)), nil
 	}
 	p, err := t.place("")
-	return p.folder(), err
+	return p.directory(), err
 }
 
-func (p pending) folder() string {
+func (p pending) directory() string {
 	if p.stream {
 		return os.TempDir()
 	}
