@@ -12,8 +12,8 @@ LDFLAGS  := -s -w
 BUILDVCS := -buildvcs=$(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
 
 # Packages of Debian 12 beside Go, git and make; commands that tell whether they are there.
-PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils qemu-efi-aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross zstd docker-registry crun
-COMMANDS := qemu-system-x86_64 qemu-system-aarch64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img aarch64-linux-gnu-gcc pzstd docker-registry crun
+PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils qemu-efi-aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross zstd docker-registry crun rpm
+COMMANDS := qemu-system-x86_64 qemu-system-aarch64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img aarch64-linux-gnu-gcc pzstd docker-registry crun rpm
 FILES    := /usr/include/seccomp.h /usr/share/OVMF/OVMF_CODE.fd /usr/share/AAVMF/AAVMF_CODE.fd /usr/aarch64-linux-gnu/lib/libc.a
 
 # Tests that mount, and runc, need root.
