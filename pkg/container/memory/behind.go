@@ -2,9 +2,6 @@ package memory
 
 import (
 	"bufio"
-	"errors"
-	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -28,6 +25,23 @@ type Behind struct {
 	// Sent hangs on sockets that no process of a container has open. They are on their
 	// way in other sockets.
 	Sent uint64
+	// Sockets is how many of all kinds each has open.
+	Sockets map[string]int
+}
+
+// manySockets is how many make a container one whose sockets may have taken what the
+// kernel lacks: an option of a socket, or a filter, takes up to 20 KB (net.core.optmem_max).
+const manySockets = 1000
+
+// Crowd is who has the most sockets open, if these are many; "" otherwise.
+func (b Behind) Crowd() (name string) {
+	most := manySockets - 1
+	for n, sockets := range b.Sockets {
+		if sockets > most {
+			name, most = n, sockets
+		}
+	}
+	return name
 }
 
 // LookBehind finds it out for containers with these processes. No more than enough is
@@ -70,7 +84,7 @@ func sameFiles(a, b int) bool {
 }
 
 func (o open) behind(pids map[string][]int, enough uint64) Behind {
-	b := Behind{By: map[string]uint64{}}
+	b := Behind{By: map[string]uint64{}, Sockets: map[string]int{}}
 	// A socket may be another's namespace's than the process's that has it.
 	for _, all := range pids {
 		for _, pid := range all {
@@ -80,7 +94,9 @@ func (o open) behind(pids map[string][]int, enough uint64) Behind {
 	for name, all := range pids {
 		for _, pid := range all {
 			o.tasks(pid, func(dir string) bool {
-				b.By[name] += o.ofTask(dir, enough-b.By[name])
+				sum, n := o.ofTask(dir, enough-b.By[name])
+				b.By[name] += sum
+				b.Sockets[name] += n
 				return b.By[name] < enough
 			})
 		}
@@ -119,8 +135,11 @@ func (o open) namespace(dir string) {
 	}
 }
 
-func (o open) ofTask(dir string, enough uint64) (sum uint64) {
+func (o open) ofTask(dir string, enough uint64) (sum uint64, n int) {
 	sockets(dir, func(fd, inode string) bool {
+		if !o.counted[inode] {
+			n++
+		}
 		takes, listed := o.left[inode]
 		switch {
 		case listed:
@@ -132,7 +151,7 @@ func (o open) ofTask(dir string, enough uint64) (sum uint64) {
 		o.counted[inode] = true
 		return sum < enough
 	})
-	return sum
+	return sum, n
 }
 
 // isNetlink asks the attribute of a socket that names its protocol. It asks of a handle
@@ -200,47 +219,4 @@ func netlink(file string, all map[string]uint64) {
 			all[words[9]] = behindSocket + n
 		}
 	}
-}
-
-// Free is what the machine has left, in bytes: free, or in the cache of files.
-// MemAvailable counts half of all sockets in, which cannot be had back. The part that
-// the kernel keeps for itself (vm.min_free_kbytes, up to its low mark, a quarter
-// more) is nobody else's.
-func Free() (uint64, error) {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	text, err := os.ReadFile("/proc/sys/vm/min_free_kbytes")
-	if err != nil {
-		return 0, err
-	}
-	own, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("/proc/sys/vm/min_free_kbytes: %w", err)
-	}
-	return free(f, own<<10/4*5)
-}
-
-func free(meminfo io.Reader, own uint64) (sum uint64, err error) {
-	found := 0
-	for s := bufio.NewScanner(meminfo); s.Scan(); {
-		words := strings.Fields(s.Text())
-		if len(words) < 2 {
-			continue
-		}
-		switch words[0] {
-		case "MemFree:", "Active(file):", "Inactive(file):":
-			kb, err := strconv.ParseUint(words[1], 10, 64)
-			if err != nil {
-				return 0, err
-			}
-			sum, found = sum+kb<<10, found+1
-		}
-	}
-	if found != 3 {
-		return 0, errors.New("/proc/meminfo does not say what is free")
-	}
-	return sum - min(sum, own), nil
 }

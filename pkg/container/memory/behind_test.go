@@ -95,6 +95,14 @@ func TestBehind(t *testing.T) {
 }
 
 func TestOver(t *testing.T) {
+	for want, b := range map[string]Behind{
+		"":  {Sockets: map[string]int{"a": 999, "b": 3}},
+		"a": {Sockets: map[string]int{"a": 1001, "b": 1000}},
+	} {
+		if got := b.Crowd(); got != want {
+			t.Errorf("%v: %q has the most, want %q", b.Sockets, got, want)
+		}
+	}
 	b := Behind{By: map[string]uint64{"a": 5, "b": 4, "c": 6}}
 	if got := b.Over(5); len(got) != 2 || !slices.Contains(got, "a") || !slices.Contains(got, "c") {
 		t.Errorf("over: %v", got)
@@ -112,7 +120,8 @@ func TestSentSockets(t *testing.T) {
 	look := func() Behind { // Sent is what is open here
 		o := open{proc: "/proc", isNetlink: isNetlink, namespaces: map[string]bool{}, left: map[string]uint64{}, counted: map[string]bool{}}
 		o.namespace("/proc/thread-self")
-		b := Behind{Sent: o.ofTask("/proc/thread-self", mb)}
+		sum, n := o.ofTask("/proc/thread-self", mb)
+		b := Behind{Sent: sum, Sockets: map[string]int{"": n}}
 		for _, sum := range o.left {
 			b.By = map[string]uint64{"left": sum}
 		}
@@ -194,16 +203,29 @@ func TestSenders(t *testing.T) {
 }
 
 func TestFree(t *testing.T) {
-	const text = "MemTotal: 100 kB\nMemFree: 3 kB\nMemAvailable: 50 kB\nActive(file): 4 kB\nInactive(file): 5 kB\n"
-	for own, want := range map[uint64]uint64{0: 12 << 10, 10 << 10: 2 << 10, 20 << 10: 0} {
-		if got, err := free(strings.NewReader(text), own); err != nil || got != want {
-			t.Errorf("the kernel's own %d: %d, %v, want %d", own, got, err, want)
+	m := map[string]uint64{"MemFree": 3, "Active(file)": 4, "Inactive(file)": 5, "MemTotal": 100, "Buffers": 1, "Cached": 20, "SwapCached": 2, "AnonPages": 30}
+	for own, want := range map[uint64]uint64{0: 12, 10: 2, 20: 0} {
+		if got := free(m, own); got != want {
+			t.Errorf("the kernel's own %d: %d, want %d", own, got, want)
 		}
 	}
-	if _, err := free(strings.NewReader("MemTotal: 100 kB\n"), 0); err == nil {
-		t.Error("a file that says nothing is no fault")
+	for charged, want := range map[uint64]uint64{0: 44, 40: 4, 50: 0} {
+		if got := uncounted(m, charged); got != want {
+			t.Errorf("%d charged: %d, want %d", charged, got, want)
+		}
+	}
+	if _, err := meminfo("MemFree", "MemNone"); err == nil || !strings.Contains(err.Error(), "MemNone") {
+		t.Errorf("a file that does not say it is no fault: %v", err)
 	}
 	if _, err := Free(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A machine with or without groups tells what is charged to nobody.
+func TestUncounted(t *testing.T) {
+	skip.UnlessRoot(t, "reads the group of all containers")
+	if _, err := Uncounted(); err != nil {
 		t.Error(err)
 	}
 }

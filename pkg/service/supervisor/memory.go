@@ -84,6 +84,8 @@ func (s *Supervisor) watchMachine() {
 	if !cgroup.Top().Exists() {
 		return
 	}
+	before, err := memory.Uncounted()
+	s.report(err)
 	var senders memory.Senders
 	told := map[string]bool{} // whom it could not end
 	memory.WatchMachine(quota.Floor, func() {
@@ -93,7 +95,9 @@ func (s *Supervisor) watchMachine() {
 				pids[name] = all
 			}
 		}
-		guilty, how := behind(pids, &senders)
+		now, err := memory.Uncounted()
+		s.report(err)
+		guilty, how := behind(pids, &senders, err == nil && now >= before+quota.Floor)
 		for _, name := range guilty {
 			if result := end(groups[name]); result == nil || !told[name] {
 				told[name] = result != nil
@@ -105,7 +109,9 @@ func (s *Supervisor) watchMachine() {
 
 // behind finds who has taken more than the machine has left. Memory behind sockets that
 // nobody has open is of whoever has sent the most.
-func behind(pids map[string][]int, senders *memory.Senders) (guilty []string, how string) {
+// Where neither explains what the kernel has taken, it is of whoever has the most sockets:
+// nobody tells what hangs on them.
+func behind(pids map[string][]int, senders *memory.Senders, grown bool) (guilty []string, how string) {
 	b := memory.LookBehind(pids, quota.Floor)
 	if guilty = b.Over(quota.Floor); len(guilty) > 0 {
 		return guilty, "netlink sockets"
@@ -114,7 +120,13 @@ func behind(pids map[string][]int, senders *memory.Senders) (guilty []string, ho
 	if most != "" && max(b.Sent, memory.Sent(sent)) >= quota.Floor {
 		guilty = []string{most}
 	}
-	return guilty, "sockets that are on their way in others"
+	if len(guilty) > 0 || !grown {
+		return guilty, "sockets that are on their way in others"
+	}
+	if most = b.Crowd(); most != "" {
+		guilty = []string{most}
+	}
+	return guilty, "options and filters of sockets"
 }
 
 func end(g cgroup.Group) error {
