@@ -16,6 +16,8 @@
 //	netlink=N    have N netlink sockets full of what nobody reads
 //	sent=N       the same, of which no process has one open: they are on their way in others
 //	options=N    have N sockets with options that the kernel keeps for them
+//	locks=N      lock N parts of files
+//	aio=N        make N contexts for asynchronous input and output
 //	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
 package main
 
@@ -87,6 +89,10 @@ func do(verb, value string) (n int, err error) {
 		return times(value, func() error { _, err := fullSocket(); return err })
 	case "sent":
 		return times(value, sent(sendTo()))
+	case "locks":
+		return locks(value)
+	case "aio":
+		return times(value, context)
 	case "options":
 		return times(value, optionSocket)
 	case "messages":

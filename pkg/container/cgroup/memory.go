@@ -40,7 +40,7 @@ func (g Group) Memory() (m Memory, err error) {
 	if m.Current, err = g.readNumber(current); err != nil {
 		return m, err
 	}
-	stat, err := g.readKeys("memory.stat")
+	stat, err := g.readKeys("memory.stat", prefix+"shmem", prefix+"active_file", prefix+"inactive_file", "slab_reclaimable")
 	if err != nil {
 		return m, err
 	}
@@ -66,7 +66,7 @@ func (g Group) KernelMemory() (uint64, error) {
 	if err != nil || sum == 0 {
 		return 0, err
 	}
-	stat, err := g.readKeys("memory.stat")
+	stat, err := g.readKeys("memory.stat", prefix+anon, prefix+file)
 	return sum - min(sum, stat[prefix+anon]+stat[prefix+file]), err
 }
 
@@ -76,7 +76,7 @@ func (g Group) MemoryLimit() uint64 {
 	if !g.v2 {
 		name = "memory.limit_in_bytes"
 	}
-	data, err := os.ReadFile(g.file(name))
+	data, err := read(g.file(name))
 	if value := strings.TrimSpace(string(data)); err == nil && !unlimited(value) {
 		n, _ := strconv.ParseUint(value, 10, 64)
 		return n
@@ -112,7 +112,7 @@ func (g Group) outOfMemory(events string) bool {
 		hit, err := g.readNumber("memory.failcnt")
 		return err == nil && hit > 0
 	}
-	counts, err := g.readKeys(events)
+	counts, err := g.readKeys(events, "oom")
 	return err == nil && counts["oom"] > 0
 }
 

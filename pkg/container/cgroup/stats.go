@@ -1,7 +1,7 @@
 package cgroup
 
 import (
-	"os"
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -9,8 +9,7 @@ import (
 
 // Stats is what a group uses. A figure that the kernel does not give is 0.
 type Stats struct {
-	Memory   uint64 // bytes in use now
-	Files    uint64 // those of them in files in memory
+	Memory   Memory
 	CPU      time.Duration
 	Pids     uint64
 	OOMKills uint64 // processes that the kernel killed for want of memory
@@ -25,7 +24,7 @@ func (g Group) Stats() (Stats, error) {
 }
 
 func (g Group) statsV2() (s Stats, err error) {
-	cpu, err := g.readKeys("cpu.stat")
+	cpu, err := g.readKeys("cpu.stat", "usage_usec")
 	if err != nil {
 		return s, err
 	}
@@ -33,10 +32,7 @@ func (g Group) statsV2() (s Stats, err error) {
 	if s.OOMKills, err = g.OOMKills(); err != nil {
 		return s, err
 	}
-	if s.Memory, err = g.readNumber("memory.current"); err != nil {
-		return s, err
-	}
-	if s.Files, err = g.files("shmem"); err != nil {
+	if s.Memory, err = g.Memory(); err != nil && !gone(err) {
 		return s, err
 	}
 	s.Pids, err = g.readNumber("pids.current")
@@ -52,22 +48,11 @@ func (g Group) statsV1() (s Stats, err error) {
 	if s.OOMKills, err = g.OOMKills(); err != nil {
 		return s, err
 	}
-	if s.Memory, err = g.readNumber("memory.usage_in_bytes"); err != nil {
-		return s, err
-	}
-	if s.Files, err = g.files("total_shmem"); err != nil {
+	if s.Memory, err = g.Memory(); err != nil && !gone(err) {
 		return s, err
 	}
 	s.Pids, err = g.readNumber("pids.current")
 	return s, err
-}
-
-func (g Group) files(key string) (uint64, error) {
-	stat, err := g.readKeys("memory.stat")
-	if gone(err) {
-		return 0, nil
-	}
-	return stat[key], err
 }
 
 // OOMKills counts the processes of the group, or of those below it, that the
@@ -77,7 +62,7 @@ func (g Group) OOMKills() (uint64, error) {
 	if !g.v2 {
 		file = "memory.oom_control"
 	}
-	events, err := g.readKeys(file)
+	events, err := g.readKeys(file, "oom_kill")
 	if gone(err) {
 		return 0, nil
 	}
@@ -86,7 +71,7 @@ func (g Group) OOMKills() (uint64, error) {
 
 // readNumber reads a file of one number; without its controller it is 0.
 func (g Group) readNumber(name string) (uint64, error) {
-	data, err := os.ReadFile(g.file(name))
+	data, err := read(g.file(name))
 	if gone(err) {
 		return 0, nil
 	}
@@ -96,17 +81,22 @@ func (g Group) readNumber(name string) (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
 }
 
-// readKeys reads a file of lines "KEY NUMBER".
-func (g Group) readKeys(name string) (map[string]uint64, error) {
-	data, err := os.ReadFile(g.file(name))
+// readKeys reads a file of lines "KEY NUMBER", of which some are wanted.
+func (g Group) readKeys(name string, want ...string) (map[string]uint64, error) {
+	data, err := read(g.file(name))
 	if err != nil {
 		return nil, err
 	}
-	keys := map[string]uint64{}
-	for line := range strings.Lines(string(data)) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if n, err := strconv.ParseUint(value, 10, 64); err == nil {
-			keys[key] = n
+	keys := make(map[string]uint64, len(want))
+	for line := range bytes.Lines(data) {
+		key, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		for _, w := range want {
+			if string(key) != w {
+				continue
+			}
+			if n, err := strconv.ParseUint(string(value), 10, 64); err == nil {
+				keys[w] = n
+			}
 		}
 	}
 	return keys, nil

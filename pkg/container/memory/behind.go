@@ -14,9 +14,6 @@ import (
 // them, are counted.
 const behindSocket = 2 << 10
 
-// Sent is how much hangs on so many sockets of which nothing else is known, in bytes.
-func Sent(sockets uint64) uint64 { return sockets * behindSocket }
-
 // Behind is memory that hangs on netlink sockets of containers and is counted for no
 // group, in bytes.
 type Behind struct {
@@ -172,9 +169,18 @@ func isNetlink(fd string) bool {
 	return err == nil && unix.ByteSliceToString(name[:n]) == "NETLINK"
 }
 
-// sockets goes through those of a table of files, by descriptor and inode. A
-// directory of descriptors is read in parts: a process may have a million.
+// sockets goes through those of a table of files, by descriptor and inode.
 func sockets(dir string, do func(fd, inode string) (more bool)) {
+	descriptors(dir, func(fd string) bool {
+		// Where the link leads the kernel says by itself.
+		inode, is := strings.CutPrefix(link(dir+"/fd/"+fd), "socket:[")
+		return !is || do(fd, strings.TrimSuffix(inode, "]"))
+	})
+}
+
+// descriptors goes through those of a table of files. Its directory is read in parts: a
+// process may have a million.
+func descriptors(dir string, do func(fd string) (more bool)) {
 	f, err := os.Open(dir + "/fd")
 	if err != nil {
 		return
@@ -184,9 +190,7 @@ func sockets(dir string, do func(fd, inode string) (more bool)) {
 		var names []string
 		names, err = f.Readdirnames(256)
 		for _, name := range names {
-			// Where the link leads the kernel says by itself.
-			inode, is := strings.CutPrefix(link(dir+"/fd/"+name), "socket:[")
-			if is && !do(name, strings.TrimSuffix(inode, "]")) {
+			if !do(name) {
 				return
 			}
 		}

@@ -163,42 +163,58 @@ func TestSentSockets(t *testing.T) {
 	if got := look(); got.Sent != before.Sent || got.By["left"] < behindSocket {
 		t.Errorf("on its way: %+v, before %+v", got, before)
 	}
-	var n uint64
-	sockets("/proc/thread-self", func(fd, _ string) bool { n += scmFDs("/proc/thread-self/fdinfo/" + fd); return true })
-	if n != 6 {
-		t.Errorf("%d descriptors are on their way, want 6", n)
+	var all Hidden
+	descriptors("/proc/thread-self", func(fd string) bool { all.add(fdinfo("/proc/thread-self/fdinfo/" + fd)); return true })
+	if all.Sent != 6*behindSocket {
+		t.Errorf("%+v is on its way, want 6 sockets", all)
 	}
 }
 
-func TestSenders(t *testing.T) {
+// Locks of a process, and of a descriptor, are seen beside it.
+func TestLocks(t *testing.T) {
+	f, err := os.Create(t.TempDir() + "/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range int64(7) {
+		command := unix.F_OFD_SETLK
+		if i > 3 {
+			command = unix.F_SETLK
+		}
+		if err := unix.FcntlFlock(f.Fd(), command, &unix.Flock_t{Type: unix.F_RDLCK + 1, Start: 2 * i, Len: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := open{proc: "/proc", sameFiles: sameFiles}
+	if got := o.hidden(os.Getpid(), mb); got.Locks != 7*behindLock {
+		t.Errorf("%+v, want that of 7 locks", got)
+	}
+}
+
+func TestLookers(t *testing.T) {
 	hang := make(chan bool)
 	defer close(hang)
 	var looks atomic.Int32
-	s := Senders{sent: func(pid int) uint64 {
+	l := Lookers{look: func(pid int, _ uint64) Hidden {
 		if pid == 9 {
 			looks.Add(1)
 			<-hang
 		}
-		return uint64(pid)
+		return Hidden{Sent: uint64(pid), Locks: 1}
 	}}
-	for _, tt := range []struct {
-		pids map[string][]int
-		want string
-	}{
-		{map[string][]int{"a": {1, 2}, "b": {2}, "c": {0}}, "a"},
-		{map[string][]int{"a": {0}}, ""},
-		{nil, ""},
-	} {
-		if got, _ := s.Most(tt.pids, time.Hour); got != tt.want {
-			t.Errorf("%v: %q, want %q", tt.pids, got, tt.want)
-		}
+	got := l.Look(map[string][]int{"a": {1, 2}, "b": {5, 8}, "c": nil}, 5, time.Hour)
+	want := map[string]Hidden{"a": {3, 2}, "b": {5, 1}, "c": {}}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 	// The look at one hangs: others are found all the same, and it is not looked at again.
 	for range 3 {
-		s.Most(map[string][]int{"hangs": {9}}, 0)
+		l.Look(map[string][]int{"hangs": {9}}, 5, 0)
 	}
-	if got, n := s.Most(map[string][]int{"hangs": {9}, "a": {1}}, time.Hour); got != "a" || n != 1 || looks.Load() > 1 {
-		t.Errorf("%q, after %d looks", got, looks.Load())
+	got = l.Look(map[string][]int{"hangs": {9}, "a": {1}}, 5, time.Hour)
+	if !maps.Equal(got, map[string]Hidden{"a": {1, 1}}) || looks.Load() > 1 {
+		t.Errorf("%v, after %d looks", got, looks.Load())
 	}
 }
 

@@ -56,7 +56,7 @@ func (s *Supervisor) watchMemory() {
 	missing := func(what string) { s.Guest.Journal.Add(s.Clock.Now(), "memory: "+what) }
 	scored := map[string]int{}
 	err := memory.Watch(missing, func() (short bool) {
-		u, err := memory.Look()
+		u, err := memory.Look(nil)
 		if err != nil {
 			s.log.Warn("memory", "err", err)
 			return true // rather not slow them down
@@ -86,7 +86,7 @@ func (s *Supervisor) watchMachine() {
 	}
 	before, err := memory.Uncounted()
 	s.report(err)
-	var senders memory.Senders
+	var lookers memory.Lookers
 	told := map[string]bool{} // whom it could not end
 	memory.WatchMachine(quota.Floor, func() {
 		groups, pids := s.groups(), map[string][]int{}
@@ -97,8 +97,9 @@ func (s *Supervisor) watchMachine() {
 		}
 		now, err := memory.Uncounted()
 		s.report(err)
-		guilty, how := behind(pids, &senders, err == nil && now >= before+quota.Floor)
-		for _, name := range guilty {
+		look := func() map[string]memory.Hidden { return lookers.Look(pids, quota.Floor, killWait) }
+		names, how := guilty(memory.LookBehind(pids, quota.Floor), look, err == nil && now >= before+quota.Floor)
+		for _, name := range names {
 			if result := end(groups[name]); result == nil || !told[name] {
 				told[name] = result != nil
 				s.sayGuilty(name, how, result)
@@ -107,26 +108,33 @@ func (s *Supervisor) watchMachine() {
 	}, s.report)
 }
 
-// behind finds who has taken more than the machine has left. Memory behind sockets that
-// nobody has open is of whoever has sent the most.
-// Where neither explains what the kernel has taken, it is of whoever has the most sockets:
-// nobody tells what hangs on them.
-func behind(pids map[string][]int, senders *memory.Senders, grown bool) (guilty []string, how string) {
-	b := memory.LookBehind(pids, quota.Floor)
-	if guilty = b.Over(quota.Floor); len(guilty) > 0 {
-		return guilty, "netlink sockets"
+// guilty finds who has the kernel hold more than the machine has left. Sockets that
+// nobody has open are of whoever has sent the most; and where nothing explains what the kernel
+// has taken since the supervisor began, it is of whoever has the most sockets: nobody tells
+// what hangs on them.
+func guilty(b memory.Behind, look func() map[string]memory.Hidden, grown bool) (names []string, how string) {
+	if names = b.Over(quota.Floor); len(names) > 0 {
+		return names, "netlink sockets"
 	}
-	most, sent := senders.Most(pids, killWait)
-	if most != "" && max(b.Sent, memory.Sent(sent)) >= quota.Floor {
-		guilty = []string{most}
+	var sender, locker string
+	var sent, locks uint64
+	for name, h := range look() {
+		if h.Sent > sent {
+			sender, sent = name, h.Sent
+		}
+		if h.Locks > locks {
+			locker, locks = name, h.Locks
+		}
 	}
-	if len(guilty) > 0 || !grown {
-		return guilty, "sockets that are on their way in others"
+	switch {
+	case sender != "" && max(b.Sent, sent) >= quota.Floor:
+		return []string{sender}, "sockets that are on their way in others"
+	case locks >= quota.Floor:
+		return []string{locker}, "locks of files"
+	case grown && b.Crowd() != "":
+		return []string{b.Crowd()}, "options and filters of sockets"
 	}
-	if most = b.Crowd(); most != "" {
-		guilty = []string{most}
-	}
-	return guilty, "options and filters of sockets"
+	return nil, ""
 }
 
 func end(g cgroup.Group) error {
