@@ -145,7 +145,10 @@ func end(g cgroup.Group) error {
 
 func (s *Supervisor) sayGuilty(name, how string, result error) {
 	what := "killed"
-	if result != nil {
+	switch {
+	case errors.Is(result, context.DeadlineExceeded):
+		what = "killed, and has not ended yet" // the kernel takes back what it has
+	case result != nil:
 		what = "it cannot be killed: " + result.Error()
 	}
 	s.report(s.Do(context.Background(), func() {
