@@ -91,7 +91,7 @@ func (o open) behind(pids map[string][]int, enough uint64) Behind {
 	for name, all := range pids {
 		for _, pid := range all {
 			o.tasks(pid, func(dir string) bool {
-				sum, n := o.ofTask(dir, enough-b.By[name])
+				sum, n := o.ofTask(dir, enough-min(enough, b.By[name]))
 				b.By[name] += sum
 				b.Sockets[name] += n
 				return b.By[name] < enough
