@@ -119,7 +119,7 @@ func (c *testCase) boot(t *testing.T, image qemu.Boot, i int, disks []qemu.Disk)
 	t.Logf("boot %d: %s", i+1, res)
 	problems = append(b.judge(res), b.match(strings.Split(string(data), "\n"))...)
 	for _, command := range b.After {
-		if err := c.shell(t.Context(), command, "CONSOLE="+filepath.Base(console)); err != nil {
+		if err := c.shell(t.Context(), command, "CONSOLE="+filepath.Base(console), "OUTPUT="+filepath.Base(console)+".output"); err != nil {
 			problems = append(problems, err.Error())
 		}
 	}
@@ -199,6 +199,15 @@ func (c *testCase) machine(ctx context.Context, image qemu.Boot, b boot, disks [
 		MemMB:  c.want.Mem, CPUs: c.want.CPUs, Disks: disks, NoReboot: true,
 	}
 	watch = qemu.Watch{Report: b.Report != "none", Timeout: time.Duration(b.Timeout), Idle: idleTimeout, Off: offTimeout}
+	if b.Output != "" {
+		watch.Output.Dir = console + ".output"
+		if watch.Output.Most, err = qemu.ParseSize(b.OutputLimit); err != nil {
+			return config, watch, err
+		}
+		if err := os.RemoveAll(watch.Output.Dir); err != nil {
+			return config, watch, err
+		}
+	}
 	if b.Until != "" {
 		watch.Expect = []*regexp.Regexp{regexp.MustCompile(b.Until)}
 	}
@@ -252,13 +261,16 @@ func (b *boot) judge(res qemu.Result) (problems []string) {
 	if b.Report != "none" && !regexp.MustCompile("^(?:"+b.Report+")$").MatchString(res.Report) {
 		problems = append(problems, fmt.Sprintf("reported %q, want %s", res.Report, b.Report))
 	}
+	if b.Output != "" && !regexp.MustCompile("^(?:"+b.Output+")$").MatchString(res.Output.String()) {
+		problems = append(problems, fmt.Sprintf("handed out %q, want %s", res.Output, b.Output))
+	}
 	for _, w := range res.Warnings {
 		problems = append(problems, "warning: "+w)
 	}
 	return problems
 }
 
-// shell runs a command on the host in the case's work folder.
+// shell runs a command on the host in the case's work directory.
 func (c *testCase) shell(ctx context.Context, command string, env ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
 	cmd.Dir = c.work

@@ -77,6 +77,10 @@ type boot struct {
 	Type []keys
 	// Timeline are patterns of "phase container step" in what the guest hands over.
 	Timeline []string
+	// Output is a pattern of what comes of the guest's files, which then lie in
+	// $OUTPUT; "": nobody asks for them. OutputLimit is as slipway run --output-limit.
+	Output      string
+	OutputLimit string `yaml:"output-limit"`
 	// After are shell commands that run on the host after the boot, with
 	// $CONSOLE, $DISK0 and so on.
 	After []string
@@ -155,6 +159,12 @@ func (b *boot) check() error {
 	if b.Report == "" {
 		b.Report = "ok"
 	}
+	if b.OutputLimit == "" {
+		b.OutputLimit = "256M"
+	}
+	if _, err := qemu.ParseSize(b.OutputLimit); err != nil {
+		return err
+	}
 	if b.Timeout == 0 {
 		b.Timeout = duration(bootTimeout)
 	}
@@ -162,7 +172,7 @@ func (b *boot) check() error {
 	for _, k := range b.Type {
 		typed = append(typed, k.After)
 	}
-	for _, list := range [][]string{b.Order, b.Seen, b.Never, typed, b.Timeline, {b.Until, b.Report}} {
+	for _, list := range [][]string{b.Order, b.Seen, b.Never, typed, b.Timeline, {b.Until, b.Report, b.Output}} {
 		for _, p := range list {
 			if _, err := regexp.Compile(p); err != nil {
 				return err

@@ -19,7 +19,7 @@ import (
 const maxFile = 1 << 20
 
 // List names the bundles below dir in the order they run in: by name. A dir
-// that does not exist has none. What is not a folder is left out. A name that
+// that does not exist has none. What is not a directory is left out. A name that
 // cannot be printed comes escaped, and Load refuses it.
 func List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)

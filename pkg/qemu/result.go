@@ -60,6 +60,8 @@ type Result struct {
 	Containers []port.Container
 	wantReport bool
 	spoke      bool // the guest was heard on its port
+	// Output is what came of the guest's files; nil: nobody asked for them.
+	Output *Handed
 	// Tail is the last console lines.
 	Tail []string
 	// Warnings is what went wrong on the host without ending the run.
@@ -98,7 +100,7 @@ func (r Result) Status() int {
 	switch {
 	case len(r.Missing) > 0:
 		return StatusUnexpected
-	case r.wantReport && r.Report != "ok", r.Ending == Stopped && r.Killed, r.Ending == Mute:
+	case r.wantReport && r.Report != "ok", r.Ending == Stopped && r.Killed, r.Ending == Mute, r.Output != nil && r.Output.Fault != "":
 		return StatusFailed
 	}
 	return StatusOK
@@ -123,6 +125,9 @@ func (r Result) String() string {
 	}
 	if len(r.Missing) > 0 {
 		s += "; expected and not seen: " + strings.Join(r.Missing, ", ")
+	}
+	if r.Output != nil {
+		s += "; output: " + r.Output.String()
 	}
 	return fmt.Sprintf("%s (after %.1fs)", s, r.Elapsed.Seconds())
 }

@@ -2,10 +2,10 @@ package memory
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -23,62 +23,38 @@ type Hidden struct {
 	Locks uint64
 }
 
-// Lookers look at containers for what is hidden. A look that hangs holds up only the
-// next one at the same container.
+// Lookers look at containers for what is hidden. They belong to one goroutine.
 type Lookers struct {
-	look    func(pid int, enough uint64) Hidden // nil: the kernel is asked
-	mu      sync.Mutex
-	looking map[string]bool
+	look func(pid int, enough uint64) Hidden // nil: the kernel is asked
+	busy map[string]chan Hidden              // at whom a look goes on
 }
 
 // Look finds it out for containers with these processes. No more than enough is counted for
-// one. Who cannot be looked at within patience is left out, until that look comes to an end: a
-// descriptor may be exchanged at any moment for one about which the kernel asks a file
+// one. A look that takes longer than patience goes on, and what it finds is told by a later
+// call: a descriptor may be exchanged at any moment for one about which the kernel asks a file
 // system that never answers.
 func (l *Lookers) Look(pids map[string][]int, enough uint64, patience time.Duration) map[string]Hidden {
-	type found struct {
-		name string
-		Hidden
+	if l.busy == nil {
+		l.busy = map[string]chan Hidden{}
 	}
-	results, waited := make(chan found, len(pids)), 0
 	for name, all := range pids {
-		if !l.begin(name) {
-			continue
+		if l.busy[name] == nil {
+			found := make(chan Hidden, 1)
+			l.busy[name] = found
+			go func() { found <- l.of(all, enough) }()
 		}
-		waited++
-		go func() {
-			h := l.of(all, enough)
-			l.end(name)
-			results <- found{name, h}
-		}()
 	}
-	all, late := map[string]Hidden{}, time.After(patience)
-	for range waited {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	all := map[string]Hidden{}
+	for name, found := range l.busy {
 		select {
-		case f := <-results:
-			all[f.name] = f.Hidden
-		case <-late:
-			return all
+		case all[name] = <-found:
+			delete(l.busy, name)
+		case <-ctx.Done():
 		}
 	}
 	return all
-}
-
-func (l *Lookers) begin(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.looking == nil {
-		l.looking = map[string]bool{}
-	}
-	was := l.looking[name]
-	l.looking[name] = true
-	return !was
-}
-
-func (l *Lookers) end(name string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.looking, name)
 }
 
 func (l *Lookers) of(pids []int, enough uint64) (sum Hidden) {

@@ -46,7 +46,7 @@ func Watch(missing func(string), look func() (short bool)) error {
 		defer stalls.Close()
 		fds = append(fds, unix.PollFd{Fd: int32(stalls.Fd()), Events: unix.POLLPRI})
 	} else {
-		missing("the kernel does not tell of stalls for want of memory (no PSI; Debian's wants psi=1 on its command line)")
+		missing("the kernel does not tell of stalls for lack of memory (no PSI; Debian's wants psi=1 on its command line)")
 	}
 	for short, drawn := false, false; ; time.Sleep(pause) {
 		if short == drawn {

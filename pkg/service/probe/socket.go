@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"slices"
@@ -41,7 +42,7 @@ func AddNotify(own string, b *bundle.Bundle, spec *specs.Spec) {
 // be open to all users of the container.
 func OpenNotify(own, name string) (*Notify, error) {
 	if err := os.MkdirAll(notifyDir(own, name), 0o755); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make notify socket: %w", err)
 	}
 	return ListenNotify(NotifySocket(own, name))
 }

@@ -17,7 +17,7 @@ func (s *Supervisor) List() control.List {
 	known := map[string]cgroup.Memory{}
 	for _, name := range s.set.Names() {
 		v := s.Status(name)
-		s.use(name).add(&v, known)
+		s.usage(name).add(&v, known)
 		l.Services = append(l.Services, v)
 	}
 	s.addMachine(&l, known)
@@ -67,7 +67,7 @@ func (s *Supervisor) Status(name string) control.Service {
 	if rec.State == state.Ready && !rec.ReadyAt.IsZero() {
 		v.Ready = rec.ReadyAt.Sub(rec.StartedAt).Seconds()
 	}
-	if c := s.tallies[name]; c != nil {
+	if c := s.counters[name]; c != nil {
 		v.Starts, v.OOMs = c.starts, c.ooms
 	}
 	return v

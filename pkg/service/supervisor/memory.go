@@ -40,10 +40,10 @@ func (s *Supervisor) checkLayers() {
 	}
 }
 
-// memories is what was told of the memory that all containers share.
-type memories struct {
-	told string // who held the most when it was told last, or ""
-	when time.Time
+// memoryReports is what was told of the memory that all containers share.
+type memoryReports struct {
+	reported string // who held the most when it was reported last, or ""
+	when     time.Time
 }
 
 // tellEvery bounds how often it is told while others take turns.
@@ -87,7 +87,7 @@ func (s *Supervisor) watchMachine() {
 	before, err := memory.Uncounted()
 	s.report(err)
 	var lookers memory.Lookers
-	told := map[string]bool{} // whom it could not end
+	failed := map[string]bool{} // whom it could not end
 	memory.WatchMachine(quota.Floor, func() {
 		groups, pids := s.groups(), map[string][]int{}
 		for name, g := range groups {
@@ -100,8 +100,8 @@ func (s *Supervisor) watchMachine() {
 		look := func() map[string]memory.Hidden { return lookers.Look(pids, quota.Floor, killWait) }
 		names, how := guilty(memory.LookBehind(pids, quota.Floor), look, err == nil && now >= before+quota.Floor)
 		for _, name := range names {
-			if result := end(groups[name]); result == nil || !told[name] {
-				told[name] = result != nil
+			if result := end(groups[name]); result == nil || !failed[name] {
+				failed[name] = result != nil
 				s.sayGuilty(name, how, result)
 			}
 		}
@@ -187,16 +187,16 @@ func (s *Supervisor) groups() map[string]cgroup.Group {
 func (s *Supervisor) memoryIs(u memory.Use) {
 	m := &s.memory
 	if !u.Short() {
-		m.told = ""
+		m.reported = ""
 		return
 	}
 	most := u.Most()
-	if m.told != "" && (m.told == most || s.Clock.Now().Sub(m.when) < tellEvery) {
+	if m.reported != "" && (m.reported == most || s.Clock.Now().Sub(m.when) < tellEvery) {
 		return
 	}
-	m.told, m.when = most, s.Clock.Now()
+	m.reported, m.when = most, s.Clock.Now()
 	if most == "" {
-		m.told = "nobody"
+		m.reported = "nobody"
 	}
 	s.Guest.Say("memory: %s", u)
 }
