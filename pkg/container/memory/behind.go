@@ -3,6 +3,7 @@ package memory
 import (
 	"bufio"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -112,13 +113,15 @@ func (o open) tasks(pid int, do func(dir string) (more bool)) {
 	if err != nil {
 		return // it has ended meanwhile
 	}
-	last := 0
+	var seen []int
 	for _, e := range entries {
 		tid, err := strconv.Atoi(e.Name())
-		if err != nil || last != 0 && o.sameFiles(last, tid) {
+		if err != nil || slices.ContainsFunc(seen, func(one int) bool { return o.sameFiles(one, tid) }) {
 			continue
 		}
-		last = tid
+		if len(seen) < 64 { // each is compared with all: who has more is counted more
+			seen = append(seen, tid)
+		}
 		if !do(tasks + "/" + e.Name()) {
 			return
 		}
