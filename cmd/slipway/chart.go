@@ -47,8 +47,22 @@ func checkChart(file string) error {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("boot chart: %s is no file", file)
 	}
+	if err := checkPlace(file); err != nil {
+		return fmt.Errorf("boot chart: %w", err)
+	}
+	return nil
+}
+
+// checkPlace tells whether a file can be made where it is to lie; "" is none.
+func checkPlace(file string) error {
+	if file == "" {
+		return nil
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a directory", file)
+	}
 	if err := unix.Access(filepath.Dir(file), unix.W_OK); err != nil {
-		return fmt.Errorf("boot chart: folder %s: %w", filepath.Dir(file), err)
+		return fmt.Errorf("directory %s: %w", filepath.Dir(file), err)
 	}
 	return nil
 }

@@ -33,10 +33,6 @@ func newImagesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "images",
 		Short: "build our own images into the local store, list, export, import and push them; renew lock files",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("images: name build, list, export, import, push or update")}
-		},
 	}
 	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this folder or one above it, else what slipway carries; $SLIPWAY_ROOT)")
 	cmd.PersistentFlags().StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the images")

@@ -143,6 +143,15 @@ func (f *runFlags) machine(name string) (err error) {
 	if f.detached && (f.json != "" || f.junit != "") {
 		return errors.New("--json and --junit: a machine in the background has its result in its state folder")
 	}
+	if f.watch.Timeout < 0 || f.watch.Idle < 0 {
+		return errors.New("--timeout and --idle-timeout: want a duration above 0, such as 90s")
+	}
+	if err := qemu.CheckAccelerator(f.accel); err != nil {
+		return err
+	}
+	if one(f.kernel) + one(f.squashfs) + one(f.iso) > 1 {
+		return errors.New("--kernel, --squashfs and --iso: NAME is one of them")
+	}
 	if f.data != "" && f.dataFile != "" {
 		return errors.New("--data and --data-file are two sources of the same")
 	}
@@ -170,6 +179,13 @@ func (f *runFlags) machine(name string) (err error) {
 		return fmt.Errorf("--fail-on-from: %w", err)
 	}
 	return nil
+}
+
+func one(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // parseArch takes QEMU's names of the architectures, and those of images.
@@ -205,6 +221,11 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	}
 	if err := checkChart(f.chartFile); err != nil {
 		return err
+	}
+	for _, file := range []string{f.log, f.json, f.junit} {
+		if err := checkPlace(file); err != nil {
+			return err
+		}
 	}
 	if err := f.watch.Output.Check(); err != nil {
 		return err
