@@ -82,6 +82,9 @@ func (c *testCase) makeDisks(ctx context.Context) ([]qemu.Disk, error) {
 		if d.Bus != "" {
 			spec += ",bus=" + d.Bus
 		}
+		if d.Serial != "" {
+			spec += ",serial=" + d.Serial
+		}
 		made, err := qemu.ParseDisk(spec, "")
 		if err != nil {
 			return nil, err

@@ -16,6 +16,7 @@
 package test
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -49,19 +50,37 @@ func TestCases(t *testing.T) {
 	}
 	for _, file := range folders {
 		dir := filepath.Dir(file)
-		want, err := readExpect(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		engines := map[string]string{filepath.Base(dir): engine}
-		if want.Crun && engine == "" {
-			engines[filepath.Base(dir)+"-crun"] = "crun"
-		}
-		for name, engine := range engines {
+		for name, engine := range runs(file) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				run(t, dir, name, engine)
 			})
+		}
+	}
+}
+
+// runs are the names by which a case is run, each with its engine. One whose expect.yml
+// cannot be read is run all the same, and fails alone.
+func runs(file string) map[string]string {
+	name := filepath.Base(filepath.Dir(file))
+	all := map[string]string{name: engine}
+	if want, err := readExpect(file); err == nil && want.Crun && engine == "" {
+		all[name+"-crun"] = "crun"
+	}
+	return all
+}
+
+func TestRuns(t *testing.T) {
+	for text, want := range map[string]int{"about: x\ncrun: true\n": 2, "about: x\n": 1, "about: [": 1, "about: x\ncrun: true\nnonsense: 1\n": 1, "": 1} {
+		file := filepath.Join(t.TempDir(), "case/expect.yml")
+		if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if engine != "" {
+			want = 1
+		}
+		if got := runs(file); len(got) != want || got["case"] != engine {
+			t.Errorf("%q: %q", text, got)
 		}
 	}
 }

@@ -55,6 +55,7 @@ type edit struct {
 type disk struct {
 	Size    string
 	Bus     string
+	Serial  string
 	Prepare string // shell command on the new file, $DISK
 }
 

@@ -143,6 +143,7 @@ func TestWrongValues(t *testing.T) {
 		"run --networking none --publish 80:80 m":         2,
 		"run --publish nonsense m":                        2,
 		"run --disk x,nonsense=1 m":                       2,
+		"run --disk a,serial=x --disk b,serial=x m":       2,
 		"run --expect ( m":                                2,
 		"run --fail-on ( m":                               2,
 		"run --expect-from x m":                           2,

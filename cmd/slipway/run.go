@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -89,7 +90,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.qemu, "qemu", "", "QEMU's program (also $"+qemu.BinaryEnv+")")
 	fl.StringVar(&f.config.Append, "append", "", "words to add to the kernel command line")
 	fl.StringArrayVar(&f.publish, "publish", nil, "forward a port: [ADDRESS:]HOST:GUEST[/udp]; again for more")
-	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb]; again for more")
+	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb][,serial=NAME]; again for more")
 	fl.StringVar(&f.networking, "networking", "user", "user or none")
 	fl.StringVar(&f.state, "state", "", "folder for disks without a name (default NAME-state)")
 	fl.StringVar(&f.data, "data", "", "metadata for the guest, on a disc of its own")
@@ -149,7 +150,7 @@ func (f *runFlags) machine(name string) (err error) {
 	if err := qemu.CheckAccelerator(f.accel); err != nil {
 		return err
 	}
-	if one(f.kernel) + one(f.squashfs) + one(f.iso) > 1 {
+	if one(f.kernel)+one(f.squashfs)+one(f.iso) > 1 {
 		return errors.New("--kernel, --squashfs and --iso: NAME is one of them")
 	}
 	if f.data != "" && f.dataFile != "" {
@@ -165,6 +166,11 @@ func (f *runFlags) machine(name string) (err error) {
 	})
 	if err != nil {
 		return err
+	}
+	for i, d := range f.config.Disks {
+		if slices.ContainsFunc(f.config.Disks[:i], func(other qemu.Disk) bool { return d.Serial != "" && d.Serial == other.Serial }) {
+			return fmt.Errorf("--disk: two disks with the serial %q", d.Serial)
+		}
 	}
 	if f.watch.Expect, err = parseAll(f.expect, regexp.Compile); err != nil {
 		return fmt.Errorf("--expect: %w", err)
