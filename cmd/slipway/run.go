@@ -3,14 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -115,108 +112,6 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.watch.Output.Dir, "output", "", "`DIR` for the files that containers leave in /run/slipway/output; it is made, or empty (implies --no-reboot)")
 	fl.StringVar(&f.outputLimit, "output-limit", "256M", "how much these files may have together: 64M, 2G; a number alone is MB")
 	fl.StringVar(&f.chartFile, "boot-chart", "", "draw what the boot took in an SVG `FILE`, once all has started")
-}
-
-// machine turns the flags into a machine and what to watch for. Every fault
-// that it finds is the command line's.
-func (f *runFlags) machine(name string) (err error) {
-	f.config.Name = filepath.Base(name)
-	if f.config.Arch, err = parseArch(f.arch); err != nil {
-		return err
-	}
-	f.state = stateOf(name, f.state)
-	if f.config.MemMB, err = qemu.ParseMemory(f.mem); err != nil {
-		return err
-	}
-	if f.config.MemMB < 16 || f.config.CPUs < 1 {
-		return fmt.Errorf("%d MB of memory and %d CPUs: want at least 16 and 1", f.config.MemMB, f.config.CPUs)
-	}
-	if f.watch.Output.Most, err = qemu.ParseSize(f.outputLimit); err != nil {
-		return fmt.Errorf("--output-limit: %w", err)
-	}
-	if f.networking != "user" && f.networking != "none" {
-		return fmt.Errorf("networking %q: want user or none", f.networking)
-	}
-	f.config.NoNetwork = f.networking == "none"
-	if f.config.NoNetwork && len(f.publish) > 0 {
-		return errors.New("--publish needs a network")
-	}
-	if f.detached && (f.json != "" || f.junit != "") {
-		return errors.New("--json and --junit: a machine in the background has its result in its state folder")
-	}
-	if f.watch.Timeout < 0 || f.watch.Idle < 0 {
-		return errors.New("--timeout and --idle-timeout: want a duration above 0, such as 90s")
-	}
-	if err := qemu.CheckAccelerator(f.accel); err != nil {
-		return err
-	}
-	if one(f.kernel)+one(f.squashfs)+one(f.iso) > 1 {
-		return errors.New("--kernel, --squashfs and --iso: NAME is one of them")
-	}
-	if f.data != "" && f.dataFile != "" {
-		return errors.New("--data and --data-file are two sources of the same")
-	}
-	if f.config.Publish, err = parseAll(f.publish, qemu.ParsePublish); err != nil {
-		return err
-	}
-	n := 0
-	f.config.Disks, err = parseAll(f.disks, func(s string) (qemu.Disk, error) {
-		n++
-		return qemu.ParseDisk(s, filepath.Join(f.state, fmt.Sprintf("disk%d.img", n)))
-	})
-	if err != nil {
-		return err
-	}
-	for i, d := range f.config.Disks {
-		if slices.ContainsFunc(f.config.Disks[:i], func(other qemu.Disk) bool { return d.Serial != "" && d.Serial == other.Serial }) {
-			return fmt.Errorf("--disk: two disks with the serial %q", d.Serial)
-		}
-	}
-	if f.watch.Expect, err = parseAll(f.expect, regexp.Compile); err != nil {
-		return fmt.Errorf("--expect: %w", err)
-	}
-	if f.watch.FailOn, err = parseAll(f.failOn, regexp.Compile); err != nil {
-		return fmt.Errorf("--fail-on: %w", err)
-	}
-	if f.watch.ExpectFrom, err = parseAll(f.expectFrom, qemu.ParseSource); err != nil {
-		return fmt.Errorf("--expect-from: %w", err)
-	}
-	if f.watch.FailOnFrom, err = parseAll(f.failOnFrom, qemu.ParseSource); err != nil {
-		return fmt.Errorf("--fail-on-from: %w", err)
-	}
-	return nil
-}
-
-func one(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
-}
-
-// parseArch takes QEMU's names of the architectures, and those of images.
-func parseArch(name string) (string, error) {
-	switch name {
-	case "", "x86_64", "aarch64":
-		return name, nil
-	case "amd64", "linux/amd64":
-		return "x86_64", nil
-	case "arm64", "linux/arm64":
-		return "aarch64", nil
-	}
-	return "", fmt.Errorf("architecture %q: want x86_64 or aarch64", name)
-}
-
-func parseAll[T any](list []string, parse func(string) (T, error)) ([]T, error) {
-	var all []T
-	for _, s := range list {
-		v, err := parse(s)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	return all, nil
 }
 
 // run finds what the machine needs on this host, and runs it to its end.
