@@ -58,6 +58,7 @@ func newBuildCommand() *cobra.Command {
 	flags.BoolVar(&f.report, "report", false, "print what takes the room, by place in the YAML")
 	flags.BoolVar(&f.lock, "lock", false, "write the digests of all images to a lock file beside the last YAML (m.lock for m.yml), which later builds go by; what is locked already stays")
 	completeYAML(cmd)
+	directories(cmd, "dir")
 	return cmd
 }
 

@@ -51,7 +51,7 @@ A recipe of your own is a folder with an image.yml, which has the same keys as o
 	}
 	build.Flags().BoolVar(&f.force, "force", false, "build what is up to date as well")
 	build.Flags().StringArrayVar(&f.recipes, "recipe", nil, "`DIR` with a recipe of your own, to build in place of our images (repeatable)")
-	cobra.CheckErr(build.MarkFlagDirname("recipe"))
+	directories(build, "recipe")
 	build.Flags().IntVar(&f.jobs, "jobs", 2, "images to build at once")
 	list := &cobra.Command{
 		Use:   "list",
@@ -73,6 +73,8 @@ A recipe of your own is a folder with an image.yml, which has the same keys as o
 		RunE:  func(_ *cobra.Command, args []string) error { return f.take(args[0]) },
 	}
 	build.ValidArgsFunction = completeImages(&f)
+	export.ValidArgsFunction = imagesBehind(&f)
+	take.ValidArgsFunction = cobra.FixedCompletions([]string{"tar"}, cobra.ShellCompDirectiveFilterFileExt)
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp)))
 	cmd.AddCommand(build, list, export, take, newPushCommand(&f), newUpdateCommand())
 	return cmd

@@ -14,7 +14,7 @@ import (
 // of, cobra's own among them: a command that there is not, a flag, a number of arguments.
 func tellMisuse(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+		return usageError{fmt.Errorf("%s%w", about(cmd), err)}
 	})
 	if cmd.HasSubCommands() && !cmd.Runnable() {
 		cmd.Args = cobra.ArbitraryArgs
@@ -23,7 +23,7 @@ func tellMisuse(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil && !errors.As(err, new(usageError)) {
-				return usageError{fmt.Errorf("%s: %w; it is used as %s", cmd.CommandPath(), err, cmd.UseLine())}
+				return usageError{fmt.Errorf("%s%w; it is used as %s", about(cmd), err, cmd.UseLine())}
 			} else if err != nil {
 				return err
 			}
@@ -45,11 +45,20 @@ func wrongCommand(cmd *cobra.Command, args []string) error {
 	}
 	switch near := bundle.Nearest(strings.Join(args, " "), names); {
 	case len(args) == 0:
-		return usageError{fmt.Errorf("%s: name one of its commands: %s", cmd.CommandPath(), strings.Join(names, ", "))}
+		fmt.Fprint(cmd.ErrOrStderr(), cmd.UsageString())
+		return usageError{fmt.Errorf("%sno command", about(cmd))}
 	case near != "":
-		return usageError{fmt.Errorf("%s has no command %q; did you mean %q?", cmd.CommandPath(), args[0], near)}
+		return usageError{fmt.Errorf("%sno command %q; did you mean %q?", about(cmd), args[0], near)}
 	}
-	return usageError{fmt.Errorf("%s has no command %q; there are %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))}
+	return usageError{fmt.Errorf("%sno command %q; there are %s", about(cmd), args[0], strings.Join(names, ", "))}
+}
+
+// about names a command, where it is not the whole program.
+func about(cmd *cobra.Command) string {
+	if !cmd.HasParent() {
+		return ""
+	}
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ") + ": "
 }
 
 // helpCommand is cobra's, which ends well when there is nothing to show.
