@@ -273,7 +273,7 @@ func (b *boot) judge(res qemu.Result) (problems []string) {
 	return problems
 }
 
-// shell runs a command on the host in the case's work folder.
+// shell runs a command on the host in the case's work directory.
 func (c *testCase) shell(ctx context.Context, command string, env ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
 	cmd.Dir = c.work

@@ -1,4 +1,4 @@
-// Package test boots whole machines: a folder below cases is a case, with the
+// Package test boots whole machines: a directory below cases is a case, with the
 // linuxkit.yml of its image and an expect.yml that says what has to happen. A site.yml
 // beside them is merged into the first, as `slipway build` does with several files: so a
 // case for a machine of examples/ has what tries it.
@@ -44,11 +44,11 @@ func TestCases(t *testing.T) {
 	t.Parallel()
 	skip.IfShort(t)
 	needImages(t)
-	folders, err := filepath.Glob("cases/*/expect.yml")
-	if err != nil || len(folders) == 0 {
+	directories, err := filepath.Glob("cases/*/expect.yml")
+	if err != nil || len(directories) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
-	for _, file := range folders {
+	for _, file := range directories {
 		dir := filepath.Dir(file)
 		for name, engine := range runs(file) {
 			t.Run(name, func(t *testing.T) {

@@ -23,10 +23,10 @@ import (
 	"slipway/pkg/bundle"
 )
 
-// imageName is what a case's image is called, in its work folder.
+// imageName is what a case's image is called, in its work directory.
 const imageName = "image"
 
-// build makes the case's image in its work folder, in every format.
+// build makes the case's image in its work directory, in every format.
 func (c *testCase) build(ctx context.Context) (err error) {
 	files := []string{filepath.Join(c.dir, "linuxkit.yml")}
 	// What a case adds to an example, as a site would.

@@ -46,7 +46,7 @@ func (f *runFlags) contradictions() error {
 	case f.networking == "none" && len(f.publish) > 0:
 		return errors.New("--publish needs a network")
 	case f.detached && (f.json != "" || f.junit != ""):
-		return errors.New("--json and --junit: a machine in the background has its result in its state folder")
+		return errors.New("--json and --junit: a machine in the background has its result in its state directory")
 	case f.watch.Timeout < 0 || f.watch.Idle < 0:
 		return errors.New("--timeout and --idle-timeout: want a duration, such as 90s, or 0 for none")
 	case f.kernel && f.squashfs, f.kernel && f.iso, f.squashfs && f.iso:

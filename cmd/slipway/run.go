@@ -89,7 +89,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.publish, "publish", nil, "forward a port: [ADDRESS:]HOST:GUEST[/udp]; again for more")
 	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb][,serial=NAME]; again for more")
 	fl.StringVar(&f.networking, "networking", "user", "user or none")
-	fl.StringVar(&f.state, "state", "", "folder for disks without a name (default NAME-state)")
+	fl.StringVar(&f.state, "state", "", "directory for disks without a name (default NAME-state)")
 	fl.StringVar(&f.data, "data", "", "metadata for the guest, on a disc of its own")
 	fl.StringVar(&f.dataFile, "data-file", "", "file that holds the metadata")
 	fl.BoolVar(&f.config.UEFI, "uefi", false, "boot with UEFI firmware (implied by NAME-efi media)")
@@ -140,7 +140,7 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	if c.Binary, err = qemu.FindBinary(f.qemu, c.Arch); err != nil {
 		return err
 	}
-	trial, err := qemu.Accelerator(ctx, f.accel, c.Binary, cacheFolder())
+	trial, err := qemu.Accelerator(ctx, f.accel, c.Binary, cacheDirectory())
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func readStream(name string) ([]byte, error) {
 	return data, err
 }
 
-// metadata makes the disc for --data in the state folder.
+// metadata makes the disc for --data in the state directory.
 func (f *runFlags) metadata() (err error) {
 	data := []byte(f.data)
 	if f.dataFile != "" {

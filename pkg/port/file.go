@@ -29,7 +29,7 @@ type Files struct {
 	Fault string `json:"fault,omitempty"`
 }
 
-// Bounds of what a guest hands out. Their bytes are the host's to bound: Wishes.Output.
+// Bounds of what a guest hands out. Their bytes are the host's to bound: Request.Output.
 const (
 	MaxFiles = 4096 // files, and the directories they are in
 	MaxDepth = 32   // names in a path

@@ -6,7 +6,7 @@
 // sequence and to the supervisor.
 //
 // The guest says hello whenever another of its programs takes over, and the host
-// answers each hello with all its wishes. So nothing is lost with a program that
+// answers each hello with all that it asks for. So nothing is lost with a program that
 // is killed, and none of them needs to keep what another was told. A guest
 // without a port, or a host that does not listen, changes nothing in the machine.
 package port
@@ -30,8 +30,8 @@ type Message struct {
 	File   *File    `json:"file,omitempty"`
 	Files  *Files   `json:"files,omitempty"`
 	// The host's.
-	Wishes *Wishes `json:"wishes,omitempty"`
-	Ping   int     `json:"ping,omitempty"`
+	Request *Request `json:"wishes,omitempty"`
+	Ping    int      `json:"ping,omitempty"`
 }
 
 // Hello says that one of the guest's programs listens from now on.
@@ -82,8 +82,8 @@ type End struct {
 // Shutdown is the verb of those who are not told which it is.
 const Shutdown = "shutdown"
 
-// Wishes are all that the host wants, each time anew.
-type Wishes struct {
+// Request is all that the host asks for, each time anew.
+type Request struct {
 	Report   bool `json:"report,omitempty"`   // once all have had their first start; then power off
 	Timeline bool `json:"timeline,omitempty"` // at the same time, or when the machine goes down
 	Now      bool `json:"now,omitempty"`      // both at once, as they are

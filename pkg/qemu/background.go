@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Background is a machine without a terminal, as others find it: a state folder
+// Background is a machine without a terminal, as others find it: a state directory
 // with a lock that lives as long as the process that runs the machine. Who
 // holds the lock also keeps there
 //
@@ -25,26 +25,26 @@ import (
 //   - result: how the last run ended
 type Background struct {
 	dir  string
-	made bool // the folder was not there before
+	made bool // the directory was not there before
 	lock *os.File
 	hub  *hub
 	l    net.Listener
 	w    net.Listener // for sizes of windows
 }
 
-// ErrNotRunning says that no machine runs in a state folder.
+// ErrNotRunning says that no machine runs in a state directory.
 var ErrNotRunning = errors.New("no machine runs in the background")
 
-// EnterBackground takes the state folder for a machine of this process.
+// EnterBackground takes the state directory for a machine of this process.
 func EnterBackground(dir string) (*Background, error) {
 	_, err := os.Stat(dir)
 	made := errors.Is(err, os.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make state folder: %w", err)
+		return nil, fmt.Errorf("make state directory: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("lock state folder: %w", err)
+		return nil, fmt.Errorf("lock state directory: %w", err)
 	}
 	// Refuse removes it: who opened it before has another's.
 	if err := sameFile(lock); err != nil {
@@ -63,7 +63,7 @@ func EnterBackground(dir string) (*Background, error) {
 func (b *Background) prepare() error {
 	for _, name := range []string{"result", consoleSocket, windowSocket} {
 		if err := os.Remove(filepath.Join(b.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("clear state folder: %w", err)
+			return fmt.Errorf("clear state directory: %w", err)
 		}
 	}
 	var err error
@@ -102,7 +102,7 @@ func sameFile(f *os.File) error {
 	return err
 }
 
-// Refuse gives the folder back when there was no run: as it was, and gone if it was not
+// Refuse gives the directory back when there was no run: as it was, and gone if it was not
 // there and holds nothing else, such as disks.
 func (b *Background) Refuse() error {
 	var errs []error
@@ -118,7 +118,7 @@ func (b *Background) Refuse() error {
 	return errors.Join(errs...)
 }
 
-// Leave writes how the run ended and gives the folder back.
+// Leave writes how the run ended and gives the directory back.
 func (b *Background) Leave(result string) error {
 	var errs []error
 	if result != "" {
@@ -138,7 +138,7 @@ func (b *Background) Leave(result string) error {
 	return errors.Join(append(errs, b.lock.Close())...)
 }
 
-// StopBackground asks the machine in a state folder to power off, or kills it,
+// StopBackground asks the machine in a state directory to power off, or kills it,
 // waits until it is gone, and returns how it ended.
 func StopBackground(ctx context.Context, dir string, kill bool) (string, error) {
 	pid, err := backgroundPid(dir)
@@ -170,7 +170,7 @@ func StopBackground(ctx context.Context, dir string, kill bool) (string, error) 
 	return strings.TrimSpace(string(result)), err
 }
 
-// backgroundPid is the process that holds the folder's lock. A pid file alone
+// backgroundPid is the process that holds the directory's lock. A pid file alone
 // proves nothing: its process may be long gone and the number another's.
 func backgroundPid(dir string) (int, error) {
 	lock, err := os.Open(filepath.Join(dir, "lock"))
@@ -191,7 +191,7 @@ func backgroundPid(dir string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(data)))
 }
 
-// DialConsole connects to the console of the machine in a state folder.
+// DialConsole connects to the console of the machine in a state directory.
 func DialConsole(dir string) (net.Conn, error) {
 	if _, err := backgroundPid(dir); err != nil {
 		return nil, err
@@ -227,8 +227,8 @@ func listen(dir, name string) (net.Listener, error) {
 	return l, nil
 }
 
-// socketPath goes through a descriptor of the folder: a socket's own path may
-// only be 107 bytes long, and a folder's path is as long as the user likes.
+// socketPath goes through a descriptor of the directory: a socket's own path may
+// only be 107 bytes long, and a directory's path is as long as the user likes.
 func socketPath(d *os.File, name string) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name)
 }

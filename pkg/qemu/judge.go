@@ -41,7 +41,7 @@ type judge struct {
 	suspect  *suspicion
 	pings    int          // questions to the guest so far
 	panicked bool         // QEMU told of a panic
-	oom      string       // a process was killed for want of memory
+	oom      string       // a process was killed when memory ran out
 	hint     string       // an earlier line that explains a later panic
 	asked    time.Time    // when the guest was asked to power off
 	pressed  time.Time    // the last push of the power button
@@ -107,20 +107,20 @@ func (j *judge) askOff(now time.Time) {
 		return
 	}
 	j.asked = now
-	j.wish()
+	j.request()
 	j.endBy(now.Add(j.off()))
 }
 
 // off is how long the guest gets to power off.
 func (j *judge) off() time.Duration { return cmp.Or(j.watch.Off, untilKilled) }
 
-// wish tells the guest all that is wanted of it. It gets that with each hello,
+// request tells the guest all that is wanted of it. It gets that with each hello,
 // too, so nothing is said before the first.
-func (j *judge) wish() {
+func (j *judge) request() {
 	if !j.guest.spoke {
 		return
 	}
-	w := port.Wishes{Report: j.watch.Report, Timeline: j.timeline, Poweroff: !j.asked.IsZero(), Now: j.late() || j.res.Ending == FailMatched && j.watch.Output.Dir != "", Window: j.window}
+	w := port.Request{Report: j.watch.Report, Timeline: j.timeline, Poweroff: !j.asked.IsZero(), Now: j.late() || j.res.Ending == FailMatched && j.watch.Output.Dir != "", Window: j.window}
 	if j.watch.Output.Dir != "" {
 		w.Output = j.watch.Output.Most
 	}
@@ -130,7 +130,7 @@ func (j *judge) wish() {
 		}
 	}
 	if w.Report || w.Timeline || w.Poweroff || w.Now || w.Output > 0 || w.Window != nil || w.Lines != nil {
-		j.say = append(j.say, port.Message{Wishes: &w})
+		j.say = append(j.say, port.Message{Request: &w})
 	}
 }
 
@@ -147,7 +147,7 @@ func (j *judge) giveUp(e Ending, cause string, now time.Time) {
 		j.endBy(now)
 		return
 	}
-	j.wish()
+	j.request()
 	j.endBy(now.Add(afterTimeout))
 }
 

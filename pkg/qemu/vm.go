@@ -146,7 +146,7 @@ func (vm *VM) loop() {
 		case w := <-vm.windows:
 			w.Console = vm.serial
 			vm.judge.window = &w
-			vm.judge.wish()
+			vm.judge.request()
 		case death = <-vm.exited:
 			gone = true
 			overdue = time.After(drainTime)

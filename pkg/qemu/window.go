@@ -38,7 +38,7 @@ func serveWindows(l net.Listener, resize func(columns, rows int)) error {
 	}
 }
 
-// DialWindow returns how to tell the machine in a state folder the size of a window. A
+// DialWindow returns how to tell the machine in a state directory the size of a window. A
 // machine that an older program runs is told nothing.
 func DialWindow(dir string) (tell func(columns, rows int), hangUp func() error) {
 	conn, err := dial(dir, windowSocket)

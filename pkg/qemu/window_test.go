@@ -18,12 +18,12 @@ func TestWindowWish(t *testing.T) {
 	w := &port.Window{Console: "ttyS0", Columns: 100, Rows: 30}
 	j := newJudge(Watch{}, time.Time{})
 	j.window = w
-	if j.wish(); j.say != nil {
+	if j.request(); j.say != nil {
 		t.Errorf("said to nobody: %v", j.say)
 	}
 	j.message(port.Message{Hello: &port.Hello{From: port.Onboot}}, time.Time{})
 	j.message(port.Message{Hello: &port.Hello{From: port.Services}}, time.Time{})
-	if len(j.say) != 2 || j.say[1].Wishes.Window != w {
+	if len(j.say) != 2 || j.say[1].Request.Window != w {
 		t.Errorf("%+v", j.say)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -9,6 +10,7 @@ import (
 // something, and a script that watches and powers off.
 type guest struct {
 	services int
+	engine   string // image of the OCI runtime; runc's if empty
 	more     string // YAML of other services
 	script   string
 }
@@ -47,6 +49,7 @@ echo "BENCH now $1 $up"
 `
 
 const beginScript = `#!/bin/sh
+while read -r k v _; do case $k in MemAvailable:) echo "BENCH memory $v" ;; esac; done </proc/meminfo
 exec bench-now begin
 `
 
@@ -59,7 +62,7 @@ setsid bench-watch </dev/null &
 func (g guest) yaml() string {
 	var y strings.Builder
 	y.WriteString("kernel:\n  image: slipway/kernel:v0.1\n  cmdline: \"console=ttyS0\"\ninit:\n")
-	for _, image := range []string{imgInit, imgRunc, imgBusybox} {
+	for _, image := range []string{imgInit, cmp.Or(g.engine, imgRunc), imgBusybox} {
 		fmt.Fprintf(&y, "  - %s\n", image)
 	}
 	y.WriteString("services:\n")

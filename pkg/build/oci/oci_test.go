@@ -258,7 +258,7 @@ func TestDigestsAreNoPaths(t *testing.T) {
 		{Algorithm: "sha256", Hex: "../../../../etc/passwd"}, {Algorithm: "../..", Hex: strings.Repeat("a", 64)},
 		{Algorithm: "sha256", Hex: strings.Repeat("/", 64)},
 	} {
-		if b, err := (folder{dir: t.TempDir()}).open(h); err == nil {
+		if b, err := (directory{dir: t.TempDir()}).open(h); err == nil {
 			t.Errorf("%v was opened", h)
 			if err := b.Close(); err != nil {
 				t.Error(err)

@@ -20,7 +20,7 @@ import (
 // keptLayers lists what a store keeps unpacked.
 func keptLayers(t *testing.T, l *Layout) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(l.Dir(), unpackedFolder, "*"))
+	files, err := filepath.Glob(filepath.Join(l.Dir(), unpackedDirectory, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ type Stats struct {
 	Files    uint64 // those of them in files in memory
 	CPU      time.Duration
 	Pids     uint64
-	OOMKills uint64 // processes that the kernel killed for want of memory
+	OOMKills uint64 // processes that the kernel killed when out of memory
 }
 
 // Stats reads the group's figures.
@@ -71,7 +71,7 @@ func (g Group) files(key string) (uint64, error) {
 }
 
 // OOMKills counts the processes of the group, or of those below it, that the
-// kernel killed for want of memory. Ask before the group is removed.
+// kernel killed when out of memory. Ask before the group is removed.
 func (g Group) OOMKills() (uint64, error) {
 	file := "memory.events"
 	if !g.v2 {

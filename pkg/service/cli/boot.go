@@ -70,7 +70,7 @@ func runSequence(c *call, section bundle.Section) error {
 	defer cancel()
 	if section == bundle.Onboot {
 		g.OpenPort()
-		g.Listen(port.Onboot, func(w port.Wishes) { wished(g, w) })
+		g.Listen(port.Onboot, func(w port.Request) { fulfil(g, w) })
 	}
 	reaper := reap.New()
 	q := &sequence.Sequence{
@@ -121,7 +121,7 @@ func endBoot(ctx context.Context, g *guest.Guest, reaper *reap.Reaper, policy bu
 		g.Say("report: failed: %s", cause)
 		tellReport(g, []string{cause}, true)
 	}
-	if g.Wishes().Timeline {
+	if g.Requested().Timeline {
 		g.TellTimeline()
 	}
 	switch {

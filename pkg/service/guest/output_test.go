@@ -156,7 +156,7 @@ func TestWantsOutput(t *testing.T) {
 	if got := g.WantsOutput(); got != 0 {
 		t.Errorf("nobody asked, and %d", got)
 	}
-	g.noteWishes(&port.Wishes{Output: 5 << 30})
+	g.noteRequest(&port.Request{Output: 5 << 30})
 	if got := (&Guest{Paths: p}).WantsOutput(); got != 5<<30 {
 		t.Errorf("%d", got)
 	}

@@ -68,12 +68,12 @@ func (q *Sequence) begin(ctx context.Context, b *bundle.Bundle, io container.IO)
 func (q *Sequence) end(b *bundle.Bundle, c container.Instance) error {
 	over := make(chan error, 1)
 	go func() { over <- c.Cleanup() }()
-	patience := max(q.bounds.clean, b.Policy.Timeout)
+	maxWait := max(q.bounds.clean, b.Policy.Timeout)
 	select {
 	case err := <-over:
 		return err
-	case <-time.After(patience):
-		return fmt.Errorf("clean up: not done after %s, left behind", patience)
+	case <-time.After(maxWait):
+		return fmt.Errorf("clean up: not done after %s, left behind", maxWait)
 	}
 }
 
