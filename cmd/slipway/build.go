@@ -136,6 +136,9 @@ func (f *buildFlags) checkDirs() error {
 		if name == "" || name == "-" {
 			continue
 		}
+		if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+			continue // a pipe, which is written to, or a link: the file may lie elsewhere
+		}
 		if err := checkWritable(filepath.Dir(name)); err != nil {
 			return fmt.Errorf("%s %s: %w", flag, name, err)
 		}

@@ -47,20 +47,29 @@ func checkChart(file string) error {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("boot chart: %s is no file", file)
 	}
-	if err := checkPlace(file); err != nil {
+	if err := checkDirectory(file); err != nil {
 		return fmt.Errorf("boot chart: %w", err)
 	}
 	return nil
 }
 
-// checkPlace tells whether a file can be made where it is to lie; "" is none.
+// checkPlace tells whether a file can be written, or made where it is to lie; "" is
+// none.
 func checkPlace(file string) error {
-	if file == "" {
+	info, err := os.Stat(file)
+	switch {
+	case file == "":
 		return nil
-	}
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
+	case err != nil:
+		return checkDirectory(file)
+	case info.IsDir():
 		return fmt.Errorf("%s is a directory", file)
 	}
+	return nil // a file, a pipe, or a terminal: opening it tells
+}
+
+// checkDirectory tells whether files can be made beside a file.
+func checkDirectory(file string) error {
 	if err := unix.Access(filepath.Dir(file), unix.W_OK); err != nil {
 		return fmt.Errorf("directory %s: %w", filepath.Dir(file), err)
 	}

@@ -159,6 +159,7 @@ func TestWrongValues(t *testing.T) {
 		"run --junit file/x m":                            1,
 		"run --log none/x m":                              1,
 		"run --boot-chart none/x m":                       1,
+		"run --json /dev/null --log /dev/stderr none":     1,
 		"run --output . m":                                1,
 		"run --output file m":                             1,
 		"run none":                                        1,
