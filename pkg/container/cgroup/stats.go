@@ -16,19 +16,10 @@ type Stats struct {
 }
 
 // Stats reads the group's figures.
-func (g Group) Stats() (Stats, error) {
-	if g.v2 {
-		return g.statsV2()
-	}
-	return g.statsV1()
-}
-
-func (g Group) statsV2() (s Stats, err error) {
-	cpu, err := g.readKeys("cpu.stat", "usage_usec")
-	if err != nil {
+func (g Group) Stats() (s Stats, err error) {
+	if s.CPU, err = g.cpu(); err != nil {
 		return s, err
 	}
-	s.CPU = time.Duration(cpu["usage_usec"]) * time.Microsecond
 	if s.OOMKills, err = g.OOMKills(); err != nil {
 		return s, err
 	}
@@ -39,20 +30,13 @@ func (g Group) statsV2() (s Stats, err error) {
 	return s, err
 }
 
-func (g Group) statsV1() (s Stats, err error) {
-	used, err := g.readNumber("cpuacct.usage")
-	if err != nil {
-		return s, err
+func (g Group) cpu() (time.Duration, error) {
+	if !g.v2 {
+		ns, err := g.readNumber("cpuacct.usage")
+		return time.Duration(ns), err
 	}
-	s.CPU = time.Duration(used)
-	if s.OOMKills, err = g.OOMKills(); err != nil {
-		return s, err
-	}
-	if s.Memory, err = g.Memory(); err != nil && !gone(err) {
-		return s, err
-	}
-	s.Pids, err = g.readNumber("pids.current")
-	return s, err
+	stat, err := g.readKeys("cpu.stat", "usage_usec")
+	return time.Duration(stat["usage_usec"]) * time.Microsecond, err
 }
 
 // OOMKills counts the processes of the group, or of those below it, that the
