@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -104,4 +105,63 @@ func messagesOf(t *testing.T, file string, said map[string]string) {
 		}
 		return true
 	})
+}
+
+// TestSymptoms: what docs/troubleshooting.md says that one sees is in a text of ours, but for
+// what kernel and libc say.
+func TestSymptoms(t *testing.T) {
+	text, err := os.ReadFile("../../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := []string{"No such file or directory", "Operation not permitted", "Permission denied", "Read-only file system"}
+	texts := textsOf(t)
+	found := 0
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*) \\|").FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+			for _, part := range strings.Split(m[1], "...") {
+				part = strings.Trim(instance.ReplaceAllString(part, ""), " :,()'")
+				if strings.Count(part, " ") == 0 || slices.Contains(theirs, part) {
+					continue
+				}
+				if found++; !strings.Contains(texts, part) {
+					t.Errorf("docs/troubleshooting.md has %q, which nothing says", part)
+				}
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d messages found", found)
+	}
+}
+
+// instance is what a symptom has for an example: a status, a signal.
+var instance = regexp.MustCompile(`\b(\d+|SIG[A-Z]+)\b`)
+
+// textsOf are all texts that the programs may say.
+func textsOf(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, dir := range []string{"../../pkg", "../../cmd"} {
+		err := filepath.WalkDir(dir, func(file string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING {
+					all.WriteString(text.Value + "\n")
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return strings.ReplaceAll(all.String(), "`", "'")
 }
