@@ -103,8 +103,8 @@ test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through
 # What of the containers' life depends on the runtime.
 CRUNTESTS := Runtime|Stale|Failure|Faults|Starter|Kills|Exec|Mutate|Environment|Bind|OddBundle|Layouts|Shared
 
-# Machines that run side by side: each has a processor, and waits for two fifths of its time. One more would leave no room on a busy machine.
-MACHINES ?= $(shell echo $$(($$(nproc) * 3 / 2)))
+# Machines that run side by side: each has a processor, and waits for two fifths of its time.
+MACHINES ?= $(shell echo $$(($$(nproc) * 2)))
 # ENGINE=crun boots all cases with slipway/crun in place of slipway/runc.
 test-vm: images images-arm64 images-examples $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
 	@$(SUDO) rm -rf build/test/stood-still

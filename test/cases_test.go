@@ -1,4 +1,4 @@
-// Package test boots whole machines: a folder below cases is a case, with the
+// Package test boots whole machines: a directory below cases is a case, with the
 // linuxkit.yml of its image and an expect.yml that says what has to happen. A site.yml
 // beside them is merged into the first, as `slipway build` does with several files: so a
 // case for a machine of examples/ has what tries it.
@@ -16,10 +16,12 @@
 package test
 
 import (
+	"cmp"
 	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,27 +45,38 @@ func TestCases(t *testing.T) {
 	t.Parallel()
 	skip.IfShort(t)
 	needImages(t)
-	folders, err := filepath.Glob("cases/*/expect.yml")
-	if err != nil || len(folders) == 0 {
+	for _, c := range allCases(t) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			run(t, c)
+		})
+	}
+}
+
+// allCases are the cases in the order in which they are made known: of tests that wait
+// for their turn, package testing wakes the one that came last first.
+func allCases(t *testing.T) (all []*testCase) {
+	t.Helper()
+	files, err := filepath.Glob("cases/*/expect.yml")
+	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
-	for _, file := range folders {
-		dir := filepath.Dir(file)
+	for _, file := range files {
 		want, err := readExpect(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		engines := map[string]string{filepath.Base(dir): engine}
+		c := testCase{want: want, dir: filepath.Dir(file), engine: engine}
+		c.name = filepath.Base(c.dir)
+		all = append(all, &c)
 		if want.Crun && engine == "" {
-			engines[filepath.Base(dir)+"-crun"] = "crun"
-		}
-		for name, engine := range engines {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				run(t, dir, name, engine)
-			})
+			again := c
+			again.name, again.engine = c.name+"-crun", "crun"
+			all = append(all, &again)
 		}
 	}
+	slices.SortStableFunc(all, func(a, b *testCase) int { return cmp.Compare(a.want.Weight, b.want.Weight) })
+	return all
 }
 
 // qemuArch is what QEMU calls an architecture.
@@ -85,16 +98,12 @@ func needImages(t *testing.T) {
 }
 
 // run runs one case: build, then its boots one after the other.
-func run(t *testing.T, dir, name, engine string) {
-	want, err := readExpect(filepath.Join(dir, "expect.yml"))
+func run(t *testing.T, c *testCase) {
+	binary, err := qemu.FindBinary("", qemuArch[c.want.Arch])
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary, err := qemu.FindBinary("", qemuArch[want.Arch])
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &testCase{want: want, dir: dir, work: filepath.Join(artefacts, name), binary: binary, engine: engine}
+	c.work, c.binary = filepath.Join(artefacts, c.name), binary
 	if err := os.RemoveAll(c.work); err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +111,8 @@ func run(t *testing.T, dir, name, engine string) {
 		t.Fatal(err)
 	}
 	problems := c.problems(t)
-	if want.Broken != "" {
-		problems = expectBroken(want.Broken, problems)
+	if c.want.Broken != "" {
+		problems = expectBroken(c.want.Broken, problems)
 	}
 	for _, p := range problems {
 		t.Error(p)

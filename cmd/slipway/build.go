@@ -48,7 +48,7 @@ func newBuildCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringSliceVarP(&f.formats, "format", "f", nil, "formats to write, by comma or repeated (default kernel+initrd, with -o tar): "+strings.Join(output.Formats(), ", "))
 	flags.StringVar(&f.name, "name", "", "name of the image (default that of the last file; moby for standard input)")
-	flags.StringVar(&f.dir, "dir", ".", "folder to write the image to")
+	flags.StringVar(&f.dir, "dir", ".", "directory to write the image to")
 	flags.StringVarP(&f.file, "o", "o", "", "write one file of this name, - for standard output")
 	flags.StringVar(&f.initrd, "initrd", "", "payload: a squashfs that is mounted as it is; cpio: LinuxKit's plain archive (default what the init image understands)")
 	flags.StringVar(&f.compression, "compression", "", "of the squashfs, or of a cpio initrd: "+strings.Join(output.Compressions(), ", ")+" (default lz4 for a squashfs in an initrd, else gzip; a cpio has no lz4hc and no xz)")

@@ -48,7 +48,7 @@ func checkChart(file string) error {
 		return fmt.Errorf("boot chart: %s is no file", file)
 	}
 	if err := unix.Access(filepath.Dir(file), unix.W_OK); err != nil {
-		return fmt.Errorf("boot chart: folder %s: %w", filepath.Dir(file), err)
+		return fmt.Errorf("boot chart: directory %s: %w", filepath.Dir(file), err)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func completeYAML(cmd *cobra.Command) {
 	}
 }
 
-// completeRun offers what `slipway run` can boot: images in their folders, by name, and
+// completeRun offers what `slipway run` can boot: images in their directories, by name, and
 // media by file.
 func completeRun(cmd *cobra.Command) {
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
@@ -72,17 +72,18 @@ func completeRun(cmd *cobra.Command) {
 			names = append(names, namesOf(begun, suffix, suffix)...)
 		}
 		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, "-initrd.img") })
-		return append(names, foldersOf(begun)...), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		return append(names, directoriesOf(begun)...), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	}
 	fixed(cmd, map[string][]string{
 		"accel": {qemu.AccelAuto, qemu.AccelKVM, qemu.AccelTCG}, "arch": {"x86_64", "aarch64"}, "networking": {"user", "none"},
 	})
+	cobra.CheckErr(cmd.MarkFlagDirname("output"))
 	for flag, extension := range map[string]string{"boot-chart": "svg", "json": "json", "junit": "xml"} {
 		cobra.CheckErr(cmd.MarkFlagFilename(flag, extension))
 	}
 }
 
-// completeMachine offers the machines that have a state folder here.
+// completeMachine offers the machines that have a state directory here.
 func completeMachine(cmd *cobra.Command) {
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -116,15 +117,15 @@ func namesOf(begun, suffix, instead string) []string {
 	return found
 }
 
-// foldersOf are folders to look into.
-func foldersOf(begun string) []string {
-	var folders []string
+// directoriesOf are directories to look into.
+func directoriesOf(begun string) []string {
+	var directories []string
 	for _, name := range namesOf(begun, "", "") {
 		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			folders = append(folders, name+"/")
+			directories = append(directories, name+"/")
 		}
 	}
-	return folders
+	return directories
 }
 
 func escapeGlob(text string) string {

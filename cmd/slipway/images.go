@@ -38,7 +38,7 @@ func newImagesCommand() *cobra.Command {
 			return usageError{errors.New("images: name build, list, export, import, push or update")}
 		},
 	}
-	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this folder or one above it, else what slipway carries; $SLIPWAY_ROOT)")
+	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this directory or one above it, else what slipway carries; $SLIPWAY_ROOT)")
 	cmd.PersistentFlags().StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the images")
 	build := &cobra.Command{
 		Use:   "build [NAME...]",
@@ -46,7 +46,7 @@ func newImagesCommand() *cobra.Command {
 		Long: `Build images into the local store, those whose inputs have changed: our own, with no
 NAME all but those built on demand, or with --recipe those of recipes of your own.
 
-A recipe of your own is a folder with an image.yml, which has the same keys as ours
+A recipe of your own is a directory with an image.yml, which has the same keys as ours
 (docs/recipes.md). Its image is called as its "name:" says, or as NAME for one recipe.`,
 		Example: `  slipway images build
   slipway images build --recipe recipes/web localhost/web:1
@@ -112,7 +112,7 @@ func (f *imagesFlags) open(recipes bool) (b *images.Builder, ctx context.Context
 	return b, ctx, func() { clear(); stop(); remove() }, nil
 }
 
-// unpackCarried writes the recipes that slipway carries to a folder of their own, which
+// unpackCarried writes the recipes that slipway carries to a directory of their own, which
 // the function returned removes.
 func unpackCarried() (dir string, remove func(), err error) {
 	if dir, err = os.MkdirTemp("", "slipway-recipes-"); err != nil {

@@ -52,7 +52,7 @@ func (k *checker) checkTargets(c *container) {
 			continue
 		}
 		k.faults.Add(mountPlace(c, m).At("the image has no %s to mount on, and being read-only none can be made", m.Destination).
-			Wants("a folder or file of that name in the image, or readonly: false").Warns())
+			Wants("a directory or file of that name in the image, or readonly: false").Warns())
 	}
 }
 
@@ -66,7 +66,7 @@ func (k *checker) checkSources(c *container) {
 			continue // linkRunc
 		} else if !k.inRoot(p) && !k.madeBefore(c, p) {
 			k.faults.Add(mountPlace(c, m).At("nothing makes %s in the machine before this container", m.Source).
-				Wants("runtime: mkdir: [%s] if it is a folder, or an entry in files", m.Source).Warns())
+				Wants("runtime: mkdir: [%s] if it is a directory, or an entry in files", m.Source).Warns())
 		}
 	}
 }
@@ -99,7 +99,7 @@ var atBoot = []string{
 	"/run/linuxkit-external-logging.sock", "/run/memlogdq.sock", "/var/lib/containerd",
 }
 
-// below are folders of whose content the builder knows nothing.
+// below are directories of whose content the builder knows nothing.
 var below = []string{"/dev", "/proc", "/sys", "/containers", "/boot", "/lib/modules", "/lib/firmware", "/run/containerd", "/run/log", "/run/runc", machine.Run}
 
 // inRoot tells whether a path is there when the first container starts.
@@ -149,14 +149,14 @@ func (k *checker) madeBefore(c *container, p string) bool {
 	})
 }
 
-// mayWrite tells whether a container has a folder above a path to write to.
+// mayWrite tells whether a container has a directory above a path to write to.
 func mayWrite(c *container, p string) bool {
 	return slices.ContainsFunc(c.spec.Mounts, func(m specs.Mount) bool {
 		return m.Type == "bind" && !slices.Contains(m.Options, "ro") && within(p, machinePath(m.Source))
 	})
 }
 
-// within tells whether a path is a folder or below it.
+// within tells whether a path is a directory or below it.
 func within(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }

@@ -153,7 +153,7 @@ func TestDiskBelowRootfsKeepsItsData(t *testing.T) {
 	}
 }
 
-// What a container mounts in a folder that it shares with us stays, and is there
+// What a container mounts in a directory that it shares with us stays, and is there
 // for the containers that come later: so does LinuxKit's mount package mount
 // /var. What it mounts elsewhere goes with it.
 func TestSharedMountsOfAContainerStay(t *testing.T) {
@@ -171,7 +171,7 @@ func TestSharedMountsOfAContainerStay(t *testing.T) {
 		t.Errorf("exit status %d, %s", code, text)
 	}
 	if !exists(dir + "/disk/here") {
-		t.Error("the mount in the shared folder is gone")
+		t.Error("the mount in the shared directory is gone")
 	}
 	must(t, mount.Unmount(dir+"/disk", 0))
 	same(t, before, state(t, e, root))
@@ -231,9 +231,8 @@ func TestUpperPolicy(t *testing.T) {
 
 func TestMutate(t *testing.T) {
 	e, root := testEngine(t), containers(t)
-	e.Mutate = func(_ *bundle.Bundle, s *specs.Spec) (bool, error) {
+	e.Mutate = func(_ *bundle.Bundle, s *specs.Spec) {
 		s.Process.Env = append(s.Process.Env, "ADDED=yes")
-		return true, nil
 	}
 	b := shape{name: "000-mutate", script: "echo $ADDED"}.lay(t, root)
 	before := state(t, e, root)

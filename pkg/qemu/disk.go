@@ -72,6 +72,9 @@ func pick(key, value string, allowed ...string) (string, error) {
 
 func parseSize(s string) (int64, error) { return parseUnits(s, "G", 30) }
 
+// ParseSize reads "64M" or "2G", in bytes; a number alone is MB.
+func ParseSize(s string) (int64, error) { return parseUnits(s, "M", 20) }
+
 // ParseMemory reads "512M" or "2G", in MB; a number alone is MB.
 func ParseMemory(s string) (int, error) {
 	n, err := parseUnits(s, "M", 20)

@@ -92,7 +92,7 @@ func TestResolve(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Mkdir("a", 0o755); err != nil { // a folder of that name is in nobody's way
+	if err := os.Mkdir("a", 0o755); err != nil { // a directory of that name is in nobody's way
 		t.Fatal(err)
 	}
 	for name, want := range map[string]Boot{

@@ -13,16 +13,16 @@ var debianName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*(\$ARCH[a-z0-9+.-]*)?$
 // verifyArguments refuses what the programs that are called with it would take for a flag,
 // by which they may run others.
 func (p spot) verifyArguments(c *Content) (faults []error) {
-	var names, folders []string
+	var names, directories []string
 	switch {
 	case c.Debian != nil:
 		names = []string{c.Debian.Package}
 	case c.Kernel != nil:
 		names = []string{c.Kernel.Package}
 	case c.Program != nil:
-		folders = []string{c.Program.Package}
+		directories = []string{c.Program.Package}
 	case c.Module != nil:
-		folders = []string{c.Module.Package}
+		directories = []string{c.Module.Package}
 		names = slices.Collect(maps.Values(c.Module.Libraries))
 		faults = append(faults, p.verifyModule(c.Module)...)
 	}
@@ -31,9 +31,9 @@ func (p spot) verifyArguments(c *Content) (faults []error) {
 			faults = append(faults, p.fault("package %q: want the name of a package of Debian", name))
 		}
 	}
-	for _, folder := range folders {
-		if folder != "." && !strings.HasPrefix(folder, "./") {
-			faults = append(faults, p.fault("package %q: want a folder of the Go module, with ./ before it", folder))
+	for _, directory := range directories {
+		if directory != "." && !strings.HasPrefix(directory, "./") {
+			faults = append(faults, p.fault("package %q: want a directory of the Go module, with ./ before it", directory))
 		}
 	}
 	return faults

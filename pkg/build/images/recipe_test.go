@@ -57,8 +57,8 @@ func TestLoadRecipeFaults(t *testing.T) {
 		"about: x\ncontents: [{debian: {package: -oDir::Etc=/x, files: {/a: a}}}]":                                                                    `:2:13: contents[0].debian: package "-oDir::Etc=/x": want the name`,
 		"about: x\ncontents: [{debian: {package: ../x, files: {/a: a}}}]":                                                                             `package "../x": want the name`,
 		"about: x\ncontents: [{kernel: {package: -x-$ARCH}}]":                                                                                         `package "-x-$ARCH": want the name`,
-		"about: x\ncontents: [{program: {package: -toolexec=./x, to: /a}}]":                                                                           `contents[0].program: package "-toolexec=./x": want a folder`,
-		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: -toolexec=x, to: /a}}]":                                          `contents[0].module: package "-toolexec=x": want a folder`,
+		"about: x\ncontents: [{program: {package: -toolexec=./x, to: /a}}]":                                                                           `contents[0].program: package "-toolexec=./x": want a directory`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: -toolexec=x, to: /a}}]":                                          `contents[0].module: package "-toolexec=x": want a directory`,
 		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [a.b=c -extld=x]}}]":                             `set "a.b=c -extld=x": want PACKAGE.VARIABLE=VALUE`,
 		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [-x]}}]":                                         `:2:13: contents[0].module: set "-x": want PACKAGE`,
 		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [a.b]}}]":                                        `:2:13: contents[0].module: set "a.b": want PACKAGE`,
@@ -242,7 +242,7 @@ func TestFindRoot(t *testing.T) {
 	if err != nil || got != dir {
 		t.Errorf("root %q, %v; want %q", got, err, dir)
 	}
-	// Somebody else's project with a folder of pictures.
+	// Somebody else's project with a directory of pictures.
 	other := t.TempDir()
 	write(t, other, map[string]string{"go.mod": "module x", "images/a/logo.png": ""})
 	for _, dir := range []string{"/", other} {

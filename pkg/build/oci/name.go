@@ -1,4 +1,4 @@
-// Package oci finds images and reads them: in OCI layouts (folders or tars),
+// Package oci finds images and reads them: in OCI layouts (directories or tars),
 // in tars of "docker save", in the local store, and in registries.
 //
 // Images are named as in linuxkit.yml and looked up by their full name. What a

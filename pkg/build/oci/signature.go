@@ -166,9 +166,9 @@ func contentsOf(s Source) (blobs, *v1.IndexManifest, error) {
 	case *Layout:
 		index, err := s.index()
 		if errors.Is(err, ErrNoStore) {
-			return s.folder, &v1.IndexManifest{}, nil
+			return s.directory, &v1.IndexManifest{}, nil
 		}
-		return s.folder, index, err
+		return s.directory, index, err
 	case *archive:
 		if s.index != nil {
 			return s, s.index, nil

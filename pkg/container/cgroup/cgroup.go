@@ -140,7 +140,7 @@ func within(at, dir string) bool {
 	return dir == "/" || at == dir || strings.HasPrefix(at, dir+"/")
 }
 
-// controllers are the folders of v1's root; links there are second names.
+// controllers are the directories of v1's root; links there are second names.
 func controllers(root string) ([]string, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package memory tells who holds the memory that all containers share, and why
-// the kernel killed for want of it.
+// the kernel killed when it ran out.
 package memory
 
 import (

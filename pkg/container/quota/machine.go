@@ -30,7 +30,7 @@ var settings = []setting{
 	{"/proc/sys/fs/epoll/max_user_watches", strconv.FormatInt(1<<63-1, 10)},
 	// Past it new pipes of all of root's containers are short.
 	{"/proc/sys/fs/pipe-user-pages-soft", "0"},
-	// A list of all processes for each that is killed for want of memory holds
+	// A list of all processes for each that is killed because it was out of memory holds
 	// everybody up behind a slow console.
 	{"/proc/sys/vm/oom_dump_tasks", "0"},
 }

@@ -76,7 +76,10 @@ func runView(c *call) error {
 		return err
 	}
 	if c.output != "" {
-		return os.WriteFile(c.output, text.Bytes(), 0o644)
+		if err := os.WriteFile(c.output, text.Bytes(), 0o644); err != nil {
+			return fmt.Errorf("write timeline: %w", err)
+		}
+		return nil
 	}
 	_, err = c.out.Write(text.Bytes())
 	return err

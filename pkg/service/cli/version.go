@@ -55,7 +55,10 @@ func supervisorProgram(c control.Client, self program) (program, error) {
 		}
 	}
 	path, err := os.Readlink(exe)
-	return program{Build: build, Path: strings.TrimSuffix(path, " (deleted)"), Pid: pid}, err
+	if err != nil {
+		return program{}, fmt.Errorf("find supervisor: %w", err)
+	}
+	return program{Build: build, Path: strings.TrimSuffix(path, " (deleted)"), Pid: pid}, nil
 }
 
 func sameFile(a, b string) bool {

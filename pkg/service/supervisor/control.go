@@ -17,11 +17,11 @@ type remote struct{ *Supervisor }
 
 func (r remote) List(ctx context.Context) (control.List, error) {
 	var l control.List
-	var uses []use
+	var uses []usage
 	err := r.Do(ctx, func() {
 		for _, name := range r.set.Names() {
 			l.Services = append(l.Services, r.Status(name))
-			uses = append(uses, r.use(name))
+			uses = append(uses, r.usage(name))
 		}
 	})
 	if err != nil {
@@ -36,10 +36,10 @@ func (r remote) List(ctx context.Context) (control.List, error) {
 
 func (r remote) One(ctx context.Context, name string) (v control.Service, err error) {
 	var unknown error
-	var u use
+	var u usage
 	err = r.Do(ctx, func() {
 		if unknown = r.set.Known(name); unknown == nil {
-			v, u = r.Status(name), r.use(name)
+			v, u = r.Status(name), r.usage(name)
 		}
 	})
 	if err == nil {

@@ -15,7 +15,7 @@ func (s *Supervisor) List() control.List {
 	var l control.List
 	for _, name := range s.set.Names() {
 		v := s.Status(name)
-		s.use(name).add(&v)
+		s.usage(name).add(&v)
 		l.Services = append(l.Services, v)
 	}
 	s.addMachine(&l)
@@ -65,7 +65,7 @@ func (s *Supervisor) Status(name string) control.Service {
 	if rec.State == state.Ready && !rec.ReadyAt.IsZero() {
 		v.Ready = rec.ReadyAt.Sub(rec.StartedAt).Seconds()
 	}
-	if c := s.tallies[name]; c != nil {
+	if c := s.counters[name]; c != nil {
 		v.Starts, v.OOMs = c.starts, c.ooms
 	}
 	return v

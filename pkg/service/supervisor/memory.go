@@ -40,10 +40,10 @@ func (s *Supervisor) checkLayers() {
 	}
 }
 
-// memories is what was told of the memory that all containers share.
-type memories struct {
-	told string // who held the most when it was told last, or ""
-	when time.Time
+// memoryReports is what was told of the memory that all containers share.
+type memoryReports struct {
+	reported string // who held the most when it was reported last, or ""
+	when     time.Time
 }
 
 // tellEvery bounds how often it is told while others take turns.
@@ -84,34 +84,58 @@ func (s *Supervisor) watchMachine() {
 	if !cgroup.Top().Exists() {
 		return
 	}
-	told := map[string]bool{} // whom it could not end
-	say := func(name, format string, args ...any) {
-		s.report(s.Do(context.Background(), func() {
-			s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets, which no limit counts: "+format,
-				append([]any{memory.Size(quota.Floor), name}, args...)...)
-		}))
-	}
+	var senders memory.Senders
+	failed := map[string]bool{} // whom it could not end
 	memory.WatchMachine(quota.Floor, func() {
-		for name, g := range s.groups() {
-			pids, err := g.Pids()
-			if err != nil || memory.Behind(pids, quota.Floor) < quota.Floor {
-				continue // it has ended, or is innocent
+		groups, pids := s.groups(), map[string][]int{}
+		for name, g := range groups {
+			if all, err := g.Pids(); err == nil { // or it has ended
+				pids[name] = all
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), killWait)
-			err = g.Kill(ctx)
-			cancel()
-			switch {
-			case err == nil:
-				say(name, "killed")
-			case !told[name]:
-				told[name] = true
-				say(name, "it cannot be killed: %s", err)
+		}
+		guilty, how := behind(pids, &senders)
+		for _, name := range guilty {
+			if result := end(groups[name]); result == nil || !failed[name] {
+				failed[name] = result != nil
+				s.sayGuilty(name, how, result)
 			}
 		}
 	}, s.report)
 }
 
-// killWait is for processes that end; others wait to be looked at.
+// behind finds who has taken more than the machine has left. Memory behind sockets that
+// nobody has open is of whoever has sent the most.
+func behind(pids map[string][]int, senders *memory.Senders) (guilty []string, how string) {
+	b := memory.LookBehind(pids, quota.Floor)
+	if guilty = b.Over(quota.Floor); len(guilty) > 0 {
+		return guilty, "netlink sockets"
+	}
+	most, sent := senders.Most(pids, killWait)
+	if most != "" && max(b.Sent, memory.Sent(sent)) >= quota.Floor {
+		guilty = []string{most}
+	}
+	return guilty, "sockets that are on their way in others"
+}
+
+func end(g cgroup.Group) error {
+	ctx, cancel := context.WithTimeout(context.Background(), killWait)
+	defer cancel()
+	return g.Kill(ctx)
+}
+
+func (s *Supervisor) sayGuilty(name, how string, result error) {
+	what := "killed"
+	if result != nil {
+		what = "it cannot be killed: " + result.Error()
+	}
+	s.report(s.Do(context.Background(), func() {
+		s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with %s, which no limit counts: %s",
+			memory.Size(quota.Floor), name, how, what)
+	}))
+}
+
+// killWait is for processes that end, and for a look at what they have open; others
+// wait to be looked at.
 const killWait = 2 * time.Second
 
 // groups are those of all containers: those in the common one by their ids, and
@@ -140,16 +164,16 @@ func (s *Supervisor) groups() map[string]cgroup.Group {
 func (s *Supervisor) memoryIs(u memory.Use) {
 	m := &s.memory
 	if !u.Short() {
-		m.told = ""
+		m.reported = ""
 		return
 	}
 	most := u.Most()
-	if m.told != "" && (m.told == most || s.Clock.Now().Sub(m.when) < tellEvery) {
+	if m.reported != "" && (m.reported == most || s.Clock.Now().Sub(m.when) < tellEvery) {
 		return
 	}
-	m.told, m.when = most, s.Clock.Now()
+	m.reported, m.when = most, s.Clock.Now()
 	if most == "" {
-		m.told = "nobody"
+		m.reported = "nobody"
 	}
 	s.Guest.Say("memory: %s", u)
 }

@@ -14,9 +14,9 @@ import (
 	"slipway/pkg/service/state"
 )
 
-// tally counts, for one service, what its record does not keep. A new
+// counters count, for one service, what its record does not keep. A new
 // supervisor counts anew, as counters may.
-type tally struct {
+type counters struct {
 	starting time.Duration // of the start under way, until it runs
 	starts   control.Durations
 	ooms     int
@@ -24,10 +24,10 @@ type tally struct {
 
 // count enters a transition.
 func (s *Supervisor) count(t state.Transition) {
-	c := s.tallies[t.Name]
+	c := s.counters[t.Name]
 	if c == nil {
-		c = &tally{}
-		s.tallies[t.Name] = c
+		c = &counters{}
+		s.counters[t.Name] = c
 	}
 	rec, _ := s.set.Record(t.Name)
 	switch {
@@ -41,25 +41,25 @@ func (s *Supervisor) count(t state.Transition) {
 	}
 }
 
-// use is where to find what a service uses. Its files are read outside the
+// usage is where to find what a service uses. Its files are read outside the
 // loop: there are several of them for each service.
-type use struct {
+type usage struct {
 	group cgroup.Group
 	up    bool
 }
 
-// use is to be called in the loop.
-func (s *Supervisor) use(name string) use {
+// usage is to be called in the loop.
+func (s *Supervisor) usage(name string) usage {
 	rec, _ := s.set.Record(name)
 	l := s.lives[name]
 	if l == nil || l.container == nil || !rec.State.Up() {
-		return use{}
+		return usage{}
 	}
-	return use{l.container.Group(), true}
+	return usage{l.container.Group(), true}
 }
 
 // add adds what the cgroup says. Without one the figures stay 0.
-func (u use) add(v *control.Service) {
+func (u usage) add(v *control.Service) {
 	if !u.up {
 		return
 	}
