@@ -5,7 +5,7 @@ package slipway
 import "embed"
 
 // Carried has what `slipway images build` reads in the repository, in the same places.
-// The folders are those of all packages that cmd/init and cmd/service import.
+// The directories are those of all packages that cmd/init and cmd/service import.
 //
 //go:embed go.mod go.sum cmd/init cmd/service images
 //go:embed pkg/boot pkg/brief pkg/bundle pkg/container pkg/escape pkg/keeper pkg/log pkg/machine

@@ -27,16 +27,16 @@ func TestCarried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folders := strings.Fields(string(out))
+	directories := strings.Fields(string(out))
 	recipes, err := filepath.Glob(filepath.Join(root, "images", "*", images.RecipeFile))
-	if err != nil || len(folders) < 20 || len(recipes) < 10 {
-		t.Fatalf("%d packages, %d recipes: %v", len(folders), len(recipes), err)
+	if err != nil || len(directories) < 20 || len(recipes) < 10 {
+		t.Fatalf("%d packages, %d recipes: %v", len(directories), len(recipes), err)
 	}
 	for _, recipe := range recipes {
-		folders = append(folders, filepath.Dir(recipe))
+		directories = append(directories, filepath.Dir(recipe))
 	}
-	for _, folder := range folders {
-		name, err := filepath.Rel(root, folder)
+	for _, directory := range directories {
+		name, err := filepath.Rel(root, directory)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,14 +46,14 @@ func TestCarried(t *testing.T) {
 			}
 			continue
 		}
-		compare(t, folder, filepath.Join(dir, name))
+		compare(t, directory, filepath.Join(dir, name))
 	}
 }
 
-// compare holds the files of a folder against their copies.
-func compare(t *testing.T, folder, copied string) {
+// compare holds the files of a directory against their copies.
+func compare(t *testing.T, directory, copied string) {
 	t.Helper()
-	entries, err := os.ReadDir(folder)
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func compare(t *testing.T, folder, copied string) {
 		}
 		got, err := os.Stat(filepath.Join(copied, e.Name()))
 		if err != nil || got.Size() != want.Size() || (got.Mode()^want.Mode())&(fs.ModeType|0o100) != 0 {
-			t.Errorf("%s: %v, want %v; %v", filepath.Join(folder, e.Name()), got, want, err)
+			t.Errorf("%s: %v, want %v; %v", filepath.Join(directory, e.Name()), got, want, err)
 		}
 	}
 }

@@ -20,7 +20,9 @@ import (
 
 // testCase is a case at work.
 type testCase struct {
+	name   string // of the case, and of the engine if it is another
 	want   *expect
+	fault  error  // of its expect.yml: it is not read, and the case fails
 	dir    string // of the case
 	work   string // of its image, consoles and disks
 	binary string // QEMU
@@ -82,6 +84,9 @@ func (c *testCase) makeDisks(ctx context.Context) ([]qemu.Disk, error) {
 		if d.Bus != "" {
 			spec += ",bus=" + d.Bus
 		}
+		if d.Serial != "" {
+			spec += ",serial=" + d.Serial
+		}
 		made, err := qemu.ParseDisk(spec, "")
 		if err != nil {
 			return nil, err
@@ -116,10 +121,10 @@ func (c *testCase) boot(t *testing.T, image qemu.Boot, i int, disks []qemu.Disk)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	t.Logf("boot %d: %s", i+1, res)
+	t.Logf("boot %d: %s; %.1fs of a processor", i+1, res, res.Processor.Seconds())
 	problems = append(b.judge(res), b.match(strings.Split(string(data), "\n"))...)
 	for _, command := range b.After {
-		if err := c.shell(t.Context(), command, "CONSOLE="+filepath.Base(console)); err != nil {
+		if err := c.shell(t.Context(), command, "CONSOLE="+filepath.Base(console), "OUTPUT="+filepath.Base(console)+".output"); err != nil {
 			problems = append(problems, err.Error())
 		}
 	}
@@ -198,9 +203,18 @@ func (c *testCase) machine(ctx context.Context, image qemu.Boot, b boot, disks [
 		Append: c.want.options(b),
 		MemMB:  c.want.Mem, CPUs: c.want.CPUs, Disks: disks, NoReboot: true,
 	}
-	watch = qemu.Watch{Report: b.Report != "none", Timeout: time.Duration(b.Timeout), Idle: idleTimeout, Off: offTimeout}
-	if b.Until != "" {
-		watch.Expect = []*regexp.Regexp{regexp.MustCompile(b.Until)}
+	watch = qemu.Watch{Report: b.Report != "none" && len(b.Await) == 0, Timeout: time.Duration(b.Timeout), Idle: idleTimeout, Off: offTimeout}
+	if b.Output != "" {
+		watch.Output.Dir = console + ".output"
+		if watch.Output.Most, err = qemu.ParseSize(b.OutputLimit); err != nil {
+			return config, watch, err
+		}
+		if err := os.RemoveAll(watch.Output.Dir); err != nil {
+			return config, watch, err
+		}
+	}
+	for _, pattern := range b.lines() {
+		watch.Expect = append(watch.Expect, regexp.MustCompile(pattern))
 	}
 	for _, from := range b.From {
 		source, err := qemu.ParseSource(from)
@@ -215,7 +229,22 @@ func (c *testCase) machine(ctx context.Context, image qemu.Boot, b boot, disks [
 
 // options are what a boot adds to the kernel command line.
 func (e *expect) options(b boot) string {
-	return strings.TrimSpace(e.Append + " " + b.Append)
+	words := e.Append + " " + b.Append
+	if len(b.Await) > 0 {
+		words += " slipway.report=print"
+	}
+	return strings.TrimSpace(words)
+}
+
+// lines are patterns of what has to come before the power button is pressed.
+func (b *boot) lines() []string {
+	switch {
+	case len(b.Await) > 0:
+		return append([]string{"slipway: report: "}, b.Await...)
+	case b.Until != "":
+		return []string{b.Until}
+	}
+	return nil
 }
 
 // serials makes the files behind further serial ports. QEMU opens both ends of
@@ -252,13 +281,16 @@ func (b *boot) judge(res qemu.Result) (problems []string) {
 	if b.Report != "none" && !regexp.MustCompile("^(?:"+b.Report+")$").MatchString(res.Report) {
 		problems = append(problems, fmt.Sprintf("reported %q, want %s", res.Report, b.Report))
 	}
+	if b.Output != "" && !regexp.MustCompile("^(?:"+b.Output+")$").MatchString(res.Output.String()) {
+		problems = append(problems, fmt.Sprintf("handed out %q, want %s", res.Output, b.Output))
+	}
 	for _, w := range res.Warnings {
 		problems = append(problems, "warning: "+w)
 	}
 	return problems
 }
 
-// shell runs a command on the host in the case's work folder.
+// shell runs a command on the host in the case's work directory.
 func (c *testCase) shell(ctx context.Context, command string, env ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-ec", command)
 	cmd.Dir = c.work

@@ -1,4 +1,4 @@
-// Package test boots whole machines: a folder below cases is a case, with the
+// Package test boots whole machines: a directory below cases is a case, with the
 // linuxkit.yml of its image and an expect.yml that says what has to happen. A site.yml
 // beside them is merged into the first, as `slipway build` does with several files: so a
 // case for a machine of examples/ has what tries it.
@@ -16,10 +16,13 @@
 package test
 
 import (
+	"cmp"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,25 +46,57 @@ func TestCases(t *testing.T) {
 	t.Parallel()
 	skip.IfShort(t)
 	needImages(t)
-	folders, err := filepath.Glob("cases/*/expect.yml")
-	if err != nil || len(folders) == 0 {
+	for _, c := range casesOf(caseFiles(t)) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			run(t, c)
+		})
+	}
+}
+
+func caseFiles(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("cases/*/expect.yml")
+	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
-	for _, file := range folders {
-		dir := filepath.Dir(file)
+	return files
+}
+
+// casesOf are the cases of these expect.yml in the order in which they are made known: of
+// tests that wait for their turn, package testing wakes the one that came last first. One
+// whose file cannot be read is run all the same, and fails alone.
+func casesOf(files []string) (all []*testCase) {
+	for _, file := range files {
+		c := testCase{want: &expect{}, dir: filepath.Dir(file), engine: engine}
+		c.name = filepath.Base(c.dir)
 		want, err := readExpect(file)
-		if err != nil {
+		if err == nil {
+			c.want = want
+		}
+		c.fault = err
+		all = append(all, &c)
+		if c.want.Crun && engine == "" {
+			again := c
+			again.name, again.engine = c.name+"-crun", "crun"
+			all = append(all, &again)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *testCase) int { return cmp.Compare(a.want.Weight, b.want.Weight) })
+	return all
+}
+
+func TestCasesOf(t *testing.T) {
+	for text, want := range map[string]int{"about: x\ncrun: true\n": 2, "about: x\n": 1, "about: [": 1, "about: x\ncrun: true\nnonsense: 1\n": 1, "": 1} {
+		file := filepath.Join(t.TempDir(), "case/expect.yml")
+		if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
-		engines := map[string]string{filepath.Base(dir): engine}
-		if want.Crun && engine == "" {
-			engines[filepath.Base(dir)+"-crun"] = "crun"
+		if engine != "" {
+			want = 1
 		}
-		for name, engine := range engines {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				run(t, dir, name, engine)
-			})
+		if got := casesOf([]string{file}); len(got) != want || got[0].name != "case" || got[0].engine != engine {
+			t.Errorf("%q: %d cases", text, len(got))
 		}
 	}
 }
@@ -85,16 +120,15 @@ func needImages(t *testing.T) {
 }
 
 // run runs one case: build, then its boots one after the other.
-func run(t *testing.T, dir, name, engine string) {
-	want, err := readExpect(filepath.Join(dir, "expect.yml"))
+func run(t *testing.T, c *testCase) {
+	if c.fault != nil {
+		t.Fatal(c.fault)
+	}
+	binary, err := qemu.FindBinary("", qemuArch[c.want.Arch])
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary, err := qemu.FindBinary("", qemuArch[want.Arch])
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &testCase{want: want, dir: dir, work: filepath.Join(artefacts, name), binary: binary, engine: engine}
+	c.work, c.binary = filepath.Join(artefacts, c.name), binary
 	if err := os.RemoveAll(c.work); err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +136,8 @@ func run(t *testing.T, dir, name, engine string) {
 		t.Fatal(err)
 	}
 	problems := c.problems(t)
-	if want.Broken != "" {
-		problems = expectBroken(want.Broken, problems)
+	if c.want.Broken != "" {
+		problems = expectBroken(c.want.Broken, problems)
 	}
 	for _, p := range problems {
 		t.Error(p)

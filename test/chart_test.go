@@ -61,7 +61,7 @@ func TestToolChart(t *testing.T) {
 		t.Fatal(err)
 	}
 	tl.want(t, 3, "no boot chart: the guest sent no timeline of its boot.*virtio_console", "run", "--append", "rdinit=/none", "--boot-chart", file, tl.image())
-	tl.want(t, 1, "boot chart: folder .*none: no such file", "run", "--boot-chart", filepath.Join(tl.dir, "none", "x.svg"), tl.image())
+	tl.want(t, 1, "boot chart: directory .*none: no such file", "run", "--boot-chart", filepath.Join(tl.dir, "none", "x.svg"), tl.image())
 	tl.want(t, 1, "boot chart: .* is no file", "run", "--boot-chart", tl.dir, tl.image())
 	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
 		t.Errorf("a boot without a chart changed the file: %v", err)

@@ -53,11 +53,11 @@ func (c *testCase) takeDisk(ctx context.Context, archive string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	folder := content.Lookup("disk")
-	if folder == nil || content.Len() != 2 || len(folder.Children()) != 1 {
+	directory := content.Lookup("disk")
+	if directory == nil || content.Len() != 2 || len(directory.Children()) != 1 {
 		return "", fmt.Errorf("%s: %d entries, want /disk and one file in it", archive, content.Len())
 	}
-	found := folder.Children()[0]
+	found := directory.Children()[0]
 	if found.UID != kubevirtUser || found.GID != kubevirtUser || found.Mode&0o400 == 0 {
 		return "", fmt.Errorf("%s: %s has owner %d:%d and mode %o: QEMU of user %d cannot read it", archive, found.Path(), found.UID, found.GID, found.Mode, kubevirtUser)
 	}

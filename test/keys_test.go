@@ -18,6 +18,7 @@ type keys struct {
 	Type   string
 	Hang   string // disk0 and so on takes nothing any more
 	Answer string // it takes all again
+	Resize string // the window becomes COLUMNSxROWS
 }
 
 // typist types keys, each in its turn.
@@ -56,6 +57,12 @@ func (t *typist) Write(p []byte) (int, error) {
 func (t *typist) work(vm *qemu.VM) {
 	for k := range t.out {
 		_, err := vm.Write([]byte(k.Type))
+		if k.Resize != "" {
+			var columns, rows int
+			_, serr := fmt.Sscanf(k.Resize, "%dx%d", &columns, &rows)
+			err = errors.Join(err, serr)
+			vm.Resize(columns, rows)
+		}
 		if k.Hang != "" {
 			err = errors.Join(err, vm.Hang(k.Hang))
 		}

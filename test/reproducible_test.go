@@ -16,7 +16,7 @@ import (
 	"slipway/pkg/build/output"
 )
 
-// reproducibleYML names a file beside it, and a folder's worth of small ones.
+// reproducibleYML names a file beside it, and a directory's worth of small ones.
 const reproducibleYML = `
 kernel:
   image: slipway/kernel:v0.1
@@ -76,7 +76,7 @@ func TestReproducible(t *testing.T) {
 	}
 }
 
-// sums builds in a folder of its own and hashes what comes out.
+// sums builds in a directory of its own and hashes what comes out.
 func (tl *tool) sums(t *testing.T, archive string, s surroundings) map[string]string {
 	t.Helper()
 	dir := t.TempDir()

@@ -80,7 +80,7 @@ func await(t *testing.T, file, pattern string) {
 	poll.Until(t, file+": "+pattern, is, func() string { return string(data) })
 }
 
-// machines lists the QEMU processes that run a file of this tool's folder.
+// machines lists the QEMU processes that run a file of this tool's directory.
 func (tl *tool) machines(t *testing.T) (pids []int) {
 	t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -149,7 +149,7 @@ func TestToolBackground(t *testing.T) {
 	tl.want(t, 1, fmt.Sprintf("publish port %d of this host: .*address already in use", port), "run", "--publish", publish, "--state", filepath.Join(tl.dir, "other"), tl.image())
 	tl.want(t, 6, "QEMU died: .*lock", "run", "--detach", "--disk", disk, "--state", filepath.Join(tl.dir, "third"), tl.image())
 	if _, err := os.Stat(filepath.Join(tl.dir, "third")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a refused machine has left its state folder: %v", err)
+		t.Errorf("a refused machine has left its state directory: %v", err)
 	}
 	tl.want(t, 0, `box-state\n`, "ps")
 	tl.console(t)

@@ -12,7 +12,7 @@ import (
 	"slipway/pkg/build/oci"
 )
 
-// inStore makes a local store with one empty image, and a folder to work in.
+// inStore makes a local store with one empty image, and a directory to work in.
 func inStore(t *testing.T) {
 	t.Helper()
 	t.Setenv("SLIPWAY_STORE", filepath.Join(t.TempDir(), "store"))

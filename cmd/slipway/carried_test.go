@@ -14,7 +14,7 @@ import (
 	"slipway/pkg/build/oci"
 )
 
-// TestOutside: the recipes are there in any folder, and nothing stays of them.
+// TestOutside: the recipes are there in any directory, and nothing stays of them.
 func TestOutside(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)

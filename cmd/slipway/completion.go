@@ -60,7 +60,7 @@ func completeYAML(cmd *cobra.Command) {
 	}
 }
 
-// completeRun offers what `slipway run` can boot: images in their folders, by name, and
+// completeRun offers what `slipway run` can boot: images in their directories, by name, and
 // media by file.
 func completeRun(cmd *cobra.Command) {
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
@@ -72,18 +72,20 @@ func completeRun(cmd *cobra.Command) {
 			names = append(names, namesOf(begun, suffix, suffix)...)
 		}
 		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, "-initrd.img") })
-		return append(names, foldersOf(begun)...), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		return append(names, directoriesOf(begun)...), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	}
 	fixed(cmd, map[string][]string{
 		"accel": {qemu.AccelAuto, qemu.AccelKVM, qemu.AccelTCG}, "arch": {"x86_64", "aarch64"}, "networking": {"user", "none"},
 	})
+	directories(cmd, "output", "state")
 	for flag, extension := range map[string]string{"boot-chart": "svg", "json": "json", "junit": "xml"} {
 		cobra.CheckErr(cmd.MarkFlagFilename(flag, extension))
 	}
 }
 
-// completeMachine offers the machines that have a state folder here.
+// completeMachine offers the machines that have a state directory here.
 func completeMachine(cmd *cobra.Command) {
+	directories(cmd, "state")
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -104,6 +106,23 @@ func completeImages(f *imagesFlags) func(*cobra.Command, []string, string) ([]st
 	}
 }
 
+// imagesBehind offers images behind the first argument, which is something else.
+func imagesBehind(f *imagesFlags) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return completeImages(f)(cmd, args, begun)
+	}
+}
+
+// directories have Tab offer directories for flags that name one.
+func directories(cmd *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		cobra.CheckErr(cmd.MarkFlagDirname(flag))
+	}
+}
+
 // namesOf are the beginnings of files that end with a suffix, which become others.
 func namesOf(begun, suffix, instead string) []string {
 	found, err := filepath.Glob(escapeGlob(begun) + "*" + suffix)
@@ -116,15 +135,15 @@ func namesOf(begun, suffix, instead string) []string {
 	return found
 }
 
-// foldersOf are folders to look into.
-func foldersOf(begun string) []string {
-	var folders []string
+// directoriesOf are directories to look into.
+func directoriesOf(begun string) []string {
+	var directories []string
 	for _, name := range namesOf(begun, "", "") {
 		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			folders = append(folders, name+"/")
+			directories = append(directories, name+"/")
 		}
 	}
-	return folders
+	return directories
 }
 
 func escapeGlob(text string) string {

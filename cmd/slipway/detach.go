@@ -66,7 +66,7 @@ func statusOf(err error) error {
 }
 
 // background is the other half: it has no terminal, and its console is a
-// socket in the state folder.
+// socket in the state directory.
 func (f *runFlags) background() error {
 	pipe := os.NewFile(readyFD, "ready")
 	b, err := qemu.EnterBackground(f.state)
@@ -99,7 +99,7 @@ func (f *runFlags) background() error {
 		res := vm.Wait()
 		return errors.Join(exitError(res.Status()), refuse(errors.New(res.String())))
 	}
-	if err := qemu.Register(machinesFolder(), f.state); err != nil {
+	if err := qemu.Register(machinesDirectory(), f.state); err != nil {
 		fmt.Fprintln(con.Output, "slipway:", err) // and only `slipway ps` lacks it
 	}
 	vm.Obey(func(string) {})
@@ -130,8 +130,8 @@ func tell(pipe *os.File, err error) error {
 	return errors.Join(err, werr, pipe.Close())
 }
 
-// cacheFolder is for what can be found out again.
-func cacheFolder() string {
+// cacheDirectory is for what can be found out again.
+func cacheDirectory() string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()
@@ -139,7 +139,7 @@ func cacheFolder() string {
 	return filepath.Join(cache, "slipway")
 }
 
-func machinesFolder() string { return filepath.Join(cacheFolder(), "machines") }
+func machinesDirectory() string { return filepath.Join(cacheDirectory(), "machines") }
 
 func newPsCommand() *cobra.Command {
 	return &cobra.Command{
@@ -147,7 +147,7 @@ func newPsCommand() *cobra.Command {
 		Short: "list the machines that run in the background",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			all, err := qemu.Machines(machinesFolder())
+			all, err := qemu.Machines(machinesDirectory())
 			if err != nil {
 				return err
 			}
@@ -176,6 +176,9 @@ func newStopCommand() *cobra.Command {
 		Short: "power off a machine that runs in the background",
 		Args:  oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if timeout <= 0 {
+				return usageError{fmt.Errorf("--timeout %s: want a duration above 0, such as 90s", timeout)}
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), timeout)
 			defer cancel()
 			result, err := qemu.StopBackground(ctx, stateOf(args[0], state), kill)
@@ -185,7 +188,7 @@ func newStopCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&state, "state", "", "the machine's state folder (default NAME-state)")
+	cmd.Flags().StringVar(&state, "state", "", "the machine's state directory (default NAME-state)")
 	completeMachine(cmd)
 	cmd.Flags().BoolVar(&kill, "kill", false, "end it at once, as if its plug were pulled")
 	cmd.Flags().DurationVar(&timeout, "timeout", time.Minute, "longest wait for its end")
@@ -207,10 +210,12 @@ func newConsoleCommand() *cobra.Command {
 			if err != nil {
 				return errors.Join(err, conn.Close())
 			}
-			return errors.Join(qemu.Look(conn, os.Stdin, os.Stdout, term), term.Restore())
+			tell, hangUp := qemu.DialWindow(stateOf(args[0], state))
+			defer term.FollowWindow(os.Stdout, tell)()
+			return errors.Join(qemu.Look(conn, os.Stdin, os.Stdout, term), term.Restore(), hangUp())
 		},
 	}
-	cmd.Flags().StringVar(&state, "state", "", "the machine's state folder (default NAME-state)")
+	cmd.Flags().StringVar(&state, "state", "", "the machine's state directory (default NAME-state)")
 	completeMachine(cmd)
 	return cmd
 }

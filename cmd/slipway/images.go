@@ -33,12 +33,8 @@ func newImagesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "images",
 		Short: "build our own images into the local store, list, export, import and push them; renew lock files",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("images: name build, list, export, import, push or update")}
-		},
 	}
-	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this folder or one above it, else what slipway carries; $SLIPWAY_ROOT)")
+	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this directory or one above it, else what slipway carries; $SLIPWAY_ROOT)")
 	cmd.PersistentFlags().StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the images")
 	build := &cobra.Command{
 		Use:   "build [NAME...]",
@@ -46,7 +42,7 @@ func newImagesCommand() *cobra.Command {
 		Long: `Build images into the local store, those whose inputs have changed: our own, with no
 NAME all but those built on demand, or with --recipe those of recipes of your own.
 
-A recipe of your own is a folder with an image.yml, which has the same keys as ours
+A recipe of your own is a directory with an image.yml, which has the same keys as ours
 (docs/recipes.md). Its image is called as its "name:" says, or as NAME for one recipe.`,
 		Example: `  slipway images build
   slipway images build --recipe recipes/web localhost/web:1
@@ -55,7 +51,7 @@ A recipe of your own is a folder with an image.yml, which has the same keys as o
 	}
 	build.Flags().BoolVar(&f.force, "force", false, "build what is up to date as well")
 	build.Flags().StringArrayVar(&f.recipes, "recipe", nil, "`DIR` with a recipe of your own, to build in place of our images (repeatable)")
-	cobra.CheckErr(build.MarkFlagDirname("recipe"))
+	directories(build, "recipe")
 	build.Flags().IntVar(&f.jobs, "jobs", 2, "images to build at once")
 	list := &cobra.Command{
 		Use:   "list",
@@ -77,6 +73,8 @@ A recipe of your own is a folder with an image.yml, which has the same keys as o
 		RunE:  func(_ *cobra.Command, args []string) error { return f.take(args[0]) },
 	}
 	build.ValidArgsFunction = completeImages(&f)
+	export.ValidArgsFunction = imagesBehind(&f)
+	take.ValidArgsFunction = cobra.FixedCompletions([]string{"tar"}, cobra.ShellCompDirectiveFilterFileExt)
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp)))
 	cmd.AddCommand(build, list, export, take, newPushCommand(&f), newUpdateCommand())
 	return cmd
@@ -112,7 +110,7 @@ func (f *imagesFlags) open(recipes bool) (b *images.Builder, ctx context.Context
 	return b, ctx, func() { clear(); stop(); remove() }, nil
 }
 
-// unpackCarried writes the recipes that slipway carries to a folder of their own, which
+// unpackCarried writes the recipes that slipway carries to a directory of their own, which
 // the function returned removes.
 func unpackCarried() (dir string, remove func(), err error) {
 	if dir, err = os.MkdirTemp("", "slipway-recipes-"); err != nil {

@@ -13,7 +13,7 @@ import (
 func newManCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
-		Short:  "write the manual pages of all commands to a folder",
+		Short:  "write the manual pages of all commands to a directory",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 
@@ -32,7 +30,7 @@ The exit status tells how it ended:
   0  the guest powered off; with --report all its containers are well,
      with --expect all patterns were seen
   1  it could not be run, the report tells of a failure or did not come, or
-     the chart that --boot-chart asks for did not come
+     the chart or the files did not come that --boot-chart and --output ask for
   2  the command line makes no sense
   3  kernel panic
   4  out of memory
@@ -48,11 +46,11 @@ what one container has written.`
 // runFlags are the flags of `slipway run`; those that need no reading are
 // fields of config and watch.
 type runFlags struct {
-	accel, qemu, arch, mem, json, junit, networking, state, log, data, dataFile, chartFile string
-	publish, disks, expect, expectFrom, failOn, failOnFrom                                 []string
-	kernel, iso, squashfs, detached                                                        bool
-	config                                                                                 qemu.Config
-	watch                                                                                  qemu.Watch
+	accel, qemu, arch, mem, json, junit, networking, state, log, data, dataFile, chartFile, outputLimit string
+	publish, disks, expect, expectFrom, failOn, failOnFrom                                              []string
+	kernel, iso, squashfs, detached                                                                     bool
+	config                                                                                              qemu.Config
+	watch                                                                                               qemu.Watch
 }
 
 func newRunCommand() *cobra.Command {
@@ -89,14 +87,14 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.qemu, "qemu", "", "QEMU's program (also $"+qemu.BinaryEnv+")")
 	fl.StringVar(&f.config.Append, "append", "", "words to add to the kernel command line")
 	fl.StringArrayVar(&f.publish, "publish", nil, "forward a port: [ADDRESS:]HOST:GUEST[/udp]; again for more")
-	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb]; again for more")
+	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb][,serial=NAME]; again for more")
 	fl.StringVar(&f.networking, "networking", "user", "user or none")
-	fl.StringVar(&f.state, "state", "", "folder for disks without a name (default NAME-state)")
+	fl.StringVar(&f.state, "state", "", "directory for disks without a name (default NAME-state)")
 	fl.StringVar(&f.data, "data", "", "metadata for the guest, on a disc of its own")
 	fl.StringVar(&f.dataFile, "data-file", "", "file that holds the metadata")
 	fl.BoolVar(&f.config.UEFI, "uefi", false, "boot with UEFI firmware (implied by NAME-efi media)")
 	fl.BoolVar(&f.config.Watchdog, "watchdog", false, "plug in an i6300esb watchdog")
-	fl.BoolVar(&f.config.NoReboot, "no-reboot", false, "a reboot of the guest ends the run (implied by --report and --expect)")
+	fl.BoolVar(&f.config.NoReboot, "no-reboot", false, "a reboot of the guest ends the run (implied by --report, --expect and --output)")
 	fl.BoolVar(&f.kernel, "kernel", false, "NAME is a kernel+initrd image (default: found by looking)")
 	fl.BoolVar(&f.squashfs, "squashfs", false, "NAME is a kernel+squashfs image")
 	fl.BoolVar(&f.iso, "iso", false, "NAME is an ISO")
@@ -111,85 +109,9 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.log, "log", "", "file for the console's text")
 	fl.StringVar(&f.json, "json", "", "write how it ended, and how each container fared, to a JSON `FILE`")
 	fl.StringVar(&f.junit, "junit", "", "the same as JUnit XML, which CI systems show")
+	fl.StringVar(&f.watch.Output.Dir, "output", "", "`DIR` for the files that containers leave in /run/slipway/output; it is made, or empty (implies --no-reboot)")
+	fl.StringVar(&f.outputLimit, "output-limit", "256M", "how much these files may have together: 64M, 2G; a number alone is MB")
 	fl.StringVar(&f.chartFile, "boot-chart", "", "draw what the boot took in an SVG `FILE`, once all has started")
-}
-
-// machine turns the flags into a machine and what to watch for. Every fault
-// that it finds is the command line's.
-func (f *runFlags) machine(name string) (err error) {
-	f.config.Name = filepath.Base(name)
-	if f.config.Arch, err = parseArch(f.arch); err != nil {
-		return err
-	}
-	f.state = stateOf(name, f.state)
-	if f.config.MemMB, err = qemu.ParseMemory(f.mem); err != nil {
-		return err
-	}
-	if f.config.MemMB < 16 || f.config.CPUs < 1 {
-		return fmt.Errorf("%d MB of memory and %d CPUs: want at least 16 and 1", f.config.MemMB, f.config.CPUs)
-	}
-	if f.networking != "user" && f.networking != "none" {
-		return fmt.Errorf("networking %q: want user or none", f.networking)
-	}
-	f.config.NoNetwork = f.networking == "none"
-	if f.config.NoNetwork && len(f.publish) > 0 {
-		return errors.New("--publish needs a network")
-	}
-	if f.detached && (f.json != "" || f.junit != "") {
-		return errors.New("--json and --junit: a machine in the background has its result in its state folder")
-	}
-	if f.data != "" && f.dataFile != "" {
-		return errors.New("--data and --data-file are two sources of the same")
-	}
-	if f.config.Publish, err = parseAll(f.publish, qemu.ParsePublish); err != nil {
-		return err
-	}
-	n := 0
-	f.config.Disks, err = parseAll(f.disks, func(s string) (qemu.Disk, error) {
-		n++
-		return qemu.ParseDisk(s, filepath.Join(f.state, fmt.Sprintf("disk%d.img", n)))
-	})
-	if err != nil {
-		return err
-	}
-	if f.watch.Expect, err = parseAll(f.expect, regexp.Compile); err != nil {
-		return fmt.Errorf("--expect: %w", err)
-	}
-	if f.watch.FailOn, err = parseAll(f.failOn, regexp.Compile); err != nil {
-		return fmt.Errorf("--fail-on: %w", err)
-	}
-	if f.watch.ExpectFrom, err = parseAll(f.expectFrom, qemu.ParseSource); err != nil {
-		return fmt.Errorf("--expect-from: %w", err)
-	}
-	if f.watch.FailOnFrom, err = parseAll(f.failOnFrom, qemu.ParseSource); err != nil {
-		return fmt.Errorf("--fail-on-from: %w", err)
-	}
-	return nil
-}
-
-// parseArch takes QEMU's names of the architectures, and those of images.
-func parseArch(name string) (string, error) {
-	switch name {
-	case "", "x86_64", "aarch64":
-		return name, nil
-	case "amd64", "linux/amd64":
-		return "x86_64", nil
-	case "arm64", "linux/arm64":
-		return "aarch64", nil
-	}
-	return "", fmt.Errorf("architecture %q: want x86_64 or aarch64", name)
-}
-
-func parseAll[T any](list []string, parse func(string) (T, error)) ([]T, error) {
-	var all []T
-	for _, s := range list {
-		v, err := parse(s)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	return all, nil
 }
 
 // run finds what the machine needs on this host, and runs it to its end.
@@ -201,6 +123,14 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	if err := checkChart(f.chartFile); err != nil {
 		return err
 	}
+	for _, file := range []string{f.log, f.json, f.junit} {
+		if err := checkPlace(file); err != nil {
+			return err
+		}
+	}
+	if err := f.watch.Output.Check(); err != nil {
+		return err
+	}
 	if c.Boot, err = qemu.Resolve(name, f.kind()); err != nil {
 		return err
 	}
@@ -210,7 +140,7 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	if c.Binary, err = qemu.FindBinary(f.qemu, c.Arch); err != nil {
 		return err
 	}
-	trial, err := qemu.Accelerator(ctx, f.accel, c.Binary, cacheFolder())
+	trial, err := qemu.Accelerator(ctx, f.accel, c.Binary, cacheDirectory())
 	if err != nil {
 		return err
 	}
@@ -221,7 +151,7 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	if _, err := qemu.Args(*c); err != nil {
 		return err // before anything is made, and before --detach
 	}
-	if f.watch.Report || len(f.watch.Expect)+len(f.watch.ExpectFrom) > 0 {
+	if f.watch.Report || f.watch.Output.Dir != "" || len(f.watch.Expect)+len(f.watch.ExpectFrom) > 0 {
 		c.NoReboot = true
 	}
 	switch {
@@ -290,7 +220,7 @@ func readStream(name string) ([]byte, error) {
 	return data, err
 }
 
-// metadata makes the disc for --data in the state folder.
+// metadata makes the disc for --data in the state directory.
 func (f *runFlags) metadata() (err error) {
 	data := []byte(f.data)
 	if f.dataFile != "" {

@@ -56,7 +56,7 @@ func TestSBOMFlags(t *testing.T) {
 	}
 	run("--sbom-output", "/usr/share/sbom/machine.json")
 	if got := inTar(t, "out/m.tar", "usr/share/sbom/machine.json"); got != string(data) {
-		t.Errorf("in a folder of the image:\n%s", got)
+		t.Errorf("in a directory of the image:\n%s", got)
 	}
 	run("--no-sbom", "--sbom", "other.json")
 	if got := inTar(t, "out/m.tar", "sbom.spdx.json"); got != "" {

@@ -21,7 +21,7 @@ func (f *runFlags) session() (err error) {
 	con := qemu.Console{Output: os.Stdout, Plain: term == nil, OnPanic: term.Restore}
 	if term != nil {
 		if f.config.Boot.Kernel != "" {
-			f.config.Append += " " + qemu.WindowSize(os.Stdout)
+			f.config.Append += " " + qemu.WindowSize(os.Stdout) + " " + qemu.TermOption(os.Getenv("TERM"))
 		}
 		say(term, "console of "+f.config.Name+"; Ctrl-] asks it to power off, twice ends it")
 	}
@@ -39,6 +39,7 @@ func (f *runFlags) session() (err error) {
 		return err
 	}
 	stop := vm.Obey(func(s string) { say(term, s) })
+	defer term.FollowWindow(os.Stdout, vm.Resize)()
 	if term != nil || !qemu.IsTerminal(os.Stdin) {
 		go vm.Type(os.Stdin, term)
 	}

@@ -34,7 +34,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the machine")
 	flags.StringVar(&f.platform, "arch", "linux/"+runtime.GOARCH, "the same, as LinuxKit calls it")
 	flags.StringVar(&f.hardening, "hardening", string(build.HardeningDefault), "default: containers get what they ask for and no more; none: exactly LinuxKit's bundles")
-	flags.StringVar(&f.cache, "cache", os.Getenv("LINUXKIT_CACHE"), "cache folder of LinuxKit's own tool, to take images from that it has built ($LINUXKIT_CACHE)")
+	flags.StringVar(&f.cache, "cache", os.Getenv("LINUXKIT_CACHE"), "cache directory of LinuxKit's own tool, to take images from that it has built ($LINUXKIT_CACHE)")
 	flags.BoolVar(&f.pull, "pull", false, "ask the registry even for images that the local store has, unless they were built here")
 	flags.BoolVar(&f.offline, "offline", false, "never ask a registry")
 	flags.StringArrayVar(&f.mirrors, "mirror", nil, "HOST=MIRROR: ask MIRROR for the images of HOST, * for every host; MIRROR alone is for docker.io (repeatable)")
@@ -68,7 +68,7 @@ func (f *sourceFlags) builder(p *progress) (*build.Builder, *oci.Finder, error) 
 	}
 	finder := &oci.Finder{Store: oci.OpenStore(), Pull: f.pull, Rename: renames}
 	layouts := f.layouts
-	// LinuxKit's tool makes the folder that its variable names when it needs it.
+	// LinuxKit's tool makes the directory that its variable names when it needs it.
 	if _, err := os.Stat(f.cache); err == nil || f.cache != os.Getenv("LINUXKIT_CACHE") {
 		layouts = append(layouts, f.cache)
 	}

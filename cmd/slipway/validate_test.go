@@ -100,7 +100,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// repository is found before a test changes the folder.
+// repository is found before a test changes the directory.
 var repository = func() string {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -20,12 +20,22 @@ consoles() {
 	echo "$named" | awk -F, '!seen[$1]++'
 }
 
+# The kind of terminal on the host, as far as programs of common distributions know it.
+terminal() {
+	kind=$(option slipway.term | tail -n 1)
+	case $kind in
+	ansi | linux | rxvt | rxvt-unicode | rxvt-unicode-256color | screen | screen-256color | tmux | tmux-256color | vt102 | vt220 | xterm | xterm-color | xterm-256color) echo "$kind" ;;
+	xterm-*) echo xterm ;;
+	*) echo vt100 ;;
+	esac
+}
+
 # One getty after the other on a console, given as in console=$1.
 keep() {
 	speed=$(echo "${1#"${1%%,*}"}" | sed 's/^,//; s/[^0-9].*//')
 	set -- "${1%%,*}"
 	case $1 in
-	ttyS* | ttyAMA* | ttyUSB* | ttyMFD*) set -- "$1" "${speed:-115200}" vt100 ;;
+	ttyS* | ttyAMA* | ttyUSB* | ttyMFD*) set -- "$1" "${speed:-115200}" "$(terminal)" ;;
 	tty[0-9]*) set -- "$1" "${speed:-38400}" linux ;;
 	*) set -- "$1" "${speed:-115200}" vt100 ;;
 	esac

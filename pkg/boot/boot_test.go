@@ -166,10 +166,10 @@ func TestScripts(t *testing.T) {
 	}
 	write("010-b")
 	write("002-a")
-	if err := os.Mkdir(filepath.Join(dir, "005-folder"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "005-directory"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, target := range map[string]string{"003-link": "010-b", "004-dangling": "nowhere", "006-folder": "005-folder"} {
+	for name, target := range map[string]string{"003-link": "010-b", "004-dangling": "nowhere", "006-directory": "005-directory"} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestScripts(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	if scripts, err := Scripts(filepath.Join(dir, "absent")); err != nil || scripts != nil {
-		t.Errorf("an absent folder gives %v, %v", scripts, err)
+		t.Errorf("an absent directory gives %v, %v", scripts, err)
 	}
 }
 

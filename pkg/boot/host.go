@@ -78,7 +78,7 @@ func makeResolvConf() error {
 		target = path.Join(path.Dir(name), target)
 	}
 	if err := os.MkdirAll(path.Dir(target), 0o755); err != nil {
-		return fmt.Errorf("make folder of %s: %w", name, err)
+		return fmt.Errorf("make directory of %s: %w", name, err)
 	}
 	f, err := os.OpenFile(target, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {

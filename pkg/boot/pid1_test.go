@@ -20,7 +20,7 @@ import (
 	"slipway/test/skip"
 )
 
-// guest is a folder that the real program runs in as PID 1 of namespaces of its
+// guest is a directory that the real program runs in as PID 1 of namespaces of its
 // own. /proc is there before it, so it believes to be in a container, and
 // reboot(2) ends the namespace: with SIGHUP for reboot, with SIGINT for the rest.
 type guest struct {
@@ -126,7 +126,7 @@ echo ready >&3
 exec 3>&-
 while :; do busybox sleep 0.1; done`
 
-func TestPID1RunsTheFoldersInOrder(t *testing.T) {
+func TestPID1RunsTheDirectoriesInOrder(t *testing.T) {
 	g := newGuest(t)
 	g.script("usr/bin/service", fakeService)
 	g.script("etc/init.d/001-first", "echo one")

@@ -37,7 +37,7 @@ func (m *Machine) openPort() error {
 }
 
 // tellEnd tells the host that the machine goes down, and whether the kernel has
-// killed anything for want of memory.
+// killed anything when memory ran out.
 func (m *Machine) tellEnd(verb machine.Verb) {
 	if m.port != nil {
 		m.warn("tell the host", m.port.Send(port.Message{End: &port.End{Verb: string(verb), OOM: port.OOM()}}, portEnd))

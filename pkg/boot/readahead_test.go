@@ -26,7 +26,7 @@ func TestReadAll(t *testing.T) {
 		t.Errorf("%d pages are not in memory", missing)
 	}
 	if err := readAll([]string{dir, file}); err == nil || !strings.Contains(err.Error(), dir) {
-		t.Errorf("a folder can be read: %v", err)
+		t.Errorf("a directory can be read: %v", err)
 	}
 }
 

@@ -13,16 +13,16 @@ import (
 	"slipway/pkg/port"
 )
 
-// Folders whose files are run, one by one.
+// Directories whose files are run, one by one.
 const (
 	initDir     = "/etc/init.d"
 	shutdownDir = "/etc/shutdown.d"
 )
 
-// serviceProgram is what our own entries of these folders link to.
+// serviceProgram is what our own entries of these directories link to.
 const serviceProgram = "/usr/bin/service"
 
-// Script is one entry of such a folder.
+// Script is one entry of such a directory.
 type Script struct {
 	Path string
 	// Supervisor: it stands for the services, which PID 1 sees to itself.
@@ -35,7 +35,7 @@ type Script struct {
 }
 
 // Scripts lists what to run in dir: the files that are regular after following
-// links, by name. A folder that does not exist has none.
+// links, by name. A directory that does not exist has none.
 func Scripts(dir string) ([]Script, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -62,7 +62,7 @@ func Scripts(dir string) ([]Script, error) {
 	return list, nil
 }
 
-// runScripts runs a folder, each entry after the one before it has ended. How one
+// runScripts runs a directory, each entry after the one before it has ended. How one
 // ends is told, but does not stop the others: images in the field have scripts
 // that fail.
 func (m *Machine) runScripts(ctx context.Context, dir string) {
@@ -135,16 +135,16 @@ func (m *Machine) noteScripts() {
 	m.warn("scripts", m.scripts.Write(machine.Run))
 }
 
-// scriptPatience is how long a script may take before the console says that it is
+// scriptReminder is how long a script may take before the console says that it is
 // waited for; it says so again each time it has taken twice as long.
-const scriptPatience = 5 * time.Second
+const scriptReminder = 5 * time.Second
 
 // remind does so until the returned function is called.
 func (m *Machine) remind(name string) (stop func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
 		defer m.guard("reminder")
-		for pause, took := scriptPatience, scriptPatience; ; took += pause {
+		for pause, took := scriptReminder, scriptReminder; ; took += pause {
 			select {
 			case <-ctx.Done():
 				return

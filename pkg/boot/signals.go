@@ -14,10 +14,10 @@ import (
 	"slipway/pkg/machine"
 )
 
-// patience is how long a signal waits for the boot to come to a point where it
+// maxWait is how long a signal waits for the boot to come to a point where it
 // can be ended, before the shutdown begins beside it: a step may hang in the
 // kernel.
-const patience = 10 * time.Second
+const maxWait = 10 * time.Second
 
 // listen catches every signal, because Go's answer to most of them would be to
 // exit, and the kernel panics when PID 1 exits. None is ignored: children would
@@ -47,7 +47,7 @@ func (m *Machine) request(verb machine.Verb) {
 	m.unmark(machine.Quiet)
 	m.verbs <- verb
 	m.Console.Printf("%s requested", verb)
-	time.AfterFunc(patience, func() {
+	time.AfterFunc(maxWait, func() {
 		defer m.guard("shutdown")
 		select {
 		case verb := <-m.verbs:

@@ -152,7 +152,7 @@ func catchCtrlAltDel() error {
 // saveSpans hands what each step took to the timeline, which has a place only
 // since /run is mounted.
 func (m *Machine) saveSpans() {
-	m.warn("make folder of the timeline", os.MkdirAll(path.Dir(timelineFile), 0o755))
+	m.warn("make directory of the timeline", os.MkdirAll(path.Dir(timelineFile), 0o755))
 	m.timeline = timeline.Open(timelineFile)
 	for _, s := range m.spans {
 		m.timeline.Span(s.Name, s.Begin, s.End, s.Err, timeline.Phase(timeline.PhaseInit))

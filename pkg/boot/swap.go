@@ -106,7 +106,7 @@ func (s swapSpace) off(ctx context.Context) error {
 	return errors.Join(err, globErr, tableErr)
 }
 
-// offBelow looks for the file below a folder: the container had the same folder,
+// offBelow looks for the file below a directory: the container had the same directory,
 // or one below it, under another name.
 func (s swapSpace) offBelow(dir string) bool {
 	for rest := s.name; rest != ""; {

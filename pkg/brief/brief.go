@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a call may take before it is interrupted, and between is the
+// maxWait is how long a call may take before it is interrupted, and between is the
 // time until that is tried again: a signal may come when the call does not wait.
 const (
-	patience = 100 * time.Millisecond
-	between  = 10 * time.Millisecond
+	maxWait = 100 * time.Millisecond
+	between = 10 * time.Millisecond
 )
 
 // Call makes a system call in one thread, which gets signals once the call takes
@@ -30,7 +30,7 @@ func Call(do func()) {
 	defer runtime.UnlockOSThread()
 	pid, tid := os.Getpid(), unix.Gettid()
 	var over atomic.Bool
-	timer := time.AfterFunc(patience, func() {
+	timer := time.AfterFunc(maxWait, func() {
 		for ; !over.Load(); time.Sleep(between) {
 			if unix.Tgkill(pid, tid, unix.SIGURG) != nil {
 				return

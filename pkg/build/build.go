@@ -47,22 +47,22 @@ func (m *Machine) Close() error { return m.images.close() }
 // container is one container with all that its bundle is made of.
 type container struct {
 	*yml.Container
-	folder  string // below bundle.Root, such as "onboot/000-dhcp"
-	index   int    // in its section
-	spec    *specs.Spec
-	runtime bundle.Runtime
-	policy  bundle.Policy
-	label   *yml.Settings // what the image's label says
-	unread  bool          // the image was not found, so nobody knows what it says
+	directory string // below bundle.Root, such as "onboot/000-dhcp"
+	index     int    // in its section
+	spec      *specs.Spec
+	runtime   bundle.Runtime
+	policy    bundle.Policy
+	label     *yml.Settings // what the image's label says
+	unread    bool          // the image was not found, so nobody knows what it says
 }
 
-// unsaid tells that the YAML says nothing of a key, and the image may.
-func (c *container) unsaid(key string) bool { return c.unread && !c.At.Has(key) }
+// unspecified tells that the YAML says nothing of a key, and the image may.
+func (c *container) unspecified(key string) bool { return c.unread && !c.At.Has(key) }
 
 // location is the container's place in the YAML.
 func (c *container) location() string { return fmt.Sprintf("%s[%d]", c.Section, c.index) }
 
-func (c *container) dir() string { return bundle.Root + "/" + c.folder }
+func (c *container) dir() string { return bundle.Root + "/" + c.directory }
 
 // BuildFiles reads linuxkit.yml files ("-" is stdin) and builds the machine. If
 // the text is wrong it looks for the images' faults too, so that all are told
@@ -213,7 +213,7 @@ func (b *Builder) translate(ctx context.Context, c *yml.Config, set *images) ([]
 		}
 		t := &translator{c: x, label: label, image: config, volumes: volumes, ids: numbers, hardening: b.Hardening,
 			arch: b.Platform.Architecture, root: func() *tree.Tree { return set.peek(ctx, x.Image) }}
-		out := &container{Container: x, label: label, index: counts[x.Section], folder: folder(x, counts[x.Section]), unread: set.get(x.Image) == nil}
+		out := &container{Container: x, label: label, index: counts[x.Section], directory: directory(x, counts[x.Section]), unread: set.get(x.Image) == nil}
 		counts[x.Section]++
 		out.spec, out.runtime = t.spec(), mergeRuntime(x.Runtime, label.Runtime, t.asLinuxKit())
 		faults.Add(t.faults...)
@@ -232,8 +232,8 @@ func aboutLabel(x *yml.Container, wrong yml.Faults) yml.Fault {
 	return fault
 }
 
-// folder is the bundle's folder: numbered where the order counts.
-func folder(x *yml.Container, index int) string {
+// directory is the bundle's directory: numbered where the order counts.
+func directory(x *yml.Container, index int) string {
 	if x.Section == bundle.Services {
 		return string(x.Section) + "/" + x.Name
 	}

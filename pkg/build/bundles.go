@@ -15,7 +15,7 @@ import (
 func (l *layout) addContainers() error {
 	for _, c := range l.containers {
 		if err := l.addContainer(c); err != nil {
-			return fmt.Errorf("%s: %w", c.folder, err)
+			return fmt.Errorf("%s: %w", c.directory, err)
 		}
 	}
 	return nil

@@ -64,7 +64,7 @@ var crunMended = [3]int{1, 28, 0}
 func (k *checker) checkCrun(image string, n *tree.Node, at yml.Place) {
 	version := crunSource(k.images.get(image).Config.Config.Labels[labelSources])
 	if crunFaulty(version) {
-		k.faults.Add(at.At("/%s is crun %s, by which an image whose /dev is a link can write to the machine's folders (CVE-2026-47766); want 1.28 or later, or images that you trust",
+		k.faults.Add(at.At("/%s is crun %s, by which an image whose /dev is a link can write to the machine's directories (CVE-2026-47766); want 1.28 or later, or images that you trust",
 			n.Path(), version).Warns())
 	}
 }

@@ -70,7 +70,7 @@ func (k *checker) checkKernel() {
 	}
 }
 
-// hidden are folders that the boot mounts a tmpfs on.
+// hidden are directories that the boot mounts a tmpfs on.
 var hidden = []string{"dev", "proc", "run", "sys", "tmp", "var"}
 
 // checkFiles finds owners that do not exist, and files that nobody will see.

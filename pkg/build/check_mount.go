@@ -52,7 +52,7 @@ func (k *checker) checkTargets(c *container) {
 			continue
 		}
 		k.faults.Add(mountPlace(c, m).At("the image has no %s to mount on, and being read-only none can be made", m.Destination).
-			Wants("a folder or file of that name in the image, or readonly: false").Warns())
+			Wants("a directory or file of that name in the image, or readonly: false").Warns())
 	}
 }
 
@@ -65,8 +65,12 @@ func (k *checker) checkSources(c *container) {
 		if p := machinePath(m.Source); p == bundle.RuntimeProgram("runc") && k.inRoot(bundle.RuntimeProgram("crun")) {
 			continue // linkRunc
 		} else if !k.inRoot(p) && !k.madeBefore(c, p) {
-			k.faults.Add(mountPlace(c, m).At("nothing makes %s in the machine before this container", m.Source).
-				Wants("runtime: mkdir: [%s] if it is a folder, or an entry in files", m.Source).Warns())
+			fault := mountPlace(c, m).At("nothing makes %s in the machine before this container", m.Source)
+			if f := k.missing(p); f != nil {
+				k.faults.Add(fault.Wants("%s, which %s would bring and which is not there, or runtime: mkdir: [%s]", f.Source, f.At.Path(), m.Source).Warns())
+				continue
+			}
+			k.faults.Add(fault.Wants("runtime: mkdir: [%s] if it is a directory, or an entry in files", m.Source).Warns())
 		}
 	}
 }
@@ -99,7 +103,7 @@ var atBoot = []string{
 	"/run/linuxkit-external-logging.sock", "/run/memlogdq.sock", "/var/lib/containerd",
 }
 
-// below are folders of whose content the builder knows nothing.
+// below are directories of whose content the builder knows nothing.
 var below = []string{"/dev", "/proc", "/sys", "/containers", "/boot", "/lib/modules", "/lib/firmware", "/run/containerd", "/run/log", "/run/runc", machine.Run}
 
 // inRoot tells whether a path is there when the first container starts.
@@ -117,7 +121,16 @@ func (k *checker) inRoot(p string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(k.config.Files, func(f *yml.File) bool { return within(path.Join("/", f.Path), p) })
+	return slices.ContainsFunc(k.config.Files, func(f *yml.File) bool { return within(path.Join("/", f.Path), p) && !f.LeftOut() })
+}
+
+// missing is the entry of files that would make a path if its source were there.
+func (k *checker) missing(p string) *yml.File {
+	i := slices.IndexFunc(k.config.Files, func(f *yml.File) bool { return within(path.Join("/", f.Path), p) && f.LeftOut() })
+	if i < 0 {
+		return nil
+	}
+	return k.config.Files[i]
 }
 
 // madeBefore tells whether a container that runs earlier, or the preparation of
@@ -149,14 +162,14 @@ func (k *checker) madeBefore(c *container, p string) bool {
 	})
 }
 
-// mayWrite tells whether a container has a folder above a path to write to.
+// mayWrite tells whether a container has a directory above a path to write to.
 func mayWrite(c *container, p string) bool {
 	return slices.ContainsFunc(c.spec.Mounts, func(m specs.Mount) bool {
 		return m.Type == "bind" && !slices.Contains(m.Options, "ro") && within(p, machinePath(m.Source))
 	})
 }
 
-// within tells whether a path is a folder or below it.
+// within tells whether a path is a directory or below it.
 func within(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }

@@ -15,7 +15,7 @@ import (
 func (k *checker) checkSysctl(c *container) {
 	own := func(key string, kind specs.LinuxNamespaceType) bool {
 		_, ok := namespace(c.spec, kind)
-		return ok || c.unsaid(key)
+		return ok || c.unspecified(key)
 	}
 	for _, name := range sortedKeys(c.spec.Linux.Sysctl) {
 		key := strings.ReplaceAll(name, "/", ".")
@@ -61,7 +61,7 @@ func (k *checker) checkInterfaces(c *container) {
 			k.faults.Add(k.warn(c, "runtime", "interface %s: a %s has no peer, and %s is passed over", i.Name, i.Add, i.Peer).Wants("add: veth, or no peer:"))
 		}
 	}
-	if _, own := namespace(c.spec, specs.NetworkNamespace); len(c.runtime.Interfaces) > 0 && !own && !c.unsaid("net") {
+	if _, own := namespace(c.spec, specs.NetworkNamespace); len(c.runtime.Interfaces) > 0 && !own && !c.unspecified("net") {
 		k.faults.Add(k.warn(c, "runtime", "interfaces in the machine's own network").Wants("net: new beside them"))
 	}
 }
@@ -79,12 +79,12 @@ func (k *checker) checkPorts() {
 		if number == 0 || c.Section != bundle.Services {
 			continue
 		}
-		if number < 1024 && !c.unsaid("capabilities") && !slices.Contains(c.spec.Process.Capabilities.Effective, "CAP_NET_BIND_SERVICE") {
+		if number < 1024 && !c.unspecified("capabilities") && !slices.Contains(c.spec.Process.Capabilities.Effective, "CAP_NET_BIND_SERVICE") {
 			k.faults.Add(annotation(c, key).At("the container may not listen on port %d", number).
 				Wants("CAP_NET_BIND_SERVICE among its capabilities, or a port from 1024 on").Warns())
 		}
 		where, own := namespace(c.spec, specs.NetworkNamespace)
-		if own && where == "" || c.unsaid("net") {
+		if own && where == "" || c.unspecified("net") {
 			continue // a network of its own, or maybe
 		}
 		p := port{where, number}

@@ -22,7 +22,7 @@ func (k *checker) checkProgram(c *container) {
 	case found == nil:
 		k.faults.Add(k.warn(c, "command", "the image has no program %q", args[0]))
 	case found.IsDir():
-		k.faults.Add(k.warn(c, "command", "%q is a folder in the image", args[0]))
+		k.faults.Add(k.warn(c, "command", "%q is a directory in the image", args[0]))
 	case found.Inode != nil && found.Mode&0o111 == 0:
 		k.faults.Add(k.warn(c, "command", "%q is not executable in the image (mode %#o)", args[0], found.Mode))
 	case found.Inode != nil:
@@ -33,7 +33,7 @@ func (k *checker) checkProgram(c *container) {
 		start.check(found)
 	}
 	if cwd := c.spec.Process.Cwd; c.spec.Root.Readonly && !covered(c, cwd) && !mountedOn(c, cwd) && root.Resolve(cwd) == nil {
-		k.faults.Add(k.warn(c, "cwd", "the image has no folder %s, and being read-only none can be made", cwd))
+		k.faults.Add(k.warn(c, "cwd", "the image has no directory %s, and being read-only none can be made", cwd))
 	}
 }
 
@@ -88,11 +88,11 @@ func searchPath(env []string) string {
 // checkPath finds programs by name alone where nothing says in which directories
 // to look: the OCI runtime has no default.
 func (k *checker) checkPath(c *container) {
-	if searchPath(c.spec.Process.Env) != "" || c.unsaid("env") {
+	if searchPath(c.spec.Process.Env) != "" || c.unspecified("env") {
 		return
 	}
 	const want = "PATH=" + usualPath + " in env, or the program's whole path"
-	if args := c.spec.Process.Args; len(args) > 0 && bare(args[0]) && !c.unsaid("command") {
+	if args := c.spec.Process.Args; len(args) > 0 && bare(args[0]) && !c.unspecified("command") {
 		key := "command"
 		if c.At.Has("env") {
 			key = "env"

@@ -46,15 +46,15 @@ func namespace(s *specs.Spec, kind specs.LinuxNamespaceType) (where string, ok b
 // checkNamespaces finds settings that need a namespace the container does not
 // have, and paths on which nobody keeps a namespace.
 func (k *checker) checkNamespaces(c *container) {
-	if _, own := namespace(c.spec, specs.UTSNamespace); c.spec.Hostname != "" && !own && !c.unsaid("uts") {
+	if _, own := namespace(c.spec, specs.UTSNamespace); c.spec.Hostname != "" && !own && !c.unspecified("uts") {
 		k.faults.Add(k.warn(c, "hostname", "a host name in the machine's own namespace").Wants("uts: new beside it"))
 	}
 	where, own := namespace(c.spec, specs.UserNamespace)
 	mapped := len(c.spec.Linux.UIDMappings) > 0 || len(c.spec.Linux.GIDMappings) > 0
 	switch {
-	case mapped && !own && !c.unsaid("userns"):
+	case mapped && !own && !c.unspecified("userns"):
 		k.faults.Add(k.warn(c, "uidMappings", "mappings without a user namespace").Wants("userns: new beside them"))
-	case own && where == "" && !mapped && !c.unsaid("uidMappings") && !c.unsaid("gidMappings"):
+	case own && where == "" && !mapped && !c.unspecified("uidMappings") && !c.unspecified("gidMappings"):
 		k.faults.Add(k.warn(c, "userns", "a user namespace without mappings").Wants("uidMappings and gidMappings"))
 	}
 	for _, n := range []struct {

@@ -139,7 +139,7 @@ func expanded(c *yml.Config) *yml.Config {
 	return &out
 }
 
-// addParents makes the folders above a file: the file's owner, and its mode
+// addParents makes the directories above a file: the file's owner, and its mode
 // with x wherever r or w is set. LinuxKit's tool writes each of them once, even
 // where it exists, and so changes it: a file of mode 0600 in etc makes etc 0700,
 // for root alone. Only the exact imitation does that here.

@@ -53,8 +53,8 @@ var (
 	readonlyPaths = []string{"/proc/bus", "/proc/dynamic_debug", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 )
 
-// sysctlFolders are what kernels have below /proc/sys beside net.
-var sysctlFolders = []string{
+// sysctlDirectories are what kernels have below /proc/sys beside net.
+var sysctlDirectories = []string{
 	"abi", "crypto", "debug", "dev", "fs", "fscache", "kernel", "lnet", "nfs", "sunrpc", "user", "vm", "xen",
 }
 
@@ -115,7 +115,7 @@ func (t *translator) readonlyPaths() []string {
 			out = append(out, p)
 			continue
 		}
-		for _, dir := range sysctlFolders {
+		for _, dir := range sysctlDirectories {
 			out = append(out, path.Join(p, dir))
 		}
 	}

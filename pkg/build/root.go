@@ -29,7 +29,7 @@ type layout struct {
 	unpacked map[string]string
 	// warnings are what is found only when all is put together.
 	warnings yml.Faults
-	// fileDirs are folders that the files section has made or named.
+	// fileDirs are directories that the files section has made or named.
 	fileDirs map[string]bool
 	// fileEntries are the entries of the files section by the path in the image.
 	fileEntries map[string]*yml.File

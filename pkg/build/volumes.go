@@ -49,7 +49,7 @@ func (l *layout) addVolume(v *yml.Volume, origin *tree.Origin) error {
 			return err
 		}
 	}
-	// Without a folder for what is written the boot mounts the volume read-only.
+	// Without a directory for what is written the boot mounts the volume read-only.
 	// LinuxKit's tool always makes one, and so leaves it to the binds.
 	if !v.Readonly || l.Hardening == HardeningNone {
 		if err := l.root.MkdirAll(volumePath(v.Name, "tmp"), origin); err != nil {

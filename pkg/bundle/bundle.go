@@ -1,5 +1,5 @@
 // Package bundle is the contract between the host, which writes an image, and
-// the guest, which boots it: the folders of one container, its config.json
+// the guest, which boots it: the directories of one container, its config.json
 // (OCI), its runtime.json (LinuxKit) and its policy (OCI annotations).
 //
 // Both halves import this package and it imports neither, so a field is
@@ -12,10 +12,10 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Root is the folder of an image that holds all its bundles.
+// Root is the directory of an image that holds all its bundles.
 const Root = "/containers"
 
-// Names of files and folders inside one bundle.
+// Names of files and directories inside one bundle.
 const (
 	ConfigFile  = "config.json"  // OCI runtime configuration
 	RuntimeFile = "runtime.json" // what to do around the OCI runtime
@@ -27,23 +27,23 @@ const (
 	WorkDir     = "work"         // inside TmpDir: overlay's workdir
 )
 
-// Section says when the containers of a folder run.
+// Section says when the containers of a directory run.
 type Section string
 
 // The sections of linuxkit.yml that hold containers; each is also the name of
-// the folder below Root.
+// the directory below Root.
 const (
 	Onboot     Section = "onboot"
 	Onshutdown Section = "onshutdown"
 	Services   Section = "services"
 )
 
-// Dir is the folder of the section in an image.
+// Dir is the directory of the section in an image.
 func (s Section) Dir() string { return path.Join(Root, string(s)) }
 
 // Bundle is one container as it lies in an image.
 type Bundle struct {
-	// Name is the folder's name and the id given to the OCI runtime:
+	// Name is the directory's name and the id given to the OCI runtime:
 	// "000-dhcp" in onboot and onshutdown, "sshd" in services.
 	Name string
 	// Dir is the bundle's absolute path.
@@ -59,7 +59,7 @@ type Bundle struct {
 	Warnings []error
 }
 
-// Path joins elements to the bundle's folder.
+// Path joins elements to the bundle's directory.
 func (b *Bundle) Path(elem ...string) string {
 	return path.Join(append([]string{b.Dir}, elem...)...)
 }
@@ -73,19 +73,19 @@ const ImageAnnotation = "org.opencontainers.image.ref.name"
 func (b *Bundle) Image() string { return b.Spec.Annotations[ImageAnnotation] }
 
 // ShortName is the name the user gave in linuxkit.yml: Name without the order
-// prefix that onboot and onshutdown folders carry.
+// prefix that onboot and onshutdown directories carry.
 func (b *Bundle) ShortName() string { return ShortName(b.Section, b.Name) }
 
 // ShortName strips the three-digit order prefix of an onboot or onshutdown
-// folder; service folders have none.
-func ShortName(s Section, folder string) string {
-	if s == Services || len(folder) < 5 || folder[3] != '-' {
-		return folder
+// directory; service directories have none.
+func ShortName(s Section, directory string) string {
+	if s == Services || len(directory) < 5 || directory[3] != '-' {
+		return directory
 	}
-	for _, c := range folder[:3] {
+	for _, c := range directory[:3] {
 		if c < '0' || c > '9' {
-			return folder
+			return directory
 		}
 	}
-	return folder[4:]
+	return directory[4:]
 }

@@ -113,7 +113,9 @@ func TestFilterBesideWhatIsNotKnown(t *testing.T) {
 func TestFilterThatCannotBe(t *testing.T) {
 	twice := strings.Replace(filtered(aFilter), `"cgroupsPath"`, `"seccomp":`+withFlags+`,"cgroupsPath"`, 1)
 	again := strings.Replace(filtered(aFilter), `"root"`, `"linux":{"seccomp":`+withFlags+`},"root"`, 1)
+	nothing := strings.Replace(filtered(aFilter), `"root"`, `"linux":null,"root"`, 1)
 	for config, want := range map[string]string{
+		nothing:                  `"linux" is there twice`,
 		filtered("5"):            "no object",
 		filtered("[]"):           "no object",
 		filtered(`"x"`):          "no object",

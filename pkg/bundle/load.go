@@ -19,7 +19,7 @@ import (
 const maxFile = 1 << 20
 
 // List names the bundles below dir in the order they run in: by name. A dir
-// that does not exist has none. What is not a folder is left out. A name that
+// that does not exist has none. What is not a directory is left out. A name that
 // cannot be printed comes escaped, and Load refuses it.
 func List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
@@ -125,7 +125,7 @@ func readJSON[T any](name string) (v T, warning, err error) {
 	strict.DisallowUnknownFields()
 	strictErr := strict.Decode(&v)
 	if strictErr == nil {
-		return v, nil, trailing(name, strict)
+		return v, nil, one(name, data, strict)
 	}
 	if !strings.Contains(strictErr.Error(), "unknown field") {
 		return v, nil, jsonError(name, data, strictErr)
@@ -137,14 +137,15 @@ func readJSON[T any](name string) (v T, warning, err error) {
 		return v, nil, jsonError(name, data, err)
 	}
 	field := strings.TrimPrefix(strictErr.Error(), "json: ")
-	return again, fmt.Errorf("%s: %s is ignored", name, field), trailing(name, lax)
+	return again, fmt.Errorf("%s: %s is ignored", name, field), one(name, data, lax)
 }
 
-func trailing(name string, d *json.Decoder) error {
+// one refuses what follows the value that was decoded, and what is in it twice.
+func one(name string, data []byte, d *json.Decoder) error {
 	if _, err := d.Token(); err != io.EOF {
 		return fmt.Errorf("%s: more than one JSON value", name)
 	}
-	return nil
+	return checkTwice(name, data)
 }
 
 func jsonError(name string, data []byte, err error) error {

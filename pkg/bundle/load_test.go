@@ -12,7 +12,7 @@ import (
 
 const goodConfig = `{"ociVersion":"1.2.1","process":{"args":["/bin/app"],"cwd":"/"},"root":{"path":"rootfs"}}`
 
-// write makes a bundle folder with the given files and returns its path.
+// write makes a bundle directory with the given files and returns its path.
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "000-app")
@@ -140,7 +140,7 @@ func TestListIsLexicalAndWithoutFiles(t *testing.T) {
 		t.Errorf("got %v, %v", names, err)
 	}
 	if names, err := List(filepath.Join(dir, "absent")); err != nil || names != nil {
-		t.Errorf("an absent folder gives %v, %v", names, err)
+		t.Errorf("an absent directory gives %v, %v", names, err)
 	}
 }
 
@@ -214,8 +214,8 @@ func FuzzCheckCgroupsPath(f *testing.F) {
 
 func TestShortName(t *testing.T) {
 	for _, c := range []struct {
-		s            Section
-		folder, want string
+		s               Section
+		directory, want string
 	}{
 		{Onboot, "003-dhcpcd", "dhcpcd"},
 		{Onshutdown, "000-x", "x"},
@@ -224,8 +224,8 @@ func TestShortName(t *testing.T) {
 		{Onboot, "00a-x", "00a-x"},
 		{Onboot, "000-", "000-"},
 	} {
-		if got := ShortName(c.s, c.folder); got != c.want {
-			t.Errorf("%s %q: got %q, want %q", c.s, c.folder, got, c.want)
+		if got := ShortName(c.s, c.directory); got != c.want {
+			t.Errorf("%s %q: got %q, want %q", c.s, c.directory, got, c.want)
 		}
 	}
 }

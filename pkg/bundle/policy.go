@@ -140,7 +140,7 @@ func (p Probe) String() string {
 
 // Upper says where the writable layer of a read-write container lies.
 type Upper struct {
-	Disk string // folder on a disk; empty: a tmpfs
+	Disk string // directory on a disk; empty: a tmpfs
 	Size string // size= of the tmpfs, as in tmpfs(5); empty: the default
 }
 

@@ -104,7 +104,7 @@ func TestParsePolicyFaults(t *testing.T) {
 		{Services, "pids", "-1", "want a number from 1"},
 		{Services, "pids", "1e3", "want a number from 1"},
 		{Services, "pids", "none", "want a number from 1"},
-		{Services, "upper", "disk:/", "absolute path of a folder"},
+		{Services, "upper", "disk:/", "absolute path of a directory"},
 	}
 	for _, c := range cases {
 		_, err := ParsePolicy(c.section, map[string]string{Prefix + c.key: c.value})

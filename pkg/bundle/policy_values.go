@@ -175,7 +175,7 @@ func parseUpper(v string) (Upper, error) {
 	case kind == "disk" && path.IsAbs(arg) && path.Clean(arg) != "/":
 		return Upper{Disk: path.Clean(arg)}, nil
 	case kind == "disk":
-		return Upper{}, errors.New("disk wants an absolute path of a folder")
+		return Upper{}, errors.New("disk wants an absolute path of a directory")
 	}
 	return Upper{}, errors.New(`want "tmpfs", "tmpfs:SIZE" or "disk:PATH"`)
 }

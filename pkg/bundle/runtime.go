@@ -13,7 +13,7 @@ type Runtime struct {
 	// Mounts are mount(2) calls in list order; a relative destination lies in
 	// the bundle's rootfs.
 	Mounts []specs.Mount `json:"mounts" yaml:"mounts"`
-	// Mkdir are folders to make; a relative one lies in the bundle's rootfs.
+	// Mkdir are directories to make; a relative one lies in the bundle's rootfs.
 	Mkdir []string `json:"mkdir" yaml:"mkdir"`
 	// Interfaces are network interfaces to make or move.
 	Interfaces []Interface `json:"interfaces" yaml:"interfaces"`

@@ -44,7 +44,7 @@ func given(t *testing.T, e *Engine, b *bundle.Bundle) (spec specs.Spec, s *start
 
 func engineOf(t *testing.T, name string) *Engine {
 	t.Helper()
-	return &Engine{Runtimes: runtime.Only(&runtime.Runtime{Path: "/usr/bin/" + name, Root: t.TempDir()})}
+	return &Engine{Runtimes: &runtime.Machine{Runtimes: []*runtime.Runtime{{Path: "/usr/bin/" + name, Root: t.TempDir()}}}}
 }
 
 // keep is the state that crun leaves of a container's filter.

@@ -55,10 +55,9 @@ type Engine struct {
 	Await func(context.Context, reap.Ident) (reap.Status, error)
 	// Limits are of containers that say nothing of it.
 	Limits Limits
-	// Mutate may change a container's spec before it is created and tells
-	// whether it did. It may append to mounts, arguments and environment. Nil
-	// changes nothing.
-	Mutate func(*bundle.Bundle, *specs.Spec) (changed bool, err error)
+	// Mutate may change a container's spec before it is created. It may append
+	// to mounts, arguments and environment. Nil changes nothing.
+	Mutate func(*bundle.Bundle, *specs.Spec)
 	// Observe hears of each phase of a start that is over.
 	Observe func(b *bundle.Bundle, p Phase, began time.Time, took time.Duration, err error)
 

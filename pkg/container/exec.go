@@ -64,7 +64,7 @@ func Forget(dir string) error {
 	return err
 }
 
-// session has a folder of its own while it lasts.
+// session has a directory of its own while it lasts.
 type session struct {
 	id      reap.Ident
 	process *reap.Process

@@ -206,7 +206,7 @@ func TestForeignCgroupIsNotKilled(t *testing.T) {
 	}
 }
 
-// Trees of a hostile image, whose links lead to a folder that must stay as it is.
+// Trees of a hostile image, whose links lead to a directory that must stay as it is.
 func TestHostileTrees(t *testing.T) {
 	for name, tt := range map[string]struct {
 		shape
@@ -233,8 +233,8 @@ func TestHostileTrees(t *testing.T) {
 		"mount by an absolute path into the rootfs": {
 			shape{runtime: bundle.Runtime{Mounts: []specs.Mount{{Source: "tmpfs", Type: "tmpfs", Destination: "ROOTFS/var/link/mnt"}}}},
 			linkIn("var/link")},
-		"folder through a link": {shape{runtime: bundle.Runtime{Mkdir: []string{"var/link/made"}}}, linkIn("var/link")},
-		"folder above the root": {shape{runtime: bundle.Runtime{Mkdir: []string{"../../../../../../../../VICTIM/made"}}}, linkIn("var/link")},
+		"directory through a link": {shape{runtime: bundle.Runtime{Mkdir: []string{"var/link/made"}}}, linkIn("var/link")},
+		"directory above the root": {shape{runtime: bundle.Runtime{Mkdir: []string{"../../../../../../../../VICTIM/made"}}}, linkIn("var/link")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, root, victim := testEngine(t), containers(t), filepath.Join(t.TempDir(), "victim")

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -153,7 +154,7 @@ func TestDiskBelowRootfsKeepsItsData(t *testing.T) {
 	}
 }
 
-// What a container mounts in a folder that it shares with us stays, and is there
+// What a container mounts in a directory that it shares with us stays, and is there
 // for the containers that come later: so does LinuxKit's mount package mount
 // /var. What it mounts elsewhere goes with it.
 func TestSharedMountsOfAContainerStay(t *testing.T) {
@@ -171,7 +172,7 @@ func TestSharedMountsOfAContainerStay(t *testing.T) {
 		t.Errorf("exit status %d, %s", code, text)
 	}
 	if !exists(dir + "/disk/here") {
-		t.Error("the mount in the shared folder is gone")
+		t.Error("the mount in the shared directory is gone")
 	}
 	must(t, mount.Unmount(dir+"/disk", 0))
 	same(t, before, state(t, e, root))
@@ -231,9 +232,8 @@ func TestUpperPolicy(t *testing.T) {
 
 func TestMutate(t *testing.T) {
 	e, root := testEngine(t), containers(t)
-	e.Mutate = func(_ *bundle.Bundle, s *specs.Spec) (bool, error) {
+	e.Mutate = func(_ *bundle.Bundle, s *specs.Spec) {
 		s.Process.Env = append(s.Process.Env, "ADDED=yes")
-		return true, nil
 	}
 	b := shape{name: "000-mutate", script: "echo $ADDED"}.lay(t, root)
 	before := state(t, e, root)
@@ -276,6 +276,21 @@ func TestOddBundleNames(t *testing.T) {
 		t.Errorf("exit status %d, %s", code, text)
 	}
 	same(t, before, state(t, e, root))
+}
+
+// What a file says in capital letters is read, so the runtime is to have it too: crun
+// itself would not read it.
+func TestOddBundleLetters(t *testing.T) {
+	e, root := testEngine(t), containers(t)
+	b := shape{name: "000-letters", script: "exit 4"}.lay(t, root)
+	data, err := os.ReadFile(b.Path(bundle.ConfigFile))
+	must(t, err)
+	must(t, os.WriteFile(b.Path(bundle.ConfigFile), bytes.Replace(data, []byte(`"process":`), []byte(`"PROCESS":`), 1), 0o644))
+	b, err = bundle.Load(b.Section, b.Dir)
+	must(t, err)
+	if code, text := runToEnd(t, e, b); code != 4 {
+		t.Errorf("exit status %d, %s", code, text)
+	}
 }
 
 func TestPhasesAreObserved(t *testing.T) {

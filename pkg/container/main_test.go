@@ -112,7 +112,7 @@ func testEngine(t testing.TB) *Engine {
 	t.Helper()
 	dir := t.TempDir()
 	return &Engine{
-		Runtimes: runtime.Only(&runtime.Runtime{Path: findRunc(t), Root: dir + "/runc", Reaper: reaper}),
+		Runtimes: &runtime.Machine{Runtimes: []*runtime.Runtime{{Path: findRunc(t), Root: dir + "/runc", Reaper: reaper}}},
 		Reaper:   reaper,
 		RunDir:   dir + "/slipway",
 		Log:      slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -147,11 +147,11 @@ type shape struct {
 	runtime bundle.Runtime
 	spec    func(*specs.Spec)
 	policy  map[string]string
-	lower   string // folder of another bundle with the image
+	lower   string // directory of another bundle with the image
 	bare    bool   // no image at all
 }
 
-// containers makes a folder of containers on a tmpfs of its own.
+// containers makes a directory of containers on a tmpfs of its own.
 func containers(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "containers")

@@ -11,37 +11,27 @@ import (
 )
 
 // mutate gives the spec the limits of the machine and lets the Engine's Mutate
-// change it. The bundle may lie on a read-only file system, so a changed spec is
-// written beside the record, which then serves the runtime as bundle; the root
-// path is made absolute for that.
+// change it. The runtime gets what comes of it, written beside the record, which serves it
+// as bundle, also where nothing was changed: readers of JSON differ in what they make of a
+// name in other letters, and the container is to run as it was read here. The root path is
+// made absolute for that.
 func (s *starting) mutate(dir string) error {
 	spec := s.e.limited(s.b)
-	changed := spec != s.b.Spec
 	if s.e.Mutate != nil {
-		if !changed {
+		if spec == s.b.Spec {
 			spec = shallow(spec)
 		}
-		also, err := s.e.Mutate(s.b, spec)
-		if err != nil {
-			return err
-		}
-		changed = changed || also
+		s.e.Mutate(s.b, spec)
 	}
-	if fitted := s.oci.Fit(spec); fitted != spec {
-		spec, changed = fitted, true
-	}
-	spec, filter := s.compiled(spec)
-	changed = changed || filter != s.b.Filter
+	spec, filter := s.compiled(s.oci.Fit(spec))
 	s.spec = spec
-	if !changed {
-		return nil
-	}
+	written := *spec
 	if spec.Root != nil && !path.IsAbs(spec.Root.Path) {
 		root := *spec.Root
 		root.Path = s.b.Path(root.Path)
-		spec.Root = &root
+		written.Root = &root
 	}
-	data, err := bundle.Encode(spec, filter)
+	data, err := bundle.Encode(&written, filter)
 	if err != nil {
 		return err
 	}

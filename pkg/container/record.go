@@ -82,11 +82,11 @@ func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
 	return cgroup.Of(spec.Linux.CgroupsPath, b.Name)
 }
 
-// removeRecord removes the record, whose files have no folders among them. The
+// removeRecord removes the record, whose files have no directories among them. The
 // runtime may have left one more than we know of, if it was killed.
 func removeRecord(dir string) error { return discard(dir, removeFiles) }
 
-// discard removes a folder, and first what a runtime that was killed has left mounted
+// discard removes a directory, and first what a runtime that was killed has left mounted
 // in it, if it has.
 func discard(dir string, remove func(dir string) error) error {
 	err := remove(dir)

@@ -86,7 +86,7 @@ func (e *Engine) cleanByRecord(b *bundle.Bundle) error {
 	} else if !e.marked(b, foreignCgroup) {
 		err = e.release(b, oci, group, e.leftover(b, oci), e.marked(b, keepCgroup))
 	}
-	// All that is mounted in the bundle's folder is this container's: rootfs,
+	// All that is mounted in the bundle's directory is this container's: rootfs,
 	// tmp, and what programs have mounted below them.
 	if err := errors.Join(err, mount.Clear(b.Dir)); err != nil {
 		return err

@@ -131,7 +131,7 @@ func (s *starting) prepare(ctx context.Context) error {
 	return s.claim()
 }
 
-// record makes the folder that tells of a start; Clean looks for it.
+// record makes the directory that tells of a start; Clean looks for it.
 func (s *starting) record() error {
 	dir := s.e.dir(s.b)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -50,6 +50,12 @@ const (
 	// ScriptsFile is how far /etc/init.d has come: PID 1 -> onboot, supervisor. Scripts
 	// has the format.
 	ScriptsFile = "scripts.json"
+	// Output is where containers leave files for the host: a small filesystem of its own,
+	// which anybody may write to who has it: containers -> supervisor, onshutdown.
+	Output = "output"
+	// OutputFile says that the host wants them, and how many bytes at most: onboot,
+	// supervisor -> onshutdown, later supervisors.
+	OutputFile = "output-wanted"
 	// Leave is where PID 1 mounts filesystems again that nobody can reach by a path.
 	Leave = "leave"
 )

@@ -13,11 +13,11 @@ const (
 )
 
 // oomText begins the kernel's line of a process that it kills because the
-// machine has no memory left. For want of memory in a container it says "Memory
+// machine has no memory left. When a container is out of memory it says "Memory
 // cgroup out of memory".
 const oomText = "Out of memory: Killed process"
 
-// OOM is the kernel's line of the first process that it killed for want of
+// OOM is the kernel's line of the first process that it killed when out of
 // memory, or "", as far back as its log goes.
 func OOM() string {
 	size, err := unix.Klogctl(syslogSizeBuffer, nil)

@@ -6,7 +6,7 @@
 // sequence and to the supervisor.
 //
 // The guest says hello whenever another of its programs takes over, and the host
-// answers each hello with all its wishes. So nothing is lost with a program that
+// answers each hello with all that it asks for. So nothing is lost with a program that
 // is killed, and none of them needs to keep what another was told. A guest
 // without a port, or a host that does not listen, changes nothing in the machine.
 package port
@@ -27,9 +27,11 @@ type Message struct {
 	// Failed is what failed after the report, on the way down, a line for each.
 	Failed []string `json:"failed,omitempty"`
 	Pong   int      `json:"pong,omitempty"`
+	File   *File    `json:"file,omitempty"`
+	Files  *Files   `json:"files,omitempty"`
 	// The host's.
-	Wishes *Wishes `json:"wishes,omitempty"`
-	Ping   int     `json:"ping,omitempty"`
+	Request *Request `json:"wishes,omitempty"`
+	Ping    int      `json:"ping,omitempty"`
 }
 
 // Hello says that one of the guest's programs listens from now on.
@@ -80,12 +82,24 @@ type End struct {
 // Shutdown is the verb of those who are not told which it is.
 const Shutdown = "shutdown"
 
-// Wishes are all that the host wants, each time anew.
-type Wishes struct {
+// Request is all that the host asks for, each time anew.
+type Request struct {
 	Report   bool `json:"report,omitempty"`   // once all have had their first start; then power off
 	Timeline bool `json:"timeline,omitempty"` // at the same time, or when the machine goes down
 	Now      bool `json:"now,omitempty"`      // both at once, as they are
 	Poweroff bool `json:"poweroff,omitempty"`
+	// Output is how many bytes of files the host takes, once the machine goes down, and
+	// with Now; 0: it wants none.
+	Output int64 `json:"output,omitempty"`
+	// Window is the size of the window in which somebody looks at the console.
+	Window *Window `json:"window,omitempty"`
 	// Lines names whose output is wanted.
 	Lines []string `json:"lines,omitempty"`
+}
+
+// Window is how large a console is for who looks at it: a serial line cannot tell.
+type Window struct {
+	Console string `json:"console"` // the kernel's name of it, such as ttyS0
+	Columns uint16 `json:"columns"`
+	Rows    uint16 `json:"rows"`
 }

@@ -48,7 +48,7 @@ var some = []Message{
 	{Timeline: bytes.Repeat([]byte("{\"id\":1}\n"), 20_000)},
 	{Report: &Report{Final: true, Faults: []string{"web: exit status 1\nand more"}, Containers: []Container{{"services", "web", "failed", "x"}}}},
 	{Line: &Line{From: "web", Text: "a line <of> any\x00thing"}},
-	{End: &End{Verb: "poweroff"}}, {Failed: []string{"/etc/shutdown.d/x: exit status 1"}}, {Pong: 7}, {Wishes: &Wishes{Report: true, Lines: []string{"web"}}}, {Ping: 7},
+	{End: &End{Verb: "poweroff"}}, {Failed: []string{"/etc/shutdown.d/x: exit status 1"}}, {Pong: 7}, {Request: &Request{Report: true, Lines: []string{"web"}}}, {Ping: 7},
 }
 
 func TestMessages(t *testing.T) {

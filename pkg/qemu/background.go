@@ -15,34 +15,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Background is a machine without a terminal, as others find it: a state folder
+// Background is a machine without a terminal, as others find it: a state directory
 // with a lock that lives as long as the process that runs the machine. Who
 // holds the lock also keeps there
 //
 //   - pid: the number of that process
 //   - console.sock: the console, for any number of readers
+//   - window.sock: where those say how large their windows are
 //   - result: how the last run ended
 type Background struct {
 	dir  string
-	made bool // the folder was not there before
+	made bool // the directory was not there before
 	lock *os.File
 	hub  *hub
 	l    net.Listener
+	w    net.Listener // for sizes of windows
 }
 
-// ErrNotRunning says that no machine runs in a state folder.
+// ErrNotRunning says that no machine runs in a state directory.
 var ErrNotRunning = errors.New("no machine runs in the background")
 
-// EnterBackground takes the state folder for a machine of this process.
+// EnterBackground takes the state directory for a machine of this process.
 func EnterBackground(dir string) (*Background, error) {
 	_, err := os.Stat(dir)
 	made := errors.Is(err, os.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make state folder: %w", err)
+		return nil, fmt.Errorf("make state directory: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("lock state folder: %w", err)
+		return nil, fmt.Errorf("lock state directory: %w", err)
 	}
 	// Refuse removes it: who opened it before has another's.
 	if err := sameFile(lock); err != nil {
@@ -59,13 +61,16 @@ func EnterBackground(dir string) (*Background, error) {
 }
 
 func (b *Background) prepare() error {
-	for _, name := range []string{"result", "console.sock"} {
+	for _, name := range []string{"result", consoleSocket, windowSocket} {
 		if err := os.Remove(filepath.Join(b.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("clear state folder: %w", err)
+			return fmt.Errorf("clear state directory: %w", err)
 		}
 	}
 	var err error
-	if b.l, err = listen(b.dir); err != nil {
+	if b.l, err = listen(b.dir, consoleSocket); err == nil {
+		b.w, err = listen(b.dir, windowSocket)
+	}
+	if err != nil {
 		return fmt.Errorf("share console: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(b.dir, "pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
@@ -78,7 +83,11 @@ func (b *Background) prepare() error {
 func (b *Background) Console() Console { return Console{Output: b.hub} }
 
 // Serve shares the console of vm until Leave.
-func (b *Background) Serve(vm *VM) error { return b.hub.serve(b.l, vm) }
+func (b *Background) Serve(vm *VM) error {
+	sizes := make(chan error, 1)
+	go func() { sizes <- serveWindows(b.w, vm.Resize) }()
+	return errors.Join(b.hub.serve(b.l, vm), <-sizes)
+}
 
 // sameFile says whether a file is still what goes by its name.
 func sameFile(f *os.File) error {
@@ -93,7 +102,7 @@ func sameFile(f *os.File) error {
 	return err
 }
 
-// Refuse gives the folder back when there was no run: as it was, and gone if it was not
+// Refuse gives the directory back when there was no run: as it was, and gone if it was not
 // there and holds nothing else, such as disks.
 func (b *Background) Refuse() error {
 	var errs []error
@@ -109,17 +118,19 @@ func (b *Background) Refuse() error {
 	return errors.Join(errs...)
 }
 
-// Leave writes how the run ended and gives the folder back.
+// Leave writes how the run ended and gives the directory back.
 func (b *Background) Leave(result string) error {
 	var errs []error
 	if result != "" {
 		errs = append(errs, os.WriteFile(filepath.Join(b.dir, "result"), []byte(result+"\n"), 0o644))
 	}
-	if b.l != nil {
-		errs = append(errs, b.l.Close())
+	for _, l := range []net.Listener{b.l, b.w} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
 	}
 	b.hub.close()
-	for _, name := range []string{"console.sock", "pid"} {
+	for _, name := range []string{consoleSocket, windowSocket, "pid"} {
 		if err := os.Remove(filepath.Join(b.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
@@ -127,7 +138,7 @@ func (b *Background) Leave(result string) error {
 	return errors.Join(append(errs, b.lock.Close())...)
 }
 
-// StopBackground asks the machine in a state folder to power off, or kills it,
+// StopBackground asks the machine in a state directory to power off, or kills it,
 // waits until it is gone, and returns how it ended.
 func StopBackground(ctx context.Context, dir string, kill bool) (string, error) {
 	pid, err := backgroundPid(dir)
@@ -159,7 +170,7 @@ func StopBackground(ctx context.Context, dir string, kill bool) (string, error) 
 	return strings.TrimSpace(string(result)), err
 }
 
-// backgroundPid is the process that holds the folder's lock. A pid file alone
+// backgroundPid is the process that holds the directory's lock. A pid file alone
 // proves nothing: its process may be long gone and the number another's.
 func backgroundPid(dir string) (int, error) {
 	lock, err := os.Open(filepath.Join(dir, "lock"))
@@ -180,40 +191,44 @@ func backgroundPid(dir string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(data)))
 }
 
-// DialConsole connects to the console of the machine in a state folder.
+// DialConsole connects to the console of the machine in a state directory.
 func DialConsole(dir string) (net.Conn, error) {
 	if _, err := backgroundPid(dir); err != nil {
 		return nil, err
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	return net.Dial("unix", socketPath(d))
+	return dial(dir, consoleSocket)
 }
 
-// listen makes the console's socket, for the user alone.
-func listen(dir string) (net.Listener, error) {
+func dial(dir, name string) (net.Conn, error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	l, err := net.Listen("unix", socketPath(d))
+	return net.Dial("unix", socketPath(d, name))
+}
+
+// listen makes a socket, for the user alone.
+func listen(dir, name string) (net.Listener, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	l, err := net.Listen("unix", socketPath(d, name))
 	if err != nil {
 		return nil, err
 	}
 	// Its path is gone when d is closed: Leave removes the file by its real name.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := os.Chmod(filepath.Join(dir, "console.sock"), 0o600); err != nil {
+	if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-// socketPath goes through a descriptor of the folder: a socket's own path may
-// only be 107 bytes long, and a folder's path is as long as the user likes.
-func socketPath(d *os.File) string {
-	return fmt.Sprintf("/proc/self/fd/%d/console.sock", d.Fd())
+// socketPath goes through a descriptor of the directory: a socket's own path may
+// only be 107 bytes long, and a directory's path is as long as the user likes.
+func socketPath(d *os.File, name string) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name)
 }

@@ -29,7 +29,7 @@ func TestBackground(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := EnterBackground(dir); err == nil {
-		t.Fatal("two machines have one state folder")
+		t.Fatal("two machines have one state directory")
 	}
 	script := greet + `echo early >&3; read x <&3; echo "got $x" >&3; echo '{"event":"SHUTDOWN","data":{"reason":"guest-shutdown"}}' >&4`
 	vm, err := Start(Config{Binary: fakeQEMU(t, script), Boot: Boot{Disk: "d"}}, Watch{}, b.Console())
@@ -61,7 +61,7 @@ func TestBackground(t *testing.T) {
 	}
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 2 || left[0].Name() != "lock" || left[1].Name() != "result" {
-		t.Errorf("left in the state folder: %v, %v", left, err)
+		t.Errorf("left in the state directory: %v, %v", left, err)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestHubDropsTheSlow(t *testing.T) {
 	}
 }
 
-// TestRefuse leaves a state folder as it was before a run that did not come about.
+// TestRefuse leaves a state directory as it was before a run that did not come about.
 func TestRefuse(t *testing.T) {
 	for what, before := range map[string][]string{"none": nil, "empty": {}, "of an earlier run": {"result", "disk1.img"}} {
 		dir := filepath.Join(t.TempDir(), "state")

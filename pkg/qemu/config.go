@@ -55,6 +55,8 @@ type Watch struct {
 	// Report asks the guest to report on its containers once all had their
 	// first start, and to power off.
 	Report bool
+	// Output is where the guest's files go, which it hands out when it goes down.
+	Output Output
 	// Timeout bounds the whole run, Idle the time without console output;
 	// 0 is no bound.
 	Timeout, Idle time.Duration

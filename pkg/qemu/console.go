@@ -41,7 +41,7 @@ func (vm *VM) readConsole(con Console) {
 	for {
 		n, err := vm.console.Read(raw)
 		if n > 0 {
-			vm.output.Store(time.Now().UnixNano())
+			vm.shown.Store(time.Now().UnixNano())
 			text = p.filter(text[:0], raw[:n])
 			if werr := con.write(raw[:n], text); werr != nil && sinkErr == nil {
 				sinkErr = fmt.Errorf("write console output: %w", werr)

@@ -11,7 +11,7 @@ import (
 )
 
 // Source is a pattern for the lines of one source alone, as the guest's
-// supervisor knows it: see port.Wishes.
+// supervisor knows it: see port.Request.
 type Source struct {
 	From    string
 	Pattern *regexp.Regexp
@@ -63,9 +63,15 @@ func (j *judge) remember(s string) {
 }
 
 func (j *judge) fail(line string, now time.Time) {
-	if j.end(FailMatched, strings.TrimSpace(line)) {
-		j.endBy(now.Add(afterFail))
+	if !j.end(FailMatched, strings.TrimSpace(line)) {
+		return
 	}
+	if j.watch.Output.Dir == "" || !j.guest.spoke || j.guest.end != "" {
+		j.endBy(now.Add(afterFail))
+		return
+	}
+	j.request() // its files may tell why
+	j.endBy(now.Add(afterTimeout))
 }
 
 // seen ends the run once all has come that is expected. With a report the guest
@@ -85,7 +91,7 @@ func (j *judge) message(m port.Message, now time.Time) {
 		if m.Hello.From != port.Services || j.guest.end == port.Shutdown {
 			j.guest.end = "" // kexec(8) has begun another boot, or only the supervisor went down
 		}
-		j.wish()
+		j.request()
 		if j.suspect != nil {
 			j.suspect.ping = 0 // whoever was asked may have ended
 		}
@@ -97,7 +103,12 @@ func (j *judge) message(m port.Message, now time.Time) {
 		j.fromLine(*m.Line, now)
 	case m.Timeline != nil:
 		j.guest.timelined = true
-		j.told(now)
+		j.answeredAll(now)
+	case m.File != nil:
+		j.handing(now)
+	case m.Files != nil:
+		j.guest.handed = true
+		j.answeredAll(now)
 	case m.End != nil:
 		j.ending(m.End, now)
 	case m.Failed != nil:
@@ -129,7 +140,7 @@ func (j *judge) reported(r *port.Report, now time.Time) {
 		text = "failed: " + clean(strings.Join(r.Faults, "; "))
 	}
 	j.res.Report, j.res.Containers, j.res.Faults = text, r.Containers, cleanAll(r.Faults)
-	j.told(now)
+	j.answeredAll(now)
 }
 
 func cleanAll(lines []string) []string {
@@ -156,10 +167,26 @@ func (j *judge) failedAfter(faults []string) {
 	}
 }
 
-// told ends a run that only waited for how the guest stands.
-func (j *judge) told(now time.Time) {
-	if j.late() && j.res.Report != "" && (j.guest.timelined || !j.timeline) {
+// answeredAll ends a run that only waited for how the guest stands.
+func (j *judge) answeredAll(now time.Time) {
+	handed := j.guest.handed || j.watch.Output.Dir == ""
+	switch {
+	case j.late() && j.res.Report != "" && (j.guest.timelined || !j.timeline) && handed:
 		j.endBy(now)
+	case j.res.Ending == FailMatched && handed:
+		j.endBy(now.Add(afterFail))
+	}
+}
+
+// handing gives a guest that hands its files out the time to do so. Their bytes are
+// bounded.
+func (j *judge) handing(now time.Time) {
+	t := now.Add(afterTimeout)
+	if j.res.Ending == "" {
+		t = now.Add(j.off()) // it is on its way down, which goes on behind that
+	}
+	if !j.quitAt.IsZero() && t.After(j.quitAt) && now.Before(j.quitAt) && !j.pulled {
+		j.quitAt = t
 	}
 }
 

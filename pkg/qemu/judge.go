@@ -39,15 +39,17 @@ type judge struct {
 	res      Result
 	guest    guest
 	suspect  *suspicion
-	pings    int       // questions to the guest so far
-	panicked bool      // QEMU told of a panic
-	oom      string    // a process was killed for want of memory
-	hint     string    // an earlier line that explains a later panic
-	asked    time.Time // when the guest was asked to power off
-	pressed  time.Time // the last push of the power button
-	reset    bool      // Ctrl-Alt-Del was typed
-	quitAt   time.Time // when the machine is ended by force
-	shutdown string    // QEMU's reason for its own end
+	pings    int          // questions to the guest so far
+	panicked bool         // QEMU told of a panic
+	oom      string       // a process was killed when memory ran out
+	hint     string       // an earlier line that explains a later panic
+	asked    time.Time    // when the guest was asked to power off
+	pressed  time.Time    // the last push of the power button
+	reset    bool         // Ctrl-Alt-Del was typed
+	quitAt   time.Time    // when the machine is ended by force
+	pulled   bool         // and that at once, as somebody wants it
+	shutdown string       // QEMU's reason for its own end
+	window   *port.Window // in which the console is looked at; nil: nobody knows
 	say      []port.Message
 }
 
@@ -57,6 +59,7 @@ type guest struct {
 	pvpanic   bool
 	end       string // what it is going down for
 	timelined bool   // its timeline came
+	handed    bool   // it has handed its files out
 }
 
 // action is what a judge wants done to the machine.
@@ -91,34 +94,43 @@ func (j *judge) endBy(t time.Time) {
 	}
 }
 
+// pull ends the machine now, whatever it is at.
+func (j *judge) pull(now time.Time) {
+	j.pulled = true
+	j.endBy(now)
+}
+
 // askOff asks the guest to power off; asked again it is not waited for.
 func (j *judge) askOff(now time.Time) {
 	if !j.asked.IsZero() {
-		j.endBy(now)
+		j.pull(now)
 		return
 	}
 	j.asked = now
-	j.wish()
+	j.request()
 	j.endBy(now.Add(j.off()))
 }
 
 // off is how long the guest gets to power off.
 func (j *judge) off() time.Duration { return cmp.Or(j.watch.Off, untilKilled) }
 
-// wish tells the guest all that is wanted of it. It gets that with each hello,
+// request tells the guest all that is wanted of it. It gets that with each hello,
 // too, so nothing is said before the first.
-func (j *judge) wish() {
+func (j *judge) request() {
 	if !j.guest.spoke {
 		return
 	}
-	w := port.Wishes{Report: j.watch.Report, Timeline: j.timeline, Poweroff: !j.asked.IsZero(), Now: j.late()}
+	w := port.Request{Report: j.watch.Report, Timeline: j.timeline, Poweroff: !j.asked.IsZero(), Now: j.late() || j.res.Ending == FailMatched && j.watch.Output.Dir != "", Window: j.window}
+	if j.watch.Output.Dir != "" {
+		w.Output = j.watch.Output.Most
+	}
 	for _, from := range [][]Source{j.watch.ExpectFrom, j.watch.FailOnFrom} {
 		for _, s := range from {
 			w.Lines = append(w.Lines, s.From)
 		}
 	}
-	if w.Report || w.Timeline || w.Poweroff || w.Now || w.Lines != nil {
-		j.say = append(j.say, port.Message{Wishes: &w})
+	if w.Report || w.Timeline || w.Poweroff || w.Now || w.Output > 0 || w.Window != nil || w.Lines != nil {
+		j.say = append(j.say, port.Message{Request: &w})
 	}
 }
 
@@ -135,7 +147,7 @@ func (j *judge) giveUp(e Ending, cause string, now time.Time) {
 		j.endBy(now)
 		return
 	}
-	j.wish()
+	j.request()
 	j.endBy(now.Add(afterTimeout))
 }
 

@@ -34,7 +34,7 @@ func play(t *testing.T, w Watch, s script) (Result, []string) {
 			if said[0].Ping > 0 && alive {
 				j.message(port.Message{Pong: said[0].Ping}, now)
 			}
-			if w := said[0].Wishes; w != nil && w.Now {
+			if w := said[0].Request; w != nil && w.Now {
 				did = append(did, "ask@"+now.Sub(start).String())
 			}
 		}
@@ -220,18 +220,18 @@ func sources(s ...string) (all []Source) {
 // each program that takes over.
 func TestJudgeAnswersHello(t *testing.T) {
 	j := newJudge(Watch{Report: true, ExpectFrom: sources("web=x")}, time.Now())
-	if j.wish(); len(j.say) > 0 {
+	if j.request(); len(j.say) > 0 {
 		t.Errorf("said to nobody: %v", j.say)
 	}
 	for range 2 {
 		j.message(port.Message{Hello: &port.Hello{From: port.Init}}, time.Now())
-		if len(j.say) != 1 || j.say[0].Wishes == nil || !j.say[0].Wishes.Report || len(j.say[0].Wishes.Lines) != 1 || j.say[0].Wishes.Poweroff {
+		if len(j.say) != 1 || j.say[0].Request == nil || !j.say[0].Request.Report || len(j.say[0].Request.Lines) != 1 || j.say[0].Request.Poweroff {
 			t.Errorf("said %+v", j.say)
 		}
 		j.say = nil
 	}
 	j.askOff(time.Now())
-	if len(j.say) != 1 || !j.say[0].Wishes.Poweroff {
+	if len(j.say) != 1 || !j.say[0].Request.Poweroff {
 		t.Errorf("said %+v", j.say)
 	}
 }

@@ -32,12 +32,12 @@ func MakeMetadata(disc string, data []byte) (err error) {
 	return nil
 }
 
-// writeMetadata goes by way of a folder: the library makes a disc of one.
-func writeMetadata(disc, folder string, data []byte) (err error) {
-	if err := os.Mkdir(folder, 0o755); err != nil {
+// writeMetadata goes by way of a directory: the library makes a disc of one.
+func writeMetadata(disc, directory string, data []byte) (err error) {
+	if err := os.Mkdir(directory, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "config"), data, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(directory, "config"), data, 0o644); err != nil {
 		return err
 	}
 	f, err := os.Create(disc)
@@ -45,7 +45,7 @@ func writeMetadata(disc, folder string, data []byte) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	fs, err := iso9660.Create(file.New(f, false), 0, 0, 2048, folder)
+	fs, err := iso9660.Create(file.New(f, false), 0, 0, 2048, directory)
 	if err != nil {
 		return err
 	}

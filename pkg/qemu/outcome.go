@@ -23,6 +23,7 @@ type outcome struct {
 	Report     string           `json:"report,omitempty"`
 	Faults     []string         `json:"faults,omitempty"`
 	Containers []port.Container `json:"containers,omitempty"`
+	Output     *Handed          `json:"output,omitempty"`
 	Warnings   []string         `json:"warnings,omitempty"`
 	Console    []string         `json:"console,omitempty"` // its last lines
 }
@@ -34,7 +35,7 @@ func (r Result) WriteJSON(w io.Writer, name string) error {
 	e.SetEscapeHTML(false)
 	return e.Encode(outcome{
 		Name: name, Status: r.Status(), Ending: r.Ending, Cause: r.Cause, Seconds: r.Elapsed.Seconds(), Killed: r.Killed,
-		Missing: r.Missing, Seen: r.Seen, Report: r.Report, Faults: r.Faults, Containers: r.Containers, Warnings: r.Warnings, Console: r.Tail,
+		Missing: r.Missing, Seen: r.Seen, Report: r.Report, Faults: r.Faults, Containers: r.Containers, Output: r.Output, Warnings: r.Warnings, Console: r.Tail,
 	})
 }
 

@@ -11,8 +11,8 @@ import (
 	"slipway/pkg/port"
 )
 
-// readPort passes on what the guest says. Its timeline is for somebody else: the
-// judge only learns that it came.
+// readPort passes on what the guest says. Its timeline and its files are for others: the
+// judge only learns that they came.
 func (vm *VM) readPort(timeline func([]byte)) {
 	r := port.NewReader(vm.port)
 	for {
@@ -24,8 +24,13 @@ func (vm *VM) readPort(timeline func([]byte)) {
 			vm.drained <- err
 			return
 		}
-		if m.Timeline != nil && timeline != nil {
+		switch {
+		case m.Timeline != nil && timeline != nil:
 			timeline(m.Timeline)
+		case m.File != nil:
+			vm.output.take(m.File)
+		case m.Files != nil:
+			vm.output.end(m.Files)
 		}
 		vm.messages <- m
 	}

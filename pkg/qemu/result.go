@@ -60,11 +60,15 @@ type Result struct {
 	Containers []port.Container
 	wantReport bool
 	spoke      bool // the guest was heard on its port
+	// Output is what came of the guest's files; nil: nobody asked for them.
+	Output *Handed
 	// Tail is the last console lines.
 	Tail []string
 	// Warnings is what went wrong on the host without ending the run.
 	Warnings []string
 	Elapsed  time.Duration
+	// Processor is what QEMU took of the host's processors, as wait4(2) has it.
+	Processor time.Duration
 }
 
 // Match is a pattern with the line that it has matched, at most matchBytes of it.
@@ -98,7 +102,7 @@ func (r Result) Status() int {
 	switch {
 	case len(r.Missing) > 0:
 		return StatusUnexpected
-	case r.wantReport && r.Report != "ok", r.Ending == Stopped && r.Killed, r.Ending == Mute:
+	case r.wantReport && r.Report != "ok", r.Ending == Stopped && r.Killed, r.Ending == Mute, r.Output != nil && r.Output.Fault != "":
 		return StatusFailed
 	}
 	return StatusOK
@@ -123,6 +127,9 @@ func (r Result) String() string {
 	}
 	if len(r.Missing) > 0 {
 		s += "; expected and not seen: " + strings.Join(r.Missing, ", ")
+	}
+	if r.Output != nil {
+		s += "; output: " + r.Output.String()
 	}
 	return fmt.Sprintf("%s (after %.1fs)", s, r.Elapsed.Seconds())
 }

@@ -12,12 +12,12 @@ import (
 
 // Running is a machine in the background.
 type Running struct {
-	State   string // its state folder
+	State   string // its state directory
 	PID     int    // of the slipway that runs it
 	Started time.Time
 }
 
-// Register has Machines find a state folder: a file in the folder list names it.
+// Register has Machines find a state directory: a file in the directory list names it.
 func Register(list, state string) error {
 	state, err := filepath.Abs(state)
 	if err == nil {
@@ -32,7 +32,7 @@ func Register(list, state string) error {
 	return nil
 }
 
-// entryOf is the file for a state folder, whatever its name has in it.
+// entryOf is the file for a state directory, whatever its name has in it.
 func entryOf(list, state string) string {
 	return filepath.Join(list, fmt.Sprintf("%.16x", sha256.Sum256([]byte(state))))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -50,6 +51,47 @@ func WindowSize(stdout *os.File) string {
 		return ""
 	}
 	return fmt.Sprintf("slipway.winsize=%dx%d", cols, rows)
+}
+
+// FollowWindow tells the size of the window now, and whenever it has changed, until the
+// returned function is called.
+func (t *Terminal) FollowWindow(stdout *os.File, tell func(columns, rows int)) (stop func()) {
+	if t == nil {
+		return func() {}
+	}
+	changed, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(changed, syscall.SIGWINCH)
+	go func() {
+		for {
+			cols, rows, err := term.GetSize(int(stdout.Fd()))
+			if err == nil && cols > 0 && rows > 0 && cols <= maxWindow && rows <= maxWindow {
+				tell(cols, rows)
+			}
+			select {
+			case <-changed:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(changed)
+		close(done)
+	}
+}
+
+// maxWindow is what the kernel has room for.
+const maxWindow = 1<<16 - 1
+
+// TermOption is the kernel option that tells the guest what kind of terminal this is,
+// by TERM of the environment. It is empty for one that tells nothing.
+func TermOption(name string) string {
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+._-", r)
+	}) {
+		return ""
+	}
+	return "slipway.term=" + name
 }
 
 // Restore puts the terminal back as it was found.

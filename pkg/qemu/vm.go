@@ -22,15 +22,19 @@ type VM struct {
 	mon     *monitor
 	console net.Conn
 	port    net.Conn
+	serial  string     // the console's name in the guest
+	output  *collector // of the guest's files; nil: nobody wants them
 	process *os.Process
 
 	lines    chan []string
 	messages chan port.Message
 	events   chan Event
 	requests chan action
-	exited   chan string // what QEMU died of; empty: it ended in good order
-	drained  chan error  // console, monitor and port, read to the end
-	output   atomic.Int64
+	windows  chan port.Window
+	used     time.Duration // of a processor, by QEMU; read after exited
+	exited   chan string   // what QEMU died of; empty: it ended in good order
+	drained  chan error    // console, monitor and port, read to the end
+	shown    atomic.Int64  // when the console last wrote, in nanoseconds
 	over     chan struct{} // closed when result is there
 	result   Result
 }
@@ -61,6 +65,19 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
+	files, err := collect(w.Output)
+	if err != nil {
+		return nil, err
+	}
+	vm, err := launch(c, w, con, args, files)
+	if err != nil {
+		return nil, errors.Join(err, files.refuse())
+	}
+	return vm, nil
+}
+
+// launch starts QEMU with a command line.
+func launch(c Config, w Watch, con Console, args []string, files *collector) (*VM, error) {
 	consoleOurs, consoleQEMU, err := socketPair("console")
 	if err != nil {
 		return nil, err
@@ -74,12 +91,12 @@ func Start(c Config, w Watch, con Console) (*VM, error) {
 		return nil, err
 	}
 	vm := &VM{
-		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs, port: portOurs,
-		lines: make(chan []string), messages: make(chan port.Message), events: make(chan Event), requests: make(chan action),
+		judge: newJudge(w, time.Now()), mon: newMonitor(qmpOurs), console: consoleOurs, port: portOurs, output: files, serial: machines[c.withDefaults().Arch].console,
+		lines: make(chan []string), messages: make(chan port.Message), events: make(chan Event), requests: make(chan action), windows: make(chan port.Window),
 		exited: make(chan string, 1), drained: make(chan error, drains), over: make(chan struct{}),
 	}
 	vm.judge.timeline = con.Timeline != nil
-	vm.output.Store(time.Now().UnixNano())
+	vm.shown.Store(time.Now().UnixNano())
 	cmd := exec.Command(c.Binary, args...)
 	cmd.ExtraFiles = []*os.File{consoleQEMU, qmpQEMU, portQEMU}
 	if err := vm.spawn(cmd); err != nil {
@@ -127,6 +144,10 @@ func (vm *VM) loop() {
 			vm.judge.event(e, time.Now())
 		case r := <-vm.requests:
 			vm.request(r, time.Now())
+		case w := <-vm.windows:
+			w.Console = vm.serial
+			vm.judge.window = &w
+			vm.judge.request()
 		case death = <-vm.exited:
 			gone = true
 			overdue = time.After(drainTime)
@@ -137,7 +158,7 @@ func (vm *VM) loop() {
 			open = 0
 		case <-tick.C:
 		}
-		vm.judge.output = time.Unix(0, vm.output.Load())
+		vm.judge.output = time.Unix(0, vm.shown.Load())
 		if !gone {
 			vm.act(vm.judge.clock(time.Now()))
 			vm.speak()
@@ -145,12 +166,14 @@ func (vm *VM) loop() {
 	}
 	vm.judge.warn(errors.Join(vm.console.Close(), vm.port.Close()))
 	vm.result = vm.judge.finish(death, time.Now())
+	vm.result.Processor = vm.used
+	vm.result.Output = vm.output.result(string(vm.result.Ending))
 	close(vm.over)
 }
 
 func (vm *VM) request(r action, now time.Time) {
 	if r == quit {
-		vm.judge.endBy(now)
+		vm.judge.pull(now)
 		return
 	}
 	vm.judge.askOff(now)
@@ -199,6 +222,14 @@ func (vm *VM) throttle(disk string, bps int) error {
 	return vm.mon.run("block_set_io_throttle", map[string]any{
 		"device": disk, "bps": bps, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0,
 	})
+}
+
+// Resize tells the guest the size of the window in which its console is looked at.
+func (vm *VM) Resize(columns, rows int) {
+	select {
+	case vm.windows <- port.Window{Columns: uint16(columns), Rows: uint16(rows)}:
+	case <-vm.over:
+	}
 }
 
 // AwaitUp waits until the machine runs. It is false when QEMU has ended without

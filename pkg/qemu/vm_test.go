@@ -51,7 +51,7 @@ func TestRun(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			vm, out := start(t, tt.script, tt.watch)
-			if _, err := vm.Write([]byte("typed\n")); err != nil && !errors.Is(err, syscall.EPIPE) {
+			if _, err := vm.Write([]byte("typed\n")); err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, net.ErrClosed) {
 				t.Error(err)
 			}
 			res := vm.Wait()

@@ -58,13 +58,13 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// Want of memory is the cause where the status fits, and told beside it where a
+// Being out of memory is the cause where the status fits, and told beside it where a
 // child may have died of it and the program of something else.
 func TestStatusWithOOM(t *testing.T) {
 	for status, want := range map[Status]string{
 		{Signal: unix.SIGKILL}: "out of memory: killed by SIGKILL",
 		{Code: 137}:            "out of memory: exit status 137",
-		{Code: 1}:              "exit status 1; the kernel has killed a process of it for want of memory",
+		{Code: 1}:              "exit status 1; the kernel has killed a process of it, being out of memory",
 	} {
 		if got := status.WithOOM(); got != want {
 			t.Errorf("%+v: %q, want %q", status, got, want)

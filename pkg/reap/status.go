@@ -47,10 +47,10 @@ func statusOf(ws unix.WaitStatus) Status {
 }
 
 // WithOOM words a status of a container in which the kernel has killed something
-// for want of memory. That may have been long before, and of no consequence.
+// as it was out of memory. That may have been long before, and of no consequence.
 func (s Status) WithOOM() string {
 	if s.Signal == unix.SIGKILL || s.Code == 128+int(unix.SIGKILL) {
 		return "out of memory: " + s.String()
 	}
-	return s.String() + "; the kernel has killed a process of it for want of memory"
+	return s.String() + "; the kernel has killed a process of it, being out of memory"
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -8,7 +9,9 @@ import (
 // guest is a machine of ours with services that do nothing, more that do
 // something, and a script that watches and powers off.
 type guest struct {
+	onboot   int
 	services int
+	engine   string // image of the OCI runtime; runc's if empty
 	more     string // YAML of other services
 	script   string
 }
@@ -47,6 +50,7 @@ echo "BENCH now $1 $up"
 `
 
 const beginScript = `#!/bin/sh
+while read -r k v _; do case $k in MemAvailable:) echo "BENCH memory $v" ;; esac; done </proc/meminfo
 exec bench-now begin
 `
 
@@ -59,8 +63,14 @@ setsid bench-watch </dev/null &
 func (g guest) yaml() string {
 	var y strings.Builder
 	y.WriteString("kernel:\n  image: slipway/kernel:v0.1\n  cmdline: \"console=ttyS0\"\ninit:\n")
-	for _, image := range []string{imgInit, imgRunc, imgBusybox} {
+	for _, image := range []string{imgInit, cmp.Or(g.engine, imgRunc), imgBusybox} {
 		fmt.Fprintf(&y, "  - %s\n", image)
+	}
+	if g.onboot > 0 {
+		y.WriteString("onboot:\n")
+	}
+	for i := range g.onboot {
+		fmt.Fprintf(&y, "  - {name: step%03d, image: %q, readonly: true, command: [\"/bin/true\"]}\n", i, imgBusybox)
 	}
 	y.WriteString("services:\n")
 	for i := range g.services {

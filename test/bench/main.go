@@ -28,7 +28,7 @@ func main() {
 	flag.IntVar(&b.count, "containers", 10, "onboot containers, and as many services, of each stack")
 	flag.StringVar(&b.only, "only", "", "measure the stacks whose names contain one of these, such as runc,slipway")
 	flag.BoolVar(&b.instructions, "instructions", false, "let a guest's clock count instructions: slower, one CPU, and the same however busy the host is")
-	names := flag.String("parts", partNames(), "what to measure")
+	names := flag.String("parts", partNames(false), "what to measure; there is "+partNames(true)+", too")
 	out := flag.String("o", "", "write the tables to this file; what it has of other parts, and notes, stay")
 	slipway := flag.String("slipway", "bin/slipway", "the host tool")
 	flag.Parse()
@@ -51,6 +51,7 @@ type bench struct {
 	count  int
 	only   string
 	dir    string
+	out    string // the document
 
 	instructions bool
 }
@@ -59,16 +60,19 @@ type bench struct {
 type part struct {
 	name, heading string
 	guests        bool // it boots machines
+	slow          bool // it takes hours, so that only who names it gets it
 	measure       func(*bench) (string, error)
 }
 
 // parts are in the order of the document.
 var parts = []part{
-	{"boot", "In a VM, from /init", true, (*bench).partBoot},
-	{"host", "In namespaces on the host, read-only", false, (*bench).partHost},
-	{"services", "Ten services, twenty, two hundred", true, (*bench).partServices},
-	{"crash", "Beside a service that crashes without end", true, (*bench).partCrash},
-	{"machine", "The state machine", false, (*bench).partMachine},
+	{"boot", "In a VM, from /init", true, false, (*bench).partBoot},
+	{"profile", "What a boot is made of", true, false, (*bench).partProfile},
+	{"host", "In namespaces on the host, read-only", false, false, (*bench).partHost},
+	{"services", "Ten services, twenty, two hundred", true, false, (*bench).partServices},
+	{"growth", "Twenty services, two hundred, a thousand", true, true, (*bench).partGrowth},
+	{"crash", "Beside a service that crashes without end", true, false, (*bench).partCrash},
+	{"machine", "The state machine", false, false, (*bench).partMachine},
 }
 
 // counted ends the heading of what was measured in instructions: it has a
@@ -82,10 +86,12 @@ func (b *bench) heading(p part) string {
 	return p.heading
 }
 
-func partNames() string {
+func partNames(slow bool) string {
 	var names []string
 	for _, p := range parts {
-		names = append(names, p.name)
+		if p.slow == slow {
+			names = append(names, p.name)
+		}
 	}
 	return strings.Join(names, ",")
 }
@@ -100,7 +106,7 @@ func choose(names string) ([]part, error) {
 			}
 		}
 		if len(chosen) == before {
-			return nil, fmt.Errorf("no part %q; there are %s", name, partNames())
+			return nil, fmt.Errorf("no part %q; there are %s,%s", name, partNames(false), partNames(true))
 		}
 	}
 	return chosen, nil
@@ -108,6 +114,7 @@ func choose(names string) ([]part, error) {
 
 // run measures and writes what there is after each part: they take minutes.
 func (b *bench) run(chosen []part, out string) (err error) {
+	b.out = out
 	b.dir, err = os.MkdirTemp("", "slipway-bench-")
 	if err != nil {
 		return err

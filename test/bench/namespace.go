@@ -68,7 +68,7 @@ func (b *bench) partHost() (string, error) {
 	return hostTable(rows), nil
 }
 
-// unpack makes the root file system of a stack a folder.
+// unpack makes the root file system of a stack a directory.
 func (b *bench) unpack(s stack) (string, error) {
 	yml := b.file(s) + ".yml"
 	if err := os.WriteFile(yml, []byte(s.yaml(b.count, true)), 0o644); err != nil {

@@ -96,3 +96,29 @@ func TestExamplesOnADisk(t *testing.T) {
 		}
 	}
 }
+
+// TestExamplesTogether: any two of them can be one machine: no name and no file of one is
+// that of another.
+func TestExamplesTogether(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*.yml")
+	if err != nil || len(files) < 10 {
+		t.Fatal(files, err)
+	}
+	for i, one := range files {
+		for _, other := range files[i+1:] {
+			pair := filepath.Base(one) + " and " + filepath.Base(other)
+			config, faults, err := yml.Read(t.Context(), []string{one, other}, nil)
+			if err := errors.Join(err, faults.Only(yml.Error).Err()); err != nil {
+				t.Errorf("%s: %v", pair, err)
+				continue
+			}
+			paths := map[string]bool{}
+			for _, file := range config.Files {
+				if paths[file.Path] {
+					t.Errorf("%s: both have the file %s", pair, file.Path)
+				}
+				paths[file.Path] = true
+			}
+		}
+	}
+}

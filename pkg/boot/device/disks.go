@@ -59,8 +59,8 @@ func (m *Manager) diskNames(sys, node string) map[string]string {
 	return names
 }
 
-// headPatience is how long a disk may take to give its first bytes.
-const headPatience = 5 * time.Second
+// headTimeout is how long a disk may take to give its first bytes.
+const headTimeout = 5 * time.Second
 
 // onDisk is what a disk says of itself.
 type onDisk struct{ uuid, label string }
@@ -88,7 +88,7 @@ func (m *Manager) identify(node string) (uuid, label string) {
 	select {
 	case found := <-read:
 		return found.uuid, found.label
-	case <-time.After(cmp.Or(m.patience, headPatience)):
+	case <-time.After(cmp.Or(m.timeout, headTimeout)):
 		m.Warn("read "+node, errors.New("it does not answer"))
 		return last.uuid, last.label
 	}

@@ -20,7 +20,7 @@ func TestDiskThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	warned := 0
-	m := &Manager{patience: 10 * time.Millisecond, Warn: func(string, error) { warned++ }}
+	m := &Manager{timeout: 10 * time.Millisecond, Warn: func(string, error) { warned++ }}
 	node := filepath.Join(dir, "vda")
 	m.disks.Store(node, onDisk{uuid: "u", label: "l"})
 	for range 3 {
@@ -35,7 +35,7 @@ func TestDiskThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	poll.Until(t, "it is read no more", func() bool { _, reading := m.reading.Load(node); return !reading })
-	m.patience = time.Minute
+	m.timeout = time.Minute
 	if u, l := m.identify(node); u != "" || l != "" {
 		t.Errorf("a disk that is gone is called %q, %q", u, l)
 	}

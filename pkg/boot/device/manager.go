@@ -37,8 +37,8 @@ type Manager struct {
 	settled chan struct{}
 	disks   sync.Map // node: onDisk, as they were last read
 	reading sync.Map // nodes that are being read
-	// patience is a test's, with a disk's first bytes; 0: headPatience.
-	patience time.Duration
+	// timeout is a test's, with a disk's first bytes; 0: headTimeout.
+	timeout time.Duration
 }
 
 // Start begins the work. caught hears of a panic in one of its goroutines, and of

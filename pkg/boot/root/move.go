@@ -26,15 +26,15 @@ func moveTree(from, to string) error {
 		return fmt.Errorf("move %s: %w", from, err)
 	}
 	m := &mover{dev: st.Dev, links: map[uint64]string{}}
-	if err := m.folder(from, to, &st); err != nil {
+	if err := m.directory(from, to, &st); err != nil {
 		return fmt.Errorf("move files to %s: %w", to, err)
 	}
 	return nil
 }
 
-// folder moves the entries first and sets the folder's own attributes last,
+// directory moves the entries first and sets the directory's own attributes last,
 // because moving something in changes its times.
-func (m *mover) folder(from, to string, st *unix.Stat_t) error {
+func (m *mover) directory(from, to string, st *unix.Stat_t) error {
 	entries, err := os.ReadDir(from)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (m *mover) entry(from, to string) error {
 		return fmt.Errorf("stat %s: %w", from, err)
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return m.subfolder(from, to, &st)
+		return m.subdirectory(from, to, &st)
 	}
 	if first, ok := m.links[st.Ino]; ok {
 		if err := os.Link(first, to); err != nil {
@@ -76,7 +76,7 @@ func (m *mover) entry(from, to string) error {
 	return os.Remove(from)
 }
 
-func (m *mover) subfolder(from, to string, st *unix.Stat_t) error {
+func (m *mover) subdirectory(from, to string, st *unix.Stat_t) error {
 	if st.Dev != m.dev {
 		// A mount, if only the one that everything moves to.
 		return os.Mkdir(to, 0o755)
@@ -84,7 +84,7 @@ func (m *mover) subfolder(from, to string, st *unix.Stat_t) error {
 	if err := os.Mkdir(to, 0o700); err != nil {
 		return err
 	}
-	if err := m.folder(from, to, st); err != nil {
+	if err := m.directory(from, to, st); err != nil {
 		return err
 	}
 	err := os.Remove(from)

@@ -72,7 +72,7 @@ func TestMoveTree(t *testing.T) {
 		t.Errorf("link to %q, %v", target, err)
 	}
 	if info, err := os.Stat(filepath.Join(to, "a")); err != nil || !info.ModTime().Equal(old) {
-		t.Errorf("folder: %v, %v", info, err)
+		t.Errorf("directory: %v, %v", info, err)
 	}
 	if _, err := os.Lstat(filepath.Join(to, "socket")); !os.IsNotExist(err) {
 		t.Errorf("socket: %v", err)

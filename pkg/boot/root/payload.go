@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newRoot is where the real root is mounted before it moves. The folder stays
+// newRoot is where the real root is mounted before it moves. The directory stays
 // behind in the initramfs.
 const newRoot = "/.root"
 

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// atomically lets write make the file tmp and then moves it to out. The folder
+// atomically lets write make the file tmp and then moves it to out. The directory
 // of tmp is scratch space on the same file system, gone afterwards.
 func atomically(out string, write func(tmp string) error) (err error) {
 	dir, err := os.MkdirTemp(filepath.Dir(out), "."+filepath.Base(out)+"-")

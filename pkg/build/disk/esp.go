@@ -20,7 +20,7 @@ const (
 )
 
 // espSize is the size of a file system for one file of n bytes: the file, two
-// tables of four bytes for each cluster of 512, and room for folders.
+// tables of four bytes for each cluster of 512, and room for directories.
 func espSize(n int64) int64 {
 	return max(minESP, alignUp(n+n/50+mib, mib))
 }
@@ -33,7 +33,7 @@ func writeESP(m *medium, start, size int64, u *uki, program string) (sum []byte,
 		return nil, fmt.Errorf("make FAT32: %w", err)
 	}
 	if err := fs.Mkdir("EFI/BOOT"); err != nil {
-		return nil, fmt.Errorf("make folder EFI/BOOT: %w", err)
+		return nil, fmt.Errorf("make directory EFI/BOOT: %w", err)
 	}
 	at, err := reserve(fs, "EFI/BOOT/"+program, u.size)
 	if err != nil {

@@ -32,8 +32,8 @@ func Find(name string) (Format, bool) {
 	return Format{}, false
 }
 
-// Write makes the medium in folder dir, in place of one of that name, and
-// returns the file. When ctx ends or something fails the folder is as before.
+// Write makes the medium in directory dir, in place of one of that name, and
+// returns the file. When ctx ends or something fails the directory is as before.
 func (f Format) Write(ctx context.Context, dir string, b Boot) (string, error) {
 	out := filepath.Join(dir, b.Name+f.Suffix)
 	if err := b.check(); err != nil {

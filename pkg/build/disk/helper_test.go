@@ -55,7 +55,7 @@ func (p program) bytes(t *testing.T) []byte {
 	return b
 }
 
-// write puts a file in a folder of the test's own.
+// write puts a file in a directory of the test's own.
 func write(t *testing.T, name string, data []byte) string {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), name)
@@ -127,7 +127,7 @@ func readESP(t *testing.T, disk string, start, size int64, name string) []byte {
 	return got
 }
 
-// files lists a folder.
+// files lists a directory.
 func files(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -18,12 +18,12 @@ func makeISO(ctx context.Context, out string, b Boot) error {
 	if err != nil {
 		return err
 	}
-	// The library makes a disc of a folder, which it removes.
-	folder := filepath.Join(filepath.Dir(out), "disc")
-	if err := os.Mkdir(folder, 0o700); err != nil {
+	// The library makes a disc of a directory, which it removes.
+	directory := filepath.Join(filepath.Dir(out), "disc")
+	if err := os.Mkdir(directory, 0o700); err != nil {
 		return err
 	}
-	err = create(ctx, filepath.Join(folder, espFile), func(m *medium) error {
+	err = create(ctx, filepath.Join(directory, espFile), func(m *medium) error {
 		esp := espSize(u.size)
 		if err := m.Truncate(esp); err != nil {
 			return err
@@ -34,11 +34,11 @@ func makeISO(ctx context.Context, out string, b Boot) error {
 	if err != nil {
 		return fmt.Errorf("write EFI boot image: %w", err)
 	}
-	return create(ctx, out, func(m *medium) error { return writeISO(m, folder) })
+	return create(ctx, out, func(m *medium) error { return writeISO(m, directory) })
 }
 
-func writeISO(m *medium, folder string) error {
-	fs, err := iso9660.Create(m, 0, 0, isoBlock, folder)
+func writeISO(m *medium, directory string) error {
+	fs, err := iso9660.Create(m, 0, 0, isoBlock, directory)
 	if err != nil {
 		return fmt.Errorf("make ISO 9660: %w", err)
 	}

@@ -18,8 +18,8 @@ import (
 
 // KubeVirt takes the only file of /disk, and reads it as its QEMU's user.
 const (
-	kubevirtFolder = "disk/"
-	kubevirtUser   = 107
+	kubevirtDirectory = "disk/"
+	kubevirtUser      = 107
 )
 
 // diskLayer is a layer that holds one file. It is not compressed: what takes
@@ -79,11 +79,11 @@ func diskTar(f *os.File) (head, tail *bytes.Reader, err error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	entry := tar.Header{Uid: kubevirtUser, Gid: kubevirtUser, ModTime: tree.Epoch, Format: tar.FormatPAX}
-	folder, content := entry, entry
-	folder.Typeflag, folder.Name, folder.Mode = tar.TypeDir, kubevirtFolder, 0o555
-	content.Typeflag, content.Name, content.Mode = tar.TypeReg, kubevirtFolder+filepath.Base(f.Name()), 0o440
+	directory, content := entry, entry
+	directory.Typeflag, directory.Name, directory.Mode = tar.TypeDir, kubevirtDirectory, 0o555
+	content.Typeflag, content.Name, content.Mode = tar.TypeReg, kubevirtDirectory+filepath.Base(f.Name()), 0o440
 	content.Size = info.Size()
-	for _, h := range []*tar.Header{&folder, &content} {
+	for _, h := range []*tar.Header{&directory, &content} {
 		if err := w.WriteHeader(h); err != nil {
 			return nil, nil, err
 		}

@@ -11,7 +11,7 @@ import (
 	"slipway/pkg/build/tree"
 )
 
-// make writes the medium that a format makes of b, in a folder of its own.
+// make writes the medium that a format makes of b, in a directory of its own.
 func makeMedium(t *testing.T, format string, b Boot) string {
 	t.Helper()
 	f, ok := Find(format)

@@ -78,7 +78,7 @@ func TestCancelLeavesNothing(t *testing.T) {
 			names := files(t, dir)
 			if err == nil {
 				if len(names) != 1 || filepath.Join(dir, names[0]) != out {
-					t.Errorf("%s: folder holds %v, want %s only", f.Name, names, out)
+					t.Errorf("%s: directory holds %v, want %s only", f.Name, names, out)
 				}
 				break
 			}

@@ -12,17 +12,17 @@ import (
 // and mksquashfs, which we start, refuses to run with it. So the few times that
 // a medium holds are set once it is made.
 
-// Layout of FAT32 as fat32.Create makes it: the root folder is cluster 2, EFI
+// Layout of FAT32 as fat32.Create makes it: the root directory is cluster 2, EFI
 // and EFI/BOOT are the clusters behind it, each as large as one cluster.
 const (
-	fatFolders  = 3
-	fatEntry    = 32
-	fatLongName = 0x0f
+	fatDirectories = 3
+	fatEntry       = 32
+	fatLongName    = 0x0f
 )
 
-// stampFAT sets the times of the folders' entries, and the serial number in the
+// stampFAT sets the times of the directories' entries, and the serial number in the
 // boot sector and its backup. It also mends what fsck.fat complains of: ".." of
-// a folder in the root folder is cluster 0 by the specification.
+// a directory in the root directory is cluster 0 by the specification.
 func stampFAT(m *medium, start int64, sum []byte) error {
 	boot := make([]byte, sector)
 	if _, err := m.ReadAt(boot, start); err != nil {
@@ -36,19 +36,19 @@ func stampFAT(m *medium, start int64, sum []byte) error {
 	cluster := int64(boot[13]) * sector
 	reserved := int64(binary.LittleEndian.Uint16(boot[14:]))
 	tables := int64(boot[16]) * int64(binary.LittleEndian.Uint32(boot[36:]))
-	folders := make([]byte, fatFolders*cluster)
+	directories := make([]byte, fatDirectories*cluster)
 	at := start + (reserved+tables)*sector
-	if _, err := m.ReadAt(folders, at); err != nil {
+	if _, err := m.ReadAt(directories, at); err != nil {
 		return err
 	}
-	for e := folders; len(e) > 0; e = e[fatEntry:] {
+	for e := directories; len(e) > 0; e = e[fatEntry:] {
 		if e[0] != 0 && e[11] != fatLongName {
 			stampFATEntry(e, tree.Epoch)
 		}
 	}
-	up := folders[cluster+fatEntry:] // the second entry of EFI
+	up := directories[cluster+fatEntry:] // the second entry of EFI
 	binary.LittleEndian.PutUint16(up[26:], 0)
-	_, err := m.WriteAt(folders, at)
+	_, err := m.WriteAt(directories, at)
 	return err
 }
 
@@ -66,7 +66,7 @@ func stampFATEntry(e []byte, t time.Time) {
 }
 
 // Layout of ISO 9660 (ECMA-119): blocks of 2048 bytes, the primary volume
-// descriptor in block 16, the root folder's record and four times in it.
+// descriptor in block 16, the root directory's record and four times in it.
 const (
 	isoBlock      = 2048
 	isoDescriptor = 16 * isoBlock
@@ -75,7 +75,7 @@ const (
 	isoTimeSize   = 17
 )
 
-// stampISO sets the times of the volume and of the root folder's entries.
+// stampISO sets the times of the volume and of the root directory's entries.
 func stampISO(m *medium) error {
 	d := make([]byte, isoBlock)
 	if _, err := m.ReadAt(d, isoDescriptor); err != nil {
@@ -92,14 +92,14 @@ func stampISO(m *medium) error {
 		return err
 	}
 	at := int64(binary.LittleEndian.Uint32(root[2:])) * isoBlock
-	folder := make([]byte, binary.LittleEndian.Uint32(root[10:]))
-	if _, err := m.ReadAt(folder, at); err != nil {
+	directory := make([]byte, binary.LittleEndian.Uint32(root[10:]))
+	if _, err := m.ReadAt(directory, at); err != nil {
 		return err
 	}
-	for r := folder; len(r) > 0 && r[0] != 0; r = r[r[0]:] {
+	for r := directory; len(r) > 0 && r[0] != 0; r = r[r[0]:] {
 		stampISORecord(r)
 	}
-	_, err := m.WriteAt(folder, at)
+	_, err := m.WriteAt(directory, at)
 	return err
 }
 

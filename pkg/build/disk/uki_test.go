@@ -78,7 +78,7 @@ func TestFaultsLeaveNothing(t *testing.T) {
 	}{
 		{"no kernel", func(b *Boot) { b.Kernel = "" }, "no kernel given"},
 		{"no initrd file", func(b *Boot) { b.Initrd = "/nowhere/initrd" }, "stat /nowhere/initrd: no such file"},
-		{"initrd is a folder", func(b *Boot) { b.Initrd = "/" }, "/ is no regular file"},
+		{"initrd is a directory", func(b *Boot) { b.Initrd = "/" }, "/ is no regular file"},
 		{"other arch", func(b *Boot) { b.Arch = "riscv64" }, `architecture "riscv64"`},
 		{"kernel of another arch", func(b *Boot) { b.Arch = "arm64" }, "machine type 0x8664, want 0xaa64"},
 		{"kernel is no program", func(b *Boot) { b.Kernel = b.Initrd }, "not an EFI program"},

@@ -9,9 +9,9 @@ import (
 	"slipway/pkg/build/yml"
 )
 
-// AddRecipe adds the recipe of a folder that is none of ours, after Open, and returns the
+// AddRecipe adds the recipe of a directory that is none of ours, after Open, and returns the
 // name under which it is built: the one given, or with "" what the recipe says.
-// Programs in it are of the Go module that the folder lies in.
+// Programs in it are of the Go module that the directory lies in.
 func (b *Builder) AddRecipe(dir, name string) (string, error) {
 	r, err := LoadRecipe(dir)
 	if err != nil {
@@ -48,7 +48,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// moduleAround is the nearest folder, from dir upwards, with a go.mod; "" for none.
+// moduleAround is the nearest directory, from dir upwards, with a go.mod; "" for none.
 func moduleAround(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	for ; err == nil && !exists(filepath.Join(dir, "go.mod")); dir = filepath.Dir(dir) {

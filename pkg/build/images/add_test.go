@@ -29,7 +29,7 @@ config: {cmd: [/bin/it], linuxkit: {capabilities: [CAP_SYS_TIME]}}
 	return dir
 }
 
-// TestAddRecipe builds recipes of somebody else's, in two folders and stores: the same
+// TestAddRecipe builds recipes of somebody else's, in two directories and stores: the same
 // bytes, under the names they say or are given, beside ours and as none of ours.
 func TestAddRecipe(t *testing.T) {
 	var sums []map[string]string
@@ -102,7 +102,7 @@ func TestAddRecipeFaults(t *testing.T) {
 			t.Errorf("%q: error %v, want %q and the file", name, err, want)
 		}
 	}
-	write(t, dir, map[string]string{"web/image.yml": "name: web\nabout: named as its folder\n"})
+	write(t, dir, map[string]string{"web/image.yml": "name: web\nabout: named as its directory\n"})
 	if _, err := b.AddRecipe(filepath.Join(dir, "web"), ""); err == nil || !strings.Contains(err.Error(), `name: "web": names with no / before them`) {
 		t.Errorf("named as its folder: error %v", err)
 	}
@@ -129,7 +129,7 @@ func TestAddRecipeFaults(t *testing.T) {
 	if err == nil {
 		err = b.Build(context.Background(), []string{name}, 1)
 	}
-	if err == nil || !strings.Contains(err.Error(), "app/image.yml:6:5: contents[0].program: build /bin/it: neither "+app+" nor a folder above it has a go.mod") {
+	if err == nil || !strings.Contains(err.Error(), "app/image.yml:6:5: contents[0].program: build /bin/it: neither "+app+" nor a directory above it has a go.mod") {
 		t.Errorf("program of no module: error %v", err)
 	}
 }

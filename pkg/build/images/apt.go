@@ -14,7 +14,7 @@ type deb struct {
 	Package string `json:"package"`
 	Version string `json:"version"`
 	Arch    string `json:"arch"`
-	File    string `json:"file"` // name in the cache folder
+	File    string `json:"file"` // name in the cache directory
 	SHA256  string `json:"sha256"`
 }
 
@@ -117,7 +117,7 @@ func (a *aptCache) download(ctx context.Context, ask apt, d deb) error {
 	return inScratch(a.dir, func(tmp string) error {
 		args := []string{"apt-get", "download", "-q"}
 		if os.Geteuid() == 0 {
-			// Else apt warns that its own user cannot write to our folder.
+			// Else apt warns that its own user cannot write to our directory.
 			args = append(args, "-o", "APT::Sandbox::User=root")
 		}
 		args = append(args, d.Package+":"+d.Arch+"="+d.Version)

@@ -11,7 +11,7 @@ import (
 // An apt is how apt is asked about packages of one architecture.
 type apt struct {
 	env   []string
-	lists string // folder of its package lists
+	lists string // directory of its package lists
 }
 
 // A package list of our own is fetched again when it is older than this.

@@ -9,7 +9,7 @@ import (
 
 // resolve asks apt which file it would download.
 func (a apt) resolve(ctx context.Context, name, arch string) (d deb, err error) {
-	// In a folder that holds the file already apt-get prints nothing.
+	// In a directory that holds the file already apt-get prints nothing.
 	err = inScratch("", func(empty string) error {
 		out, err := command{dir: empty, env: a.env, args: []string{"apt-get", "download", "--print-uris", name + ":" + arch}}.output(ctx)
 		if err != nil {

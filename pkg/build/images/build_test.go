@@ -150,7 +150,7 @@ func TestBuildOnlyWhatChanged(t *testing.T) {
 }
 
 func TestBuildIsReproducible(t *testing.T) {
-	// Another folder, another store: the same bytes.
+	// Another directory, another store: the same bytes.
 	first, second := repository(t), repository(t)
 	stores := []string{filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")}
 	outcomes(t, first, stores[0], "high")
@@ -295,7 +295,7 @@ func TestBaseFaults(t *testing.T) {
 	}
 }
 
-// An interrupted build leaves nothing in the store and no temporary folder, and
+// An interrupted build leaves nothing in the store and no temporary directory, and
 // a later one goes on.
 func TestBuildInterrupted(t *testing.T) {
 	root, store := repository(t), filepath.Join(t.TempDir(), "store")

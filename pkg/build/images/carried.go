@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Unpack writes what the tool carries of its repository to a folder, to build from, but
+// Unpack writes what the tool carries of its repository to a directory, to build from, but
 // for images that only tests take, whose programs it does not carry.
 func Unpack(carried fs.FS, dir string) error {
 	err := fs.WalkDir(carried, ".", func(name string, d fs.DirEntry, err error) error {

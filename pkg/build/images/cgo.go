@@ -81,7 +81,7 @@ func crossEnv(triplet, dir string) []string {
 		"PKG_CONFIG_SYSROOT_DIR=" + dir,
 		"PKG_CONFIG_LIBDIR=" + filepath.Join(lib, "pkgconfig"),
 		// What pkg-config says is no part of the key of Go's build cache, which
-		// would link with the folder of an earlier build. These flags are.
+		// would link with the directory of an earlier build. These flags are.
 		"CGO_LDFLAGS=-O2 -g -L" + lib,
 	}
 }

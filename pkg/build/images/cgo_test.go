@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The libraries of another architecture lie in a new folder for each build, and
+// The libraries of another architecture lie in a new directory for each build, and
 // Go's build cache outlives them.
 func TestLibrariesMoveBetweenBuilds(t *testing.T) {
 	triplet := crossTargets[runtime.GOARCH].triplet

@@ -14,7 +14,7 @@ import (
 
 // A command is a program of the host that a step runs.
 type command struct {
-	dir  string   // working folder
+	dir  string   // working directory
 	env  []string // beside our own environment
 	args []string
 }

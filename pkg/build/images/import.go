@@ -15,7 +15,7 @@ import (
 // recipe's, so that a build makes it anew.
 const imported = "imported"
 
-// Import copies our own images from an OCI layout, a folder or a tar as Export writes
+// Import copies our own images from an OCI layout, a directory or a tar as Export writes
 // it, into the store, for all architectures it has. It returns their names.
 func (b *Builder) Import(ctx context.Context, path string) ([]string, error) {
 	names, err := b.importFrom(ctx, path)

@@ -86,7 +86,7 @@ func wants(data []byte) ([]string, error) {
 	}
 	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
 		if dirs, err := f.DynString(tag); err == nil && len(dirs) > 0 {
-			return nil, fmt.Errorf("%v %q: only the loader's own folders are searched", tag, dirs)
+			return nil, fmt.Errorf("%v %q: only the loader's own directories are searched", tag, dirs)
 		}
 	}
 	names, err := f.ImportedLibraries()
@@ -188,7 +188,7 @@ func dependencies(field string) (names []string) {
 	return names
 }
 
-// follow is the regular file that a path leads to within a tree. Debian's folders
+// follow is the regular file that a path leads to within a tree. Debian's directories
 // below / are links to those below /usr on a machine, but in no package.
 func (t Tree) follow(name string) (Entry, bool) {
 	for range 8 { // longer than any chain of Debian's; a circle has no end

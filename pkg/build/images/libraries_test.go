@@ -32,7 +32,7 @@ func TestFollow(t *testing.T) {
 	tree.AddLink("up", "../../lib/x/liba.so.1")
 	tree.AddLink("round", "round")
 	tree.AddLink("gone", "nowhere")
-	tree.AddFolder("dir", 0o755)
+	tree.AddDirectory("dir", 0o755)
 	for name, want := range map[string]bool{
 		"lib/x/liba.so.1.2": true, "lib/x/liba.so.1": true, "lib64/ld.so": true, "up": true,
 		"round": false, "gone": false, "dir": false, "none": false,

@@ -15,7 +15,7 @@ type module struct {
 	Module  string `yaml:"module" need:"the path of a Go module"`
 	Version string `yaml:"version" need:"a version, such as v1.2.3"`
 	Sum     string `yaml:"sum" need:"the line of go.sum for the module itself, from h1: on"`
-	Package string `yaml:"package" need:"a folder of the module, such as ./cmd/ctr; . is its root"`
+	Package string `yaml:"package" need:"a directory of the module, such as ./cmd/ctr; . is its root"`
 	To      string `yaml:"to" need:"a path in the image"`
 	Tags    string `yaml:"tags"`
 	// Set gives string variables of the program a value: "main.version=1".
@@ -101,7 +101,7 @@ func (m *module) ldflags() string {
 	return strings.Join(flags, " ")
 }
 
-// download returns the module's folder in the module cache, with the sum
+// download returns the module's directory in the module cache, with the sum
 // verified. When the cache holds it no network is needed.
 func (m *module) download(ctx context.Context, s *site) (string, error) {
 	s.say("downloading %s@%s", m.Module, m.Version)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -95,42 +94,6 @@ func (p spot) content(c *Content) []error {
 			faults = append(faults, p.only().fault("/%s is named twice", name))
 		}
 		named[name] = true
-	}
-	return faults
-}
-
-// debianName is the form of a package's name: Debian Policy, 5.6.7; $ARCH is ours.
-var debianName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*(\$ARCH[a-z0-9+.-]*)?$`)
-
-// verifyArguments refuses what the programs that are called with it would take for a flag,
-// by which they may run others.
-func (p spot) verifyArguments(c *Content) (faults []error) {
-	var names, folders []string
-	switch {
-	case c.Debian != nil:
-		names = []string{c.Debian.Package}
-	case c.Kernel != nil:
-		names = []string{c.Kernel.Package}
-	case c.Program != nil:
-		folders = []string{c.Program.Package}
-	case c.Module != nil:
-		folders = []string{c.Module.Package}
-		names = slices.Collect(maps.Values(c.Module.Libraries))
-		for _, set := range c.Module.Set {
-			if strings.ContainsAny(set, " \t\r\n'\"") {
-				faults = append(faults, p.fault("set %q: want no spaces and no quotes", set))
-			}
-		}
-	}
-	for _, name := range names {
-		if !debianName.MatchString(name) {
-			faults = append(faults, p.fault("package %q: want the name of a package of Debian", name))
-		}
-	}
-	for _, folder := range folders {
-		if folder != "." && !strings.HasPrefix(folder, "./") {
-			faults = append(faults, p.fault("package %q: want a folder of the Go module, with ./ before it", folder))
-		}
 	}
 	return faults
 }

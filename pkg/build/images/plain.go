@@ -36,12 +36,12 @@ func (f folders) apply(_ context.Context, _ *site, t Tree) error {
 	for _, entry := range f {
 		perm, name, err := permissions(entry)
 		if err != nil {
-			return fmt.Errorf("folder %s: %w", entry, err)
+			return fmt.Errorf("directory %s: %w", entry, err)
 		}
 		if perm == 0 {
 			perm = 0o755
 		}
-		t.AddFolder(name, perm)
+		t.AddDirectory(name, perm)
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func (f files) read(s *site, name string) ([]byte, int64, error) {
 	return data, perm, nil
 }
 
-// below finds what a recipe names in a folder, by no way or link that leads out of it: a
+// below finds what a recipe names in a directory, by no way or link that leads out of it: a
 // recipe may be somebody else's, and the image goes to others still.
 func below(dir, name string) (string, fs.FileInfo, error) {
 	root, err := os.OpenRoot(dir)
@@ -129,7 +129,7 @@ func permissions(entry string) (int64, string, error) {
 }
 
 // links maps the target of symbolic links to the links: names with a trailing
-// slash begin a folder that the names after it are in, so that hundreds of
+// slash begin a directory that the names after it are in, so that hundreds of
 // applets are a few lines.
 //
 //	busybox: [/bin/ cat ls, /usr/bin/env]

@@ -11,9 +11,9 @@ import (
 
 // program builds a command of this repository, or of the Go module around somebody
 // else's recipe: static, with no cgo, no debugger
-// tables and no trace of the folder it was built in.
+// tables and no trace of the directory it was built in.
 type program struct {
-	Package string `yaml:"package" need:"a folder of the Go module, such as ./cmd/app"`
+	Package string `yaml:"package" need:"a directory of the Go module, such as ./cmd/app"`
 	// To is the path in the image; "4755 /bin/x" with other permissions than 0755.
 	To string `yaml:"to" need:"a path in the image"`
 	// Version has the compiler note tag, commit and state of the clone in the program,
@@ -27,7 +27,7 @@ func (p *program) env(s *site) []string {
 
 func (p *program) inputs(ctx context.Context, s *site) ([]string, error) {
 	if s.root == "" {
-		return nil, fmt.Errorf("build %s: neither %s nor a folder above it has a go.mod", p.To, s.recipe.Dir)
+		return nil, fmt.Errorf("build %s: neither %s nor a directory above it has a go.mod", p.To, s.recipe.Dir)
 	}
 	if _, _, err := below(s.root, p.Package); err != nil {
 		return nil, fmt.Errorf("build %s: %w", p.To, err)

@@ -13,7 +13,7 @@ import (
 	"slipway/pkg/build/input"
 )
 
-// RecipeFile is the name of the recipe in the folder of an image.
+// RecipeFile is the name of the recipe in the directory of an image.
 const RecipeFile = "image.yml"
 
 // Bytes that a recipe and a file that it names may have: both are kept in memory.
@@ -24,7 +24,7 @@ const (
 
 // A Recipe says what an image is made of.
 type Recipe struct {
-	// Name is what the image is called: that of the folder for ours, which name none;
+	// Name is what the image is called: that of the directory for ours, which name none;
 	// for a recipe of somebody else's what it names, or who builds it.
 	Name string `yaml:"name"`
 	// About is one line for `slipway images list`; it is the image's description too.
@@ -39,7 +39,7 @@ type Recipe struct {
 	Config   Config    `yaml:"config"`
 
 	named  bool     // by itself
-	Dir    string   `yaml:"-"` // the recipe's folder, against which its paths are resolved
+	Dir    string   `yaml:"-"` // the recipe's directory, against which its paths are resolved
 	Text   []byte   `yaml:"-"` // the recipe as it was read: one of the inputs
 	Module string   `yaml:"-"` // the Go module around it, for programs; "": the builder's
 	places []string // of each of Contents, "FILE:LINE:COLUMN: contents[0].files"
@@ -133,8 +133,8 @@ func (r *Recipe) steps(f func(step) error) error {
 	return nil
 }
 
-// LoadRecipe reads the recipe in a folder. Unless it names the image itself, that is
-// called as the folder is. Errors name the file and, for a fault in it, line, column and
+// LoadRecipe reads the recipe in a directory. Unless it names the image itself, that is
+// called as the directory is. Errors name the file and, for a fault in it, line, column and
 // key, all of them at once.
 func LoadRecipe(dir string) (*Recipe, error) {
 	file := filepath.Join(dir, RecipeFile)
@@ -149,7 +149,7 @@ func LoadRecipe(dir string) (*Recipe, error) {
 	return r, nil
 }
 
-// LoadRecipes reads every recipe below the folder images/, in order of name.
+// LoadRecipes reads every recipe below the directory images/, in order of name.
 func LoadRecipes(dir string) ([]*Recipe, error) {
 	found, err := filepath.Glob(filepath.Join(dir, "*", RecipeFile))
 	if err != nil {
@@ -165,7 +165,7 @@ func LoadRecipes(dir string) ([]*Recipe, error) {
 		dir := filepath.Dir(file)
 		all[i], err = LoadRecipe(dir)
 		if err == nil && all[i].Name != filepath.Base(dir) {
-			err = fmt.Errorf("read recipe %s: name: our own images are called as their folders", file)
+			err = fmt.Errorf("read recipe %s: name: our own images are called as their directories", file)
 		}
 		faults = append(faults, err)
 	}
@@ -173,9 +173,9 @@ func LoadRecipes(dir string) ([]*Recipe, error) {
 }
 
 // ErrNoRoot is what FindRoot says outside of the repository.
-var ErrNoRoot = errors.New("neither it nor a folder above it holds go.mod and images/NAME/" + RecipeFile)
+var ErrNoRoot = errors.New("neither it nor a directory above it holds go.mod and images/NAME/" + RecipeFile)
 
-// FindRoot finds the repository that holds images/: the folder start or the
+// FindRoot finds the repository that holds images/: the directory start or the
 // nearest one above it with both go.mod and recipes.
 func FindRoot(start string) (string, error) {
 	start, err := filepath.Abs(start)

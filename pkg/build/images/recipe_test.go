@@ -48,20 +48,29 @@ func TestLoadRecipeFaults(t *testing.T) {
 		"about: x\nconfig: {linuxkit: {capabilitys: [CAP_SYS_TIME]}}":                               "config.linuxkit: ",
 		"about: x\n<<: {contents: [{folders: [/a]}]}\ncontents: [{folders: [/a]}, {folders: [/b]}]": ":2:1: recipes have no merge keys (<<); want each key written out",
 		"<<: [{about: x}]": ":1:1: recipes have no merge keys",
-		"about: x\ncontents:\n- <<: {filez: {/a: b}}\n  folders: [/a]":                                                    ":3:3: recipes have no merge keys",
-		"about: x\ncontents: [{files: {<<: {/a: b}}}]":                                                                    ":2:21: recipes have no merge keys",
-		"about: &about contents\n*about : [{folders: [/a]}]":                                                              ":2:1: this is no key; want a text",
-		"about: x\ncontents: [{files: {/a: b, //a: c}}]":                                                                  ":2:13: contents[0].files: /a is named twice",
-		"about: x\ncontents: [{links: {a: [/x], b: [/c, / x y]}}]":                                                        ":2:13: contents[0].links: /x is named twice",
-		"about: x\ncontents: [{debian: {package: p, files: {/a/../b: b, /b: c}}}]":                                        ":2:13: contents[0].debian: /b is named twice",
-		"about: x\ncontents: [{debian: {package: -oDir::Etc=/x, files: {/a: a}}}]":                                        `:2:13: contents[0].debian: package "-oDir::Etc=/x": want the name`,
-		"about: x\ncontents: [{debian: {package: ../x, files: {/a: a}}}]":                                                 `package "../x": want the name`,
-		"about: x\ncontents: [{kernel: {package: -x-$ARCH}}]":                                                             `package "-x-$ARCH": want the name`,
-		"about: x\ncontents: [{program: {package: -toolexec=./x, to: /a}}]":                                               `contents[0].program: package "-toolexec=./x": want a folder`,
-		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: -toolexec=x, to: /a}}]":              `contents[0].module: package "-toolexec=x": want a folder`,
-		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [a.b=c -extld=x]}}]": `set "a.b=c -extld=x": want no spaces`,
-		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, libraries: {l: -x}}}]":    `package "-x": want the name`,
-		"about: x\ncontents: &a [*a]":                                                                                     "contains itself",
+		"about: x\ncontents:\n- <<: {filez: {/a: b}}\n  folders: [/a]":                                                                                ":3:3: recipes have no merge keys",
+		"about: x\ncontents: [{files: {<<: {/a: b}}}]":                                                                                                ":2:21: recipes have no merge keys",
+		"about: &about contents\n*about : [{folders: [/a]}]":                                                                                          ":2:1: this is no key; want a text",
+		"about: x\ncontents: [{files: {/a: b, //a: c}}]":                                                                                              ":2:13: contents[0].files: /a is named twice",
+		"about: x\ncontents: [{links: {a: [/x], b: [/c, / x y]}}]":                                                                                    ":2:13: contents[0].links: /x is named twice",
+		"about: x\ncontents: [{debian: {package: p, files: {/a/../b: b, /b: c}}}]":                                                                    ":2:13: contents[0].debian: /b is named twice",
+		"about: x\ncontents: [{debian: {package: -oDir::Etc=/x, files: {/a: a}}}]":                                                                    `:2:13: contents[0].debian: package "-oDir::Etc=/x": want the name`,
+		"about: x\ncontents: [{debian: {package: ../x, files: {/a: a}}}]":                                                                             `package "../x": want the name`,
+		"about: x\ncontents: [{kernel: {package: -x-$ARCH}}]":                                                                                         `package "-x-$ARCH": want the name`,
+		"about: x\ncontents: [{program: {package: -toolexec=./x, to: /a}}]":                                                                           `contents[0].program: package "-toolexec=./x": want a directory`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: -toolexec=x, to: /a}}]":                                          `contents[0].module: package "-toolexec=x": want a directory`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [a.b=c -extld=x]}}]":                             `set "a.b=c -extld=x": want PACKAGE.VARIABLE=VALUE`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [-x]}}]":                                         `:2:13: contents[0].module: set "-x": want PACKAGE`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, set: [a.b]}}]":                                        `:2:13: contents[0].module: set "a.b": want PACKAGE`,
+		"about: x\ncontents: [{module: {module: -modfile=x, version: v1.0.0, sum: s, package: ., to: /a}}]":                                           `:2:13: contents[0].module: module "-modfile=x": want the path`,
+		"about: x\ncontents: [{module: {module: m@v2, version: v1.0.0, sum: s, package: ., to: /a}}]":                                                 `:2:13: contents[0].module: module "m@v2": want the path`,
+		"about: x\ncontents: [{module: {module: m, version: -x, sum: s, package: ., to: /a}}]":                                                        `:2:13: contents[0].module: version "-x": want a version`,
+		"about: x\ncontents: [{module: {module: m, version: latest, sum: s, package: ., to: /a}}]":                                                    `:2:13: contents[0].module: version "latest": want a version`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, tags: -toolexec=x}}]":                                 `:2:13: contents[0].module: tags "-toolexec=x": want build tags`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, libraries: {--define-variable=prefix=x: libx-dev}}}]": `:2:13: contents[0].module: libraries "--define-variable=prefix=x": want the name`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, libraries: {'a b': libx-dev}}}]":                      `:2:13: contents[0].module: libraries "a b": want the name`,
+		"about: x\ncontents: [{module: {module: m, version: v1.0.0, sum: s, package: ., to: /a, libraries: {l: -x}}}]":                                `package "-x": want the name`,
+		"about: x\ncontents: &a [*a]": "contains itself",
 	} {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{RecipeFile: text})
@@ -233,7 +242,7 @@ func TestFindRoot(t *testing.T) {
 	if err != nil || got != dir {
 		t.Errorf("root %q, %v; want %q", got, err, dir)
 	}
-	// Somebody else's project with a folder of pictures.
+	// Somebody else's project with a directory of pictures.
 	other := t.TempDir()
 	write(t, other, map[string]string{"go.mod": "module x", "images/a/logo.png": ""})
 	for _, dir := range []string{"/", other} {

@@ -39,7 +39,7 @@ func (b *Builder) Open() error {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make cache folder: %w", err)
+		return fmt.Errorf("make cache directory: %w", err)
 	}
 	b.apt = &aptCache{dir: dir, arch: runtime.GOARCH, lists: "/var/lib/apt/lists", got: map[string]deb{}, say: func(format string, args ...any) {
 		b.Progress.Note(fmt.Sprintf(format, args...))

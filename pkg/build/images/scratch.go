@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// inScratch runs do with a temporary folder and removes the folder afterwards,
+// inScratch runs do with a temporary directory and removes the directory afterwards,
 // however do ended. With no parent it is made where the system has its
 // temporary files.
 func inScratch(parent string, do func(dir string) error) (err error) {

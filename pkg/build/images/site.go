@@ -13,7 +13,7 @@ import (
 type site struct {
 	recipe  *Recipe
 	root    string       // of the Go module whose programs are built
-	images  string       // the folder of our own recipes
+	images  string       // the directory of our own recipes
 	version version.Info // where root is no clone
 	arch    string       // amd64 or arm64: Go and Debian agree on both
 	apt     *aptCache
@@ -37,15 +37,15 @@ func (s *site) from(source string) {
 	}
 }
 
-// CacheDir is the folder for what is downloaded: $SLIPWAY_CACHE, else
-// slipway/downloads in the user's cache folder.
+// CacheDir is the directory for what is downloaded: $SLIPWAY_CACHE, else
+// slipway/downloads in the user's cache directory.
 func CacheDir() (string, error) {
 	if dir := os.Getenv("SLIPWAY_CACHE"); dir != "" {
 		return dir, nil
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find cache folder: %w (set SLIPWAY_CACHE)", err)
+		return "", fmt.Errorf("find cache directory: %w (set SLIPWAY_CACHE)", err)
 	}
 	return filepath.Join(dir, "slipway", "downloads"), nil
 }

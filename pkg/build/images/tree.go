@@ -16,7 +16,7 @@ import (
 // The time of every entry of every image, so that it is no input.
 var epoch = time.Unix(0, 0).UTC()
 
-// An Entry is one file, folder or symbolic link of a Tree.
+// An Entry is one file, directory or symbolic link of a Tree.
 type Entry struct {
 	Type byte   // tar.TypeReg, tar.TypeDir or tar.TypeSymlink
 	Perm int64  // permission bits with set-id and sticky bits, as chmod(1) takes them
@@ -34,8 +34,8 @@ func clean(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+name), "/")
 }
 
-// AddFolder adds a folder, or changes the permissions of one.
-func (t Tree) AddFolder(name string, perm int64) {
+// AddDirectory adds a directory, or changes the permissions of one.
+func (t Tree) AddDirectory(name string, perm int64) {
 	if name = clean(name); name != "" {
 		t[name] = Entry{Type: tar.TypeDir, Perm: perm}
 	}
@@ -51,16 +51,16 @@ func (t Tree) AddLink(name, target string) {
 	t[clean(name)] = Entry{Type: tar.TypeSymlink, Perm: 0o777, Link: target}
 }
 
-// addParents adds the folders that entries are in and nobody has named.
+// addParents adds the directories that entries are in and nobody has named.
 func (t Tree) addParents() error {
 	for _, name := range slices.Sorted(maps.Keys(t)) {
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 			e, ok := t[dir]
 			if ok && e.Type != tar.TypeDir {
-				return fmt.Errorf("add /%s: /%s is not a folder", name, dir)
+				return fmt.Errorf("add /%s: /%s is not a directory", name, dir)
 			}
 			if !ok {
-				t.AddFolder(dir, 0o755)
+				t.AddDirectory(dir, 0o755)
 			}
 		}
 	}
@@ -68,7 +68,7 @@ func (t Tree) addParents() error {
 }
 
 // WriteTar writes the tree as a tar archive whose bytes depend on the tree
-// alone. Folders come before what is in them.
+// alone. Directories come before what is in them.
 func (t Tree) WriteTar(w io.Writer) error {
 	if err := t.addParents(); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (t Tree) WriteTar(w io.Writer) error {
 	return tw.Close()
 }
 
-// byPath orders a folder directly before its content, which plain string order
+// byPath orders a directory directly before its content, which plain string order
 // does not: "a.b" would come between "a" and "a/b".
 func byPath(a, b string) int {
 	return cmp.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
@@ -130,7 +130,7 @@ func ReadTar(r io.Reader) (Tree, error) {
 func (t Tree) addTarEntry(h *tar.Header, r io.Reader) error {
 	switch h.Typeflag {
 	case tar.TypeDir:
-		t.AddFolder(h.Name, h.Mode&0o7777)
+		t.AddDirectory(h.Name, h.Mode&0o7777)
 	case tar.TypeSymlink:
 		t.AddLink(h.Name, h.Linkname)
 	case tar.TypeLink:

@@ -33,8 +33,8 @@ func TestWriteTarOrder(t *testing.T) {
 	tree.AddFile("/a/b", 0o644, []byte("x"))
 	tree.AddFile("a.txt", 0o600, nil)
 	tree.AddLink("/a/../a/z/link", "../b")
-	tree.AddFolder("/tmp", 0o1777)
-	tree.AddFolder("/", 0o700)
+	tree.AddDirectory("/tmp", 0o1777)
+	tree.AddDirectory("/", 0o700)
 	var out bytes.Buffer
 	if err := tree.WriteTar(&out); err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestWriteTarOrder(t *testing.T) {
 func TestTarRoundTrip(t *testing.T) {
 	tree := Tree{}
 	tree.AddFile("bin/su", 0o4755, []byte("elf"))
-	tree.AddFolder("tmp", 0o1777)
+	tree.AddDirectory("tmp", 0o1777)
 	tree.AddLink("bin/sh", "busybox")
 	var first, second bytes.Buffer
 	if err := tree.WriteTar(&first); err != nil {
@@ -72,12 +72,12 @@ func TestTarRoundTrip(t *testing.T) {
 	}
 }
 
-func TestWriteTarFileAsFolder(t *testing.T) {
+func TestWriteTarFileAsDirectory(t *testing.T) {
 	tree := Tree{}
 	tree.AddFile("a", 0o644, nil)
 	tree.AddFile("a/b", 0o644, nil)
 	err := tree.WriteTar(io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "/a is not a folder") {
+	if err == nil || !strings.Contains(err.Error(), "/a is not a directory") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -69,6 +69,9 @@ func (f *Finder) verify(ctx context.Context, name string, img *oci.Image) error 
 			return fmt.Errorf("image %s is not signed by %s: docker save leaves nothing that could be", name, keys)
 		}
 		err := f.Finder.Verify(ctx, name, digests, func(s oci.Signature) error {
+			if s.Signature == "" {
+				return keys.CheckBundle(s.Text, digests, f.Known(name))
+			}
 			return keys.Check(s.Text, s.Signature, digests, f.Known(name))
 		})
 		if err != nil {

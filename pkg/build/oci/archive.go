@@ -278,7 +278,7 @@ func (a *archive) loadSaved(s savedImage, platform v1.Platform) (*Image, error) 
 	if err := a.decode(path.Clean(s.Config), config); err != nil {
 		return nil, err
 	}
-	if have := config.Platform(); !unsaid(have) && rank(*have, platform) < 0 {
+	if have := config.Platform(); !unspecified(have) && rank(*have, platform) < 0 {
 		return nil, onlyFor(platform, []v1.Platform{*have})
 	}
 	if len(s.Layers) != len(config.RootFS.DiffIDs) {

@@ -55,31 +55,31 @@ type blobs interface {
 	drop(v1.Hash) (bool, error)
 }
 
-// folder holds the blobs of an OCI layout in a folder.
-type folder struct {
+// directory holds the blobs of an OCI layout in a directory.
+type directory struct {
 	dir string
 	own bool
 }
 
-func (f folder) unpacked() unpacked {
+func (f directory) unpacked() unpacked {
 	if !f.own {
 		return unpacked{}
 	}
-	return unpacked{filepath.Join(f.dir, unpackedFolder)}
+	return unpacked{filepath.Join(f.dir, unpackedDirectory)}
 }
 
-func (f folder) drop(h v1.Hash) (bool, error) {
+func (f directory) drop(h v1.Hash) (bool, error) {
 	if !f.own {
 		return false, nil
 	}
 	return true, os.Remove(f.path(h))
 }
 
-func (f folder) path(h v1.Hash) string {
+func (f directory) path(h v1.Hash) string {
 	return filepath.Join(f.dir, "blobs", h.Algorithm, h.Hex)
 }
 
-func (f folder) open(h v1.Hash) (*Blob, error) {
+func (f directory) open(h v1.Hash) (*Blob, error) {
 	if err := checkHash(h); err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func (c *chooser) choose(list []v1.Descriptor, via []v1.Hash) (*choice, error) {
 		switch r := last; {
 		case isAttestation(d):
 			passed++
-		case unsaid(d.Platform):
+		case unspecified(d.Platform):
 			fit = append(fit, candidate{d, r})
 		default:
 			if r = rank(*d.Platform, c.platform); r >= 0 {
@@ -166,12 +166,12 @@ func (c *chooser) open(d v1.Descriptor, via []v1.Hash) (*choice, error) {
 	if d.MediaType == "" {
 		d.MediaType = m.MediaType
 	}
-	if unsaid(d.Platform) {
+	if unspecified(d.Platform) {
 		config, err := c.config(d, m)
 		if err != nil {
 			return nil, err
 		}
-		if p := config.Platform(); !unsaid(p) && rank(*p, c.platform) < 0 {
+		if p := config.Platform(); !unspecified(p) && rank(*p, c.platform) < 0 {
 			return nil, &otherPlatform{*p}
 		}
 	}

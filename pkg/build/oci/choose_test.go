@@ -264,7 +264,7 @@ func TestLayoutsWithoutNames(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		list []v1.Descriptor
-		oci  string // before the folder
+		oci  string // before the directory
 		ask  string
 		want string
 	}{

@@ -33,7 +33,7 @@ import (
 // by asking the credential helpers named there. It looks where authn.DefaultKeychain does,
 // which waits for a helper without end, and once for each image; and for Podman's names.
 type keychain struct {
-	run func(ctx context.Context, program, key string, patience time.Duration) (authn.AuthConfig, error) // runHelper if nil
+	run func(ctx context.Context, program, key string, timeout time.Duration) (authn.AuthConfig, error) // runHelper if nil
 
 	mu    sync.Mutex // held while a helper is asked, which may ask somebody in turn
 	known map[string]authn.AuthConfig
@@ -45,8 +45,8 @@ const maxCredentials = 1 << 20
 
 // of gives the credentials for a repository, or for what it is in; Anonymous if there are
 // none. Those of the environment (DOCKER_AUTH_CONFIG) come before all of the file.
-// Patience is how long a helper may take.
-func (k *keychain) of(ctx context.Context, repo name.Repository, patience time.Duration) (authn.Authenticator, error) {
+// Timeout is how long a helper may take.
+func (k *keychain) of(ctx context.Context, repo name.Repository, timeout time.Duration) (authn.Authenticator, error) {
 	file, err := loadCredentials()
 	if err != nil || file == nil {
 		return authn.Anonymous, err
@@ -57,7 +57,7 @@ func (k *keychain) of(ctx context.Context, repo name.Repository, patience time.D
 	}
 	for _, look := range []func(string) (authn.AuthConfig, error){
 		func(key string) (authn.AuthConfig, error) { return written(environment, key), nil },
-		func(key string) (authn.AuthConfig, error) { return k.filed(ctx, file, repo, key, patience) },
+		func(key string) (authn.AuthConfig, error) { return k.filed(ctx, file, repo, key, timeout) },
 	} {
 		for _, key := range keysOf(repo) {
 			if c, err := look(key); err != nil || c != (authn.AuthConfig{}) {
@@ -94,7 +94,7 @@ func registryKey(repo name.Repository) string {
 
 // filed looks in the file, or asks the helper that it names for the key. The helper for
 // all, which is Docker's, is asked for Docker's names alone.
-func (k *keychain) filed(ctx context.Context, file *configfile.ConfigFile, repo name.Repository, key string, patience time.Duration) (authn.AuthConfig, error) {
+func (k *keychain) filed(ctx context.Context, file *configfile.ConfigFile, repo name.Repository, key string, timeout time.Duration) (authn.AuthConfig, error) {
 	helper, own := file.CredentialHelpers[key]
 	if !own {
 		helper = file.CredentialsStore
@@ -103,7 +103,7 @@ func (k *keychain) filed(ctx context.Context, file *configfile.ConfigFile, repo 
 	case helper == "": // of its own too: "the file, and not the one for all"
 		return written(file.AuthConfigs, key), nil
 	case own || key == repo.String() || key == registryKey(repo):
-		return k.ask(ctx, "docker-credential-"+helper, key, patience)
+		return k.ask(ctx, "docker-credential-"+helper, key, timeout)
 	}
 	return authn.AuthConfig{}, nil
 }
@@ -126,7 +126,7 @@ func isRegistryURL(key string) bool {
 }
 
 // ask asks a helper once for each key. One that has not answered is not asked again.
-func (k *keychain) ask(ctx context.Context, program, key string, patience time.Duration) (authn.AuthConfig, error) {
+func (k *keychain) ask(ctx context.Context, program, key string, timeout time.Duration) (authn.AuthConfig, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.known == nil {
@@ -143,7 +143,7 @@ func (k *keychain) ask(ctx context.Context, program, key string, patience time.D
 	if run == nil {
 		run = runHelper
 	}
-	c, err := run(ctx, program, key, patience)
+	c, err := run(ctx, program, key, timeout)
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(err, errSilent):
@@ -157,9 +157,9 @@ func (k *keychain) ask(ctx context.Context, program, key string, patience time.D
 var errSilent = errors.New("no answer")
 
 // runHelper runs a credential helper, which is ended when it is silent for too long.
-func runHelper(ctx context.Context, command, key string, patience time.Duration) (authn.AuthConfig, error) {
-	silent := fmt.Errorf("%s: %w in %v; it may wait for a password elsewhere: try `echo %s | %s get`", command, errSilent, patience, key, command)
-	inTime, cancel := context.WithTimeoutCause(ctx, patience, silent)
+func runHelper(ctx context.Context, command, key string, timeout time.Duration) (authn.AuthConfig, error) {
+	silent := fmt.Errorf("%s: %w in %v; it may wait for a password elsewhere: try `echo %s | %s get`", command, errSilent, timeout, key, command)
+	inTime, cancel := context.WithTimeoutCause(ctx, timeout, silent)
 	defer cancel()
 	found, err := client.Get(func(args ...string) client.Program {
 		cmd := exec.CommandContext(inTime, command, args...)
@@ -202,7 +202,7 @@ func loadCredentials() (*configfile.ConfigFile, error) {
 		}
 		path := filepath.Join(place.dir, place.name)
 		_, err := os.Stat(path)
-		// Another user's folder is no place of ours: XDG_RUNTIME_DIR after su.
+		// Another user's directory is no place of ours: XDG_RUNTIME_DIR after su.
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, os.ErrPermission) {
 			continue
 		}

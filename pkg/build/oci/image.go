@@ -125,7 +125,7 @@ func load(from blobs, list []v1.Descriptor, platform v1.Platform) (*Image, error
 	if img.Config, err = readConfig(from, img.Manifest); err != nil {
 		return nil, err
 	}
-	if unsaid(img.Platform) {
+	if unspecified(img.Platform) {
 		img.Platform = img.Config.Platform()
 	}
 	return img, nil

@@ -61,7 +61,7 @@ func (i *Image) layer(ctx context.Context, d v1.Descriptor, diff v1.Hash, limits
 	if decompress == nil {
 		return i.plain(ctx, blob, d.Digest, diff, limits)
 	}
-	if layer, err := i.keptLayer(ctx, blob, d.Digest, diff, limits); layer != nil || err != nil {
+	if layer, err := i.keptLayer(ctx, diff, limits); layer != nil || err != nil {
 		return layer, err
 	}
 	in := contextReader{ctx, blob.Reader()}
@@ -83,17 +83,13 @@ func (i *Image) plain(ctx context.Context, blob *Blob, digest, diff v1.Hash, lim
 }
 
 // keptLayer is the layer as an earlier build has unpacked it, nil if there is
-// none. A store whose own copy is damaged is found out here as well: that is
-// for unpack to tell.
-func (i *Image) keptLayer(ctx context.Context, blob *Blob, digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+// none. Its digest is that of the configuration, so the stored copy need not be read.
+func (i *Image) keptLayer(ctx context.Context, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
 	file := i.blobs.unpacked().open(ctx, diff)
 	if file == nil {
 		return nil, nil
 	}
 	i.open = append(i.open, file)
-	if verify(contextReader{ctx, blob.Reader()}, digest) != nil {
-		return nil, nil
-	}
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
@@ -115,11 +111,12 @@ func (i *Image) unpack(blob io.Reader, decompress unpacker, digest, diff v1.Hash
 	}
 	i.open = append(i.open, file)
 	stored, plain := sha256.New(), sha256.New()
-	in := io.TeeReader(blob, stored)
-	out := newHandover(io.MultiWriter(file, plain))
+	sum, out := newHandover(stored), newHandover(io.MultiWriter(file, plain))
+	in := io.TeeReader(blob, sum)
 	n, err := expand(out, in, decompress, limits)
 	err = errors.Join(err, out.Close())
-	if _, readErr := io.Copy(io.Discard, in); readErr != nil {
+	_, readErr := io.Copy(io.Discard, in)
+	if readErr = errors.Join(readErr, sum.Close()); readErr != nil {
 		return nil, readErr
 	}
 	// A tar of docker save knows its layers by their unpacked digest alone. A

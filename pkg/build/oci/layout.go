@@ -47,10 +47,10 @@ func StoreDir() string {
 	return filepath.Join(cache, "slipway", "store")
 }
 
-// Layout is an OCI image layout in a folder. The local store is one.
+// Layout is an OCI image layout in a directory. The local store is one.
 type Layout struct {
 	dir string
-	folder
+	directory
 }
 
 // ErrNoStore is what a layout without a directory says, and so the local store
@@ -63,10 +63,10 @@ func OpenStore() *Layout { return OpenLayout(StoreDir(), true) }
 // OpenLayout opens the layout in dir. One's own may be written: layers are kept there
 // unpacked, and what is damaged goes.
 func OpenLayout(dir string, own bool) *Layout {
-	return &Layout{dir: dir, folder: folder{dir: dir, own: own}}
+	return &Layout{dir: dir, directory: directory{dir: dir, own: own}}
 }
 
-// Dir is the layout's folder.
+// Dir is the layout's directory.
 func (l *Layout) Dir() string { return l.dir }
 
 // Item is an image that a layout lists.
@@ -83,7 +83,7 @@ func (i Item) String() string {
 	if i.Ref != "" {
 		text = printable(i.Ref) + " " + text
 	}
-	if !unsaid(i.Platform) {
+	if !unspecified(i.Platform) {
 		text += " (" + describe(*i.Platform) + ")"
 	}
 	return text
@@ -118,7 +118,7 @@ func (l *Layout) Get(name string, platform v1.Platform) (*Image, error) {
 	if isOwn(name) && pinOf(name) == "" {
 		index.Manifests = slices.DeleteFunc(index.Manifests, fetched)
 	}
-	img, err := find(l.folder, index, name, platform)
+	img, err := find(l.directory, index, name, platform)
 	if err != nil || !l.own {
 		return img, err
 	}
@@ -137,7 +137,7 @@ func (l *Layout) single(platform v1.Platform) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return single(l.folder, index, platform)
+	return single(l.directory, index, platform)
 }
 
 func (l *Layout) where() string { return l.dir }

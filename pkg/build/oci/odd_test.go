@@ -208,7 +208,7 @@ func TestUnpackedThatIsNoFile(t *testing.T) {
 	if got := read(); got != "one" {
 		t.Fatalf("got %q", got)
 	}
-	kept, err := filepath.Glob(filepath.Join(store.Dir(), unpackedFolder, "*"))
+	kept, err := filepath.Glob(filepath.Join(store.Dir(), unpackedDirectory, "*"))
 	if err != nil || len(kept) != 1 {
 		t.Fatalf("kept are %v, %v", kept, err)
 	}

@@ -14,7 +14,7 @@ import (
 // nobody is a user who owns nothing here.
 const nobody = 65534
 
-// TestPlacesOfOthers passes over a folder that is another user's, and not over a file of
+// TestPlacesOfOthers passes over a directory that is another user's, and not over a file of
 // ours that cannot be read.
 func TestPlacesOfOthers(t *testing.T) {
 	for _, v := range []string{"HOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"} {

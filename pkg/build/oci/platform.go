@@ -77,8 +77,8 @@ func orVariant(variant, fallback string) string {
 	return variant
 }
 
-// unsaid tells whether a descriptor or a configuration leaves the platform open.
-func unsaid(p *v1.Platform) bool { return p == nil || p.Architecture == "" }
+// unspecified tells whether a descriptor or a configuration leaves the platform open.
+func unspecified(p *v1.Platform) bool { return p == nil || p.Architecture == "" }
 
 // rank tells how well an image for one platform runs on another: 0 is best, -1
 // not at all. What an image says it needs of the operating system (os.features)
@@ -93,7 +93,7 @@ func rank(have, machine v1.Platform) int {
 // OtherArch tells whether an image is for another architecture than the machine's,
 // which its CPU has as well, such as 386 on amd64.
 func OtherArch(have *v1.Platform, machine v1.Platform) bool {
-	return !unsaid(have) && cpuOf(*have).arch != cpuOf(machine).arch
+	return !unspecified(have) && cpuOf(*have).arch != cpuOf(machine).arch
 }
 
 // describe is a platform as it is told.

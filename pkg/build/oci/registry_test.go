@@ -304,6 +304,13 @@ func TestStoreHeals(t *testing.T) {
 	if err := os.WriteFile(blob, whole, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	// Nobody reads it while the layer is there unpacked.
+	if err := use(finder, app); err != nil {
+		t.Errorf("damaged, and kept unpacked: %v", err)
+	}
+	if err := os.RemoveAll(filepath.Join(store.Dir(), unpackedDirectory)); err != nil {
+		t.Fatal(err)
+	}
 	if err := use(finder, app); err == nil || !strings.Contains(err.Error(), "next build fetches it again") {
 		t.Errorf("damaged: got %v", err)
 	}

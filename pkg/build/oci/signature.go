@@ -12,25 +12,28 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"slipway/pkg/build/signature"
 )
 
 // What cosign calls its signatures (its specs/SIGNATURE_SPEC.md). They lie beside the image
-// as the tag sha256-DIGEST.sig, or refer to it (OCI 1.1); in a layout that `cosign save` has
-// made they are marked by their kind.
+// as the tag sha256-DIGEST.sig, or refer to it (OCI 1.1), as bundles always do (its
+// specs/BUNDLE_SPEC.md); in a layout that `cosign save` has made they are marked by their
+// kind.
 const (
 	simpleSigning       = types.MediaType("application/vnd.dev.cosign.simplesigning.v1+json")
 	signatureAnnotation = "dev.cosignproject.cosign/signature"
 	signatureArtifact   = "application/vnd.dev.cosign.artifact.sig.v1+json"
 	kindAnnotation      = "kind"
 	signaturesKind      = "dev.cosignproject.cosign/sigs"
-	bundleArtifact      = "application/vnd.dev.sigstore.bundle"
+	predicateAnnotation = "dev.sigstore.bundle.predicateType"
 )
 
-// A Signature is a text with a signature (base64) of it. Nothing is known of it but where
-// it was found.
+// A Signature is a text with a signature (base64) of it, or a sigstore bundle, which holds
+// both. Nothing is known of it but where it was found.
 type Signature struct {
 	Text      []byte
-	Signature string
+	Signature string // "" of a bundle
 }
 
 // Digests are all by which an image may be signed: of the indexes it was found through and
@@ -96,6 +99,20 @@ func joinReasons(all []error) error {
 // signatureTag is where cosign puts the signatures of a digest.
 func signatureTag(digest string) string { return strings.Replace(digest, ":", "-", 1) + ".sig" }
 
+// keptTag is where the store has what was found of them: each bundle in a place of its own,
+// as one signature is all that it holds.
+func keptTag(digest string, place name.Reference) string {
+	tag := signatureTag(digest)
+	if d, is := place.(name.Digest); is {
+		_, hex, _ := strings.Cut(d.DigestStr(), ":")
+		tag = strings.TrimSuffix(tag, "sig") + hex[:min(len(hex), 12)] + ".sig"
+	}
+	return tag
+}
+
+// isBundle tells a bundle by the media type of itself or of what it lies in.
+func isBundle(mediaType string) bool { return strings.HasPrefix(mediaType, signature.Bundle) }
+
 // verifyIn looks in a layout.
 func verifyIn(s Source, digests []string, check func(Signature) error) error {
 	from, index, err := contentsOf(s)
@@ -124,12 +141,21 @@ func verifyIn(s Source, digests []string, check func(Signature) error) error {
 
 // signs tells whether an entry of a layout may be a signature of one of the digests.
 func signs(d v1.Descriptor, digests []string) bool {
+	ref := refOf(d)
+	tag := ref[strings.LastIndex(ref, ":")+1:]
 	for _, digest := range digests {
-		if ref := refOf(d); ref == signatureTag(digest) || strings.HasSuffix(ref, ":"+signatureTag(digest)) {
+		if rest, is := strings.CutPrefix(tag, strings.TrimSuffix(signatureTag(digest), "sig")); is && strings.HasSuffix(rest, "sig") {
 			return true
 		}
 	}
-	return d.Annotations[kindAnnotation] == signaturesKind || d.ArtifactType == signatureArtifact
+	return d.Annotations[kindAnnotation] == signaturesKind || refers(d)
+}
+
+// refers tells whether what refers to an image may be a signature: others are SBOMs and
+// whatever else people state of images.
+func refers(d v1.Descriptor) bool {
+	predicate := d.Annotations[predicateAnnotation]
+	return d.ArtifactType == signatureArtifact || isBundle(d.ArtifactType) && (predicate == "" || predicate == signature.SignPredicate)
 }
 
 // contentsOf opens a source for reading documents.
@@ -140,9 +166,9 @@ func contentsOf(s Source) (blobs, *v1.IndexManifest, error) {
 	case *Layout:
 		index, err := s.index()
 		if errors.Is(err, ErrNoStore) {
-			return s.folder, &v1.IndexManifest{}, nil
+			return s.directory, &v1.IndexManifest{}, nil
 		}
-		return s.folder, index, err
+		return s.directory, index, err
 	case *archive:
 		if s.index != nil {
 			return s, s.index, nil
@@ -159,13 +185,16 @@ func verifyManifest(manifest []byte, check func(Signature) error, read func(v1.H
 	}
 	var refused []error
 	for _, layer := range m.Layers[:min(len(m.Layers), maxSignatures)] {
-		signature := layer.Annotations[signatureAnnotation]
-		if layer.MediaType != simpleSigning || signature == "" {
+		found := Signature{Signature: layer.Annotations[signatureAnnotation]}
+		if bundle := isBundle(string(layer.MediaType)); bundle {
+			found.Signature = ""
+		} else if layer.MediaType != simpleSigning || found.Signature == "" {
 			continue
 		}
-		text, err := read(layer.Digest)
+		var err error
+		found.Text, err = read(layer.Digest)
 		if err == nil {
-			err = check(Signature{Text: text, Signature: signature})
+			err = check(found)
 		}
 		if err == nil {
 			return nil
@@ -188,8 +217,7 @@ func (r *Registry) verify(ctx context.Context, full string, digests []string, ch
 	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(client.Transport)}
 	var refused []error
 	for _, digest := range digests {
-		places, notes, err := signaturesOf(ref.Context(), digest, options)
-		refused = append(refused, notes...)
+		places, err := signaturesOf(ref.Context(), digest, options)
 		if err != nil {
 			return err
 		}
@@ -203,7 +231,7 @@ func (r *Registry) verify(ctx context.Context, full string, digests []string, ch
 				if tag := strings.LastIndex(repo, ":"); tag > strings.LastIndex(repo, "/") {
 					repo = repo[:tag]
 				}
-				return store.Put(repo+":"+signatureTag(digest), img, map[string]string{FetchedAnnotation: ref.Context().RegistryStr()})
+				return store.Put(repo+":"+keptTag(digest, place), img, map[string]string{FetchedAnnotation: ref.Context().RegistryStr()})
 			}
 			if !missing(err) {
 				refused = append(refused, err)
@@ -219,30 +247,26 @@ func missing(err error) bool {
 	return errors.As(err, &answer) && answer.StatusCode == 404
 }
 
-// signaturesOf are the places in a repository where signatures of a digest may be, and
-// what there is that cannot be read.
-func signaturesOf(repo name.Repository, digest string, options []remote.Option) (places []name.Reference, notes []error, err error) {
-	places = append(places, repo.Tag(signatureTag(digest)))
+// signaturesOf are the places in a repository where signatures of a digest may be.
+func signaturesOf(repo name.Repository, digest string, options []remote.Option) ([]name.Reference, error) {
+	places := []name.Reference{repo.Tag(signatureTag(digest))}
 	index, err := remote.Referrers(repo.Digest(digest), options...)
 	if missing(err) {
-		return places, nil, nil
+		return places, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask what refers to %s: %w", digest, err)
+		return nil, fmt.Errorf("ask what refers to %s: %w", digest, err)
 	}
 	m, err := index.IndexManifest()
 	if err != nil {
-		return nil, nil, fmt.Errorf("what refers to %s: %w", digest, err)
+		return nil, fmt.Errorf("what refers to %s: %w", digest, err)
 	}
-	for _, d := range m.Manifests[:min(len(m.Manifests), maxSignatures)] {
-		switch {
-		case d.ArtifactType == signatureArtifact:
+	for _, d := range m.Manifests {
+		if refers(d) && len(places) <= maxSignatures {
 			places = append(places, repo.Digest(d.Digest.String()))
-		case strings.HasPrefix(d.ArtifactType, bundleArtifact):
-			notes = append(notes, errors.New("there is a sigstore bundle, which is not read here (cosign sign --new-bundle-format=false writes what is)"))
 		}
 	}
-	return places, notes, nil
+	return places, nil
 }
 
 // verifyImage tries the signatures of what a registry gave; their digests are checked as

@@ -18,7 +18,7 @@ type Source interface {
 	List() ([]Item, error)
 }
 
-// OpenSource opens what --oci names: an OCI layout in a folder or in a tar, or
+// OpenSource opens what --oci names: an OCI layout in a directory or in a tar, or
 // a tar made by "docker save".
 func OpenSource(path string) (Source, error) {
 	info, err := os.Stat(path)
@@ -96,7 +96,7 @@ func single(from blobs, index *v1.IndexManifest, platform v1.Platform) (*Image, 
 		list = append(list, d)
 		names[refOf(d)], all[d.Digest] = true, true
 		key := ""
-		if !unsaid(d.Platform) {
+		if !unspecified(d.Platform) {
 			key = describe(*d.Platform)
 		}
 		if other, ok := digests[key]; ok && other != d.Digest {

@@ -28,8 +28,8 @@ import (
 type unpacked struct{ dir string }
 
 const (
-	maxUnpacked    = 4 << 30
-	unpackedFolder = "unpacked"
+	maxUnpacked       = 4 << 30
+	unpackedDirectory = "unpacked"
 )
 
 func (u unpacked) path(diff v1.Hash) string { return filepath.Join(u.dir, diff.Hex) }

@@ -46,7 +46,7 @@ func TestTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeSquashfs(t.Context(), nodes, file, Options{Compression: "none"}); err != nil {
+	if err := writeSquashfs(t.Context(), nodes, file, 0, Options{Compression: "none"}); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("unsquashfs", "-lln", "-d", "", file)

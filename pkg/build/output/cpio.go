@@ -43,6 +43,13 @@ type cpioFile struct {
 }
 
 func (c *cpioWriter) write(f cpioFile) error {
+	if err := c.writeHeader(f); err != nil {
+		return err
+	}
+	return c.content(f.name, f.size, f.content)
+}
+
+func (c *cpioWriter) writeHeader(f cpioFile) error {
 	if f.size > maxNewc {
 		return fmt.Errorf("%s: %d bytes, more than a cpio archive takes", f.name, f.size)
 	}
@@ -54,31 +61,37 @@ func (c *cpioWriter) write(f cpioFile) error {
 	header := fmt.Sprintf("070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%s\x00",
 		c.inode, cpioTypes[f.Type]|f.Mode, f.UID, f.GID, links, seconds32(f.ModTime), f.size,
 		0, 0, f.Major, f.Minor, len(f.name)+1, 0, f.name)
-	if err := c.put(strings.NewReader(header), int64(len(header))); err != nil {
-		return err
-	}
-	if f.size == 0 {
+	return c.put(strings.NewReader(header), int64(len(header)))
+}
+
+func (c *cpioWriter) content(name string, size int64, content io.Reader) error {
+	if size == 0 {
 		return nil
 	}
-	if err := c.put(f.content, f.size); err != nil {
-		return fmt.Errorf("%s: %w", f.name, err)
+	if err := c.put(content, size); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }
 
-// put copies exactly n bytes and fills up to the next multiple of four.
+// put copies exactly n bytes and fills up.
 func (c *cpioWriter) put(r io.Reader, n int64) error {
 	if _, err := io.CopyN(c.w, r, n); err != nil {
 		return err
 	}
 	c.at += n
-	if pad := -c.at & 3; pad > 0 {
-		if _, err := c.w.Write(make([]byte, pad)); err != nil {
-			return err
-		}
-		c.at += pad
+	return c.pad()
+}
+
+// pad fills up to the next multiple of four.
+func (c *cpioWriter) pad() error {
+	pad := -c.at & 3
+	if pad == 0 {
+		return nil
 	}
-	return nil
+	c.at += pad
+	_, err := c.w.Write(make([]byte, pad))
+	return err
 }
 
 // close writes the trailer.
@@ -119,7 +132,7 @@ func (f *cpioFile) setLink(target string) {
 	f.size, f.content = int64(len(target)), strings.NewReader(target)
 }
 
-// relative is the way from the folder of one path to another.
+// relative is the way from the directory of one path to another.
 func relative(from, to string) string {
 	a, b := strings.Split(path.Dir(from), "/"), strings.Split(to, "/")
 	if a[0] == "." {

@@ -47,9 +47,6 @@ func copyNode(t *tree.Tree, path string, to *Target, suffix string) error {
 // writeInitrd writes microcode, if there is any, and the initrd that the init
 // image understands.
 func writeInitrd(ctx context.Context, t *tree.Tree, f *os.File, o Options) error {
-	if err := writeMicrocode(t, f); err != nil {
-		return err
-	}
 	switch {
 	case o.Initrd != "" && o.Initrd != "payload" && o.Initrd != "cpio":
 		return fmt.Errorf("initrd %q: want payload or cpio", o.Initrd)
@@ -57,6 +54,9 @@ func writeInitrd(ctx context.Context, t *tree.Tree, f *os.File, o Options) error
 		return writePayload(ctx, t, f, o)
 	case o.Initrd == "payload":
 		return errors.New("initrd payload: the init images have no /init that understands it (no /" + payloadMarker + ")")
+	}
+	if err := writeMicrocode(t, f); err != nil {
+		return err
 	}
 	return writePlain(ctx, t, f, orDefault(o.Compression, cpioCompression))
 }
@@ -68,23 +68,15 @@ func isPayload(t *tree.Tree, o Options) bool {
 
 // writeMicrocode begins an initrd: the kernel looks for microcode in an
 // uncompressed archive at the start.
-func writeMicrocode(t *tree.Tree, f *os.File) error {
+func writeMicrocode(t *tree.Tree, w io.Writer) error {
 	n := t.Lookup("boot/ucode.cpio")
 	if n == nil || n.Inode == nil {
 		return nil
 	}
-	if _, err := io.Copy(f, n.Inode.Open()); err != nil {
+	if _, err := io.Copy(w, n.Inode.Open()); err != nil {
 		return err
 	}
-	return padTo(f, 4)
-}
-
-func padTo(f *os.File, n int64) error {
-	at, err := f.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(make([]byte, (n-at%n)%n))
+	_, err := w.Write(make([]byte, -n.Inode.Size&3))
 	return err
 }
 

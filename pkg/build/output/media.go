@@ -66,9 +66,9 @@ func copyStub(w io.Writer, stub *tree.Inode) error {
 	return err
 }
 
-// inScratch lets make work in a folder beside the output that goes afterwards.
+// inScratch lets make work in a directory beside the output that goes afterwards.
 func inScratch(to *Target, make func(dir string) error) error {
-	beside, err := to.folder()
+	beside, err := to.directory()
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func inScratch(to *Target, make func(dir string) error) error {
 	}
 	dir, err := os.MkdirTemp(beside, "."+filepath.Base(to.Name)+"-")
 	if err != nil {
-		return fmt.Errorf("make scratch folder: %w", err)
+		return fmt.Errorf("make scratch directory: %w", err)
 	}
 	return errors.Join(make(dir), os.RemoveAll(dir))
 }

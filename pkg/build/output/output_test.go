@@ -92,7 +92,7 @@ func readCpio(t *testing.T, r *bytes.Reader) []member {
 			return list
 		}
 		if parent := filepath.Dir(m.name); parent != "." && !seen[parent] {
-			t.Errorf("%s comes before its folder; the kernel drops it", m.name)
+			t.Errorf("%s comes before its directory; the kernel drops it", m.name)
 		}
 		seen[m.name] = true
 		list = append(list, m)
@@ -182,7 +182,7 @@ func needSquashfs(t *testing.T) {
 	}
 }
 
-// build writes a format and returns the folder.
+// build writes a format and returns the directory.
 func build(t *testing.T, format string, o Options) string {
 	t.Helper()
 	dir := t.TempDir()

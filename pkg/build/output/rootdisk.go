@@ -1,9 +1,10 @@
 package output
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"slipway/pkg/build/tree"
@@ -29,12 +30,7 @@ func writeKernelSquashfs(ctx context.Context, t *tree.Tree, to *Target, o Option
 	}
 	o.Compression = orDefault(o.Compression, diskCompression)
 	return to.WriteFile("-squashfs.img", func(f *os.File) error {
-		squashfs, err := squashRoot(ctx, t, f, o)
-		if err != nil {
-			return err
-		}
-		defer squashfs.Close()
-		_, err = io.Copy(f, squashfs)
+		_, err := squashRoot(ctx, t, f, 0, o)
 		return err
 	})
 }
@@ -58,9 +54,11 @@ func writeBootstrap(t *tree.Tree, to *Target) error {
 			missing[0].Name, payloadMarker)
 	}
 	return to.WriteFile(bootstrapSuffix, func(f *os.File) error {
-		if err := writeMicrocode(t, f); err != nil {
+		w := bufio.NewWriterSize(f, bufferSize)
+		c, err := payload{t, init, modules}.writeFiles(w)
+		if err != nil {
 			return err
 		}
-		return writePayloadFiles(f, init, modules, nil)
+		return errors.Join(c.close(), w.Flush())
 	})
 }

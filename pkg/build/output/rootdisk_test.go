@@ -18,7 +18,7 @@ import (
 const modular = "lib/modules/6.1/modules.dep=" +
 	"kernel/virtio_pci.ko:\nkernel/virtio_blk.ko:\nkernel/squashfs.ko:\nkernel/sd_mod.ko: kernel/scsi.ko\nkernel/scsi.ko:\n"
 
-// writeTo writes kernel+squashfs of a tree to a folder.
+// writeTo writes kernel+squashfs of a tree to a directory.
 func writeTo(t *testing.T, dir string, tr *tree.Tree) error {
 	t.Helper()
 	to := &Target{Dir: dir, Name: "m"}

@@ -1,13 +1,13 @@
 package output
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,9 +17,9 @@ import (
 // squashfsArgs make mksquashfs read a tar and write the same bytes every time,
 // with no table for NFS that nobody exports. Blocks of 128 KiB are what a page
 // fault costs; larger ones read more for a small file.
-func squashfsArgs(file, compression string) []string {
+func squashfsArgs(file string, at int64, compression string) []string {
 	args := []string{
-		"-", file, "-tar", "-noappend", "-mem", "512M", "-no-progress", "-quiet", "-exit-on-error",
+		"-", file, "-offset", strconv.FormatInt(at, 10), "-tar", "-noappend", "-mem", "512M", "-no-progress", "-quiet", "-exit-on-error",
 		"-no-exports", "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
 		"-b", "131072",
 	}
@@ -37,26 +37,28 @@ func squashfsArgs(file, compression string) []string {
 	return append(args, "-comp", compression)
 }
 
-// writeSquashfs pipes the entries through mksquashfs (squashfs-tools) to file.
-func writeSquashfs(ctx context.Context, nodes []*tree.Node, file string, o Options) error {
+// writeSquashfs pipes the entries through mksquashfs (squashfs-tools) to a file, which
+// it empties, from a place on.
+func writeSquashfs(ctx context.Context, nodes []*tree.Node, file string, at int64, o Options) error {
 	program, err := exec.LookPath("mksquashfs")
 	if err != nil {
 		return fmt.Errorf("squashfs: %w (it comes with the package squashfs-tools)", err)
 	}
-	cmd := exec.CommandContext(ctx, program, squashfsArgs(file, o.Compression)...)
+	cmd := exec.CommandContext(ctx, program, squashfsArgs(file, at, o.Compression)...)
 	// Up to 4.5.1 at least, -root-time does nothing to what is read from a tar:
-	// the root folder gets the clock. This variable moves it, and the file
+	// the root directory gets the clock. This variable moves it, and the file
 	// system's own time, to that of the youngest file.
 	epoch := fmt.Sprintf("SOURCE_DATE_EPOCH=%d", seconds32(youngest(nodes)))
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", epoch}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	pipe, err := cmd.StdinPipe()
+	read, pipe, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("squashfs: %w", err)
+	cmd.Stdin = read
+	if err := errors.Join(cmd.Start(), read.Close()); err != nil {
+		return errors.Join(fmt.Errorf("squashfs: %w", err), pipe.Close())
 	}
 	writeErr := pipeTar(ctx, pipe, nodes, o.Progress)
 	err = cmd.Wait()
@@ -79,8 +81,8 @@ func youngest(nodes []*tree.Node) time.Time {
 	return latest
 }
 
-func pipeTar(ctx context.Context, pipe io.WriteCloser, nodes []*tree.Node, progress func(done, total int64)) error {
-	w := bufio.NewWriterSize(pipe, bufferSize)
+func pipeTar(ctx context.Context, pipe *os.File, nodes []*tree.Node, progress func(done, total int64)) error {
+	w := newPipeWriter(pipe)
 	err := WriteTar(ctx, w, nodes, TarOptions{Bounded: true, Progress: progress})
 	if err == nil {
 		err = w.Flush()

@@ -42,7 +42,7 @@ type TarOptions struct {
 
 // WriteTar writes entries as a tar.
 func WriteTar(ctx context.Context, w io.Writer, nodes []*tree.Node, o TarOptions) error {
-	a := &tarWriter{Writer: tar.NewWriter(w), TarOptions: o, paths: map[*tree.Inode]string{}, total: contentSize(nodes)}
+	a := &tarWriter{Writer: tar.NewWriter(w), to: w, TarOptions: o, paths: map[*tree.Inode]string{}, total: contentSize(nodes)}
 	for _, n := range nodes {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -61,8 +61,15 @@ func WriteTar(ctx context.Context, w io.Writer, nodes []*tree.Node, o TarOptions
 	return a.Close()
 }
 
+// sender takes the content of a file by itself.
+type sender interface {
+	io.Writer
+	send(*tree.Inode) error
+}
+
 type tarWriter struct {
 	*tar.Writer
+	to io.Writer
 	TarOptions
 	done, total int64
 	// paths are where contents were written; the next one is a hard link.
@@ -89,20 +96,47 @@ func (a *tarWriter) write(path string, e tree.Entry) error {
 		h.Size = content.Size
 		a.paths[content] = path
 	}
-	if err := a.WriteHeader(h); err != nil {
+	if err := a.put(h, content); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if content == nil {
 		return nil
-	}
-	if _, err := io.Copy(a, content.Open()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	if a.done += content.Size; a.Progress != nil {
 		a.Progress(a.done, a.total)
 	}
 	return nil
 }
+
+// put writes an entry. The library's writer knows nothing of a content that goes past it, so
+// another one writes the header of that.
+func (a *tarWriter) put(h *tar.Header, content *tree.Inode) error {
+	past, ok := a.to.(sender)
+	switch {
+	case content == nil:
+		return a.WriteHeader(h)
+	case !ok:
+		if err := a.WriteHeader(h); err != nil {
+			return err
+		}
+		_, err := io.Copy(a, content.Open())
+		return err
+	}
+	if err := a.Flush(); err != nil {
+		return err
+	}
+	if err := tar.NewWriter(past).WriteHeader(h); err != nil {
+		return err
+	}
+	if err := past.send(content); err != nil {
+		return err
+	}
+	_, err := past.Write(make([]byte, -content.Size&(tarBlock-1)))
+	return err
+}
+
+// tarBlock is what a tar fills contents up to.
+const tarBlock = 512
 
 // contentSize is how many bytes the files have, each content counted once.
 func contentSize(nodes []*tree.Node) int64 {

@@ -33,7 +33,7 @@ func (t *Target) Create(suffix string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := p.folder()
+	dir := p.directory()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -101,16 +101,16 @@ func end(name string) (string, error) {
 // maxLinks is Linux's MAXSYMLINKS.
 const maxLinks = 40
 
-// folder is where the files lie, and temporary ones until they are complete.
-func (t *Target) folder() (string, error) {
+// directory is where the files lie, and temporary ones until they are complete.
+func (t *Target) directory() (string, error) {
 	if t.File == "" {
 		return filepath.Dir(filepath.Join(t.Dir, t.Name)), nil
 	}
 	p, err := t.place("")
-	return p.folder(), err
+	return p.directory(), err
 }
 
-func (p pending) folder() string {
+func (p pending) directory() string {
 	if p.stream {
 		return os.TempDir()
 	}
@@ -132,14 +132,17 @@ func sweep(dir, prefix string) {
 	}
 }
 
-// WriteFile writes a whole file of the image.
+// WriteFile writes a whole file of the image. The error says which.
 func (t *Target) WriteFile(suffix string, write func(*os.File) error) error {
 	file, err := t.Create(suffix)
 	if err != nil {
 		return err
 	}
-	err = write(file)
-	return errors.Join(err, file.Close())
+	name := t.pending[len(t.pending)-1].name
+	if err := errors.Join(write(file), file.Close()); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 // Without says that the image has no file of that suffix: one of an earlier build

@@ -10,11 +10,11 @@ import (
 // Where package managers keep what is installed. Images without a package
 // manager have a file for each Debian package instead.
 const (
-	dpkgStatus = "var/lib/dpkg/status"
-	dpkgFolder = "var/lib/dpkg/status.d"
-	apkOld     = "lib/apk/db/installed"
-	apkNew     = "usr/lib/apk/db/installed"
-	osRelease  = "etc/os-release"
+	dpkgStatus    = "var/lib/dpkg/status"
+	dpkgDirectory = "var/lib/dpkg/status.d"
+	apkOld        = "lib/apk/db/installed"
+	apkNew        = "usr/lib/apk/db/installed"
+	osRelease     = "etc/os-release"
 )
 
 // stanzas calls use for each block of "Key: value" lines; an empty line ends a
@@ -52,10 +52,10 @@ func vendor(t *tree.Tree, fallback string) (string, error) {
 
 func dpkg(i Image) ([]Package, error) {
 	files := []string{dpkgStatus}
-	if folder := i.Tree.Resolve(dpkgFolder); folder != nil {
-		for _, n := range folder.Children() {
+	if directory := i.Tree.Resolve(dpkgDirectory); directory != nil {
+		for _, n := range directory.Children() {
 			if !strings.HasSuffix(n.Name, ".md5sums") {
-				files = append(files, path.Join(dpkgFolder, n.Name))
+				files = append(files, path.Join(dpkgDirectory, n.Name))
 			}
 		}
 	}

@@ -3,7 +3,8 @@
 //
 // What is signed is a small JSON text that names the image's digest and the repository it
 // was signed in: "simple signing", github.com/containers/image,
-// docs/containers-signature.5.md, as cosign writes it (specs/SIGNATURE_SPEC.md there).
+// docs/containers-signature.5.md, as cosign writes it (specs/SIGNATURE_SPEC.md there); or,
+// as cosign 3 does it of itself, a statement of the digest in a bundle (bundle.go).
 package signature
 
 import (
@@ -131,7 +132,7 @@ func (k Keys) Check(text []byte, signature string, digests, names []string) erro
 		return fmt.Errorf("a signature is no base64: %w", err)
 	}
 	if !slices.ContainsFunc(k, func(key Key) bool { return key.fits(text, raw) }) {
-		return errors.New("a signature is by another key, or of another text")
+		return errOther
 	}
 	var p payload
 	if err := json.Unmarshal(text, &p); err != nil {
@@ -144,16 +145,23 @@ func (k Keys) Check(text []byte, signature string, digests, names []string) erro
 	case !slices.Contains(digests, c.Image.Digest):
 		return fmt.Errorf("a signature is of another image, %q", c.Image.Digest)
 	}
-	signed, err := repository(c.Identity.Reference)
+	return isFor(c.Identity.Reference, names)
+}
+
+var errOther = errors.New("a signature is by another key, or of another text")
+
+// isFor tells why a name that was signed is the repository of none of an image's names.
+func isFor(reference string, names []string) error {
+	signed, err := repository(reference)
 	if err != nil {
-		return fmt.Errorf("a signature is for %q: %w", c.Identity.Reference, err)
+		return fmt.Errorf("a signature is for %q: %w", reference, err)
 	}
 	for _, n := range names {
 		if repo, err := repository(n); err == nil && repo == signed {
 			return nil
 		}
 	}
-	return fmt.Errorf("a signature is for the name %q", c.Identity.Reference)
+	return fmt.Errorf("a signature is for the name %q", reference)
 }
 
 // repository is the full name without tag and digest.

@@ -89,7 +89,7 @@ type Tree struct {
 	rooted bool
 }
 
-// New makes a tree that holds only its root folder.
+// New makes a tree that holds only its root directory.
 func New() *Tree {
 	root := &Node{Entry: Entry{Type: tar.TypeDir, Mode: 0o755}, children: map[string]*Node{}}
 	return &Tree{root: root}
@@ -128,10 +128,10 @@ func (n *Node) Path() string {
 	return n.Name
 }
 
-// IsDir tells whether the node is a folder.
+// IsDir tells whether the node is a directory.
 func (n *Node) IsDir() bool { return n.Type == tar.TypeDir }
 
-// Children lists the names in a folder, sorted.
+// Children lists the names in a directory, sorted.
 func (n *Node) Children() []*Node {
 	list := make([]*Node, 0, len(n.children))
 	for _, c := range n.children {
@@ -142,8 +142,8 @@ func (n *Node) Children() []*Node {
 }
 
 // Nodes lists everything below the root in the order it was put there, which
-// for images is the order of their layers. A folder always precedes what it
-// holds: the kernel drops a file of a cpio archive whose folder comes later.
+// for images is the order of their layers. A directory always precedes what it
+// holds: the kernel drops a file of a cpio archive whose directory comes later.
 func (t *Tree) Nodes() []*Node {
 	list := make([]*Node, 0, t.count)
 	var walk func(*Node)

@@ -151,7 +151,7 @@ func TestLayers(t *testing.T) {
 		{"opaque in the place of a file", [][]entry{{file("d", "1")}, {file("d/.wh..wh..opq", ""), file("d/a", "2")}}, "d/ d/a=2"},
 		{"opaque through a link", [][]entry{{file("usr/lib/d/a", "1"), symlink("lib", "usr/lib")}, {file("lib/d/.wh..wh..opq", "")}}, "usr/ usr/lib/ usr/lib/d/ lib->usr/lib"},
 		{"aufs' bookkeeping", [][]entry{{file(".wh..wh.plnk", ""), file("a", "1")}}, "a=1"},
-		{"aufs' bookkeeping in folders", [][]entry{{dir(".wh..wh.plnk"), file(".wh..wh.plnk/12.34", "1"), hardlink("d/a", ".wh..wh.plnk/12.34"), file("d/.wh..wh.orph/x/y", "2")}}, "d/ d/a=1"},
+		{"aufs' bookkeeping in directories", [][]entry{{dir(".wh..wh.plnk"), file(".wh..wh.plnk/12.34", "1"), hardlink("d/a", ".wh..wh.plnk/12.34"), file("d/.wh..wh.orph/x/y", "2")}}, "d/ d/a=1"},
 		{"whiteout that is a directory", [][]entry{{file("d/a", "1"), file("e", "1")}, {dir(".wh.d/")}}, "e=1"},
 		{"whiteout with slashes behind it", [][]entry{{file("d/a", "1"), file("e", "1")}, {dir("./.wh.d//."), dir("/.wh.e//")}}, ""},
 		{"whiteout that is a link", [][]entry{{file("d/a", "1")}, {symlink("d/.wh.a", "b")}}, "d/"},
@@ -186,7 +186,7 @@ func TestLayers(t *testing.T) {
 }
 
 // TestHostileLinks checks that no link leads a file out of its image once the
-// image lies below a folder of the machine.
+// image lies below a directory of the machine.
 func TestHostileLinks(t *testing.T) {
 	for _, target := range []string{"/", "..", "../../../..", "/../..", "../../etc", "/etc", "loop"} {
 		image, err := stack(t,
@@ -282,8 +282,8 @@ func TestGraftKeepsHardLinksApart(t *testing.T) {
 	}
 }
 
-// TestNodesListFoldersFirst is what a kernel unpacking a cpio relies on.
-func TestNodesListFoldersFirst(t *testing.T) {
+// TestNodesListDirectoriesFirst is what a kernel unpacking a cpio relies on.
+func TestNodesListDirectoriesFirst(t *testing.T) {
 	tr, err := stack(t, []entry{file("b/c/d", "1"), dir("b"), file("a", "1")}, []entry{file("b", "now a file")}, []entry{file("b/x/y", "1")})
 	if err != nil {
 		t.Fatal(err)
@@ -291,7 +291,7 @@ func TestNodesListFoldersFirst(t *testing.T) {
 	seen := map[string]bool{"": true}
 	for _, n := range tr.Nodes() {
 		if !seen[n.Parent.Path()] {
-			t.Errorf("%s comes before its folder", n.Path())
+			t.Errorf("%s comes before its directory", n.Path())
 		}
 		seen[n.Path()] = true
 	}

@@ -149,7 +149,7 @@ func (x *Container) checkCgroups() Faults {
 	return faults
 }
 
-// checkKind wants one kind of file. Of a folder and a link, and of a link and a
+// checkKind wants one kind of file. Of a directory and a link, and of a link and a
 // text, LinuxKit's tool makes the first; all else it refuses.
 func (f *File) checkKind() Faults {
 	var given []string
@@ -246,7 +246,17 @@ func (f *File) has(key string) bool {
 	return f.Symlink != ""
 }
 
-// SourcePath is where the source lies on this machine: below the home folder
+// LeftOut tells whether the file does not go into the image, nor the directories above
+// it for its sake: it is optional, and its source is not there.
+func (f *File) LeftOut() bool {
+	if !f.Optional || f.Source == "" {
+		return false
+	}
+	_, err := os.Stat(f.SourcePath())
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// SourcePath is where the source lies on this machine: below the home directory
 // for ~/, else relative to where the builder runs, as in LinuxKit, else
 // relative to the YAML file.
 func (f *File) SourcePath() string {

@@ -115,13 +115,13 @@ var (
 
 	fileSchema = &schema{kind: isObject, oneOf: []string{"contents", "source", "metadata", "directory", "symlink"}, keys: []key{
 		k("path", str, "path in the image").must(),
-		k("directory", boolean, "make a folder"),
+		k("directory", boolean, "make a directory"),
 		k("symlink", str, "make a symbolic link to this"),
 		k("contents", &schema{kind: isString, bytes: true}, "the file's text"),
 		k("source", str, "file to copy from the host"),
 		k("metadata", oneOf("yaml", "json"), "write the configuration itself"),
 		k("optional", boolean, "no fault if the source is missing"),
-		k("mode", modeSchema, "permission bits in octal, in quotes (default 0600, folders 0700)"),
+		k("mode", modeSchema, "permission bits in octal, in quotes (default 0600, directories 0700)"),
 		k("uid", id, "owner: a number or the name of a container"),
 		k("gid", id, "group: a number or the name of a container"),
 	}}
@@ -156,7 +156,7 @@ var (
 	runtimeSchema = object(
 		k("cgroups", strs, "cgroups to make"),
 		k("mounts", list(mountSchema), "mounts to make before the container"),
-		k("mkdir", list(str.of(notEmpty)), "folders to make"),
+		k("mkdir", list(str.of(notEmpty)), "directories to make"),
 		k("interfaces", list(object(
 			k("name", str.of(linkNames), "name of the interface").should(),
 			k("add", str, "kind to create, such as dummy, veth, wireguard"),
@@ -223,7 +223,7 @@ var (
 		k("tmpfs", list(shaped(`^[^:]+(?::[^:]*)?$`)), "DESTINATION[:OPTIONS]"),
 		k("command", strs, "program and arguments (default the image's)"),
 		k("env", strs, "NAME=VALUE (default the image's)"),
-		k("cwd", str, "working folder (default the image's)"),
+		k("cwd", str, "working directory (default the image's)"),
 		k("net", str, "network namespace: host (default), new, none or a path"),
 		k("pid", str, "process namespace: new (default), host or a path"),
 		k("ipc", str, "IPC namespace: host (default), new or a path"),

@@ -140,7 +140,7 @@ func within(at, dir string) bool {
 	return dir == "/" || at == dir || strings.HasPrefix(at, dir+"/")
 }
 
-// controllers are the folders of v1's root; links there are second names.
+// controllers are the directories of v1's root; links there are second names.
 func controllers(root string) ([]string, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -204,7 +204,7 @@ func (g Group) Pids() ([]int, error) {
 }
 
 func readPids(file string) ([]int, error) {
-	data, err := os.ReadFile(file)
+	data, err := read(file)
 	// A group of threads has no list. Its processes are in that of the group above
 	// which the threads share; a container's own, which has processes, stays such a one.
 	if gone(err) || errors.Is(err, syscall.ENOTSUP) {

@@ -2,10 +2,8 @@ package memory
 
 import (
 	"bufio"
-	"errors"
-	"fmt"
-	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,32 +15,61 @@ import (
 // them, are counted.
 const behindSocket = 2 << 10
 
-// Behind is how much memory hangs on netlink sockets that processes have open, which
-// is counted for no group. It stops to count at most, in bytes.
-func Behind(pids []int, most uint64) uint64 {
-	o := open{proc: "/proc", protocol: protocol, sameFiles: sameFiles}
-	return o.behind(pids, most)
+// Behind is memory that hangs on netlink sockets of containers and is counted for no
+// group, in bytes.
+type Behind struct {
+	// By is who has them open. One that several have counts for the first.
+	By map[string]uint64
+	// Sent hangs on sockets that no process of a container has open. They are on their
+	// way in other sockets.
+	Sent uint64
+	// Sockets is how many of all kinds each has open.
+	Sockets map[string]int
+}
+
+// manySockets is how many make a container one whose sockets may have taken what the
+// kernel lacks: an option of a socket, or a filter, takes up to 20 KB (net.core.optmem_max).
+const manySockets = 1000
+
+// Crowd is who has the most sockets open, if these are many; "" otherwise.
+func (b Behind) Crowd() (name string) {
+	most := manySockets - 1
+	for n, sockets := range b.Sockets {
+		if sockets > most {
+			name, most = n, sockets
+		}
+	}
+	return name
+}
+
+// LookBehind finds it out for containers with these processes. No more than enough is
+// counted for one; Sent may then be too much. It does not tell of sockets that have no
+// address, which the kernel's tables do not have.
+func LookBehind(pids map[string][]int, enough uint64) Behind {
+	o := open{proc: "/proc", isNetlink: isNetlink, sameFiles: sameFiles, namespaces: map[string]bool{}, left: map[string]uint64{}, counted: map[string]bool{}}
+	return o.behind(pids, enough)
+}
+
+// Over is who has the floor and more behind it.
+func (b Behind) Over(floor uint64) (names []string) {
+	for name, sum := range b.By {
+		if sum >= floor {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // open are the files that processes have open.
 type open struct {
 	proc      string
-	protocol  func(fd string) string
+	isNetlink func(fd string) bool
 	sameFiles func(a, b int) bool
-	// waiting is what waits in sockets, by their inodes, by network namespace; counted are
-	// the sockets that were: processes share them.
-	waiting map[string]map[string]uint64
-	counted map[string]bool
-}
-
-// protocol is the name of that of a socket, which its attribute tells; "" of what is none.
-func protocol(fd string) string {
-	name := make([]byte, 32)
-	n, err := unix.Getxattr(fd, "system.sockprotoname", name)
-	if err != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(name[:n])
+	// left is what netlink sockets take that are found with no process yet, by inodes, of
+	// all network namespaces that have been looked at.
+	left       map[string]uint64
+	namespaces map[string]bool
+	counted    map[string]bool // sockets: processes share them
 }
 
 // kcmpFiles asks kcmp(2) whether two threads have one table of files
@@ -54,66 +81,123 @@ func sameFiles(a, b int) bool {
 	return errno == 0 && order == 0
 }
 
-func (o open) behind(pids []int, most uint64) (sum uint64) {
-	o.waiting, o.counted = map[string]map[string]uint64{}, map[string]bool{}
-	for _, pid := range pids {
-		if sum += o.ofProcess(pid, most-sum); sum >= most {
-			return most
+func (o open) behind(pids map[string][]int, enough uint64) Behind {
+	b := Behind{By: map[string]uint64{}, Sockets: map[string]int{}}
+	// A socket may be another's namespace's than the process's that has it.
+	for _, all := range pids {
+		for _, pid := range all {
+			o.tasks(pid, func(dir string) bool { o.namespace(dir); return true })
 		}
 	}
-	return sum
+	for name, all := range pids {
+		for _, pid := range all {
+			o.tasks(pid, func(dir string) bool {
+				sum, n := o.ofTask(dir, enough-min(enough, b.By[name]))
+				b.By[name] += sum
+				b.Sockets[name] += n
+				return b.By[name] < enough
+			})
+		}
+	}
+	for _, sum := range o.left {
+		b.Sent += sum
+	}
+	return b
 }
 
-// ofProcess looks at each table of files that a process has: threads may have their
+// tasks goes through the tables of files that a process has: threads may have their
 // own, and the first one, whose table /proc/PID/fd shows, may have ended before the others.
-func (o open) ofProcess(pid int, most uint64) (sum uint64) {
+func (o open) tasks(pid int, do func(dir string) (more bool)) {
 	tasks := o.proc + "/" + strconv.Itoa(pid) + "/task"
 	entries, err := os.ReadDir(tasks)
 	if err != nil {
-		return 0 // it has ended meanwhile
+		return // it has ended meanwhile
 	}
-	last := 0
+	var seen []int
 	for _, e := range entries {
 		tid, err := strconv.Atoi(e.Name())
-		if err != nil || last != 0 && o.sameFiles(last, tid) {
+		if err != nil || slices.ContainsFunc(seen, func(one int) bool { return o.sameFiles(one, tid) }) {
 			continue
 		}
-		last = tid
-		if sum += o.ofTask(tasks+"/"+e.Name(), most-sum); sum >= most {
-			break
+		if len(seen) < 64 { // each is compared with all: who has more is counted more
+			seen = append(seen, tid)
+		}
+		if !do(tasks + "/" + e.Name()) {
+			return
 		}
 	}
-	return sum
 }
 
-func (o open) ofTask(dir string, most uint64) (sum uint64) {
-	ns, err := os.Readlink(dir + "/ns/net")
+func (o open) namespace(dir string) {
+	if ns := link(dir + "/ns/net"); ns != "" && !o.namespaces[ns] {
+		o.namespaces[ns] = true
+		netlink(dir+"/net/netlink", o.left)
+	}
+}
+
+func (o open) ofTask(dir string, enough uint64) (sum uint64, n int) {
+	sockets(dir, func(fd, inode string) bool {
+		if !o.counted[inode] {
+			n++
+		}
+		takes, listed := o.left[inode]
+		switch {
+		case listed:
+			sum += takes
+			delete(o.left, inode)
+		case o.isNetlink(dir+"/fd/"+fd) && !o.counted[inode]:
+			sum += behindSocket
+		}
+		o.counted[inode] = true
+		return sum < enough
+	})
+	return sum, n
+}
+
+// isNetlink asks the attribute of a socket that names its protocol. It asks of a handle
+// on what the descriptor stands for: the descriptor may be exchanged at any moment for a file
+// whose file system never answers.
+func isNetlink(fd string) bool {
+	handle, err := unix.Open(fd, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0
+		return false
 	}
-	if o.waiting[ns] == nil {
-		o.waiting[ns] = netlink(dir + "/net/netlink")
+	defer unix.Close(handle) // which asks nobody
+	file := "/proc/thread-self/fd/" + strconv.Itoa(handle)
+	if !strings.HasPrefix(link(file), "socket:[") {
+		return false
 	}
-	// A directory of descriptors is read in parts: a process may have a million.
+	name := make([]byte, 32)
+	n, err := unix.Getxattr(file, "system.sockprotoname", name)
+	return err == nil && unix.ByteSliceToString(name[:n]) == "NETLINK"
+}
+
+// sockets goes through those of a table of files, by descriptor and inode.
+func sockets(dir string, do func(fd, inode string) (more bool)) {
+	descriptors(dir, func(fd string) bool {
+		// Where the link leads the kernel says by itself.
+		inode, is := strings.CutPrefix(link(dir+"/fd/"+fd), "socket:[")
+		return !is || do(fd, strings.TrimSuffix(inode, "]"))
+	})
+}
+
+// descriptors goes through those of a table of files. Its directory is read in parts: a
+// process may have a million.
+func descriptors(dir string, do func(fd string) (more bool)) {
 	f, err := os.Open(dir + "/fd")
 	if err != nil {
-		return 0
+		return
 	}
 	defer f.Close()
-	for err == nil && sum < most {
+	for err == nil {
 		var names []string
 		names, err = f.Readdirnames(256)
 		for _, name := range names {
-			fd := dir + "/fd/" + name
-			inode, is := strings.CutPrefix(link(fd), "socket:[")
-			inode = strings.TrimSuffix(inode, "]")
-			if is && !o.counted[inode] && o.protocol(fd) == "NETLINK" {
-				o.counted[inode] = true
-				sum += behindSocket + o.waiting[ns][inode]
+			if !do(name) {
+				return
 			}
 		}
 	}
-	return sum
 }
 
 func link(name string) string {
@@ -124,14 +208,13 @@ func link(name string) string {
 	return target
 }
 
-// netlink is what waits in the netlink sockets of a network namespace, in bytes, by
-// inode; little is left out. The columns are sk, Eth, Pid, Groups, Rmem, Wmem, Dump,
-// Locks, Drops, Inode (net/netlink/af_netlink.c).
-func netlink(file string) map[string]uint64 {
-	all := map[string]uint64{}
+// netlink adds what the netlink sockets of a network namespace take, in bytes, by
+// inode. The columns are sk, Eth, Pid, Groups, Rmem, Wmem, Dump, Locks, Drops, Inode
+// (net/netlink/af_netlink.c).
+func netlink(file string, all map[string]uint64) {
 	f, err := os.Open(file)
 	if err != nil {
-		return all
+		return
 	}
 	defer f.Close()
 	for s := bufio.NewScanner(f); s.Scan(); {
@@ -139,52 +222,8 @@ func netlink(file string) map[string]uint64 {
 		if len(words) < 10 {
 			continue
 		}
-		if n, err := strconv.ParseUint(words[4], 10, 64); err == nil && n >= behindSocket {
-			all[words[9]] = n
+		if n, err := strconv.ParseUint(words[4], 10, 64); err == nil {
+			all[words[9]] = behindSocket + n
 		}
 	}
-	return all
-}
-
-// Free is what the machine has left, in bytes: free, or in the cache of files.
-// MemAvailable counts half of all sockets in, which cannot be had back. The part that
-// the kernel keeps for itself (vm.min_free_kbytes, up to its low mark, a quarter
-// more) is nobody else's.
-func Free() (uint64, error) {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	text, err := os.ReadFile("/proc/sys/vm/min_free_kbytes")
-	if err != nil {
-		return 0, err
-	}
-	own, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("/proc/sys/vm/min_free_kbytes: %w", err)
-	}
-	return free(f, own<<10/4*5)
-}
-
-func free(meminfo io.Reader, own uint64) (sum uint64, err error) {
-	found := 0
-	for s := bufio.NewScanner(meminfo); s.Scan(); {
-		words := strings.Fields(s.Text())
-		if len(words) < 2 {
-			continue
-		}
-		switch words[0] {
-		case "MemFree:", "Active(file):", "Inactive(file):":
-			kb, err := strconv.ParseUint(words[1], 10, 64)
-			if err != nil {
-				return 0, err
-			}
-			sum, found = sum+kb<<10, found+1
-		}
-	}
-	if found != 3 {
-		return 0, errors.New("/proc/meminfo does not say what is free")
-	}
-	return sum - min(sum, own), nil
 }

@@ -46,7 +46,7 @@ func Watch(missing func(string), look func() (short bool)) error {
 		defer stalls.Close()
 		fds = append(fds, unix.PollFd{Fd: int32(stalls.Fd()), Events: unix.POLLPRI})
 	} else {
-		missing("the kernel does not tell of stalls for want of memory (no PSI; Debian's wants psi=1 on its command line)")
+		missing("the kernel does not tell of stalls for lack of memory (no PSI; Debian's wants psi=1 on its command line)")
 	}
 	for short, drawn := false, false; ; time.Sleep(pause) {
 		if short == drawn {
@@ -72,7 +72,7 @@ func Watch(missing func(string), look func() (short bool)) error {
 
 // far is how often it is looked at what the machine has left, where the kernel
 // does not tell of stalls.
-const far = 10 * time.Second
+const far = time.Second
 
 // WatchMachine calls low whenever the machine has less left than floor, in bytes. It
 // sleeps until processes wait for memory, or looks now and then where the kernel
@@ -102,7 +102,7 @@ func WatchMachine(floor uint64, low func(), failed func(error)) {
 			failed(fmt.Errorf("watch the machine's memory: %w", err))
 			fallthrough
 		case err != nil:
-			time.Sleep(far)
+			time.Sleep(10 * far)
 		}
 	}
 }

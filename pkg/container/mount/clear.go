@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long Clear tries plain unmounts: what a dying process still
+// maxWait is how long Clear tries plain unmounts: what a dying process still
 // held is let go within milliseconds.
-const patience = 500 * time.Millisecond
+const maxWait = 500 * time.Millisecond
 
 // Clear unmounts everything strictly below dir, innermost first. Mounts that
 // stay busy are detached, so that their place is free and they go when the
 // last holder does; the error then says who that is.
 func Clear(dir string) error {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(maxWait)
 	for pause := time.Millisecond; ; pause *= 2 {
 		busy, err := clearOnce(dir, 0)
 		if err != nil || len(busy) == 0 {

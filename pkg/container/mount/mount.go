@@ -53,7 +53,7 @@ func explain(e *Error) string {
 	case e.Op == "mount" && errors.Is(e.Err, unix.ENOENT) && e.Flags&unix.MS_BIND != 0:
 		return "no such source: " + text
 	case e.Op == "mount" && errors.Is(e.Err, unix.EINVAL) && len(e.Data) > 0:
-		return "a wrong option, or an unfit folder: " + text
+		return "a wrong option, or an unfit directory: " + text
 	case errors.Is(e.Err, unix.ENOTBLK):
 		return "the source is no block device: " + text
 	}
@@ -74,7 +74,7 @@ func (m Mount) DoAt(source, target string, data []string) error {
 }
 
 // Unmount takes away the topmost mount on target. No component of target may
-// be a symbolic link: a container that can write to the folders above it could
+// be a symbolic link: a container that can write to the directories above it could
 // point them elsewhere. Flags are those of umount2(2).
 func Unmount(target string, flags int) error {
 	err := atParent(target, func(_ *Dir, proc string) error {
@@ -86,7 +86,7 @@ func Unmount(target string, flags int) error {
 	return nil
 }
 
-// Rmdir removes an empty folder, with as little trust in the folders above it.
+// Rmdir removes an empty directory, with as little trust in the directories above it.
 func Rmdir(name string) error {
 	err := atParent(name, func(parent *Dir, _ string) error {
 		return unix.Unlinkat(parent.fd, path.Base(name), unix.AT_REMOVEDIR)
@@ -97,7 +97,7 @@ func Rmdir(name string) error {
 	return nil
 }
 
-// atParent holds the folder that name is in, rather than name itself: a mount
+// atParent holds the directory that name is in, rather than name itself: a mount
 // with an open fd is busy.
 func atParent(name string, do func(parent *Dir, proc string) error) error {
 	name = path.Clean(name)

@@ -77,7 +77,7 @@ func TestErrorsSayWhatTheErrnoMeans(t *testing.T) {
 		want string
 	}{
 		{&Error{"mount", overlay, unix.ENODEV}, "mount overlay on /r: the kernel has no overlay filesystem: no such device (mount -t overlay -o lowerdir=/l overlay /r)"},
-		{&Error{"mount", overlay, unix.EINVAL}, "mount overlay on /r: a wrong option, or an unfit folder: invalid argument (mount -t overlay -o lowerdir=/l overlay /r)"},
+		{&Error{"mount", overlay, unix.EINVAL}, "mount overlay on /r: a wrong option, or an unfit directory: invalid argument (mount -t overlay -o lowerdir=/l overlay /r)"},
 		{&Error{"mount", Mount{Source: "/a", Target: "/b", Flags: unix.MS_BIND}, unix.ENOENT}, "mount /a on /b: no such source: no such file or directory (mount --bind /a /b)"},
 		{&Error{"unmount", Mount{Target: "/b"}, unix.EBUSY}, "unmount /b: device or resource busy"},
 	} {

@@ -12,7 +12,7 @@ import (
 // nothing: what is in use, here or where it was propagated, stays, and the error
 // names it and who holds it.
 func Release(chosen, needed func(Entry) bool) error {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(maxWait)
 	for pause := time.Millisecond; ; pause *= 2 {
 		busy, err := releaseOnce(chosen, needed)
 		if err != nil || len(busy) == 0 {

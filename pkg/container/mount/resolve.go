@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is a folder held open by O_PATH, so that what its name means cannot
+// Dir is a directory held open by O_PATH, so that what its name means cannot
 // change between check and use.
 type Dir struct {
 	fd   int
 	name string // for errors
 }
 
-// OpenDir opens a folder by a name that is trusted: links are followed.
+// OpenDir opens a directory by a name that is trusted: links are followed.
 func OpenDir(name string) (*Dir, error) {
 	fd, err := unix.Open(name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -27,13 +27,13 @@ func OpenDir(name string) (*Dir, error) {
 	return &Dir{fd, name}, nil
 }
 
-// Close gives the folder up.
+// Close gives the directory up.
 func (d *Dir) Close() error { return os.NewSyscallError("close", unix.Close(d.fd)) }
 
-// Proc is a path that the kernel takes for this very folder.
+// Proc is a path that the kernel takes for this very directory.
 func (d *Dir) Proc() string { return "/proc/self/fd/" + strconv.Itoa(d.fd) }
 
-// Real is the folder's path without links, as it is now.
+// Real is the directory's path without links, as it is now.
 func (d *Dir) Real() (string, error) { return os.Readlink(d.Proc()) }
 
 // Strict opens what lies below d and refuses any symbolic link on the way.
@@ -72,7 +72,7 @@ func (d *Dir) open(name string, flags, resolve uint64) (*Dir, error) {
 	return nil, &os.PathError{Op: "open", Path: path.Join(d.name, name), Err: err}
 }
 
-// MkdirAll makes the folders of name below d, as a process whose root is d
+// MkdirAll makes the directories of name below d, as a process whose root is d
 // would, and opens the last. made lists what was not there, outermost first,
 // as paths without links.
 func (d *Dir) MkdirAll(name string, mode uint32) (leaf *Dir, made []string, err error) {
@@ -97,7 +97,7 @@ func (d *Dir) MkdirAll(name string, mode uint32) (leaf *Dir, made []string, err 
 	return leaf, made, closing(parent, err)
 }
 
-// mkdir makes one folder directly below d; a link in its place is refused.
+// mkdir makes one directory directly below d; a link in its place is refused.
 func (d *Dir) mkdir(base string, mode uint32) (leaf *Dir, isNew bool, err error) {
 	err = unix.Mkdirat(d.fd, base, mode)
 	isNew = err == nil

@@ -27,7 +27,7 @@ func (b Bind) Lasting() bool { return true }
 // Apply binds the namespace. A namespace that an earlier run of the container
 // left on the file is replaced.
 func (b Bind) Apply(_ context.Context, pid int) (undo func() error, err error) {
-	dir, made, err := folder(path.Dir(b.Path))
+	dir, made, err := directory(path.Dir(b.Path))
 	if err != nil {
 		return nil, fmt.Errorf("bind namespace to %s: %w", b.Path, err)
 	}
@@ -49,7 +49,7 @@ func (b Bind) Apply(_ context.Context, pid int) (undo func() error, err error) {
 	return func() error { return errors.Join(mount.Unmount(file, 0), clean()) }, nil
 }
 
-func folder(name string) (*mount.Dir, []string, error) {
+func directory(name string) (*mount.Dir, []string, error) {
 	root, err := mount.OpenDir("/")
 	if err != nil {
 		return nil, nil, err

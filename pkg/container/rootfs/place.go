@@ -14,8 +14,8 @@ import (
 
 // place is a path, split by how far its components are trusted.
 //
-//   - base is trusted: the system's own folders, where links are followed.
-//   - strict lies below base and is laid out by the builder: a bundle's folders,
+//   - base is trusted: the system's own directories, where links are followed.
+//   - strict lies below base and is laid out by the builder: a bundle's directories,
 //     none of which is a link.
 //   - rest lies below those, so its components come out of an image or were
 //     written by a container: they are looked up as a process would whose root
@@ -34,17 +34,17 @@ func locate(b *bundle.Bundle, name string) place {
 		name = b.Path(bundle.RootfsDir, path.Clean("/"+name))
 	}
 	name = path.Clean(name)
-	folders, depth := containersDir(b)
-	if rel, ok := strings.CutPrefix(name, folders+"/"); ok {
+	directories, depth := containersDir(b)
+	if rel, ok := strings.CutPrefix(name, directories+"/"); ok {
 		words := strings.Split(rel, "/")
 		n := min(depth, len(words))
-		return place{folders, path.Join(words[:n]...), path.Join(words[n:]...)}
+		return place{directories, path.Join(words[:n]...), path.Join(words[n:]...)}
 	}
 	return place{base: "/", rest: name}
 }
 
-// containersDir is the folder that holds all bundles that b can refer to, and
-// how many folders below it the builder lays out: section, bundle, rootfs.
+// containersDir is the directory that holds all bundles that b can refer to, and
+// how many directories below it the builder lays out: section, bundle, rootfs.
 func containersDir(b *bundle.Bundle) (dir string, depth int) {
 	section := path.Dir(b.Dir)
 	known := []bundle.Section{bundle.Onboot, bundle.Onshutdown, bundle.Services}
@@ -64,7 +64,7 @@ func (p place) open() (*mount.Dir, error) {
 	return d, errors.Join(err, root.Close())
 }
 
-// make opens what is there, or the folder that it makes there.
+// make opens what is there, or the directory that it makes there.
 func (p place) make() (d *mount.Dir, made []string, err error) {
 	root, err := p.openRoot()
 	if errors.Is(err, unix.ENOENT) && p.strict != "" {
@@ -90,7 +90,7 @@ func (p place) openRoot() (*mount.Dir, error) {
 	return root, errors.Join(err, base.Close())
 }
 
-// makeRoot makes the folders of the bundle that are missing. MkdirAll refuses
+// makeRoot makes the directories of the bundle that are missing. MkdirAll refuses
 // links in what it makes, and Strict those in what was there.
 func (p place) makeRoot() (*mount.Dir, []string, error) {
 	base, err := mount.OpenDir(p.base)

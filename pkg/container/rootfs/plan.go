@@ -1,6 +1,6 @@
 // Package rootfs gives a container its root file system: what runtime.json
-// lists, or in the seed layout what the bundle's folders ask for, as a plan of
-// mounts and folders that is made without touching anything.
+// lists, or in the seed layout what the bundle's directories ask for, as a plan of
+// mounts and directories that is made without touching anything.
 //
 // It comes first in a container's life; network follows once the OCI runtime
 // has made the namespaces.
@@ -32,7 +32,7 @@ type Facts struct {
 	Layer uint64
 }
 
-// Look finds the facts. A "lower" that is no folder, or is a link, is none.
+// Look finds the facts. A "lower" that is no directory, or is a link, is none.
 func Look(b *bundle.Bundle) (Facts, error) {
 	var st unix.Stat_t
 	err := unix.Lstat(b.Path(bundle.LowerDir), &st)
@@ -43,7 +43,7 @@ func Look(b *bundle.Bundle) (Facts, error) {
 }
 
 // Plan lists what has to be there before the container is created, in
-// LinuxKit's order: the mounts and then the folders of runtime.json. Images of
+// LinuxKit's order: the mounts and then the directories of runtime.json. Images of
 // the seed layout have no mount of the rootfs there and get it first, like those
 // of today: their own init did it last, in a root that could be written, and so
 // hid what had been made below it. By the existence of "lower" it is read-write
@@ -140,7 +140,7 @@ func applyUpper(b *bundle.Bundle, f Facts, mounts []specs.Mount) []specs.Mount {
 	return out
 }
 
-// layer is the folder of a writable layer that lasts. It goes by the name that
+// layer is the directory of a writable layer that lasts. It goes by the name that
 // the user gave, not by the place of a step among others, which may change with
 // the next image.
 func layer(b *bundle.Bundle) string {

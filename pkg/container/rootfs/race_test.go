@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// While a folder is swapped for a link out of the rootfs, over and over, as a
-// hostile process could do, no folder is made where the link leads.
-func TestSwappedFolder(t *testing.T) {
+// While a directory is swapped for a link out of the rootfs, over and over, as a
+// hostile process could do, no directory is made where the link leads.
+func TestSwappedDirectory(t *testing.T) {
 	b := &bundle.Bundle{Name: "web", Section: bundle.Services, Dir: filepath.Join(t.TempDir(), "services", "web")}
 	victim, rootfs := t.TempDir(), b.Path(bundle.RootfsDir)
 	if err := os.MkdirAll(rootfs+"/var/a", 0o755); err != nil {
@@ -52,7 +52,7 @@ func TestSwappedFolder(t *testing.T) {
 	close(stop)
 	swapping.Wait()
 	if made == 0 {
-		t.Error("not once was the folder made, so this shows nothing")
+		t.Error("not once was the directory made, so this shows nothing")
 	}
 	if entries, err := os.ReadDir(victim); err != nil || len(entries) > 0 {
 		t.Errorf("the victim holds %v, %v", entries, err)

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mkdir makes a folder and those above it. It lasts as in LinuxKit, whose
-// later containers find the folder.
+// Mkdir makes a directory and those above it. It lasts as in LinuxKit, whose
+// later containers find the directory.
 type Mkdir struct{ at place }
 
 func (m Mkdir) String() string { return "mkdir -p -m 755 " + m.at.String() }
@@ -24,19 +24,19 @@ func (m Mkdir) String() string { return "mkdir -p -m 755 " + m.at.String() }
 // Lasting is true.
 func (m Mkdir) Lasting() bool { return true }
 
-// Apply makes the folder.
+// Apply makes the directory.
 func (m Mkdir) Apply(context.Context, int) (func() error, error) {
 	d, made, err := m.at.make()
 	if err == nil {
 		err = d.Close()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make folder %s: %w", m.at, err), rmdirs(made))
+		return nil, errors.Join(fmt.Errorf("make directory %s: %w", m.at, err), rmdirs(made))
 	}
 	return func() error { return rmdirs(made) }, nil
 }
 
-// rmdirs takes away folders that are still empty, innermost first.
+// rmdirs takes away directories that are still empty, innermost first.
 func rmdirs(made []string) error {
 	var faults []error
 	for _, dir := range slices.Backward(made) {
@@ -185,7 +185,7 @@ func (r *resolved) resolveData(m Mount) error {
 	return nil
 }
 
-// lower resolves one folder or, if there is none of that name, several that
+// lower resolves one directory or, if there is none of that name, several that
 // are separated by colons.
 func (r *resolved) lower(m Mount, value string) (string, error) {
 	one, err := r.dataPath(m, value, false)
@@ -202,7 +202,7 @@ func (r *resolved) lower(m Mount, value string) (string, error) {
 	return strings.Join(all, ":"), nil
 }
 
-// dataPath gives a path that the overlay driver takes for exactly this folder:
+// dataPath gives a path that the overlay driver takes for exactly this directory:
 // without links, and by its fd if characters in it would mean something there.
 func (r *resolved) dataPath(m Mount, name string, create bool) (string, error) {
 	d, err := r.hold(m.dataPlace(name), create)
@@ -216,7 +216,7 @@ func (r *resolved) dataPath(m Mount, name string, create bool) (string, error) {
 	return real, err
 }
 
-// dataPlace is where a folder of the overlay lies. What is below the folder of
+// dataPlace is where a directory of the overlay lies. What is below the directory of
 // slipway.upper may have been written by containers.
 func (m Mount) dataPlace(name string) place {
 	disk := m.bundle.Policy.Upper.Disk

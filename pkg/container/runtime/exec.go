@@ -96,7 +96,7 @@ func ExecStatus(status reap.Status, log string) reap.Status {
 	case strings.Contains(message, "not found"), strings.Contains(message, "no such file"):
 		status.Code = notFound
 	case strings.Contains(message, "permission denied"), strings.Contains(message, "is a directory"),
-		strings.Contains(message, "open executable"), // crun, of a folder
+		strings.Contains(message, "open executable"), // crun, of a directory
 		strings.Contains(message, "exec format error"):
 		status.Code = notExecutable
 	default:

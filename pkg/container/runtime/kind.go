@@ -29,7 +29,7 @@ type Kind struct {
 	// open: of a spec that says nothing of devices it lets a container that may make
 	// device files have all of them.
 	open bool
-	// scratch is the variable that names the folder in which it mounts itself for a
+	// scratch is the variable that names the directory in which it mounts itself for a
 	// moment, to run from what nobody can write to; "": it does not.
 	scratch string
 

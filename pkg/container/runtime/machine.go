@@ -12,15 +12,12 @@ import (
 // Machine is the runtimes that a machine has, and which of them a container gets.
 type Machine struct {
 	// Runtimes are one of each kind, the preferred first. Each keeps its state in a
-	// folder of its own.
+	// directory of its own.
 	Runtimes []*Runtime
 	// Wanted is what containers get that ask for none: the name of a kind or the path of a
 	// program; "": the first of the Runtimes whose program is there.
 	Wanted string
 }
-
-// Only is a machine with one runtime.
-func Only(r *Runtime) *Machine { return &Machine{Runtimes: []*Runtime{r}} }
 
 // Choose finds the runtime of a container that asks for one by the name of a kind or
 // the path of a program, or, with "", for none. Whether its program is there shows
@@ -82,12 +79,12 @@ func (m *Machine) Holder(id string) *Runtime {
 // recordFile is the file of a container's record that says which program runs it.
 const recordFile = "runtime"
 
-// Record notes in a folder that a container is started by this runtime.
+// Record notes in a directory that a container is started by this runtime.
 func (r *Runtime) Record(dir string) error {
 	return os.WriteFile(path.Join(dir, recordFile), []byte(r.Program()), 0o600)
 }
 
-// Recorded is the runtime that a folder names. Before there were several kinds none
+// Recorded is the runtime that a directory names. Before there were several kinds none
 // was named, and it was runc.
 func (m *Machine) Recorded(dir string) (*Runtime, error) {
 	program, err := os.ReadFile(path.Join(dir, recordFile))

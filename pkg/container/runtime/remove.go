@@ -8,7 +8,7 @@ import (
 )
 
 // RemoveState takes the state of a container away. Files are unlinked and
-// folders removed one by one: nothing is deleted through a mount.
+// directories removed one by one: nothing is deleted through a mount.
 func (r *Runtime) RemoveState(id string, unmount func(dir string) error) error {
 	dir := r.StateDir(id)
 	err := removeTree(dir)
@@ -22,7 +22,7 @@ func (r *Runtime) RemoveState(id string, unmount func(dir string) error) error {
 	return err
 }
 
-// removeTree descends only where rmdir says that a folder is not empty, which
+// removeTree descends only where rmdir says that a directory is not empty, which
 // it does not say of a mount point: that one is busy.
 func removeTree(dir string) error {
 	err := syscall.Rmdir(dir)

@@ -41,7 +41,7 @@ type Runtime struct {
 // Call says what container a call is about.
 type Call struct {
 	ID      string
-	Bundle  string   // folder of config.json
+	Bundle  string   // directory of config.json
 	PidFile string   // where the runtime writes the pid of the container
 	Log     string   // where it writes what went wrong
 	Stdout  *os.File // the container's; nil: /dev/null
@@ -218,7 +218,7 @@ func (r *Runtime) finish(ctx context.Context, p *reap.Process, c Call) (reap.Sta
 	return status, fmt.Errorf("%w, killed", why)
 }
 
-// command is what is executed: from the root folder, because a bundle that is
+// command is what is executed: from the root directory, because a bundle that is
 // somebody's working directory cannot be unmounted, and without the variables
 // that would make the runtime talk to whoever started us. A runtime written in
 // Go does one thing after the other: with more than one processor its threads

@@ -44,7 +44,7 @@ func TestCommandLeaksNothingIn(t *testing.T) {
 		t.Errorf("environment: %s", env)
 	}
 	if cmd.Dir != "/" || cmd.Stdin != nil || len(cmd.ExtraFiles) > 0 {
-		t.Errorf("folder %q, input %v, files %v", cmd.Dir, cmd.Stdin, cmd.ExtraFiles)
+		t.Errorf("directory %q, input %v, files %v", cmd.Dir, cmd.Stdin, cmd.ExtraFiles)
 	}
 }
 

@@ -25,7 +25,7 @@ func (r *Runtime) ReadState(id string) (reap.Ident, error) {
 	return p, err
 }
 
-// ReadOrigin is ReadState and the folder of the bundle that the container was
+// ReadOrigin is ReadState and the directory of the bundle that the container was
 // made from.
 func (r *Runtime) ReadOrigin(id string) (reap.Ident, string, error) {
 	file := r.StateFile(id)

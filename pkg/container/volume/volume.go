@@ -1,6 +1,6 @@
 // Package volume makes ready the volumes of an image before the first
 // container: an overlay of what came with the image and a tmpfs on top. A
-// volume without a folder for the tmpfs is read-only.
+// volume without a directory for the tmpfs is read-only.
 package volume
 
 import (
@@ -15,7 +15,7 @@ import (
 	"slipway/pkg/container/mount"
 )
 
-// Folders of a volume beside those that bundles have as well.
+// Directories of a volume beside those that bundles have as well.
 const mergedDir = "merged"
 
 // Setup makes all volumes below dir ready. One that fails does not keep the
@@ -34,8 +34,8 @@ func Setup(dir string) error {
 	return errors.Join(faults...)
 }
 
-// Plan lists the mounts of a volume and the folders to make before the last.
-func Plan(dir string, writable bool) (mounts []mount.Mount, folders []string) {
+// Plan lists the mounts of a volume and the directories to make before the last.
+func Plan(dir string, writable bool) (mounts []mount.Mount, directories []string) {
 	lower, merged := filepath.Join(dir, bundle.LowerDir), filepath.Join(dir, mergedDir)
 	if !writable {
 		return []mount.Mount{
@@ -57,12 +57,12 @@ func setup(dir string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	mounts, folders := Plan(dir, err == nil && info.IsDir())
+	mounts, directories := Plan(dir, err == nil && info.IsDir())
 	var done []string
 	for i, m := range mounts {
 		var err error
 		if i == len(mounts)-1 {
-			err = makeAll(folders)
+			err = makeAll(directories)
 		}
 		if err == nil {
 			err = m.Do()
@@ -77,8 +77,8 @@ func setup(dir string) error {
 	return nil
 }
 
-func makeAll(folders []string) error {
-	for _, f := range folders {
+func makeAll(directories []string) error {
+	for _, f := range directories {
 		if err := os.MkdirAll(f, 0o755); err != nil {
 			return err
 		}

@@ -30,10 +30,10 @@ func ownMounts(t *testing.T) {
 	}
 }
 
-// volume makes the folders that a builder makes; a file "own" is in lower.
-func volume(t *testing.T, dir, name string, folders ...string) string {
+// volume makes the directories that a builder makes; a file "own" is in lower.
+func volume(t *testing.T, dir, name string, directories ...string) string {
 	t.Helper()
-	for _, f := range folders {
+	for _, f := range directories {
 		if err := os.MkdirAll(filepath.Join(dir, name, f), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func read(t *testing.T, name string) string {
 func TestSetup(t *testing.T) {
 	ownMounts(t)
 	dir := t.TempDir()
-	// Overlay cannot lie on overlay, where test folders may be.
+	// Overlay cannot lie on overlay, where test directories may be.
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
 	}

@@ -188,12 +188,12 @@ func (c *Console) moved(l *line, n int) bool {
 	return l.busy
 }
 
-// Crowded tells whether so much waits for a device that writers had better wait.
-func (c *Console) Crowded() bool {
+// Congested tells whether so much waits for a device that writers had better wait.
+func (c *Console) Congested() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, l := range c.lines {
-		if l.crowded() {
+		if l.congested() {
 			return true
 		}
 	}

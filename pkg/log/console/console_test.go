@@ -167,13 +167,13 @@ func TestStuckConsole(t *testing.T) {
 		poll.Until(t, "the other takes all", func() bool {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			return !c.lines[1].crowded()
+			return !c.lines[1].congested()
 		})
 	}
 	if n := len(<-all); n != lines*(size+1) { // each with a carriage return
 		t.Errorf("the other got %d bytes", n)
 	}
-	if !c.Crowded() {
+	if !c.Congested() {
 		t.Error("nothing waits for the one that is stuck")
 	}
 	c.Flush(10 * time.Millisecond) // does not wait for what does not move

@@ -36,15 +36,15 @@ type kept struct {
 
 // What lies where in the state, in bytes, little endian.
 const (
-	atValid  = 0   // 1 while Feed is at work
-	atUpto   = 8   // the position that it will note
-	atLen    = 16  // how much it queues
-	atBefore = 24  // for each line: how much was in its pipe
-	atUntold = 128 // for each line: bytes dropped and not told
-	atPath   = 256 // length, then where the position is noted
-	atData   = 4096
-	maxLines = 13
-	noLine   = 1<<32 - 1 // its device did not let go of the pipe
+	atValid   = 0   // 1 while Feed is at work
+	atUpto    = 8   // the position that it will note
+	atLen     = 16  // how much it queues
+	atBefore  = 24  // for each line: how much was in its pipe
+	atDropped = 128 // for each line: bytes dropped and not told
+	atPath    = 256 // length, then where the position is noted
+	atData    = 4096
+	maxLines  = 13
+	noLine    = 1<<32 - 1 // its device did not let go of the pipe
 )
 
 // Keep has what waits for the devices outlive this process, and goes on with
@@ -65,8 +65,8 @@ func (c *Console) Keep(dir string, h Holder) error {
 	}
 	if k.state != nil {
 		for i, l := range c.lines {
-			l.slot = k.state[atUntold+8*i:][:8]
-			l.untold = int64(binary.LittleEndian.Uint64(l.slot))
+			l.slot = k.state[atDropped+8*i:][:8]
+			l.dropped = int64(binary.LittleEndian.Uint64(l.slot))
 		}
 		errs = append(errs, k.finish(c.lines))
 	}
@@ -256,7 +256,7 @@ func (c *Console) Drop(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, l := range c.lines {
-		l.setUntold(l.untold + n)
+		l.setDropped(l.dropped + n)
 		c.start(l)
 	}
 }

@@ -47,7 +47,7 @@ func feedNumbers(dir string, terminals []string) error {
 			batch = fmt.Appendf(batch, "line %d\n", n)
 		}
 		err = c.Feed(batch, p, at+10)
-		for err == nil && c.Crowded() {
+		for err == nil && c.Congested() {
 			time.Sleep(time.Millisecond)
 		}
 	}
@@ -140,7 +140,7 @@ func TestLossIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.mu.Lock()
-	first.lines[0].setUntold(1234)
+	first.lines[0].setDropped(1234)
 	first.mu.Unlock()
 	if err := first.replace(nil); err != nil { // as a kill would leave it
 		t.Fatal(err)

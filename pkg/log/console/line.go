@@ -11,15 +11,15 @@ import (
 
 // line is one device. Console.mu guards it, but for the device itself.
 type line struct {
-	name   string
-	fd     int
-	queue  [2]int // the pipe of what waits
-	size   int    // what it holds
-	busy   bool   // a goroutine moves it
-	closed bool
-	moved  time.Time // when the device last took something
-	untold int64     // bytes dropped that it has not been told of
-	slot   []byte    // where that is kept as well; nil: nowhere
+	name    string
+	fd      int
+	queue   [2]int // the pipe of what waits
+	size    int    // what it holds
+	busy    bool   // a goroutine moves it
+	closed  bool
+	moved   time.Time // when the device last took something
+	dropped int64     // bytes dropped that it has not been told of
+	slot    []byte    // where that is kept as well; nil: nowhere
 
 	// device holds a token that whoever takes something out of queue has.
 	device chan struct{}
@@ -84,13 +84,13 @@ func (l *line) waiting() int {
 // word that something was dropped comes before what is behind it.
 func (l *line) put(data []byte) {
 	l.catchUp()
-	if l.untold > 0 || !l.fits(len(data)) || !l.queued(data) {
-		l.setUntold(l.untold + int64(len(data)))
+	if l.dropped > 0 || !l.fits(len(data)) || !l.queued(data) {
+		l.setDropped(l.dropped + int64(len(data)))
 	}
 }
 
-// crowded: more than half of the room is taken.
-func (l *line) crowded() bool { return l.waiting() > l.size/2 }
+// congested: more than half of the room is taken.
+func (l *line) congested() bool { return l.waiting() > l.size/2 }
 
 // fits tells whether there is room for more than a pipe takes as a whole by
 // itself. It fills pages, and each may have some room left that is of no use.
@@ -98,10 +98,10 @@ func (l *line) fits(n int) bool { return n <= pipeBuf || l.waiting()+n <= l.size
 
 // pending: it has something to take. Only whoever moves it, or starts that,
 // may ask.
-func (l *line) pending() bool { return l.waiting() > 0 || l.rest != nil || l.untold > 0 }
+func (l *line) pending() bool { return l.waiting() > 0 || l.rest != nil || l.dropped > 0 }
 
-func (l *line) setUntold(n int64) {
-	l.untold = n
+func (l *line) setDropped(n int64) {
+	l.dropped = n
 	if l.slot != nil {
 		binary.LittleEndian.PutUint64(l.slot, uint64(n))
 	}
@@ -123,15 +123,15 @@ func (l *line) queued(data []byte) bool {
 
 // catchUp tells what was dropped as soon as that is worth it.
 func (l *line) catchUp() {
-	if l.untold > 0 && !l.crowded() {
+	if l.dropped > 0 && !l.congested() {
 		l.tell()
 	}
 }
 
 // tell queues the word that something was dropped.
 func (l *line) tell() {
-	if l.untold > 0 && l.queued(fmt.Appendf(nil, "\nslipway: console: %d bytes dropped\n", l.untold)) {
-		l.setUntold(0)
+	if l.dropped > 0 && l.queued(fmt.Appendf(nil, "\nslipway: console: %d bytes dropped\n", l.dropped)) {
+		l.setDropped(0)
 	}
 }
 

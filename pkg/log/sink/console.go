@@ -46,7 +46,7 @@ func (k *Console) String() string { return "console" }
 func (k *Console) Write(data []byte, _ int64) {
 	k.split.Write(data, k.line)
 	k.feed()
-	k.stuck = k.stuck && k.console.Crowded()
+	k.stuck = k.stuck && k.console.Congested()
 }
 
 func (k *Console) line(text []byte, _ bool) {
@@ -69,7 +69,7 @@ func (k *Console) feed() {
 	}
 }
 
-func (k *Console) Pending() bool  { return !k.stuck && k.console.Crowded() }
+func (k *Console) Pending() bool  { return !k.stuck && k.console.Congested() }
 func (k *Console) GiveUp()        { k.stuck = k.Pending() }
 func (k *Console) Dropped() int64 { return 0 } // The Console counts what it drops, and says it.
 

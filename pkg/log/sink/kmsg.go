@@ -51,7 +51,7 @@ func (k *Kmsg) String() string { return "kmsg" }
 
 func (k *Kmsg) Write(data []byte, _ int64) {
 	k.split.Write(data, k.line)
-	k.stuck = k.stuck && k.crowded()
+	k.stuck = k.stuck && k.congested()
 }
 
 func (k *Kmsg) line(text []byte, _ bool) {
@@ -88,13 +88,13 @@ func (k *Kmsg) work() {
 	}
 }
 
-func (k *Kmsg) crowded() bool {
+func (k *Kmsg) congested() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return len(k.waiting) > kmsgQueue/2
 }
 
-func (k *Kmsg) Pending() bool { return !k.stuck && k.crowded() }
+func (k *Kmsg) Pending() bool { return !k.stuck && k.congested() }
 func (k *Kmsg) GiveUp()       { k.stuck = k.Pending() }
 
 func (k *Kmsg) Dropped() int64 {

@@ -21,9 +21,9 @@ const Chunk = 64 << 10
 const (
 	// Max is kept for files that do not take it.
 	Max = 192 << 10
-	// Crowd is where a container waits for files that take something: what
+	// HighWater is where a container waits for files that take something: what
 	// is in its pipe when it ends fits in as well.
-	Crowd = Max - 2*Chunk
+	HighWater = Max - 2*Chunk
 	// spoolTail is kept of what the files have taken: the last lines of a run
 	// that failed are shown without a look at a disk.
 	spoolTail = 4 << 10

@@ -20,7 +20,7 @@ func (k *fileSink) Write(data []byte, _ int64) {
 }
 
 func (k *fileSink) Pending() bool {
-	return !k.stuck && k.spool.Behind() > spool.Crowd && k.carry.lane.takes(k.carry)
+	return !k.stuck && k.spool.Behind() > spool.HighWater && k.carry.lane.takes(k.carry)
 }
 
 func (k *fileSink) GiveUp()        { k.stuck, k.had = k.Pending(), k.spool.Done() }

@@ -13,8 +13,8 @@ import (
 // retryTime is how often a log is tried again that could not be written.
 const retryTime = 30 * time.Second
 
-// tellTime is how long a disk may take nothing before people are told.
-const tellTime = 3 * time.Second
+// reportTime is how long a disk may take nothing before people are told.
+const reportTime = 3 * time.Second
 
 // lane does what may wait for a disk, for all the logs of one directory: one
 // after the other, in one goroutine that exists only while there is something
@@ -24,26 +24,26 @@ type lane struct {
 	dir string
 	log *slog.Logger
 
-	mu    sync.Mutex
-	queue []*carrying // each once
-	at    *carrying   // what is at work; nil: nothing is
-	since time.Time   // when the step began that it is at
-	alarm *time.Timer
-	hung  bool // it takes nothing
-	told  bool // people know
+	mu       sync.Mutex
+	queue    []*carrying // each once
+	at       *carrying   // what is at work; nil: nothing is
+	since    time.Time   // when the step began that it is at
+	alarm    *time.Timer
+	hung     bool // it takes nothing
+	reported bool
 }
 
 // carrying is a carrier on its lane, whose lock guards it.
 type carrying struct {
 	*carrier
-	lane   *lane
-	queued bool
-	again  bool          // more came while it was at work
-	gone   bool          // it is closed
-	fault  error         // of the last try
-	told   bool          // people know that its disk takes nothing
-	done   chan struct{} // closed after the next try; nil: nobody asks
-	clean  func()        // called when the files have all; nil: nobody asks
+	lane     *lane
+	queued   bool
+	again    bool          // more came while it was at work
+	gone     bool          // it is closed
+	fault    error         // of the last try
+	reported bool          // it was said that its disk takes nothing
+	done     chan struct{} // closed after the next try; nil: nobody asks
+	clean    func()        // called when the files have all; nil: nobody asks
 }
 
 func newLane(dir string, log *slog.Logger) *lane { return &lane{dir: dir, log: log} }
@@ -93,15 +93,15 @@ func (l *lane) step() {
 	l.since = time.Now()
 	if l.hung {
 		l.hung = false
-		if l.told {
-			l.told = false
+		if l.reported {
+			l.reported = false
 			l.log.Warn("disk takes logs again", "disk", l.disk())
 		}
 	}
 	if l.alarm == nil {
-		l.alarm = time.AfterFunc(patience, l.ring)
+		l.alarm = time.AfterFunc(maxWait, l.ring)
 	} else {
-		l.alarm.Reset(patience)
+		l.alarm.Reset(maxWait)
 	}
 }
 
@@ -113,16 +113,16 @@ func (l *lane) ring() {
 		return
 	}
 	switch waited := time.Since(l.since); {
-	case waited < patience:
-		l.alarm.Reset(patience - waited)
+	case waited < maxWait:
+		l.alarm.Reset(maxWait - waited)
 		return
-	case waited < tellTime:
+	case waited < reportTime:
 		l.hung = true
-		l.alarm.Reset(tellTime - waited)
+		l.alarm.Reset(reportTime - waited)
 		return
 	}
 	l.hung = true
-	l.told = true
+	l.reported = true
 	l.tell(l.at)
 	for _, c := range l.queue {
 		l.tell(c)
@@ -131,8 +131,8 @@ func (l *lane) ring() {
 
 // tell says, once for each log, that a disk takes nothing.
 func (l *lane) tell(c *carrying) {
-	if l.told && !c.told {
-		c.told = true
+	if l.reported && !c.reported {
+		c.reported = true
 		l.log.Warn("disk takes nothing; output is kept in memory, and counted where that is full",
 			"container", c.at.Name, "file", c.at.File(layout.Stdout), "disk", l.disk())
 	}
@@ -184,7 +184,7 @@ func (l *lane) enter(c *carrying, err error) {
 	}
 	c.fault = err
 	if err == nil {
-		c.told = false
+		c.reported = false
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// patience is how long somebody who takes nothing holds up a container, and
+	// maxWait is how long somebody who takes nothing holds up a container, and
 	// only that one, before its output is dropped for him.
-	patience = time.Second
+	maxWait = time.Second
 	// retry is how often one who took nothing is tried again.
 	retry = 20 * time.Millisecond
 )

@@ -93,7 +93,7 @@ func (s *stream) tryAgain(since time.Time) bool {
 	for _, k := range s.sinks {
 		k.Write(nil, end)
 	}
-	if s.stalled() && time.Since(since) < patience {
+	if s.stalled() && time.Since(since) < maxWait {
 		return false
 	}
 	for _, k := range s.sinks {

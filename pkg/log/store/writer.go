@@ -211,7 +211,7 @@ func (w *Writer) Started() error {
 
 // Close takes what the dead container left in the pipes and closes everything.
 // It waits for nobody who still holds the other end, and for a disk no longer
-// than patience: what that has not taken by then is taken to it later.
+// than maxWait: what that has not taken by then is taken to it later.
 func (w *Writer) Close() error {
 	if w.closed {
 		return nil
@@ -221,7 +221,7 @@ func (w *Writer) Close() error {
 	if w.plan.direct {
 		return err
 	}
-	if w.crowded() {
+	if w.congested() {
 		w.settle()
 	}
 	for _, s := range w.streams {
@@ -234,18 +234,18 @@ func (w *Writer) Close() error {
 	return errors.Join(err, w.closePump())
 }
 
-// crowded tells whether there may be no place for what is left in the pipes.
-func (w *Writer) crowded() bool {
+// congested tells whether there may be no place for what is left in the pipes.
+func (w *Writer) congested() bool {
 	return w.log.carry != nil && slices.ContainsFunc(w.streams, func(s *stream) bool {
 		s.spool.Lock()
 		defer s.spool.Unlock()
-		return s.spool.Behind() > spool.Crowd
+		return s.spool.Behind() > spool.HighWater
 	})
 }
 
 // settle gives the disk time to take what is left, if it takes anything.
 func (w *Writer) settle() {
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(maxWait)
 	defer timeout.Stop()
 	settled := w.log.carry.lane.settled(w.log.carry)
 	if w.log.carry.lane.hangs() {

@@ -45,7 +45,7 @@ func (c *call) view() (view, error) {
 	if name == "analyze" && len(c.args) == 1 {
 		name = c.args[0]
 	} else if len(c.args) > 0 {
-		return view{}, usageError{c.command + " takes no arguments"}
+		return view{}, usageError{"analyze takes one view"}
 	}
 	v, known := views[name]
 	if known {
@@ -76,7 +76,10 @@ func runView(c *call) error {
 		return err
 	}
 	if c.output != "" {
-		return os.WriteFile(c.output, text.Bytes(), 0o644)
+		if err := os.WriteFile(c.output, text.Bytes(), 0o644); err != nil {
+			return fmt.Errorf("write timeline: %w", err)
+		}
+		return nil
 	}
 	_, err = c.out.Write(text.Bytes())
 	return err

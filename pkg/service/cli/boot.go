@@ -12,19 +12,20 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/volume"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/guest"
 	"slipway/pkg/service/sequence"
 )
 
-// runVolumes is 005-volumes.
+// runVolumes is 005-volumes: what containers mount is there before the first.
 func runVolumes(c *call) error {
 	g, err := openGuest(c)
 	if err != nil {
 		return err
 	}
-	err = volume.Setup(c.paths.Volumes)
+	err = errors.Join(volume.Setup(c.paths.Volumes), c.paths.MountOutput())
 	if err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
 			g.Say("%s", line)
@@ -69,7 +70,7 @@ func runSequence(c *call, section bundle.Section) error {
 	defer cancel()
 	if section == bundle.Onboot {
 		g.OpenPort()
-		g.Listen(port.Onboot, func(w port.Wishes) { wished(g, w) })
+		g.Listen(port.Onboot, func(w port.Request) { fulfil(g, w) })
 	}
 	reaper := reap.New()
 	q := &sequence.Sequence{
@@ -78,6 +79,9 @@ func runSequence(c *call, section bundle.Section) error {
 		Carry: func(last bool) error { return c.carry(reaper, section, last) },
 	}
 	ok, err := q.Run(ctx)
+	if section == bundle.Onshutdown {
+		giveOut(g)
+	}
 	if err != nil && ctx.Err() == nil { // else PID 1 has ended the boot, and knows
 		g.Say("%s: %s", section, err)
 	}
@@ -88,6 +92,27 @@ func runSequence(c *call, section bundle.Section) error {
 	return closeErr
 }
 
+// giveOut hands containers' files out to the host where no supervisor does so behind
+// the services, because the boot did not come that far.
+func giveOut(g *guest.Guest) {
+	if g.WantsOutput() == 0 {
+		return
+	}
+	kept, err := isKept(g.Paths)
+	if err != nil {
+		g.Say("output: %s", err)
+	}
+	if kept {
+		return
+	}
+	limit := machine.ReadLimit(g.Paths.Own(), string(bundle.Onshutdown)) + guest.OutputTime
+	if err := machine.WriteLimit(g.Paths.Own(), string(bundle.Onshutdown), limit); err != nil {
+		g.Say("output: %s", err)
+	}
+	g.OpenPort()
+	g.TellOutput()
+}
+
 // endBoot carries out the policy of a failed step. It returns when ctx ends: what
 // comes after onboot must not be started, by whatever init there is.
 func endBoot(ctx context.Context, g *guest.Guest, reaper *reap.Reaper, policy bundle.OnFailure, cause string) {
@@ -96,7 +121,7 @@ func endBoot(ctx context.Context, g *guest.Guest, reaper *reap.Reaper, policy bu
 		g.Say("report: failed: %s", cause)
 		tellReport(g, []string{cause}, true)
 	}
-	if g.Wishes().Timeline {
+	if g.Requested().Timeline {
 		g.TellTimeline()
 	}
 	switch {

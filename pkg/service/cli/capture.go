@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -58,7 +59,7 @@ type capture struct {
 func (t *capture) open() (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("capture output: %w", err)
 	}
 	t.done = make(chan struct{})
 	go func() {

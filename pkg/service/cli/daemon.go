@@ -40,7 +40,7 @@ func runServices(c *call) error {
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return err
+		return fmt.Errorf("start supervisor: %w", err)
 	}
 	defer r.Close()
 	cmd := selfCommand("keep", c.pathFlags())
@@ -165,7 +165,7 @@ func stopKeeper(p guest.Paths) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("find keeper: %w", err)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
 	if err != nil || pid < 2 {

@@ -28,8 +28,8 @@ func newRunner(g *guest.Guest, reaper *reap.Reaper, keeperDir string) container.
 		RunDir:   g.Paths.Own(),
 		Log:      slog.New(guest.NewHandler(g)),
 		Limits:   limits(g, keeperDir != ""),
-		Mutate: func(b *bundle.Bundle, spec *specs.Spec) (bool, error) {
-			return probe.AddNotify(g.Paths.Own(), b, spec), nil
+		Mutate: func(b *bundle.Bundle, spec *specs.Spec) {
+			probe.AddNotify(g.Paths.Own(), b, spec)
 		},
 	}
 	if keeperDir != "" {

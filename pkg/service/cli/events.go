@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -41,7 +42,7 @@ func runEvents(c *call) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("read events: %w", err)
 	}
 	defer f.Close()
 	in := bufio.NewReader(f)
@@ -111,7 +112,7 @@ func (c *call) showEvents(in *bufio.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("read events: %w", err)
 		}
 		var t state.Transition
 		if json.Unmarshal(line, &t) != nil || !c.wants(t.Name) {

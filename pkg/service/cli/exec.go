@@ -120,7 +120,7 @@ func (c *call) executeHere(p control.Program) (reap.Status, error) {
 	r := e.RuntimeOf(section, directory)
 	dir, err := os.MkdirTemp("", "exec-")
 	if err != nil {
-		return reap.Status{}, err
+		return reap.Status{}, fmt.Errorf("run program: %w", err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // it lies in memory
 	x := runtime.Exec{ID: directory, Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]}

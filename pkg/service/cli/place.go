@@ -38,11 +38,11 @@ func (p place) copyIn(in *os.File) (string, error) {
 	}
 	name := p.file(newProgram)
 	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
+		return "", fmt.Errorf("put program: %w", err)
 	}
 	out, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("put program: %w", err)
 	}
 	_, err = io.Copy(out, in)
 	if err := errors.Join(err, out.Close()); err != nil {
@@ -54,7 +54,7 @@ func (p place) copyIn(in *os.File) (string, error) {
 // mount makes the tmpfs, if it is not there.
 func (p place) mount() error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return err
+		return fmt.Errorf("put program: %w", err)
 	}
 	if same, err := sameDevice(p.dir, filepath.Dir(p.dir)); err != nil || !same {
 		return err
@@ -97,7 +97,10 @@ func (p place) putBack() error {
 
 // keep makes what was put the one to go back to.
 func (p place) keep() error {
-	return os.Rename(p.file(newProgram), p.file(currentProgram))
+	if err := os.Rename(p.file(newProgram), p.file(currentProgram)); err != nil {
+		return fmt.Errorf("keep program: %w", err)
+	}
+	return nil
 }
 
 // drop gives the programs' memory back.

@@ -13,9 +13,9 @@ import (
 	"slipway/pkg/service/supervisor"
 )
 
-// wished carries out what the host of a virtual machine wants while onboot runs.
+// fulfil carries out what the host of a virtual machine asks for while onboot runs.
 // The rest is the supervisor's, which is told all of it again.
-func wished(g *guest.Guest, w port.Wishes) {
+func fulfil(g *guest.Guest, w port.Request) {
 	if w.Poweroff {
 		if w.Timeline {
 			g.TellTimeline()
@@ -35,6 +35,7 @@ func wished(g *guest.Guest, w port.Wishes) {
 		g.TellTimeline()
 	}
 	tellReport(g, faults, false)
+	go g.TellOutput() // and hear the host meanwhile
 }
 
 func stepFaults(g *guest.Guest) []string {
@@ -61,12 +62,12 @@ func tellReport(g *guest.Guest, faults []string, final bool) {
 	g.Tell(port.Message{Report: r})
 }
 
-// wishTime is how long the host may take to say what it wants.
-const wishTime = time.Second
+// requestTime is how long the host may take to say what it wants.
+const requestTime = time.Second
 
 // wantsReport waits for that: a first step may fail at once.
 func wantsReport(g *guest.Guest) string {
-	for end := time.Now().Add(wishTime); g.Port != nil && g.WantsReport() == "" && time.Now().Before(end); {
+	for end := time.Now().Add(requestTime); g.Port != nil && g.WantsReport() == "" && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return g.WantsReport()

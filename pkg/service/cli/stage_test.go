@@ -175,7 +175,7 @@ func toggleService(dir string, end chan struct{}) error {
 	for {
 		var s control.Service
 		if err := client.Service("toggled", &s); err == nil && s.State == state.Stopped {
-			fmt.Printf("toggled: %d wishes were heard\n", asked)
+			fmt.Printf("toggled: %d requests were heard\n", asked)
 			return nil
 		}
 		if time.Now().After(deadline) {

@@ -116,7 +116,10 @@ func (c *call) request() (control.Options, error) {
 		return control.Options{}, nil
 	}
 	path, err := filepath.Abs(c.paths.Services)
-	return control.Options{Path: path}, err
+	if err != nil {
+		return control.Options{}, fmt.Errorf("find services: %w", err)
+	}
+	return control.Options{Path: path}, nil
 }
 
 // returnTime is how long a supervisor that was killed may take to come back.
@@ -191,10 +194,13 @@ func dumpSpec(c *call, name string) error {
 	}
 	var data bytes.Buffer
 	if err := json.Indent(&data, text, "", "  "); err != nil {
-		return err
+		return fmt.Errorf("dump spec: %w", err)
 	}
 	data.WriteByte('\n')
-	return os.WriteFile(c.dumpSpec, data.Bytes(), 0o644)
+	if err := os.WriteFile(c.dumpSpec, data.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("dump spec: %w", err)
+	}
+	return nil
 }
 
 func writeJSON(c *call, v any) error { return encodeJSON(c.out, v) }

@@ -55,7 +55,10 @@ func supervisorProgram(c control.Client, self program) (program, error) {
 		}
 	}
 	path, err := os.Readlink(exe)
-	return program{Build: build, Path: strings.TrimSuffix(path, " (deleted)"), Pid: pid}, err
+	if err != nil {
+		return program{}, fmt.Errorf("find supervisor: %w", err)
+	}
+	return program{Build: build, Path: strings.TrimSuffix(path, " (deleted)"), Pid: pid}, nil
 }
 
 func sameFile(a, b string) bool {
@@ -74,9 +77,6 @@ func placeOf(p program) string {
 }
 
 func runVersion(c *call) error {
-	if len(c.args) != 0 {
-		return usageError{"version takes no arguments"}
-	}
 	self, err := thisProgram()
 	if err != nil {
 		return err

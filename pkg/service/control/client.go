@@ -106,7 +106,10 @@ func (c Client) once(method, path string, body, v any) error {
 			*text = answer
 			return nil
 		}
-		return json.Unmarshal(answer, v)
+		if err := json.Unmarshal(answer, v); err != nil {
+			return fmt.Errorf("read the supervisor's answer: %w", err)
+		}
+		return nil
 	}
 	return refusal(status, answer)
 }

@@ -83,7 +83,10 @@ func (r *Remote) receive(t *serverLine) error {
 	if err != nil {
 		return ErrLost
 	}
-	return json.Unmarshal(line, t)
+	if err := json.Unmarshal(line, t); err != nil {
+		return fmt.Errorf("read the supervisor's answer: %w", err)
+	}
+	return nil
 }
 
 // Ident is the process that stands for the program on the machine.

@@ -99,7 +99,7 @@ func (h *headReader) line() (string, error) {
 		part, err := h.in.ReadSlice('\n')
 		line = append(line, part...)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return "", err
+			return "", fmt.Errorf("read request: %w", err)
 		}
 		if h.left -= len(part); h.left < 0 || err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return "", errHead

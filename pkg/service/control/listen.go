@@ -53,17 +53,17 @@ func takeSocket(path string, k Keeper) (*net.UnixListener, error) {
 	defer f.Close()
 	l, err := net.FileListener(f)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("take control socket: %w", err)
 	}
 	return l.(*net.UnixListener), nil
 }
 
 func makeSocket(path string) (*net.UnixListener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make control socket: %w", err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		return nil, fmt.Errorf("make control socket: %w", err)
 	}
 	old := unix.Umask(0o177) // there must be no moment at which others can connect
 	defer unix.Umask(old)

@@ -29,14 +29,14 @@ var families = []metric{
 	{"slipway_service_restarts", "counter", "", "Restarts by policy.", always(func(s Service) float64 { return float64(s.Restarts) })},
 	{"slipway_service_runs", "counter", "", "Starts.", always(func(s Service) float64 { return float64(s.Runs) })},
 	{"slipway_service_exits", "counter", "", "Ends of a started program.", always(func(s Service) float64 { return float64(s.Exits) })},
-	{"slipway_service_oom_exits", "counter", "", "Ends for want of memory, since the supervisor was started.", always(func(s Service) float64 { return float64(s.OOMs) })},
+	{"slipway_service_oom_exits", "counter", "", "Ends when out of memory, since the supervisor was started.", always(func(s Service) float64 { return float64(s.OOMs) })},
 	{"slipway_service_ready_seconds", "gauge", "seconds", "From start to ready, in the present run.", func(s Service) (float64, bool) { return s.Ready, s.State == state.Ready }},
 	{"slipway_service_uptime_seconds", "gauge", "seconds", "Since the present run was started.", whileUp(func(s Service) float64 { return s.Uptime })},
 	{"slipway_service_memory_bytes", "gauge", "bytes", "Memory of the control group.", whileUp(func(s Service) float64 { return float64(s.Memory) })},
 	{"slipway_service_memory_files_bytes", "gauge", "bytes", "The part of it in files in memory, those of the writable layer among them.", whileUp(func(s Service) float64 { return float64(s.Files) })},
 	{"slipway_service_cpu_seconds", "counter", "seconds", "Processor time of the control group, in the present run.", whileUp(func(s Service) float64 { return s.CPU })},
 	{"slipway_service_tasks", "gauge", "", "Processes and threads of the control group.", whileUp(func(s Service) float64 { return float64(s.Tasks) })},
-	{"slipway_service_oom_kills", "counter", "", "Processes killed for want of memory, in the present run.", whileUp(func(s Service) float64 { return float64(s.OOMKills) })},
+	{"slipway_service_oom_kills", "counter", "", "Processes killed when out of memory, in the present run.", whileUp(func(s Service) float64 { return float64(s.OOMKills) })},
 }
 
 func (s *Server) metrics(ctx context.Context) answer {

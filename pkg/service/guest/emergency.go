@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 )
 
 // shell is what people get, and scriptShell what our init image has for scripts. That
-// an image can run those is no wish for a shell without a password on its console.
+// an image can run those is no request for a shell without a password on its console.
 const (
 	shell       = "/bin/sh"
 	scriptShell = "/usr/lib/slipway/busybox"
@@ -55,7 +56,7 @@ func (g *Guest) emergency(ctx context.Context, reaper *reap.Reaper, shell string
 func runShell(ctx context.Context, reaper *reap.Reaper, shell, console string) error {
 	tty, err := os.OpenFile(console, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("open terminal: %w", err)
 	}
 	defer tty.Close()
 	sh := exec.Command(shell, "-l")

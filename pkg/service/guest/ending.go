@@ -23,8 +23,8 @@ type Ending struct {
 	Ended  time.Time `json:"ended,omitzero"`
 	// Reason is why it ended; "" for one that runs, or that ended by surprise.
 	Reason string `json:"reason,omitempty"`
-	// Feared is what was about to end it, if no reason came.
-	Feared string `json:"feared,omitempty"`
+	// Suspected is what was about to end it, if no reason came.
+	Suspected string `json:"feared,omitempty"`
 }
 
 // surprise is the reason of a boot that did not say why it ended.
@@ -35,8 +35,8 @@ func (n Ending) why() string {
 	switch {
 	case n.Reason != "":
 		return n.Reason
-	case n.Feared != "":
-		return "no orderly shutdown: " + n.Feared
+	case n.Suspected != "":
+		return "no orderly shutdown: " + n.Suspected
 	}
 	return surprise
 }
@@ -99,7 +99,7 @@ func readNote(path string, note *Ending) error {
 	defer f.Close() // only read from
 	data, err := io.ReadAll(io.LimitReader(f, maxNote))
 	if err != nil {
-		return err
+		return fmt.Errorf("read note of the last boot: %w", err)
 	}
 	if err := json.Unmarshal(data, note); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
@@ -130,12 +130,12 @@ func (b *EndingBook) End(reason string) error {
 	return b.write()
 }
 
-// Fear notes what may end the boot with no chance to say so, "" when it is no
-// longer to be feared.
-func (b *EndingBook) Fear(cause string) error {
-	if b == nil || b.note.Feared == cause {
+// Suspect notes what may end the boot with no chance to say so, "" when it is no
+// longer to be suspected.
+func (b *EndingBook) Suspect(cause string) error {
+	if b == nil || b.note.Suspected == cause {
 		return nil
 	}
-	b.note.Feared = cause
+	b.note.Suspected = cause
 	return b.write()
 }

@@ -50,27 +50,27 @@ func TestBoots(t *testing.T) {
 	}
 	b, _ = begin("five")
 	for _, cause := range []string{"x hangs", "", "the watchdog was not fed"} {
-		if err := b.Fear(cause); err != nil {
+		if err := b.Suspect(cause); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if b, last = begin("six"); last == nil || last.Reason != "no orderly shutdown: the watchdog was not fed" {
-		t.Errorf("after a reset that was feared: %+v", last)
+		t.Errorf("after a reset that was suspected: %+v", last)
 	}
-	if err := errors.Join(b.Fear("x hangs"), b.Fear("")); err != nil {
+	if err := errors.Join(b.Suspect("x hangs"), b.Suspect("")); err != nil {
 		t.Fatal(err)
 	}
 	if b, last = begin("seven"); last == nil || last.Reason != surprise {
-		t.Errorf("after a fear that was over: %+v", last)
+		t.Errorf("after a suspicion that was over: %+v", last)
 	}
-	if err := errors.Join(b.Fear("x hangs"), b.End("reboot was asked for")); err != nil {
+	if err := errors.Join(b.Suspect("x hangs"), b.End("reboot was asked for")); err != nil {
 		t.Fatal(err)
 	}
 	if _, last = begin("eight"); last == nil || last.Reason != "reboot was asked for" {
-		t.Errorf("a reason outdoes a fear: %+v", last)
+		t.Errorf("a reason outdoes a suspicion: %+v", last)
 	}
 	var none *EndingBook
-	if err := none.Fear("x"); err != nil {
+	if err := none.Suspect("x"); err != nil {
 		t.Error(err)
 	}
 	if err := none.End("x"); err != nil {

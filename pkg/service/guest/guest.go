@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,8 +32,9 @@ type Guest struct {
 	// Journal keeps what is said.
 	Journal *journal.Journal
 	// Port leads to the host of a virtual machine; nil without one.
-	Port   *port.Port
-	wishes atomic.Pointer[port.Wishes]
+	Port    *port.Port
+	request atomic.Pointer[port.Request]
+	output  sync.Mutex // held by who hands files out
 }
 
 // Open reads the command line and opens consoles and timeline. What of it

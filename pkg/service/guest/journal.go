@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"slipway/pkg/container/mount"
@@ -25,7 +26,10 @@ func (p Paths) LogsLast() (bool, error) {
 	if err != nil || !lasts {
 		return false, err
 	}
-	return true, os.MkdirAll(p.Log, 0o755)
+	if err := os.MkdirAll(p.Log, 0o755); err != nil {
+		return true, fmt.Errorf("make directory of the logs: %w", err)
+	}
+	return true, nil
 }
 
 // CarryJournal brings it to the disk, if there is one by now.

@@ -35,7 +35,7 @@ func (g *Guest) OpenPort() {
 
 // Listen says hello to the host, in the name of one of our programs, and calls
 // then with all that it wants, each time it says so. It does not wait for that.
-func (g *Guest) Listen(from string, then func(port.Wishes)) {
+func (g *Guest) Listen(from string, then func(port.Request)) {
 	if g.Port == nil {
 		return
 	}
@@ -52,12 +52,24 @@ func (g *Guest) Listen(from string, then func(port.Wishes)) {
 				return
 			case m.Ping != 0:
 				g.Tell(port.Message{Pong: m.Ping})
-			case m.Wishes != nil:
-				g.wishes.Store(m.Wishes)
-				then(*m.Wishes)
+			case m.Request != nil:
+				g.request.Store(m.Request)
+				g.noteRequest(m.Request)
+				g.resize(m.Request.Window)
+				then(*m.Request)
 			}
 		}
 	}()
+}
+
+// noteRequest keeps what those of our programs want to know that do not listen.
+func (g *Guest) noteRequest(w *port.Request) {
+	if w.Output == 0 || w.Output == g.WantsOutput() {
+		return
+	}
+	if err := g.noteOutput(w.Output); err != nil {
+		g.Say("hear the host: %s", err)
+	}
 }
 
 // Tell says something to the host, which may take its time to read it.
@@ -82,18 +94,18 @@ func (g *Guest) TellTimeline() {
 	g.Tell(port.Message{Timeline: data[:bytes.LastIndexByte(data, '\n')+1]})
 }
 
-// Wishes are what the host wants of this machine.
-func (g *Guest) Wishes() port.Wishes {
-	if w := g.wishes.Load(); w != nil {
+// Requested is what the host asks of this machine.
+func (g *Guest) Requested() port.Request {
+	if w := g.request.Load(); w != nil {
 		return *w
 	}
-	return port.Wishes{}
+	return port.Request{}
 }
 
-// WantsReport is what is to become of the report: "" for none. The host's wish
+// WantsReport is what is to become of the report: "" for none. The host's request
 // is for one that ends the machine.
 func (g *Guest) WantsReport() string {
-	if g.Wishes().Report {
+	if g.Requested().Report {
 		return ReportPoweroff
 	}
 	return g.Options.Report

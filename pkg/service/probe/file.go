@@ -61,7 +61,7 @@ func checkUnix(p reap.Ident, path string) error {
 func connectUnix(kind int, addr unix.Sockaddr) error {
 	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("make socket: %w", err)
 	}
 	err = unix.Connect(fd, addr)
 	if errors.Is(err, unix.EAGAIN) {

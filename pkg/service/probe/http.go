@@ -32,7 +32,7 @@ func checkHTTP(ctx context.Context, p reap.Ident, port int, path string) error {
 func get(f *os.File, path string) (int, error) {
 	request := "GET " + path + " HTTP/1.0\r\nHost: localhost\r\nUser-Agent: slipway\r\nConnection: close\r\n\r\n"
 	if _, err := f.WriteString(request); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("send request: %w", err)
 	}
 	var head []byte
 	buf := make([]byte, 256)

@@ -86,7 +86,7 @@ func connect(ctx context.Context, f *os.File, addr unix.Sockaddr) error {
 		return true
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("connect: %w", err)
 	}
 	return fault
 }
@@ -100,7 +100,7 @@ func writable(fd uintptr) bool {
 func soError(fd uintptr) error {
 	n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
-		return err
+		return fmt.Errorf("connect: %w", err)
 	}
 	if n != 0 {
 		return unix.Errno(n)

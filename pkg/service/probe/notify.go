@@ -76,9 +76,9 @@ func (n *Notify) Keep(keep func(fd int) error) error {
 
 // Await waits until the container is ready: by its word if it is to say so
 // itself, else by looking (see Await). A nil Notify hears nothing.
-func (n *Notify) Await(ctx context.Context, p bundle.Probe, t Target, missed func(error)) error {
+func (n *Notify) Await(ctx context.Context, p bundle.Probe, t Target, failed func(error)) error {
 	if p.Kind != bundle.ProbeNotify {
-		return Await(ctx, p, t, missed)
+		return Await(ctx, p, t, failed)
 	}
 	if n == nil {
 		<-ctx.Done()

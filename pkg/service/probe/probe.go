@@ -22,11 +22,11 @@ type Target struct {
 	hurry *limits // of a test; nil: those that a machine has
 }
 
-// limits are how long a look may take.
+// limits are how long a check may take.
 type limits struct {
-	look time.Duration
-	exec time.Duration // of a program, which a runtime has to start first
-	// overdue is how much later a look must end that ends by its own time, such as
+	check time.Duration
+	exec  time.Duration // of a program, which a runtime has to start first
+	// overdue is how much later a check must end that ends by its own time, such as
 	// one whose program has to be killed. What takes longer hangs in the kernel, as on
 	// a file system that does not answer.
 	overdue time.Duration
@@ -36,36 +36,36 @@ func (t Target) limits() limits {
 	if t.hurry != nil {
 		return *t.hurry
 	}
-	return limits{look: 2 * time.Second, exec: 10 * time.Second, overdue: 3 * time.Second}
+	return limits{check: 2 * time.Second, exec: 10 * time.Second, overdue: 3 * time.Second}
 }
 
-// limit is how long a look may take before it ends by itself.
+// limit is how long a check may take before it ends by itself.
 func (t Target) limit(p bundle.Probe) time.Duration {
 	if p.Kind == bundle.ProbeExec {
 		return t.limits().exec
 	}
-	return t.limits().look
+	return t.limits().check
 }
 
-// looker looks once at a time: a look that hangs keeps a thread, and is joined by no
+// checker checks once at a time: a check that hangs keeps a thread, and is joined by no
 // other.
-type looker struct{ over chan error } // of the look under way; nil: there is none
+type checker struct{ over chan error } // of the check under way; nil: there is none
 
-func (l *looker) look(ctx context.Context, p bundle.Probe, t Target) error {
-	began := l.over == nil
+func (c *checker) check(ctx context.Context, p bundle.Probe, t Target) error {
+	began := c.over == nil
 	if began {
 		over := make(chan error, 1)
 		go func() { over <- Check(ctx, p, t) }()
-		l.over = over
+		c.over = over
 	}
 	limit := t.limit(p) + t.limits().overdue
 	late := time.NewTimer(limit)
 	defer late.Stop()
 	select {
-	case err := <-l.over:
-		l.over = nil
+	case err := <-c.over:
+		c.over = nil
 		if !began {
-			return l.look(ctx, p, t) // that was of long ago
+			return c.check(ctx, p, t) // that was of long ago
 		}
 		return err
 	case <-late.C:
@@ -73,7 +73,7 @@ func (l *looker) look(ctx context.Context, p bundle.Probe, t Target) error {
 	}
 }
 
-// Check looks once. Nil says that the container answers as it should.
+// Check checks once. Nil says that the container answers as it should.
 func Check(ctx context.Context, p bundle.Probe, t Target) error {
 	ctx, cancel := context.WithTimeout(ctx, t.limit(p))
 	defer cancel()
@@ -109,28 +109,28 @@ func checkExec(ctx context.Context, t Target, argv []string) error {
 	return nil
 }
 
-// Pauses between two looks at a container that is not ready yet.
+// Pauses between two checks of a container that is not ready yet.
 const (
 	firstPause = 20 * time.Millisecond
 	lastPause  = time.Second
 	execPause  = 500 * time.Millisecond // a program in the container costs more
 )
 
-// Await looks until the container is ready. It ends with ctx, with the cause of
-// the last failure; missed, which may be nil, is told of every one.
-func Await(ctx context.Context, p bundle.Probe, t Target, missed func(error)) error {
+// Await checks until the container is ready. It ends with ctx, with the cause of
+// the last failure; failed, which may be nil, is told of every one.
+func Await(ctx context.Context, p bundle.Probe, t Target, failed func(error)) error {
 	pause := firstPause
 	if p.Kind == bundle.ProbeExec {
 		pause = execPause
 	}
-	var l looker
+	var c checker
 	for {
-		err := l.look(ctx, p, t)
+		err := c.check(ctx, p, t)
 		if err == nil {
 			return nil
 		}
-		if missed != nil && ctx.Err() == nil {
-			missed(err)
+		if failed != nil && ctx.Err() == nil {
+			failed(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -141,22 +141,22 @@ func Await(ctx context.Context, p bundle.Probe, t Target, missed func(error)) er
 	}
 }
 
-// failures is how many looks in a row have to fail for ill health.
+// failures is how many checks in a row have to fail before a container is unhealthy.
 const failures = 3
 
-// Watch looks every interval and returns when the container fell ill, with the
+// Watch checks every interval and returns when the container is unhealthy, with the
 // cause, or with nil when ctx ends.
 func Watch(ctx context.Context, p bundle.Probe, t Target, interval time.Duration) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	var l looker
+	var c checker
 	for failed := 0; ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		err := l.look(ctx, p, t)
+		err := c.check(ctx, p, t)
 		if ctx.Err() != nil {
 			return nil
 		}

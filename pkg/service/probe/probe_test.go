@@ -379,7 +379,7 @@ func TestWatchCountsFailuresInARow(t *testing.T) {
 func TestLookThatHangs(t *testing.T) {
 	skip.UnlessRoot(t, "mounts a file system that hangs")
 	target := self(t)
-	target.hurry = &limits{look: 10 * time.Millisecond, overdue: 10 * time.Millisecond}
+	target.hurry = &limits{check: 10 * time.Millisecond, overdue: 10 * time.Millisecond}
 	dir := t.TempDir()
 	release, err := hung.Mount(dir)
 	if err != nil {
@@ -390,18 +390,18 @@ func TestLookThatHangs(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "3 checks in a row failed: file:"+p.Path+": hangs") {
 		t.Errorf("a file system that hangs: %v", err)
 	}
-	var l looker
-	if err := l.look(t.Context(), p, target); err == nil {
+	var c checker
+	if err := c.check(t.Context(), p, target); err == nil {
 		t.Error("a look that hangs has found something")
 	}
-	first := l.over
-	if err := l.look(t.Context(), p, target); err == nil || l.over != first {
-		t.Errorf("the second look: %v, another beside the first: %v", err, l.over != first)
+	first := c.over
+	if err := c.check(t.Context(), p, target); err == nil || c.over != first {
+		t.Errorf("the second check: %v, another beside the first: %v", err, c.over != first)
 	}
 	if err := errors.Join(release(), os.WriteFile(p.Path, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	poll.Until(t, "it answers", func() bool { return l.look(t.Context(), p, target) == nil })
+	poll.Until(t, "it answers", func() bool { return c.check(t.Context(), p, target) == nil })
 }
 
 func FuzzSays(f *testing.F) {

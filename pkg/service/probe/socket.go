@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"slices"
@@ -21,9 +22,9 @@ func notifyDir(own, name string) string { return path.Join(own, socketName, name
 // AddNotify binds the directory in and names the socket. It goes where the runtime
 // can make a mount point even if the container's root is read-only: on the
 // tmpfs that containers have at /dev.
-func AddNotify(own string, b *bundle.Bundle, spec *specs.Spec) bool {
+func AddNotify(own string, b *bundle.Bundle, spec *specs.Spec) {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
-		return false
+		return
 	}
 	at := machine.Run
 	if slices.ContainsFunc(spec.Mounts, func(m specs.Mount) bool { return m.Destination == "/dev" && m.Type == "tmpfs" }) {
@@ -34,7 +35,6 @@ func AddNotify(own string, b *bundle.Bundle, spec *specs.Spec) bool {
 		Options: []string{"bind", "ro", "nosuid", "nodev", "noexec"},
 	})
 	spec.Process.Env = append(spec.Process.Env, "NOTIFY_SOCKET="+path.Join(at, socketName))
-	return true
 }
 
 // OpenNotify makes the directory and the socket in it, before the container starts.
@@ -42,7 +42,7 @@ func AddNotify(own string, b *bundle.Bundle, spec *specs.Spec) bool {
 // be open to all users of the container.
 func OpenNotify(own, name string) (*Notify, error) {
 	if err := os.MkdirAll(notifyDir(own, name), 0o755); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make notify socket: %w", err)
 	}
 	return ListenNotify(NotifySocket(own, name))
 }

@@ -20,7 +20,7 @@ type Step struct {
 	Begin  time.Duration `json:"begin_ns,omitempty"` // since power-on
 	Took   time.Duration `json:"took_ns,omitempty"`
 	Status *reap.Status  `json:"status,omitempty"`
-	OOM    bool          `json:"oom,omitempty"` // the kernel killed something of it for want of memory
+	OOM    bool          `json:"oom,omitempty"` // the kernel killed something of it, being out of memory
 	Cause  string        `json:"cause,omitempty"`
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // book is kept beside a world: what the services should be, worked out from the
-// wishes and the transitions by rules that are written down here anew.
+// requests and the transitions by rules that are written down here anew.
 type book struct {
 	wanted  map[string]bool
 	state   map[string]State
@@ -27,8 +27,8 @@ func newBook() book {
 		ready: map[string]time.Time{}, pauses: map[string][]time.Time{}, machine: map[string]int{}, meant: map[string]bool{}}
 }
 
-// wish enters what somebody asked for.
-func (b *book) wish(w *world, e Event, before Record, err error) {
+// request enters what somebody asked for.
+func (b *book) request(w *world, e Event, before Record, err error) {
 	switch {
 	case e.Kind == Shutdown:
 		clear(b.wanted)

@@ -16,7 +16,7 @@ type Event struct {
 	Proc   reap.Ident // Started
 	Status reap.Status
 	Timer  Timeout // TimerRang
-	OOM    bool    // Ended: the kernel killed it for want of memory
+	OOM    bool    // Ended: the kernel killed it when out of memory
 	Hangs  bool    // StartFailed: what was begun goes on, and Cleaned may never come
 	Cause  string  // in words, for people
 	Found  Found   // FoundStart
@@ -25,7 +25,7 @@ type Event struct {
 // Kind is the kind of an event.
 type Kind string
 
-// The events. Those up to Shutdown are wishes, the rest is what happened.
+// The events. Those up to Shutdown are requests, the rest is what happened.
 const (
 	// Start brings it up, with what it requires. Of all, those that no
 	// supervisor has dealt with yet.

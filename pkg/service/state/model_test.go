@@ -8,7 +8,7 @@ import (
 	"slipway/pkg/reap"
 )
 
-// TestGeneratedLives runs sets of services through random lives: wishes,
+// TestGeneratedLives runs sets of services through random lives: requests,
 // crashes, failing starts, the death of the supervisor, and at last a shutdown.
 func TestGeneratedLives(t *testing.T) {
 	lives := 3000

@@ -68,7 +68,7 @@ func (w *world) send(e Event) {
 	if err != nil && e.Kind != Start && e.Kind != Restart {
 		w.fail("event %+v: %v", e, err)
 	}
-	w.book.wish(w, e, before, err)
+	w.book.request(w, e, before, err)
 	w.apply(r)
 }
 

@@ -48,7 +48,7 @@ func (s *Supervisor) act(a state.Action) {
 
 // stop asks a service to stop, if it can hear that it is asked.
 func (s *Supervisor) stop(l *life, sig int) {
-	if !hears(l.container.Ident(), sig) {
+	if !handles(l.container.Ident(), sig) {
 		s.kill(l, "has no handler for "+unix.SignalName(unix.Signal(sig)))
 		return
 	}
@@ -85,7 +85,7 @@ func (s *Supervisor) setTimer(a state.Action) {
 		s.post(func() {
 			e := state.Event{Kind: state.TimerRang, Name: a.Name, Run: a.Run, Timer: a.Timer}
 			if l := s.lives[a.Name]; l != nil && a.Timer == state.ReadyTimeout {
-				e.Cause = l.lastMiss()
+				e.Cause = l.lastFailure()
 			}
 			s.report(s.submit(e))
 		})
@@ -107,7 +107,7 @@ func (s *Supervisor) dropTimers(t state.Transition) {
 	}
 }
 
-// report tells of an event that the state machine refused. Only wishes are
+// report tells of an event that the state machine refused. Only requests are
 // refused, and those come from people, who get the error themselves.
 func (s *Supervisor) report(err error) {
 	if err != nil {

@@ -41,9 +41,9 @@ func (s *Supervisor) noteEnd(reason string) {
 	s.book.aside.Do(func() { s.report(s.book.note.End(reason)) })
 }
 
-// noteFear notes what may end the boot with no chance to say so.
-func (s *Supervisor) noteFear(cause string) {
-	s.book.aside.Do(func() { s.report(s.book.note.Fear(cause)) })
+// noteSuspect notes what may end the boot with no chance to say so.
+func (s *Supervisor) noteSuspect(cause string) {
+	s.book.aside.Do(func() { s.report(s.book.note.Suspect(cause)) })
 }
 
 // bookTime is how long a disk is given, at the end, to take what is noted.

@@ -6,6 +6,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
+	"slipway/pkg/container/cgroup"
 	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
@@ -17,35 +18,36 @@ type remote struct{ *Supervisor }
 
 func (r remote) List(ctx context.Context) (control.List, error) {
 	var l control.List
-	var uses []use
+	var uses []usage
 	err := r.Do(ctx, func() {
 		for _, name := range r.set.Names() {
 			l.Services = append(l.Services, r.Status(name))
-			uses = append(uses, r.use(name))
+			uses = append(uses, r.usage(name))
 		}
 	})
 	if err != nil {
 		return l, err
 	}
+	known := map[string]cgroup.Memory{}
 	for i, u := range uses {
-		u.add(&l.Services[i])
+		u.add(&l.Services[i], known)
 	}
-	r.addMachine(&l)
+	r.addMachine(&l, known)
 	return l, nil
 }
 
 func (r remote) One(ctx context.Context, name string) (v control.Service, err error) {
 	var unknown error
-	var u use
+	var u usage
 	err = r.Do(ctx, func() {
 		if unknown = r.set.Known(name); unknown == nil {
-			v, u = r.Status(name), r.use(name)
+			v, u = r.Status(name), r.usage(name)
 		}
 	})
 	if err == nil {
 		err = unknown
 	}
-	u.add(&v)
+	u.add(&v, map[string]cgroup.Memory{})
 	return v, err
 }
 

@@ -206,7 +206,7 @@ func (m *testbed) await(name string, want state.State) {
 func (m *testbed) awaitMiss(name string) {
 	m.t.Helper()
 	poll.Until(m.t, name+" is looked at", func() (missed bool) {
-		if err := m.sup.Do(m.t.Context(), func() { missed = m.sup.lives[name] != nil && m.sup.lives[name].lastMiss() != "" }); err != nil {
+		if err := m.sup.Do(m.t.Context(), func() { missed = m.sup.lives[name] != nil && m.sup.lives[name].lastFailure() != "" }); err != nil {
 			m.t.Fatal(err)
 		}
 		return missed

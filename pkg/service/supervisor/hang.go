@@ -60,7 +60,7 @@ func (s *Supervisor) watchStart(l *life, w *startWatch, back <-chan struct{}) {
 	tick := time.NewTicker(s.bounds.look)
 	defer tick.Stop()
 	var last hang.Look
-	told := ""
+	reported := ""
 	for {
 		select {
 		case <-back:
@@ -70,10 +70,10 @@ func (s *Supervisor) watchStart(l *life, w *startWatch, back <-chan struct{}) {
 		now := w.look(l.name)
 		in := now.Since(last)
 		last = now
-		if in == told {
+		if in == reported {
 			continue
 		}
-		told = in
+		reported = in
 		s.post(func() {
 			s.report(s.submit(state.Event{Kind: state.StartHangs, Name: l.name, Run: l.run, Cause: in}))
 		})

@@ -30,8 +30,8 @@ func loadAdded(p guest.Paths) (added, error) {
 	return a, err
 }
 
-// folders is where the bundle of each service lies.
-func (s *Supervisor) folders() (map[string]string, error) {
+// directories is where the bundle of each service lies.
+func (s *Supervisor) directories() (map[string]string, error) {
 	section := s.Guest.Paths.Section(bundle.Services)
 	names, err := bundle.List(section)
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *Supervisor) folders() (map[string]string, error) {
 }
 
 // learn reads a service's bundle again, or for the first time, because somebody
-// asks for its start: what lies there now is what is started. A path is a folder
+// asks for its start: what lies there now is what is started. A path is a directory
 // other than the one all services lie in, and perhaps on a disk that hangs: it is
 // read beside the loop, and as long as ctx lasts.
 func (s *Supervisor) learn(ctx context.Context, name, path string) error {
@@ -77,7 +77,7 @@ func (s *Supervisor) learn(ctx context.Context, name, path string) error {
 	return errors.Join(err, refused)
 }
 
-// where says in which folder a service's bundle is to be looked for.
+// where says in which directory a service's bundle is to be looked for.
 func (s *Supervisor) where(name, path string, appeared bool) (dir string, err error) {
 	dir = cmp.Or(s.added[name], s.usual(name))
 	switch known := s.set.Known(name); {
@@ -153,7 +153,7 @@ func (s *Supervisor) adopt(name, dir string, b *bundle.Bundle) error {
 	return nil
 }
 
-// appeared tells whether a name, which may not be known, has a folder by now.
+// appeared tells whether a name, which may not be known, has a directory by now.
 func (s *Supervisor) appeared(ctx context.Context, name string) (bool, error) {
 	dir := s.Guest.Paths.Section(bundle.Services)
 	names, err := within(ctx, s.reads, dir, func() ([]string, error) { return bundle.List(dir) })

@@ -34,10 +34,10 @@ func TestServicesAreAddedAndChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := ask("web", elsewhere); err == nil || !strings.Contains(err.Error(), "web runs from "+m.dir) {
-		t.Errorf("another folder for one that runs: %v", err)
+		t.Errorf("another directory for one that runs: %v", err)
 	}
 	if err := ask("none", elsewhere); err == nil || !strings.Contains(err.Error(), "none") {
-		t.Errorf("no such folder: %v", err)
+		t.Errorf("no such directory: %v", err)
 	}
 	if err := ask("other", elsewhere); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestServicesAreAddedAndChanged(t *testing.T) {
 	if l, err := r.List(t.Context()); err != nil || len(l.Services) != 3 || l.Supervisor.Memory == 0 {
 		t.Errorf("%+v, %v", l, err)
 	}
-	if dirs, err := m.sup.folders(); err != nil || dirs["other"] != elsewhere+"/other" {
+	if dirs, err := m.sup.directories(); err != nil || dirs["other"] != elsewhere+"/other" {
 		t.Errorf("the next supervisor finds %v, %v", dirs, err)
 	}
 }

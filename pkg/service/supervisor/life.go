@@ -32,23 +32,23 @@ type life struct {
 	readyUntil func(error)
 	tail       []string // the last lines of a run that failed
 	err        error    // why it has not started
-	missed     atomic.Pointer[string]
+	failure    atomic.Pointer[string]
 	killed     bool
 	// starting is closed when a start that was given up has come back after all;
 	// nil: it was not given up.
 	starting chan struct{}
 }
 
-// miss keeps why a probe does not find the service ready yet. It is called
+// noteFailure keeps why a probe does not find the service ready yet. It is called
 // beside the loop.
-func (l *life) miss(err error) {
+func (l *life) noteFailure(err error) {
 	text := err.Error()
-	l.missed.Store(&text)
+	l.failure.Store(&text)
 }
 
-// lastMiss is what was kept, or "".
-func (l *life) lastMiss() string {
-	if text := l.missed.Load(); text != nil {
+// lastFailure is what was kept, or "".
+func (l *life) lastFailure() string {
+	if text := l.failure.Load(); text != nil {
 		return *text
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
+	"slipway/pkg/service/guest"
 )
 
 // killTime is what the kernel may take, beyond a service's own timeout, to end
@@ -33,5 +34,9 @@ func (s *Supervisor) stopLimit() time.Duration {
 // tellLimit tells PID 1, from when on the services are known: a supervisor that
 // hangs cannot tell any more.
 func (s *Supervisor) tellLimit() {
-	s.report(machine.WriteLimit(s.Guest.Paths.Own(), string(bundle.Services), s.stopLimit()))
+	limit := s.stopLimit()
+	if s.Guest.WantsOutput() > 0 {
+		limit += guest.OutputTime
+	}
+	s.report(machine.WriteLimit(s.Guest.Paths.Own(), string(bundle.Services), limit))
 }

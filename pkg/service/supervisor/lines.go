@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 
 	"slipway/pkg/log/journal"
@@ -50,11 +51,11 @@ func (s *Supervisor) followOne(name string) error {
 	case fromKernel:
 		return followKernel("/dev/kmsg", send)
 	}
-	section, folder, _, err := s.Guest.Paths.Find(name)
+	section, directory, _, err := s.Guest.Paths.Find(name)
 	if err != nil {
 		return err
 	}
-	for line, err := range read.Read(ctx, s.Guest.Paths.Logs(), section, folder, read.Query{Follow: true}) {
+	for line, err := range read.Read(ctx, s.Guest.Paths.Logs(), section, directory, read.Query{Follow: true}) {
 		if err != nil {
 			return err
 		}
@@ -83,14 +84,14 @@ func (s *Supervisor) followJournal(ctx context.Context, send func(string)) error
 func followKernel(path string, send func(string)) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("follow kernel log: %w", err)
 	}
 	defer f.Close() // only read from
 	record := make([]byte, 8<<10)
 	for {
 		n, err := f.Read(record)
 		if err != nil {
-			return err
+			return fmt.Errorf("follow kernel log: %w", err)
 		}
 		if text, ok := kernelText(record[:n]); ok {
 			send(text)

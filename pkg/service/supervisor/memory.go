@@ -40,10 +40,10 @@ func (s *Supervisor) checkLayers() {
 	}
 }
 
-// memories is what was told of the memory that all containers share.
-type memories struct {
-	told string // who held the most when it was told last, or ""
-	when time.Time
+// memoryReports is what was told of the memory that all containers share.
+type memoryReports struct {
+	reported string // who held the most when it was reported last, or ""
+	when     time.Time
 }
 
 // tellEvery bounds how often it is told while others take turns.
@@ -56,7 +56,7 @@ func (s *Supervisor) watchMemory() {
 	missing := func(what string) { s.Guest.Journal.Add(s.Clock.Now(), "memory: "+what) }
 	scored := map[string]int{}
 	err := memory.Watch(missing, func() (short bool) {
-		u, err := memory.Look()
+		u, err := memory.Look(nil)
 		if err != nil {
 			s.log.Warn("memory", "err", err)
 			return true // rather not slow them down
@@ -84,34 +84,81 @@ func (s *Supervisor) watchMachine() {
 	if !cgroup.Top().Exists() {
 		return
 	}
-	told := map[string]bool{} // whom it could not end
-	say := func(name, format string, args ...any) {
-		s.report(s.Do(context.Background(), func() {
-			s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets, which no limit counts: "+format,
-				append([]any{memory.Size(quota.Floor), name}, args...)...)
-		}))
-	}
+	before, err := memory.Uncounted()
+	s.report(err)
+	var lookers memory.Lookers
+	failed := map[string]bool{} // whom it could not end
 	memory.WatchMachine(quota.Floor, func() {
-		for name, g := range s.groups() {
-			pids, err := g.Pids()
-			if err != nil || memory.Behind(pids, quota.Floor) < quota.Floor {
-				continue // it has ended, or is innocent
+		groups, pids := s.groups(), map[string][]int{}
+		for name, g := range groups {
+			if all, err := g.Pids(); err == nil { // or it has ended
+				pids[name] = all
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), killWait)
-			err = g.Kill(ctx)
-			cancel()
-			switch {
-			case err == nil:
-				say(name, "killed")
-			case !told[name]:
-				told[name] = true
-				say(name, "it cannot be killed: %s", err)
+		}
+		now, err := memory.Uncounted()
+		s.report(err)
+		look := func() map[string]memory.Hidden { return lookers.Look(pids, quota.Floor, killWait) }
+		names, how := guilty(memory.LookBehind(pids, quota.Floor), look, err == nil && now >= before+quota.Floor)
+		for _, name := range names {
+			if result := end(groups[name]); result == nil || !failed[name] {
+				failed[name] = result != nil
+				s.sayGuilty(name, how, result)
 			}
 		}
 	}, s.report)
 }
 
-// killWait is for processes that end; others wait to be looked at.
+// guilty finds who has the kernel hold more than the machine has left. Sockets that
+// nobody has open are of whoever has sent the most; and where nothing explains what the kernel
+// has taken since the supervisor began, it is of whoever has the most sockets: nobody tells
+// what hangs on them.
+func guilty(b memory.Behind, look func() map[string]memory.Hidden, grown bool) (names []string, how string) {
+	if names = b.Over(quota.Floor); len(names) > 0 {
+		return names, "netlink sockets"
+	}
+	var sender, locker string
+	var sent, locks uint64
+	for name, h := range look() {
+		if h.Sent > sent {
+			sender, sent = name, h.Sent
+		}
+		if h.Locks > locks {
+			locker, locks = name, h.Locks
+		}
+	}
+	switch {
+	case sender != "" && max(b.Sent, sent) >= quota.Floor:
+		return []string{sender}, "sockets that are on their way in others"
+	case locks >= quota.Floor:
+		return []string{locker}, "locks of files"
+	case grown && b.Crowd() != "":
+		return []string{b.Crowd()}, "options and filters of sockets"
+	}
+	return nil, ""
+}
+
+func end(g cgroup.Group) error {
+	ctx, cancel := context.WithTimeout(context.Background(), killWait)
+	defer cancel()
+	return g.Kill(ctx)
+}
+
+func (s *Supervisor) sayGuilty(name, how string, result error) {
+	what := "killed"
+	switch {
+	case errors.Is(result, context.DeadlineExceeded):
+		what = "killed, and has not ended yet" // the kernel takes back what it has
+	case result != nil:
+		what = "it cannot be killed: " + result.Error()
+	}
+	s.report(s.Do(context.Background(), func() {
+		s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with %s, which no limit counts: %s",
+			memory.Size(quota.Floor), name, how, what)
+	}))
+}
+
+// killWait is for processes that end, and for a look at what they have open; others
+// wait to be looked at.
 const killWait = 2 * time.Second
 
 // groups are those of all containers: those in the common one by their ids, and
@@ -140,16 +187,16 @@ func (s *Supervisor) groups() map[string]cgroup.Group {
 func (s *Supervisor) memoryIs(u memory.Use) {
 	m := &s.memory
 	if !u.Short() {
-		m.told = ""
+		m.reported = ""
 		return
 	}
 	most := u.Most()
-	if m.told != "" && (m.told == most || s.Clock.Now().Sub(m.when) < tellEvery) {
+	if m.reported != "" && (m.reported == most || s.Clock.Now().Sub(m.when) < tellEvery) {
 		return
 	}
-	m.told, m.when = most, s.Clock.Now()
+	m.reported, m.when = most, s.Clock.Now()
 	if most == "" {
-		m.told = "nobody"
+		m.reported = "nobody"
 	}
 	s.Guest.Say("memory: %s", u)
 }

@@ -12,11 +12,11 @@ import (
 
 // hearHost listens to the host of a virtual machine, if it has one.
 func (s *Supervisor) hearHost() {
-	s.Guest.Listen(port.Services, func(w port.Wishes) { s.post(func() { s.wished(w) }) })
+	s.Guest.Listen(port.Services, func(w port.Request) { s.post(func() { s.fulfil(w) }) })
 }
 
-// wished carries out what the host wants. It says all of it each time.
-func (s *Supervisor) wished(w port.Wishes) {
+// fulfil carries out what the host asks for. It says all of it each time.
+func (s *Supervisor) fulfil(w port.Request) {
 	s.follow(w.Lines)
 	if w.Poweroff && !s.stopping {
 		s.check("host", "power off", s.End(bundle.Poweroff))
@@ -36,10 +36,11 @@ func (s *Supervisor) reportNow() {
 	}
 	go func() {
 		s.Guest.AwaitConsoles()
-		if s.Guest.Wishes().Timeline {
+		if s.Guest.Requested().Timeline {
 			s.Guest.TellTimeline()
 		}
 		s.tellReport(list, faults, false)
+		s.Guest.TellOutput()
 	}()
 }
 

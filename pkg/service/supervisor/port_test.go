@@ -54,7 +54,7 @@ func (h *hostOf) hear() port.Message {
 
 func TestHostWantsReport(t *testing.T) {
 	m, h := withHost(t, "good run", "bad exit 7 restart=no")
-	h.say(port.Message{Wishes: &port.Wishes{Report: true, Timeline: true}})
+	h.say(port.Message{Request: &port.Request{Report: true, Timeline: true}})
 	if got := h.hear(); len(got.Timeline) == 0 {
 		t.Errorf("no timeline, but %+v", got)
 	}
@@ -67,7 +67,7 @@ func TestHostWantsReport(t *testing.T) {
 	}
 	saw(t, m.console(), "slipway: report: failed: bad: exit status 7")
 	// Who asks again, as after a hello, gets nothing twice.
-	h.say(port.Message{Wishes: &port.Wishes{Report: true, Timeline: true}})
+	h.say(port.Message{Request: &port.Request{Report: true, Timeline: true}})
 	h.say(port.Message{Ping: 5})
 	if got := h.hear(); got.Pong != 5 {
 		t.Errorf("heard %+v", got)
@@ -86,7 +86,7 @@ func TestReportHasScripts(t *testing.T) {
 	}
 	leave()
 	m.await("good", state.Ready)
-	h.say(port.Message{Wishes: &port.Wishes{Report: true, Now: true}})
+	h.say(port.Message{Request: &port.Request{Report: true, Now: true}})
 	if r := h.hear().Report; r == nil || r.Final || strings.Join(r.Faults, "; ") != "/etc/init.d/001-a: exit status 1; /etc/init.d/900-b: still running" {
 		t.Errorf("report %+v", r)
 	}
@@ -102,7 +102,7 @@ func TestHostAsksNow(t *testing.T) {
 	m, h := withHost(t, "good run", "never run ready=file:/none", "after run after=never")
 	m.await("never", state.Running)
 	m.await("good", state.Ready)
-	h.say(port.Message{Wishes: &port.Wishes{Report: true, Timeline: true, Now: true}})
+	h.say(port.Message{Request: &port.Request{Report: true, Timeline: true, Now: true}})
 	if got := h.hear(); len(got.Timeline) == 0 {
 		t.Errorf("no timeline, but %+v", got)
 	}
@@ -112,7 +112,7 @@ func TestHostAsksNow(t *testing.T) {
 	}
 	saw(t, r.Faults[0]+"\n"+r.Faults[1], `never: not ready yet \(file:/none`, `after: waits for never`)
 	saw(t, m.console(), "never +running", "slipway: so far: ")
-	h.say(port.Message{Wishes: &port.Wishes{Poweroff: true}})
+	h.say(port.Message{Request: &port.Request{Poweroff: true}})
 	if end := <-m.ends; end != bundle.Poweroff {
 		t.Errorf("the machine is asked for %s", end)
 	}
@@ -126,7 +126,7 @@ func TestHostAsksNow(t *testing.T) {
 func TestHostWantsTimelineAtTheEnd(t *testing.T) {
 	m, h := withHost(t, "never run ready=file:/none")
 	m.await("never", state.Running)
-	h.say(port.Message{Wishes: &port.Wishes{Timeline: true, Poweroff: true}})
+	h.say(port.Message{Request: &port.Request{Timeline: true, Poweroff: true}})
 	if end := <-m.ends; end != bundle.Poweroff {
 		t.Errorf("the machine is asked for %s", end)
 	}
@@ -142,11 +142,11 @@ func TestHostWantsTimelineAtTheEnd(t *testing.T) {
 // A line has its source, whatever it says.
 func TestHostWantsLines(t *testing.T) {
 	_, h := withHost(t, "a exit 0 restart=no", "b exit 0 restart=no")
-	h.say(port.Message{Wishes: &port.Wishes{Lines: []string{"b", "none"}}})
+	h.say(port.Message{Request: &port.Request{Lines: []string{"b", "none"}}})
 	if got := h.hear(); got.Line == nil || *got.Line != (port.Line{From: "b", Text: "last words"}) {
 		t.Errorf("heard %+v", got)
 	}
-	h.say(port.Message{Wishes: &port.Wishes{Lines: []string{"slipway"}}})
+	h.say(port.Message{Request: &port.Request{Lines: []string{"slipway"}}})
 	poll.Until(t, "its last line", func() bool {
 		got := h.hear()
 		return got.Line != nil && got.Line.From == "slipway" && got.Line.Text == "services a: ended: exit status 0"

@@ -24,7 +24,7 @@ func (s *Supervisor) probeReady(l *life) {
 	policy, t, notify := s.bundles[l.name].Policy, s.target(l), l.notify
 	go func() {
 		defer cancel()
-		if notify.Await(ctx, policy.Ready, t, l.miss) != nil {
+		if notify.Await(ctx, policy.Ready, t, l.noteFailure) != nil {
 			return
 		}
 		s.post(func() {

@@ -96,7 +96,7 @@ func (s *Supervisor) grant() {
 // takeTimeline is how the timeline gets to the host, if that wants it and has none
 // yet of a boot that is over.
 func (s *Supervisor) takeTimeline() func() {
-	if !s.Guest.Wishes().Timeline || s.timelined {
+	if !s.Guest.Requested().Timeline || s.timelined {
 		return func() {}
 	}
 	s.timelined = true
@@ -104,7 +104,7 @@ func (s *Supervisor) takeTimeline() func() {
 }
 
 // makeReport shows how all went, once for each boot: slipway.report, or the
-// host's wish. What else there is to tell comes first, as the report may end the
+// host's request. What else there is to tell comes first, as the report may end the
 // machine.
 func (s *Supervisor) makeReport(how string, tell func()) {
 	done := s.Guest.Paths.Own("reported")

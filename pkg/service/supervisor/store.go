@@ -115,7 +115,7 @@ func lastNoted(file string, noted map[string]int) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("read state: %w", err)
 	}
 	for line := range bytes.Lines(data) {
 		var t state.Transition
@@ -146,7 +146,7 @@ func (s *stateFiles) note(t state.Transition) {
 
 func (s *stateFiles) rotate() error {
 	if err := os.Rename(s.events, s.events+".0"); err != nil {
-		return err
+		return fmt.Errorf("rotate events: %w", err)
 	}
 	if err := s.file.Close(); err != nil {
 		return err

@@ -55,13 +55,13 @@ type Config struct {
 // Supervisor supervises.
 type Supervisor struct {
 	Config
-	set     *state.Set
-	bundles map[string]*bundle.Bundle
-	added   added
-	tallies map[string]*tally
-	store   *stateFiles
-	pump    *store.Pump
-	log     *slog.Logger
+	set      *state.Set
+	bundles  map[string]*bundle.Bundle
+	added    added
+	counters map[string]*counters
+	store    *stateFiles
+	pump     *store.Pump
+	log      *slog.Logger
 
 	inbox chan func()
 	reads chan struct{} // bundles that are being read, mostReads at a time
@@ -76,13 +76,13 @@ type Supervisor struct {
 	settled, reporting, timelined bool
 	following                     map[string]bool
 	stopping                      bool
-	patience                      patience
-	untold                        map[string]bool // whose next start belongs to an end that was not told
+	reminders                     reminders
+	unreported                    map[string]bool // whose next start belongs to an end that was not reported
 	ctx                           context.Context
 	book                          book
 	dog                           *watchdog
 	began                         time.Time
-	memory                        memories
+	memory                        memoryReports
 }
 
 type timerKey struct {
@@ -105,11 +105,11 @@ func New(c Config) (*Supervisor, error) {
 	c.bounds.fill()
 	s := &Supervisor{
 		Config: c, bundles: map[string]*bundle.Bundle{}, lives: map[string]*life{},
-		tallies: map[string]*tally{}, untold: map[string]bool{}, began: c.Clock.Now(),
+		counters: map[string]*counters{}, unreported: map[string]bool{}, began: c.Clock.Now(),
 		reads: make(chan struct{}, mostReads), inbox: make(chan func(), 64), ended: make(chan struct{}),
-		timers:   map[timerKey]func(){},
-		patience: patience{waits: map[string]wait{}, pauses: map[string]time.Duration{}},
-		log:      slog.New(guest.NewHandler(c.Guest)),
+		timers:    map[timerKey]func(){},
+		reminders: reminders{waits: map[string]wait{}, pauses: map[string]time.Duration{}},
+		log:       slog.New(guest.NewHandler(c.Guest)),
 	}
 	var err error
 	if s.pump, err = store.NewPump(s.log); err != nil {
@@ -122,7 +122,7 @@ func New(c Config) (*Supervisor, error) {
 }
 
 func (s *Supervisor) load() error {
-	dirs, err := s.folders()
+	dirs, err := s.directories()
 	if err != nil {
 		return err
 	}
@@ -180,6 +180,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.tellLimit()
 	s.loop(ctx)
 	s.Guest.Say("services: all are stopped")
+	s.Guest.TellOutput() // nobody writes there any more
 	if s.Down != nil {
 		s.Down()
 	}
@@ -270,5 +271,5 @@ func (s *Supervisor) carryOut(r state.Result) {
 		s.act(a)
 	}
 	s.checkOver()
-	s.mind()
+	s.trackWaits()
 }

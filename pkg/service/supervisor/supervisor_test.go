@@ -229,13 +229,13 @@ func TestStatusHasImage(t *testing.T) {
 	}
 }
 
-// Who waits longer than firstPatience is named, with what came of the probe, and
+// Who waits longer than firstReminder is named, with what came of the probe, and
 // with what the service that it waits for has met.
 func TestWaitersAreNamed(t *testing.T) {
 	m := bootAt(t, fake.NewClock(), "", "slow run ready=tcp:1", "user run requires=slow", "looping no restart-delay=1h", "fan run requires=looping")
 	m.awaitMiss("slow")
 	m.await("looping", state.Backoff)
-	m.advance(firstPatience)
+	m.advance(firstReminder)
 	saw(t, m.console(), `waiting for fan \(for looping, which is backoff: start: no such command\), slow to be ready \(tcp:1: .*\), user \(for slow, which is running, not ready\)`)
 }
 

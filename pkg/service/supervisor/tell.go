@@ -18,10 +18,10 @@ func (s *Supervisor) tell(t state.Transition) {
 	rec, _ := s.set.Record(t.Name)
 	switch t.To {
 	case state.Running:
-		if !s.untold[t.Name] { // else it would look as if another had not ended
+		if !s.unreported[t.Name] { // else it would look as if another had not ended
 			s.say(t, "started, pid %d", rec.Proc.Pid)
 		}
-		delete(s.untold, t.Name)
+		delete(s.unreported, t.Name)
 		s.recordRun(rec)
 	case state.Ready:
 		if t.Duration > 0 {
@@ -36,7 +36,7 @@ func (s *Supervisor) tell(t state.Transition) {
 		}
 	case state.Backoff:
 		if !powerOfTwo(rec.Restarts) {
-			s.untold[t.Name] = true
+			s.unreported[t.Name] = true
 			return
 		}
 		s.say(t, "%s: %s; starting again in %s", failed(rec), t.Cause, short(rec.Resume.Sub(t.Time)))

@@ -50,7 +50,7 @@ func setTimeout(f *os.File, timeout time.Duration) time.Duration {
 }
 
 func (w *watchdog) feed() error {
-	// Any byte but V, which would be the wish to be let go.
+	// Any byte but V, which would disarm it.
 	if _, err := w.file.Write([]byte{0}); err != nil {
 		return fmt.Errorf("feed watchdog: %w", err)
 	}
@@ -63,7 +63,7 @@ func (w *watchdog) feed() error {
 func (s *Supervisor) startWatchdog() *watchdog {
 	o := s.Guest.Options
 	timeout := o.Watchdog
-	if timeout == 0 && len(s.vital()) > 0 {
+	if timeout == 0 && len(s.watched()) > 0 {
 		timeout = defaultWatchdog
 	}
 	if timeout == 0 || o.WatchdogOff {
@@ -84,8 +84,8 @@ func (s *Supervisor) feedIn(pause time.Duration) {
 	s.Clock.AfterFunc(pause, func() { s.post(s.feed) })
 }
 
-// vital lists the services that the watchdog stands for.
-func (s *Supervisor) vital() []string {
+// watched lists the services that the watchdog stands for.
+func (s *Supervisor) watched() []string {
 	var names []string
 	for _, name := range s.set.Names() {
 		if b := s.bundles[name]; b != nil && b.Policy.Watchdog {
@@ -95,19 +95,19 @@ func (s *Supervisor) vital() []string {
 	return names
 }
 
-// feed feeds the watchdog unless a vital service is down, and will again. One that
+// feed feeds the watchdog unless a watched service is down, and will again. One that
 // comes back within the timeout has harmed nobody.
 func (s *Supervisor) feed() {
 	s.feedIn(s.dog.timeout / 3)
-	why := s.unfit()
+	why := s.unhealthy()
 	if why != s.dog.refused {
 		s.dog.refused = why
 		if why == "" {
 			s.Guest.Say("watchdog: fed again")
-			s.noteFear("")
+			s.noteSuspect("")
 		} else {
 			s.Guest.Say("watchdog: not fed while %s", why)
-			s.noteFear("the watchdog was not fed, because " + why)
+			s.noteSuspect("the watchdog was not fed, because " + why)
 		}
 	}
 	if why == "" {
@@ -115,15 +115,15 @@ func (s *Supervisor) feed() {
 	}
 }
 
-// unfit says which vital services are down, or "". One that is on its first
+// unhealthy says which watched services are down, or "". One that is on its first
 // start is not yet, one that people have stopped is not any more, and on the
 // way down all of them are to be.
-func (s *Supervisor) unfit() string {
+func (s *Supervisor) unhealthy() string {
 	if s.stopping {
 		return ""
 	}
 	var down []string
-	for _, name := range s.vital() {
+	for _, name := range s.watched() {
 		rec := s.set.Peek(name)
 		given := rec.State == state.Exited || !rec.First
 		asked := !rec.Wanted && rec.State != state.Failed

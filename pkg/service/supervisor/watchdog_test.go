@@ -34,7 +34,7 @@ func (m *testbed) wantFed(want bool) {
 	}
 }
 
-// The watchdog is fed during a vital service's first start, not while it is
+// The watchdog is fed during a watched service's first start, not while it is
 // down by a fault, again when it is back or people have stopped it; what other
 // services do does not matter.
 func TestWatchdogStandsForVitalServices(t *testing.T) {

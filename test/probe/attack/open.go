@@ -65,7 +65,7 @@ func writeTo(path string, value []byte) error {
 }
 
 // reads reads something of a file. A mask over it is the null device or an empty
-// folder, and reads well.
+// directory, and reads well.
 func reads(path string) func() error {
 	return func() error {
 		f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -125,7 +125,7 @@ func first(pattern string, try func(path string) func() error) func() error {
 	}
 }
 
-// any file of a tree that opens for writing will do; skip are folders not to
+// any file of a tree that opens for writing will do; skip are directories not to
 // look into. If there is none, the error is that of the last one.
 func anyWritable(top string, skip func(path string) bool) func() error {
 	return func() error {
@@ -159,7 +159,7 @@ func anyWritable(top string, skip func(path string) bool) func() error {
 
 func nowhere(string) bool { return false }
 
-// below tells whether a path has one of these names right below a folder.
+// below tells whether a path has one of these names right below a directory.
 func below(top string, isName func(string) bool) func(string) bool {
 	return func(path string) bool {
 		rest, ok := strings.CutPrefix(path, top+"/")

@@ -22,7 +22,7 @@ type refused string
 func (r refused) Error() string { return string(r) }
 
 const (
-	masked = refused("masked") // another file or an empty folder lies over it
+	masked = refused("masked") // another file or an empty directory lies over it
 	inside = refused("inside") // it was done, and led nowhere
 	hidden = refused("hidden") // what can be read says nothing
 )

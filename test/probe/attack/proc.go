@@ -39,7 +39,7 @@ var procFiles = []Attack{
 	{Name: "proc-uncover", What: "unmount the mask of `/proc/kcore`", Try: uncovers("/proc/kcore")},
 }
 
-// procOthers are folders of /proc that other attacks look at, or that hold what
+// procOthers are directories of /proc that other attacks look at, or that hold what
 // is the process's own.
 var procOthers = below("/proc", func(name string) bool {
 	return among("sys", "self", "thread-self", "fs", "pressure", "dynamic_debug")(name) || unicode.IsDigit(rune(name[0]))

@@ -109,7 +109,7 @@ func foreignCwd() error {
 
 func openByHandle() error { return reopen(Program, "/") }
 
-// openBindByHandle opens through the folder that is bound in for readiness.
+// openBindByHandle opens through the directory that is bound in for readiness.
 func openBindByHandle() error {
 	socket := os.Getenv("NOTIFY_SOCKET")
 	if socket == "" {

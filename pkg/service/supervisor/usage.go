@@ -14,9 +14,9 @@ import (
 	"slipway/pkg/service/state"
 )
 
-// tally counts, for one service, what its record does not keep. A new
+// counters count, for one service, what its record does not keep. A new
 // supervisor counts anew, as counters may.
-type tally struct {
+type counters struct {
 	starting time.Duration // of the start under way, until it runs
 	starts   control.Durations
 	ooms     int
@@ -24,10 +24,10 @@ type tally struct {
 
 // count enters a transition.
 func (s *Supervisor) count(t state.Transition) {
-	c := s.tallies[t.Name]
+	c := s.counters[t.Name]
 	if c == nil {
-		c = &tally{}
-		s.tallies[t.Name] = c
+		c = &counters{}
+		s.counters[t.Name] = c
 	}
 	rec, _ := s.set.Record(t.Name)
 	switch {
@@ -41,38 +41,40 @@ func (s *Supervisor) count(t state.Transition) {
 	}
 }
 
-// use is where to find what a service uses. Its files are read outside the
+// usage is where to find what a service uses. Its files are read outside the
 // loop: there are several of them for each service.
-type use struct {
+type usage struct {
 	group cgroup.Group
 	up    bool
 }
 
-// use is to be called in the loop.
-func (s *Supervisor) use(name string) use {
+// usage is to be called in the loop.
+func (s *Supervisor) usage(name string) usage {
 	rec, _ := s.set.Record(name)
 	l := s.lives[name]
 	if l == nil || l.container == nil || !rec.State.Up() {
-		return use{}
+		return usage{}
 	}
-	return use{l.container.Group(), true}
+	return usage{l.container.Group(), true}
 }
 
-// add adds what the cgroup says. Without one the figures stay 0.
-func (u use) add(v *control.Service) {
+// add adds what the cgroup says, and notes its memory for who asks all of them. Without a
+// group the figures stay 0.
+func (u usage) add(v *control.Service, known map[string]cgroup.Memory) {
 	if !u.up {
 		return
 	}
 	if got, err := u.group.Stats(); err == nil {
-		v.Memory, v.Files, v.CPU, v.Tasks, v.OOMKills = got.Memory, got.Files, got.CPU.Seconds(), got.Pids, got.OOMKills
+		v.Memory, v.Files, v.CPU, v.Tasks, v.OOMKills = got.Memory.Current, got.Memory.Files, got.CPU.Seconds(), got.Pids, got.OOMKills
+		known[v.Name] = got.Memory
 	}
 }
 
 // addMachine adds what is read from files and is of no one service.
-func (s *Supervisor) addMachine(l *control.List) {
+func (s *Supervisor) addMachine(l *control.List, known map[string]cgroup.Memory) {
 	p := s.Guest.Paths
 	l.Steps = Steps(p)
-	if u, err := memory.Look(); err == nil && u.Limit > 0 {
+	if u, err := memory.Look(known); err == nil && u.Limit > 0 {
 		l.Memory = &control.Memory{Limit: u.Limit, Held: u.Held}
 		if u.Short() {
 			l.Memory.Short = u.String()

@@ -19,7 +19,7 @@ func TestStatusHears(t *testing.T) {
 		{"nothing known", "", 15, true},
 	}
 	for _, c := range cases {
-		if got := statusHears([]byte(c.status), c.sig); got != c.want {
+		if got := statusHandles([]byte(c.status), c.sig); got != c.want {
 			t.Errorf("%s: hears = %v", c.name, got)
 		}
 	}

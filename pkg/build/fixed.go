@@ -57,7 +57,8 @@ func fixed(resolv resolvConf) []struct {
 	}
 }
 
-// graft lays an image over a directory of the root, dressed as LinuxKit does.
+// graft lays an image over a directory of the root, with the files and directories
+// that LinuxKit gives every image.
 func (l *layout) graft(dir string, image *tree.Tree, origin *tree.Origin, resolv resolvConf) error {
 	for _, path := range dropped {
 		image.Remove(path)

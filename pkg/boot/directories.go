@@ -9,21 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// folder is a folder that containers and their binds expect.
-type folder struct {
+// directory is a directory that containers and their binds expect.
+type directory struct {
 	path string
 	mode uint32
 }
 
-var varFolders = []folder{
+var varDirectories = []directory{
 	{"/var/cache", 0o755}, {"/var/empty", 0o555}, {"/var/lib", 0o755}, {"/var/local", 0o755},
 	{"/var/lock", 0o755}, {"/var/log", 0o755}, {"/var/opt", 0o755}, {"/var/spool", 0o755},
 	{"/var/tmp", 0o1777},
-	// The image's own folder is covered by the tmpfs; getty and sshd bind it.
+	// The image's own directory is covered by the tmpfs; getty and sshd bind it.
 	{"/var/lib/containerd", 0o755},
 }
 
-var devFolders = []folder{
+var devDirectories = []directory{
 	{"/dev/mqueue", 0o1777}, {"/dev/shm", 0o1777}, {"/dev/pts", 0o755},
 }
 
@@ -52,14 +52,14 @@ var (
 )
 
 // makeVar fills the empty /var.
-func makeVar() error { return errors.Join(makeFolders(varFolders), makeLinks(varLinks)) }
+func makeVar() error { return errors.Join(makeDirectories(varDirectories), makeLinks(varLinks)) }
 
 // makeDev adds to /dev what devtmpfs does not make.
 func makeDev() error {
-	return errors.Join(makeNodes(devNodes), makeLinks(devLinks), makeFolders(devFolders))
+	return errors.Join(makeNodes(devNodes), makeLinks(devLinks), makeDirectories(devDirectories))
 }
 
-func makeFolders(table []folder) error {
+func makeDirectories(table []directory) error {
 	var errs []error
 	for _, f := range table {
 		err := os.MkdirAll(f.path, 0o755)
@@ -68,7 +68,7 @@ func makeFolders(table []folder) error {
 			err = unix.Chmod(f.path, f.mode)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("make folder %s: %w", f.path, err))
+			errs = append(errs, fmt.Errorf("make directory %s: %w", f.path, err))
 		}
 	}
 	return errors.Join(errs...)

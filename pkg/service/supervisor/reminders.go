@@ -9,11 +9,11 @@ import (
 	"slipway/pkg/service/state"
 )
 
-// Who waits longer than firstPatience is named on the console, and again each
-// time the wait has grown to twice as long, at the latest after lastPatience.
+// Who waits longer than firstReminder is named on the console, and again each
+// time the wait has grown to twice as long, at the latest after longestPause.
 const (
-	firstPatience = 3 * time.Second
-	lastPatience  = 5 * time.Minute
+	firstReminder = 3 * time.Second
+	longestPause  = 5 * time.Minute
 	// together is how much sooner one is named, for the sake of one line.
 	together = time.Second
 	// maxNamed bounds a line for a slow console.
@@ -26,8 +26,8 @@ type wait struct {
 	since, next time.Time
 }
 
-// patience is who waits at the moment, and what stops the next reminder.
-type patience struct {
+// reminders are who waits at the moment, and what stops the next reminder.
+type reminders struct {
 	waits map[string]wait
 	// pauses are how long one that was named is not named again. They outlast the
 	// states of a crash loop.
@@ -36,11 +36,11 @@ type patience struct {
 	due    time.Time
 }
 
-// mind keeps the list of those who wait, and sets the timer for the first of
+// trackWaits keeps the list of those who wait, and sets the timer for the first of
 // them to be named. There is none when nobody waits: an idle machine sleeps.
-func (s *Supervisor) mind() {
+func (s *Supervisor) trackWaits() {
 	now := s.Clock.Now()
-	p := &s.patience
+	p := &s.reminders
 	for _, name := range s.set.Names() {
 		rec := s.set.Peek(name)
 		switch w, known := p.waits[name]; {
@@ -50,14 +50,14 @@ func (s *Supervisor) mind() {
 				delete(p.pauses, name)
 			}
 		case !known || w.state != rec.State:
-			p.waits[name] = wait{state: rec.State, since: now, next: now.Add(max(firstPatience, p.pauses[name]))}
+			p.waits[name] = wait{state: rec.State, since: now, next: now.Add(max(firstReminder, p.pauses[name]))}
 		}
 	}
 	s.setReminder(now)
 }
 
 func (s *Supervisor) setReminder(now time.Time) {
-	p := &s.patience
+	p := &s.reminders
 	var due time.Time
 	for _, w := range p.waits {
 		if due.IsZero() || w.next.Before(due) {
@@ -80,18 +80,18 @@ func (s *Supervisor) setReminder(now time.Time) {
 // remind names those who have waited too long and are due, or will be in a moment.
 func (s *Supervisor) remind() {
 	now := s.Clock.Now()
-	p := &s.patience
+	p := &s.reminders
 	var who []string
 	for _, name := range s.set.Names() {
 		w, waits := p.waits[name]
 		waited := now.Add(together).Sub(w.since)
-		if !waits || waited < firstPatience || now.Add(together).Before(w.next) {
+		if !waits || waited < firstReminder || now.Add(together).Before(w.next) {
 			continue
 		}
 		who = append(who, s.whatFor(s.set.Peek(name)))
-		w.next = now.Add(min(waited, lastPatience))
+		w.next = now.Add(min(waited, longestPause))
 		p.waits[name] = w
-		p.pauses[name] = min(2*waited, lastPatience)
+		p.pauses[name] = min(2*waited, longestPause)
 	}
 	if more := len(who) - maxNamed; more > 0 {
 		who = append(who[:maxNamed], fmt.Sprintf("and %d more", more))
@@ -142,8 +142,8 @@ func (s *Supervisor) probeOf(name string) string {
 	switch {
 	case b == nil || l == nil:
 		return ""
-	case b.Policy.Ready.Kind == bundle.ProbeNotify || l.lastMiss() == "":
+	case b.Policy.Ready.Kind == bundle.ProbeNotify || l.lastFailure() == "":
 		return " (" + b.Policy.Ready.String() + ")"
 	}
-	return " (" + b.Policy.Ready.String() + ": " + l.lastMiss() + ")"
+	return " (" + b.Policy.Ready.String() + ": " + l.lastFailure() + ")"
 }

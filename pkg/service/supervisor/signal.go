@@ -12,15 +12,15 @@ import (
 // ignores cannot; nor can one without a handler if it is the first process of a
 // pid namespace, where the kernel discards what would only end it. To wait for
 // such a process to stop is to wait for nothing. When in doubt, it hears.
-func hears(p reap.Ident, sig int) bool {
+func handles(p reap.Ident, sig int) bool {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(p.Pid) + "/status")
 	if err != nil {
 		return true
 	}
-	return statusHears(data, sig)
+	return statusHandles(data, sig)
 }
 
-func statusHears(status []byte, sig int) bool {
+func statusHandles(status []byte, sig int) bool {
 	bit := uint64(1) << (sig - 1)
 	set := func(key string) bool {
 		fields := bytes.Fields(lineOf(status, key))
