@@ -12,8 +12,8 @@ LDFLAGS  := -s -w
 BUILDVCS := -buildvcs=$(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
 
 # Packages of Debian 12 beside Go, git and make; commands that tell whether they are there.
-PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils qemu-efi-aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross zstd docker-registry crun
-COMMANDS := qemu-system-x86_64 qemu-system-aarch64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img aarch64-linux-gnu-gcc pzstd docker-registry crun
+PACKAGES := qemu-system-x86 qemu-system-arm squashfs-tools kmod gcc libc6-dev libseccomp-dev pkg-config busybox-static e2fsprogs iproute2 shellcheck ovmf qemu-utils qemu-efi-aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross zstd docker-registry crun rpm
+COMMANDS := qemu-system-x86_64 qemu-system-aarch64 mksquashfs depmod gcc pkg-config busybox mkfs.ext4 ip shellcheck qemu-img aarch64-linux-gnu-gcc pzstd docker-registry crun rpm
 FILES    := /usr/include/seccomp.h /usr/share/OVMF/OVMF_CODE.fd /usr/share/AAVMF/AAVMF_CODE.fd /usr/aarch64-linux-gnu/lib/libc.a
 
 # Tests that mount, and runc, need root.
@@ -103,8 +103,8 @@ test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through
 # What of the containers' life depends on the runtime.
 CRUNTESTS := Runtime|Stale|Failure|Faults|Starter|Kills|Exec|Mutate|Environment|Bind|OddBundle|Layouts|Shared
 
-# Machines that run side by side: each has a processor, and waits for two fifths of its time. One more would leave no room on a busy machine.
-MACHINES ?= $(shell echo $$(($$(nproc) * 3 / 2)))
+# Machines that run side by side: each has a processor, and waits for two fifths of its time.
+MACHINES ?= $(shell echo $$(($$(nproc) * 2)))
 # ENGINE=crun boots all cases with slipway/crun in place of slipway/runc.
 test-vm: images images-arm64 images-examples $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
 	@$(SUDO) rm -rf build/test/stood-still

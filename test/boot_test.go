@@ -20,7 +20,9 @@ import (
 
 // testCase is a case at work.
 type testCase struct {
+	name   string // of the case, and of the engine if it is another
 	want   *expect
+	wrong  error  // of its expect.yml
 	dir    string // of the case
 	work   string // of its image, consoles and disks
 	binary string // QEMU
@@ -119,7 +121,7 @@ func (c *testCase) boot(t *testing.T, image qemu.Boot, i int, disks []qemu.Disk)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	t.Logf("boot %d: %s", i+1, res)
+	t.Logf("boot %d: %s; %.1fs of a processor", i+1, res, res.Processor.Seconds())
 	problems = append(b.judge(res), b.match(strings.Split(string(data), "\n"))...)
 	for _, command := range b.After {
 		if err := c.shell(t.Context(), command, "CONSOLE="+filepath.Base(console), "OUTPUT="+filepath.Base(console)+".output"); err != nil {
@@ -201,7 +203,7 @@ func (c *testCase) machine(ctx context.Context, image qemu.Boot, b boot, disks [
 		Append: c.want.options(b),
 		MemMB:  c.want.Mem, CPUs: c.want.CPUs, Disks: disks, NoReboot: true,
 	}
-	watch = qemu.Watch{Report: b.Report != "none", Timeout: time.Duration(b.Timeout), Idle: idleTimeout, Off: offTimeout}
+	watch = qemu.Watch{Report: b.Report != "none" && len(b.Await) == 0, Timeout: time.Duration(b.Timeout), Idle: idleTimeout, Off: offTimeout}
 	if b.Output != "" {
 		watch.Output.Dir = console + ".output"
 		if watch.Output.Most, err = qemu.ParseSize(b.OutputLimit); err != nil {
@@ -211,8 +213,8 @@ func (c *testCase) machine(ctx context.Context, image qemu.Boot, b boot, disks [
 			return config, watch, err
 		}
 	}
-	if b.Until != "" {
-		watch.Expect = []*regexp.Regexp{regexp.MustCompile(b.Until)}
+	for _, pattern := range b.lines() {
+		watch.Expect = append(watch.Expect, regexp.MustCompile(pattern))
 	}
 	for _, from := range b.From {
 		source, err := qemu.ParseSource(from)
@@ -227,7 +229,22 @@ func (c *testCase) machine(ctx context.Context, image qemu.Boot, b boot, disks [
 
 // options are what a boot adds to the kernel command line.
 func (e *expect) options(b boot) string {
-	return strings.TrimSpace(e.Append + " " + b.Append)
+	words := e.Append + " " + b.Append
+	if len(b.Await) > 0 {
+		words += " slipway.report=print"
+	}
+	return strings.TrimSpace(words)
+}
+
+// lines are patterns of what has to come before the power button is pressed.
+func (b *boot) lines() []string {
+	switch {
+	case len(b.Await) > 0:
+		return append([]string{"slipway: report: "}, b.Await...)
+	case b.Until != "":
+		return []string{b.Until}
+	}
+	return nil
 }
 
 // serials makes the files behind further serial ports. QEMU opens both ends of

@@ -16,11 +16,13 @@
 package test
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,43 +46,63 @@ func TestCases(t *testing.T) {
 	t.Parallel()
 	skip.IfShort(t)
 	needImages(t)
-	directories, err := filepath.Glob("cases/*/expect.yml")
-	if err != nil || len(directories) == 0 {
-		t.Fatalf("no cases: %v", err)
-	}
-	for _, file := range directories {
-		dir := filepath.Dir(file)
-		for name, engine := range runs(file) {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				run(t, dir, name, engine)
-			})
-		}
+	for _, c := range allCases(t) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			run(t, c)
+		})
 	}
 }
 
-// runs are the names by which a case is run, each with its engine. One whose expect.yml
-// cannot be read is run all the same, and fails alone.
-func runs(file string) map[string]string {
-	name := filepath.Base(filepath.Dir(file))
-	all := map[string]string{name: engine}
-	if want, err := readExpect(file); err == nil && want.Crun && engine == "" {
-		all[name+"-crun"] = "crun"
+// allCases are the cases in the order in which they are made known: of tests that wait
+// for their turn, package testing wakes the one that came last first.
+func allCases(t *testing.T) (all []*testCase) {
+	t.Helper()
+	files, err := filepath.Glob("cases/*/expect.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
 	}
+	for _, file := range files {
+		all = append(all, casesOf(file)...)
+	}
+	slices.SortStableFunc(all, func(a, b *testCase) int { return cmp.Compare(a.want.Weight, b.want.Weight) })
 	return all
 }
 
-func TestRuns(t *testing.T) {
-	for text, want := range map[string]int{"about: x\ncrun: true\n": 2, "about: x\n": 1, "about: [": 1, "about: x\ncrun: true\nnonsense: 1\n": 1, "": 1} {
+// casesOf are those of an expect.yml. One that cannot be read is a case all the same,
+// and fails alone.
+func casesOf(file string) []*testCase {
+	want, err := readExpect(file)
+	if err != nil {
+		want = &expect{}
+	}
+	c := testCase{want: want, wrong: err, dir: filepath.Dir(file), engine: engine}
+	c.name = filepath.Base(c.dir)
+	if !want.Crun || engine != "" {
+		return []*testCase{&c}
+	}
+	again := c
+	again.name, again.engine = c.name+"-crun", "crun"
+	return []*testCase{&c, &again}
+}
+
+func TestCasesOf(t *testing.T) {
+	for text, want := range map[string]struct {
+		cases int
+		wrong bool
+	}{
+		"about: x\ncrun: true\n": {2, false}, "about: x\n": {1, false},
+		"about: [": {1, true}, "about: x\ncrun: true\nnonsense: 1\n": {1, true}, "": {1, true},
+	} {
 		file := filepath.Join(t.TempDir(), "case/expect.yml")
 		if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		if engine != "" {
-			want = 1
+			want.cases = 1
 		}
-		if got := runs(file); len(got) != want || got["case"] != engine {
-			t.Errorf("%q: %q", text, got)
+		if got := casesOf(file); len(got) != want.cases || (got[0].wrong != nil) != want.wrong || got[0].name != "case" {
+			t.Errorf("%q: %+v", text, got)
 		}
 	}
 }
@@ -104,16 +126,15 @@ func needImages(t *testing.T) {
 }
 
 // run runs one case: build, then its boots one after the other.
-func run(t *testing.T, dir, name, engine string) {
-	want, err := readExpect(filepath.Join(dir, "expect.yml"))
+func run(t *testing.T, c *testCase) {
+	if c.wrong != nil {
+		t.Fatal(c.wrong)
+	}
+	binary, err := qemu.FindBinary("", qemuArch[c.want.Arch])
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary, err := qemu.FindBinary("", qemuArch[want.Arch])
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &testCase{want: want, dir: dir, work: filepath.Join(artefacts, name), binary: binary, engine: engine}
+	c.work, c.binary = filepath.Join(artefacts, c.name), binary
 	if err := os.RemoveAll(c.work); err != nil {
 		t.Fatal(err)
 	}
@@ -121,8 +142,8 @@ func run(t *testing.T, dir, name, engine string) {
 		t.Fatal(err)
 	}
 	problems := c.problems(t)
-	if want.Broken != "" {
-		problems = expectBroken(want.Broken, problems)
+	if c.want.Broken != "" {
+		problems = expectBroken(c.want.Broken, problems)
 	}
 	for _, p := range problems {
 		t.Error(p)

@@ -2,9 +2,11 @@ package test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -36,6 +38,9 @@ type expect struct {
 	// $SERIAL1 and so on for After, or stuck, which nobody reads.
 	Serials []string
 	Boots   []boot // default one with nothing special
+	// Weight is how long the case takes, in boots; by default as many as it has.
+	// The heaviest begin first, so that none is left alone in the end.
+	Weight int
 	// Crun has the case run once more, with crun in the place of runc.
 	Crun bool
 	// Refused is a pattern: the build has to fail with it, and nothing boots.
@@ -70,6 +75,10 @@ type boot struct {
 	// Until ends the boot by the power button once a line matches; for guests
 	// that report nothing.
 	Until string
+	// Await are patterns of lines that services write which are ready before they
+	// do. Where there are any the report does not end the boot, but the power
+	// button once all of them and the report have come.
+	Await []string
 	// From are NAME=PATTERN of lines that one container writes; without a report
 	// the boot ends by the power button once all came.
 	From []string
@@ -129,6 +138,9 @@ func readExpect(file string) (*expect, error) {
 	if qemuArch[e.Arch] == "" {
 		return nil, fmt.Errorf("%s: arch %q: want amd64 or arm64", file, e.Arch)
 	}
+	if e.Weight == 0 {
+		e.Weight = len(e.Boots) * len(e.Formats)
+	}
 	if _, err := build.ParseHardening(e.Hardening); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -150,6 +162,12 @@ func readExpect(file string) (*expect, error) {
 	return e, nil
 }
 
+// fromInitrd tells whether QEMU gets kernel and initrd as files of their own, for a
+// processor whose kernel unpacks itself.
+func (e *expect) fromInitrd() bool {
+	return e.Arch == "amd64" && slices.Equal(e.Formats, []string{"kernel+initrd"})
+}
+
 func (b *boot) check() error {
 	if b.Ends == "" {
 		b.Ends = "poweroff"
@@ -169,11 +187,14 @@ func (b *boot) check() error {
 	if b.Timeout == 0 {
 		b.Timeout = duration(bootTimeout)
 	}
+	if len(b.Await) > 0 && (b.Report == "none" || b.Until != "") {
+		return errors.New("await is for boots that end by their report")
+	}
 	var typed []string
 	for _, k := range b.Type {
 		typed = append(typed, k.After)
 	}
-	for _, list := range [][]string{b.Order, b.Seen, b.Never, typed, b.Timeline, {b.Until, b.Report, b.Output}} {
+	for _, list := range [][]string{b.Order, b.Seen, b.Never, b.Await, typed, b.Timeline, {b.Until, b.Report, b.Output}} {
 		for _, p := range list {
 			if _, err := regexp.Compile(p); err != nil {
 				return err

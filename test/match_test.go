@@ -86,6 +86,41 @@ func TestExpectBroken(t *testing.T) {
 	}
 }
 
+// What a boot awaits is said before the power button is pressed, and the report is printed
+// and ends nothing. All else ends with the report, or with the line that it names.
+func TestAwait(t *testing.T) {
+	e := &expect{Append: "quiet"}
+	for _, c := range []struct {
+		boot  boot
+		words string
+		lines []string
+	}{
+		{boot{Await: []string{"^a", "^b"}}, "quiet  slipway.report=print", []string{"slipway: report: ", "^a", "^b"}},
+		{boot{Append: "x", Until: "^c"}, "quiet x", []string{"^c"}},
+		{boot{}, "quiet", nil},
+	} {
+		if words, lines := e.options(c.boot), c.boot.lines(); words != c.words || !slices.Equal(lines, c.lines) {
+			t.Errorf("%+v: %q, %q", c.boot, words, lines)
+		}
+	}
+	for _, b := range []boot{{Await: []string{"("}}, {Await: []string{"a"}, Report: "none"}, {Await: []string{"a"}, Until: "b"}} {
+		if err := b.check(); err == nil {
+			t.Errorf("%+v is taken", b)
+		}
+	}
+}
+
+// The heaviest case is the last one that is made known, so that it begins first.
+func TestHeaviestBeginFirst(t *testing.T) {
+	last := 0
+	for _, c := range allCases(t) {
+		if c.want.Weight < max(last, 1) {
+			t.Errorf("%s weighs %d, behind one of %d", c.name, c.want.Weight, last)
+		}
+		last = c.want.Weight
+	}
+}
+
 // Only a kernel that began, ran nothing and then stood still is booted again.
 func TestNeverRan(t *testing.T) {
 	const kernel, ran = "[    0.000000] Linux version 6.1.0\n", "[    1.6] Run /init as init process\n"

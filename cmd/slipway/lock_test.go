@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"slipway/pkg/build/oci"
+	"slipway/test/testimage"
 )
 
 // fileImage is an image for amd64 with one file, /f, in a layer that is a plain tar.
@@ -40,16 +41,7 @@ func fileImage(t *testing.T, text string) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := img.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", "amd64"
-	if img, err = mutate.ConfigFile(img, config); err != nil {
-		t.Fatal(err)
-	}
-	return img
+	return testimage.For(t, img, "amd64", nil)
 }
 
 func digestOf(t *testing.T, img interface{ Digest() (v1.Hash, error) }) string {

@@ -29,6 +29,7 @@ import (
 
 	"slipway/pkg/build/oci"
 	"slipway/test/skip"
+	"slipway/test/testimage"
 )
 
 // storeOf makes a local store with images of ours, NAME, and of others, ORG/NAME:TAG:
@@ -60,16 +61,7 @@ func testImage(t *testing.T, arch string) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := img.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", arch
-	if img, err = mutate.ConfigFile(img, config); err != nil {
-		t.Fatal(err)
-	}
-	return img
+	return testimage.For(t, img, arch, nil)
 }
 
 // debianRegistry starts Debian's docker-registry on a port that the kernel chooses.

@@ -52,9 +52,9 @@ func (c *children) start(cmd *exec.Cmd) (*reap.Process, error) {
 	return p, nil
 }
 
-// stuckPatience is how long processes that are all in uninterruptible sleep, the
+// stuckTimeout is how long processes that are all in uninterruptible sleep, the
 // same ones all the time, are waited for: no signal reaches them.
-const stuckPatience = 3 * time.Second
+const stuckTimeout = 3 * time.Second
 
 // gone waits until no process is left below this one, at most for limit. Only
 // the end of the machine asks, so it looks again and again.
@@ -67,12 +67,12 @@ func (c *children) gone(ctx context.Context, limit time.Duration) bool {
 		if none() {
 			return true
 		}
-		if now := time.Now(); now.Sub(look) > stuckPatience/6 {
+		if now := time.Now(); now.Sub(look) > stuckTimeout/6 {
 			look = now
 			stuck, all := allStuck(processes())
 			if !all || stuck != last {
 				last, same = stuck, now
-			} else if now.Sub(same) > stuckPatience {
+			} else if now.Sub(same) > stuckTimeout {
 				return false
 			}
 		}

@@ -37,15 +37,15 @@ type filesystem struct {
 
 // How long others may be in the way, and swap.
 const (
-	busyPatience = 2 * time.Second
-	swapPatience = 5 * time.Second
+	busyTimeout = 2 * time.Second
+	swapTimeout = 5 * time.Second
 )
 
 func (f *filesystem) leave(ctx context.Context) error {
 	f.save()
 	select {
 	case <-f.swapOff:
-	case <-time.After(swapPatience):
+	case <-time.After(swapTimeout):
 	case <-ctx.Done():
 	}
 	for last := time.Now(); ; {
@@ -61,7 +61,7 @@ func (f *filesystem) leave(ctx context.Context) error {
 			last = time.Now()
 			continue
 		}
-		if time.Since(last) > busyPatience || !sleep(ctx, leavePause) {
+		if time.Since(last) > busyTimeout || !sleep(ctx, leavePause) {
 			return f.giveUp(append(free, covered...))
 		}
 	}
@@ -122,7 +122,7 @@ func (f *filesystem) leaveRoot(ctx context.Context) error {
 		err := f.call(f.job, "remount read-only", func() error {
 			return mount.Mount{Target: "/", Flags: unix.MS_REMOUNT | unix.MS_RDONLY}.Do()
 		})
-		if !errors.Is(err, unix.EBUSY) || time.Since(begin) > busyPatience || !sleep(ctx, leavePause) {
+		if !errors.Is(err, unix.EBUSY) || time.Since(begin) > busyTimeout || !sleep(ctx, leavePause) {
 			return err
 		}
 	}
@@ -141,7 +141,7 @@ func (f *filesystem) unpin(ctx context.Context) error {
 		if err != nil || !taken {
 			return nil // a disk that cannot be opened has nothing to save any more
 		}
-		if time.Since(begin) > busyPatience || !sleep(ctx, leavePause) {
+		if time.Since(begin) > busyTimeout || !sleep(ctx, leavePause) {
 			break
 		}
 	}

@@ -86,9 +86,9 @@ func (l *leaver) hangs() (list []string) {
 	return list
 }
 
-// movePatience is how long a disk may show no I/O before it counts as one that
+// moveTimeout is how long a disk may show no I/O before it counts as one that
 // hangs. One that is only slow is waited for.
-const movePatience = 5 * time.Second
+const moveTimeout = 5 * time.Second
 
 // moves tells whether a disk that is waited for still does something.
 func (l *leaver) moves() bool {
@@ -105,7 +105,7 @@ func (l *leaver) moves() bool {
 		if now := finished(string(count)); now != j.count {
 			j.count, j.moved = now, time.Now()
 		}
-		if time.Since(j.moved) < movePatience {
+		if time.Since(j.moved) < moveTimeout {
 			return true
 		}
 	}
@@ -121,15 +121,15 @@ func finished(stat string) string {
 	return f[0] + " " + f[4]
 }
 
-// forcePatience is how long a server may take before it counts as gone.
-const forcePatience = 3 * time.Second
+// forceTimeout is how long a server may take before it counts as gone.
+const forceTimeout = 3 * time.Second
 
 // forceHung has what waits for servers that are gone fail, once for each.
 func (l *leaver) forceHung() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, j := range l.jobs {
-		if j.doing != "" && j.force != nil && time.Since(j.since) > forcePatience {
+		if j.doing != "" && j.force != nil && time.Since(j.since) > forceTimeout {
 			go j.force()
 			j.force = nil
 		}

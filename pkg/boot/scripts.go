@@ -135,16 +135,16 @@ func (m *Machine) noteScripts() {
 	m.warn("scripts", m.scripts.Write(machine.Run))
 }
 
-// scriptPatience is how long a script may take before the console says that it is
+// scriptReminder is how long a script may take before the console says that it is
 // waited for; it says so again each time it has taken twice as long.
-const scriptPatience = 5 * time.Second
+const scriptReminder = 5 * time.Second
 
 // remind does so until the returned function is called.
 func (m *Machine) remind(name string) (stop func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
 		defer m.guard("reminder")
-		for pause, took := scriptPatience, scriptPatience; ; took += pause {
+		for pause, took := scriptReminder, scriptReminder; ; took += pause {
 			select {
 			case <-ctx.Done():
 				return

@@ -6,6 +6,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/filter"
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/bundle"
@@ -115,7 +116,25 @@ func (l *layout) putSpec(c *container, origin *tree.Origin) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return l.putFile(path, tree.Text(string(data)), origin)
+	if err := l.putFile(path, tree.Text(string(data)), origin); err != nil {
+		return err
+	}
+	return l.putProgram(c, origin)
+}
+
+// putProgram writes the container's filter compiled, if it can be, for the OCI runtimes that take it
+// so: they, and the kernel, would otherwise take much longer over it at each start.
+func (l *layout) putProgram(c *container, origin *tree.Origin) error {
+	program, ok := filter.Compile(c.spec.Linux.Seccomp)
+	if !ok {
+		return nil
+	}
+	text, err := json.Marshal(c.spec.Linux.Seccomp)
+	if err != nil {
+		return err
+	}
+	data := bundle.EncodeProgram(bundle.NewFilter(text), program)
+	return l.putFile(c.dir()+"/"+bundle.ProgramFile, tree.Text(string(data)), origin)
 }
 
 func (l *layout) putJSON(path string, v any, origin *tree.Origin) error {

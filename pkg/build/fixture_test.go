@@ -11,11 +11,9 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"slipway/pkg/build/oci"
+	"slipway/test/testimage"
 )
 
 // archive makes a tar of "name=text", "name/" and "name->target". Files have
@@ -52,24 +50,7 @@ func archive(t *testing.T, files ...string) []byte {
 // put stores an image of one layer.
 func put(t *testing.T, store *oci.Layout, name string, config v1.Config, layer []byte) {
 	t.Helper()
-	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer)), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := mutate.AppendLayers(empty.Image, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := img.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file = file.DeepCopy()
-	file.OS, file.Architecture, file.Config = "linux", "amd64", config
-	if img, err = mutate.ConfigFile(img, file); err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Put(name, img, nil); err != nil {
+	if err := store.Put(name, testimage.Of(t, "amd64", config, layer), nil); err != nil {
 		t.Fatal(err)
 	}
 }

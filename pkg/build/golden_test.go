@@ -41,6 +41,22 @@ type golden struct {
 
 // TestLinuxKitLayouts builds what LinuxKit's tool was given, and compares.
 func TestLinuxKitLayouts(t *testing.T) {
+	linuxkitCases(t, HardeningNone, func(t *testing.T, file string, want golden, archive []byte, err error) {
+		if want.Error {
+			checkRefused(t, file, err)
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		compare(t, want, archive)
+	})
+}
+
+// linuxkitCases builds what LinuxKit's tool was given, and has what came of it checked
+// against what that tool made.
+func linuxkitCases(t *testing.T, hardening Hardening, check func(t *testing.T, file string, want golden, archive []byte, err error)) {
+	t.Helper()
 	dir, err := filepath.Abs(linuxkitDir)
 	if err != nil {
 		t.Fatal(err)
@@ -57,16 +73,8 @@ func TestLinuxKitLayouts(t *testing.T) {
 	for _, file := range cases {
 		name := strings.TrimSuffix(filepath.Base(file), ".yml")
 		t.Run(name, func(t *testing.T) {
-			want := readGolden(t, filepath.Join(dir, "expected", name+".json"))
-			archive, err := buildTar(t, source, HardeningNone, file)
-			if want.Error {
-				checkRefused(t, file, err)
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			compare(t, want, archive)
+			archive, err := buildTar(t, source, hardening, file)
+			check(t, file, readGolden(t, filepath.Join(dir, "expected", name+".json")), archive, err)
 		})
 	}
 }

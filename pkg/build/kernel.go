@@ -2,6 +2,7 @@ package build
 
 import (
 	"archive/tar"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -20,7 +21,7 @@ const (
 // kernelFile is a file of the kernel image that the machine is made of.
 type kernelFile struct{ key, name string }
 
-func kernelBinary(k yml.Kernel) kernelFile { return kernelFile{"binary", orText(k.Binary, "kernel")} }
+func kernelBinary(k yml.Kernel) kernelFile { return kernelFile{"binary", cmp.Or(k.Binary, "kernel")} }
 
 // kernelModules is the tar of modules; its name is empty if none is wanted.
 func kernelModules(k yml.Kernel) kernelFile {

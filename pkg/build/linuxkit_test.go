@@ -190,24 +190,9 @@ func allows(f *specs.LinuxSeccomp, call string) bool {
 // TestLinuxKitLayoutsHardened builds what LinuxKit's tool builds with our own
 // defaults: what it takes is taken, what it refuses is refused.
 func TestLinuxKitLayoutsHardened(t *testing.T) {
-	dir, err := filepath.Abs(linuxkitDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cases, err := filepath.Glob(filepath.Join(dir, "cases", "*.yml"))
-	if err != nil || len(cases) == 0 {
-		t.Fatalf("no cases in %s: %v", dir, err)
-	}
-	source, err := oci.OpenSource(filepath.Join(dir, "images.tar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(filepath.Join(dir, "cases"))
-	for _, file := range cases {
-		name := strings.TrimSuffix(filepath.Base(file), ".yml")
-		want := readGolden(t, filepath.Join(dir, "expected", name+".json"))
-		if _, err := buildTar(t, source, HardeningDefault, file); want.Error != (err != nil) {
-			t.Errorf("%s: %v", name, err)
+	linuxkitCases(t, HardeningDefault, func(t *testing.T, _ string, want golden, _ []byte, err error) {
+		if want.Error != (err != nil) {
+			t.Error(err)
 		}
-	}
+	})
 }

@@ -1,9 +1,7 @@
 package build
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,9 +10,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	ocilayout "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"slipway/pkg/build/oci"
+	"slipway/test/testimage"
 )
 
 // layoutOf writes an OCI layout that holds one image for several platforms.
@@ -22,24 +20,7 @@ func layoutOf(t *testing.T, image string, archs ...string) (dir string, index v1
 	t.Helper()
 	index = empty.Index
 	for _, arch := range archs {
-		data := archive(t, "bin/app="+arch)
-		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		img, err := mutate.AppendLayers(empty.Image, layer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file, err := img.ConfigFile()
-		if err != nil {
-			t.Fatal(err)
-		}
-		file = file.DeepCopy()
-		file.OS, file.Architecture, file.Config.Cmd = "linux", arch, []string{"/bin/app"}
-		if img, err = mutate.ConfigFile(img, file); err != nil {
-			t.Fatal(err)
-		}
+		img := testimage.Of(t, arch, v1.Config{Cmd: []string{"/bin/app"}}, archive(t, "bin/app="+arch))
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{
 			Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}},
 		})

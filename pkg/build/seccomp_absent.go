@@ -16,9 +16,9 @@ var absent = map[specs.Arch][]string{
 		clock_getres_time64 clock_gettime64 clock_nanosleep_time64 clock_settime64 fadvise64_64 fchown32 fcntl64
 		fstat64 fstatat64 fstatfs64 ftruncate64 futex_time64 getegid32 geteuid32 getgid32 getgroups32 getresgid32
 		getresuid32 getuid32 io_pgetevents_time64 ipc lchown32 lstat64 mmap2 mq_timedreceive_time64
-		mq_timedsend_time64 ppoll_time64 pselect6_time64 recv recvmmsg_time64 riscv_flush_icache
-		rt_sigtimedwait_time64 s390_pci_mmio_read s390_pci_mmio_write s390_runtime_instr
-		sched_rr_get_interval_time64 semtimedop_time64 send sendfile64 set_tls setfsgid32 setfsuid32 setgid32
+		mq_timedsend_time64 ppoll_time64 pselect6_time64 recv recvmmsg_time64 riscv_flush_icache riscv_hwprobe
+		rt_sigtimedwait_time64 s390_pci_mmio_read
+		s390_pci_mmio_write s390_runtime_instr sched_rr_get_interval_time64 semtimedop_time64 send sendfile64 set_tls setfsgid32 setfsuid32 setgid32
 		setgroups32 setregid32 setresgid32 setresuid32 setreuid32 setuid32 sigprocmask sigreturn socketcall stat64
 		statfs64 stime swapcontext sync_file_range2 timer_gettime64 timer_settime64 timerfd_gettime64
 		timerfd_settime64 truncate64 ugetrlimit umount utimensat_time64 waitpid`),
@@ -30,11 +30,11 @@ var absent = map[specs.Arch][]string{
 		getgid32 getgroups32 getpgrp getresgid32 getresuid32 getuid32 inotify_init io_pgetevents_time64 ioperm iopl
 		ipc lchown lchown32 link lstat lstat64 mkdir mknod mmap2 modify_ldt mq_timedreceive_time64
 		mq_timedsend_time64 open pause pipe poll ppoll_time64 pselect6_time64 readlink recv recvmmsg_time64 rename
-		riscv_flush_icache rmdir rt_sigtimedwait_time64 s390_pci_mmio_read s390_pci_mmio_write s390_runtime_instr
-		sched_rr_get_interval_time64 select semtimedop_time64 send sendfile64 set_thread_area set_tls setfsgid32
+		riscv_flush_icache riscv_hwprobe rmdir rt_sigtimedwait_time64 s390_pci_mmio_read s390_pci_mmio_write
+		s390_runtime_instr sched_rr_get_interval_time64 select semtimedop_time64 send sendfile64 set_thread_area set_tls setfsgid32
 		setfsuid32 setgid32 setgroups32 setregid32 setresgid32 setresuid32 setreuid32 setuid32 signalfd sigprocmask
 		sigreturn socketcall stat stat64 statfs64 stime swapcontext symlink sync_file_range2 time timer_gettime64
-		timer_settime64 timerfd_gettime64 timerfd_settime64 truncate64 ugetrlimit umount unlink utime
+		timer_settime64 timerfd_gettime64 timerfd_settime64 truncate64 ugetrlimit umount unlink uretprobe utime
 		utimensat_time64 utimes vfork waitpid`),
 }
 

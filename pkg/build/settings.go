@@ -17,16 +17,6 @@ func or[T any](yaml, label *T, fallback T) T {
 	return fallback
 }
 
-// orText is or for fields whose empty text means "not given".
-func orText(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
 // added is a label's list with the YAML's .add list behind it, unless the YAML
 // replaces the list altogether.
 func added(yaml, add, label *[]string) []string {

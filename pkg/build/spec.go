@@ -1,6 +1,8 @@
 package build
 
 import (
+	"cmp"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -56,7 +58,7 @@ func (t *translator) spec() *specs.Spec {
 		Process: &specs.Process{
 			Args:            or(y.Command, l.Command, append(append([]string{}, t.image.Entrypoint...), t.image.Cmd...)),
 			Env:             or(y.Env, l.Env, t.image.Env),
-			Cwd:             orText(y.Cwd, l.Cwd, t.image.WorkingDir, "/"),
+			Cwd:             cmp.Or(y.Cwd, l.Cwd, t.image.WorkingDir, "/"),
 			User:            t.user(),
 			Capabilities:    capabilities,
 			Rlimits:         t.rlimits(),
@@ -64,7 +66,7 @@ func (t *translator) spec() *specs.Spec {
 			OOMScoreAdj:     either(y.OOMScoreAdj, l.OOMScoreAdj),
 		},
 		Root:        &specs.Root{Path: "rootfs", Readonly: readonly},
-		Hostname:    orText(y.Hostname, l.Hostname),
+		Hostname:    cmp.Or(y.Hostname, l.Hostname),
 		Mounts:      t.mounts(readonly),
 		Annotations: or(y.Annotations, l.Annotations, nil),
 		Linux: &specs.Linux{
@@ -154,10 +156,10 @@ func (t *translator) namespaces() []specs.LinuxNamespace {
 		}
 		list = append(list, specs.LinuxNamespace{Type: kind, Path: value})
 	}
-	add(specs.NetworkNamespace, orText(y.Net, l.Net, "root"), "new", "none")
-	add(specs.IPCNamespace, orText(y.Ipc, l.Ipc, "root"), "new")
-	add(specs.UTSNamespace, orText(y.Uts, l.Uts, "root"), "new")
-	add(specs.PIDNamespace, orText(y.Pid, l.Pid, "new"), "new")
-	add(specs.UserNamespace, orText(y.Userns, l.Userns, "root"), "new")
+	add(specs.NetworkNamespace, cmp.Or(y.Net, l.Net, "root"), "new", "none")
+	add(specs.IPCNamespace, cmp.Or(y.Ipc, l.Ipc, "root"), "new")
+	add(specs.UTSNamespace, cmp.Or(y.Uts, l.Uts, "root"), "new")
+	add(specs.PIDNamespace, cmp.Or(y.Pid, l.Pid, "new"), "new")
+	add(specs.UserNamespace, cmp.Or(y.Userns, l.Userns, "root"), "new")
 	return append(list, specs.LinuxNamespace{Type: specs.MountNamespace})
 }

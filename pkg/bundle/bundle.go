@@ -19,6 +19,7 @@ const Root = "/containers"
 const (
 	ConfigFile  = "config.json"  // OCI runtime configuration
 	RuntimeFile = "runtime.json" // what to do around the OCI runtime
+	ProgramFile = "seccomp.bpf"  // the filter of config.json compiled, for runtimes that take it so; it may not be there
 	RootfsDir   = "rootfs"       // where the container's root is mounted
 	LowerDir    = "lower"        // unpacked image of a read-write container
 	TmpDir      = "tmp"          // tmpfs for the writable layer

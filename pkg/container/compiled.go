@@ -1,16 +1,20 @@
 package container
 
 import (
+	"errors"
+	"io/fs"
 	"sync"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/runtime"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // compiled are filters of system calls as an OCI runtime has made programs of them:
-// one that takes such a program need not do so for every container. They are kept by
-// the process that learnt them.
+// one that takes such a program need not do so for every container. The builder puts them
+// into bundles; where it has not, what the runtime has compiled for one container is learnt
+// for the others. They are kept by the process that has read or learnt them.
 type compiled struct {
 	mu       sync.Mutex
 	programs map[compiledOf]string
@@ -41,11 +45,40 @@ func (s *starting) compiled(spec *specs.Spec) (*specs.Spec, bundle.Filter) {
 	e := &s.e.filters
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	program := e.programs[compiledOf{s.oci.Program(), s.b.Filter}]
+	key := compiledOf{s.oci.Program(), s.b.Filter}
+	program := e.programs[key]
+	if program == "" {
+		program = s.built()
+		e.keep(key, program)
+	}
 	if s.learns = program == ""; s.learns {
 		return spec, s.b.Filter
 	}
 	return s.oci.WithCompiled(spec, program), refuse
+}
+
+// built is the program that the builder has made of the filter; "" for none.
+func (s *starting) built() string {
+	data, err := s.b.Program()
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	var program string
+	if err == nil {
+		program, err = runtime.EncodeCompiled(data)
+	}
+	if err != nil {
+		s.e.logger(s.b).Warn("the compiled filter is passed over", "err", err)
+	}
+	return program
+}
+
+// keep has a program be found by the starts that follow; the lock is held.
+func (c *compiled) keep(key compiledOf, program string) {
+	if c.programs == nil {
+		c.programs = map[compiledOf]string{}
+	}
+	c.programs[key] = program
 }
 
 // learn keeps what the runtime has compiled for a container whose program does not
@@ -62,8 +95,5 @@ func (s *starting) learn() {
 	e := &s.e.filters
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.programs == nil {
-		e.programs = map[compiledOf]string{}
-	}
-	e.programs[compiledOf{s.oci.Program(), s.b.Filter}] = program
+	e.keep(compiledOf{s.oci.Program(), s.b.Filter}, program)
 }

@@ -44,7 +44,7 @@ func given(t *testing.T, e *Engine, b *bundle.Bundle) (spec specs.Spec, s *start
 
 func engineOf(t *testing.T, name string) *Engine {
 	t.Helper()
-	return &Engine{Runtimes: runtime.Only(&runtime.Runtime{Path: "/usr/bin/" + name, Root: t.TempDir()})}
+	return &Engine{Runtimes: &runtime.Machine{Runtimes: []*runtime.Runtime{{Path: "/usr/bin/" + name, Root: t.TempDir()}}}}
 }
 
 // keep is the state that crun leaves of a container's filter.
@@ -74,6 +74,41 @@ func TestCompiledFilter(t *testing.T) {
 	}
 	if data, err := base64.StdEncoding.DecodeString(second.Annotations[bpfKey]); err != nil || string(data) != program {
 		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// What the builder has compiled is taken at once, if it is of this filter and can be
+// a program; else the runtime's is learnt.
+func TestBuiltFilter(t *testing.T) {
+	other := bundle.NewFilter([]byte(strings.Replace(simple, "read", "write", 1)))
+	for name, c := range map[string]struct {
+		runtime, filter string
+		data            []byte
+		want            string
+		learns          bool
+	}{
+		"built":   {"crun", simple, bundle.EncodeProgram(bundle.NewFilter([]byte(simple)), []byte(program)), program, false},
+		"another": {"crun", simple, bundle.EncodeProgram(other, []byte(program)), "", true},
+		"short":   {"crun", simple, []byte("x"), "", true},
+		"odd":     {"crun", simple, bundle.EncodeProgram(bundle.NewFilter([]byte(simple)), []byte(program[1:])), "", true},
+		"flags":   {"crun", logged, bundle.EncodeProgram(bundle.NewFilter([]byte(logged)), []byte(program)), "", false},
+		"runc":    {"runc", simple, bundle.EncodeProgram(bundle.NewFilter([]byte(simple)), []byte(program)), "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := withFilter(t, c.filter, "")
+			must(t, os.WriteFile(b.Path(bundle.ProgramFile), c.data, 0o600))
+			e := engineOf(t, c.runtime)
+			for range 2 {
+				spec, s := given(t, e, b)
+				data, err := base64.StdEncoding.DecodeString(spec.Annotations[bpfKey])
+				if err != nil || string(data) != c.want || s.learns != c.learns {
+					t.Errorf("%q, learns: %t, %v", data, s.learns, err)
+				}
+				if f := spec.Linux.Seccomp; (len(f.Syscalls) == 0 && f.Flags == nil) != (c.want != "") || f.DefaultAction != specs.ActErrno {
+					t.Errorf("the filter is %+v", f)
+				}
+			}
+		})
 	}
 }
 

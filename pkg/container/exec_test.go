@@ -25,7 +25,7 @@ func scripted(t *testing.T, script string) *Engine {
 	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return &Engine{Runtimes: runtime.Only(&runtime.Runtime{Path: program, Reaper: reaper}), Reaper: reaper,
+	return &Engine{Runtimes: &runtime.Machine{Runtimes: []*runtime.Runtime{{Path: program, Reaper: reaper}}}, Reaper: reaper,
 		RunDir: dir, Log: slog.New(slog.DiscardHandler)}
 }
 

@@ -112,7 +112,7 @@ func testEngine(t testing.TB) *Engine {
 	t.Helper()
 	dir := t.TempDir()
 	return &Engine{
-		Runtimes: runtime.Only(&runtime.Runtime{Path: findRunc(t), Root: dir + "/runc", Reaper: reaper}),
+		Runtimes: &runtime.Machine{Runtimes: []*runtime.Runtime{{Path: findRunc(t), Root: dir + "/runc", Reaper: reaper}}},
 		Reaper:   reaper,
 		RunDir:   dir + "/slipway",
 		Log:      slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug})),

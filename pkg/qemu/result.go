@@ -67,6 +67,8 @@ type Result struct {
 	// Warnings is what went wrong on the host without ending the run.
 	Warnings []string
 	Elapsed  time.Duration
+	// Processor is what QEMU took of the host's processors, as wait4(2) has it.
+	Processor time.Duration
 }
 
 // Match is a pattern with the line that it has matched, at most matchBytes of it.

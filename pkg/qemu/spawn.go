@@ -33,7 +33,11 @@ func (vm *VM) spawn(cmd *exec.Cmd) error {
 		if err != nil {
 			return
 		}
-		vm.exited <- died(cmd.Wait(), stderr.String())
+		err = cmd.Wait()
+		if s := cmd.ProcessState; s != nil {
+			vm.used = s.UserTime() + s.SystemTime()
+		}
+		vm.exited <- died(err, stderr.String())
 	}()
 	if err := <-started; err != nil {
 		return fmt.Errorf("start QEMU: %w", err)

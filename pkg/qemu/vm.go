@@ -31,6 +31,7 @@ type VM struct {
 	events   chan Event
 	requests chan action
 	windows  chan port.Window
+	used     time.Duration // of a processor, by QEMU; read after exited
 	exited   chan string   // what QEMU died of; empty: it ended in good order
 	drained  chan error    // console, monitor and port, read to the end
 	shown    atomic.Int64  // when the console last wrote, in nanoseconds
@@ -165,6 +166,7 @@ func (vm *VM) loop() {
 	}
 	vm.judge.warn(errors.Join(vm.console.Close(), vm.port.Close()))
 	vm.result = vm.judge.finish(death, time.Now())
+	vm.result.Processor = vm.used
 	vm.result.Output = vm.output.result(string(vm.result.Ending))
 	close(vm.over)
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// procPatience is how long ReadProc waits.
-const procPatience = time.Second
+// procTimeout is how long ReadProc waits.
+const procTimeout = time.Second
 
 // ReadProc reads one of the files of /proc/PID for which the kernel takes a lock
 // of that process: cmdline, environ, maps. A process that hangs in the kernel may
@@ -25,7 +25,7 @@ func ReadProc(pid int, file string) []byte {
 	select {
 	case data := <-read:
 		return data
-	case <-time.After(procPatience):
+	case <-time.After(procTimeout):
 		return nil
 	}
 }

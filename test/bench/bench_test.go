@@ -62,7 +62,7 @@ BENCH sample after 210 200 8 30 4 /usr/bin/service supervise
 }
 
 func TestChoose(t *testing.T) {
-	if all, err := choose(partNames(false)+","+partNames(true)); err != nil || len(all) != len(parts) {
+	if all, err := choose(partNames(false) + "," + partNames(true)); err != nil || len(all) != len(parts) {
 		t.Errorf("all parts are %v, %v", all, err)
 	}
 	if _, err := choose("boot,bot"); err == nil || !strings.Contains(err.Error(), `"bot"`) {

@@ -9,6 +9,7 @@ import (
 // guest is a machine of ours with services that do nothing, more that do
 // something, and a script that watches and powers off.
 type guest struct {
+	onboot   int
 	services int
 	engine   string // image of the OCI runtime; runc's if empty
 	more     string // YAML of other services
@@ -64,6 +65,12 @@ func (g guest) yaml() string {
 	y.WriteString("kernel:\n  image: slipway/kernel:v0.1\n  cmdline: \"console=ttyS0\"\ninit:\n")
 	for _, image := range []string{imgInit, cmp.Or(g.engine, imgRunc), imgBusybox} {
 		fmt.Fprintf(&y, "  - %s\n", image)
+	}
+	if g.onboot > 0 {
+		y.WriteString("onboot:\n")
+	}
+	for i := range g.onboot {
+		fmt.Fprintf(&y, "  - {name: step%03d, image: %q, readonly: true, command: [\"/bin/true\"]}\n", i, imgBusybox)
 	}
 	y.WriteString("services:\n")
 	for i := range g.services {

@@ -51,6 +51,7 @@ type bench struct {
 	count  int
 	only   string
 	dir    string
+	out    string // the document
 
 	instructions bool
 }
@@ -66,6 +67,7 @@ type part struct {
 // parts are in the order of the document.
 var parts = []part{
 	{"boot", "In a VM, from /init", true, false, (*bench).partBoot},
+	{"profile", "What a boot is made of", true, false, (*bench).partProfile},
 	{"host", "In namespaces on the host, read-only", false, false, (*bench).partHost},
 	{"services", "Ten services, twenty, two hundred", true, false, (*bench).partServices},
 	{"growth", "Twenty services, two hundred, a thousand", true, true, (*bench).partGrowth},
@@ -112,6 +114,7 @@ func choose(names string) ([]part, error) {
 
 // run measures and writes what there is after each part: they take minutes.
 func (b *bench) run(chosen []part, out string) (err error) {
+	b.out = out
 	b.dir, err = os.MkdirTemp("", "slipway-bench-")
 	if err != nil {
 		return err

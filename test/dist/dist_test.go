@@ -13,22 +13,38 @@ import (
 	"slipway/test/skip"
 )
 
-// TestDist makes a release twice, with what is no input different, for one architecture and
-// the images of the demo; then it installs the package into a root with nothing in it but
-// what the package depends on, builds the demo there from the images of the release, and
-// boots it.
+// TestDist makes a release twice, in two directories and with what is no input different,
+// for one architecture and the images of the demo; then it installs each kind of package into
+// a root with nothing in it but what the package depends on, and builds the demo there from the
+// images of the release. It boots one.
 func TestDist(t *testing.T) {
 	skip.IfShort(t)
 	skip.UnlessRoot(t, "chroot")
 	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
-	release(t, one, "umask 022", "TZ=UTC")
-	release(t, two, "umask 077", "TZ=Asia/Tokyo", "LINUXKIT_CACHE=/somewhere", "SLIPWAY_RENAME=a=b")
+	release(t, "../..", one, "umask 022", "TZ=UTC")
+	release(t, copyOfTree(t), two, "umask 077", "TZ=Asia/Tokyo", "LINUXKIT_CACHE=/somewhere", "SLIPWAY_RENAME=a=b")
 	if a, b := sums(t, one), sums(t, two); a != b {
 		t.Errorf("one release is\n%s\nand the other\n%s", a, b)
 	}
-	root := freshRoot(t)
-	run(t, "dpkg", "--root="+root, "--force-depends", "-i", find(t, one, "*.deb"))
-	if err := os.Link(find(t, one, "*-images-amd64.tar"), filepath.Join(root, "images.tar")); err != nil {
+	deb, rpm := freshRoot(t), freshRoot(t)
+	run(t, "dpkg", "--root="+deb, "--force-depends", "-i", find(t, one, "*.deb"))
+	run(t, "rpm", "--root="+rpm, "--nodeps", "-i", find(t, one, "*.rpm"))
+	installed(t, deb, one)
+	installed(t, rpm, one)
+	for _, part := range []string{"-kernel", "-initrd.img", "-cmdline"} {
+		same(t, filepath.Join(deb, "root/first/demo"+part), filepath.Join(deb, "root/second/demo"+part))
+		same(t, filepath.Join(deb, "root/first/demo"+part), filepath.Join(rpm, "root/first/demo"+part))
+	}
+	said := run(t, filepath.Join(deb, "usr/bin/slipway"), "run", "--report", "--timeout", "10m", filepath.Join(deb, "root/first/demo"))
+	if !strings.Contains(said, "slipway: report: ok") {
+		t.Errorf("boot: %s", said)
+	}
+}
+
+// installed looks at what a package has put into a root, and uses it there.
+func installed(t *testing.T, root, release string) {
+	t.Helper()
+	if err := os.Link(find(t, release, "*-images-amd64.tar"), filepath.Join(root, "images.tar")); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"share/man/man1/slipway-build.1", "share/bash-completion/completions/slipway", "share/zsh/vendor-completions/_slipway", "share/fish/vendor_completions.d/slipway.fish", "share/doc/slipway/LICENSE"} {
@@ -42,29 +58,36 @@ func TestDist(t *testing.T) {
 	inside("slipway", "build", "--oci", "/images.tar", "--dir", "/root/first", "--name", "demo", "/usr/share/doc/slipway/linuxkit.yml")
 	inside("slipway", "images", "import", "/images.tar")
 	inside("slipway", "build", "--offline", "--dir", "/root/second", "--name", "demo", "/usr/share/doc/slipway/linuxkit.yml")
-	for _, part := range []string{"-kernel", "-initrd.img", "-cmdline"} {
-		a, errA := os.ReadFile(filepath.Join(root, "root/first/demo"+part))
-		b, errB := os.ReadFile(filepath.Join(root, "root/second/demo"+part))
-		if errA != nil || errB != nil || !bytes.Equal(a, b) {
-			t.Errorf("%s: %d and %d bytes; %v, %v", part, len(a), len(b), errA, errB)
-		}
-	}
-	said := run(t, filepath.Join(root, "usr/bin/slipway"), "run", "--report", "--timeout", "10m", filepath.Join(root, "root/first/demo"))
-	if !strings.Contains(said, "slipway: report: ok") {
-		t.Errorf("boot: %s", said)
-	}
 	// Of a commit with no tag: v0.0.0-TIME-COMMIT, which the archive has in its name.
 	if version := strings.Fields(inside("slipway", "--version"))[1]; !strings.HasPrefix(version, "devel") {
-		find(t, one, "slipway-"+strings.TrimSuffix(version, ",")+"-linux-amd64.tar.gz")
+		find(t, release, "slipway-"+strings.TrimSuffix(version, ",")+"-linux-amd64.tar.gz")
 	}
 }
 
-// release makes a release.
-func release(t *testing.T, out, before string, env ...string) {
+func same(t *testing.T, one, other string) {
+	t.Helper()
+	a, errA := os.ReadFile(one)
+	b, errB := os.ReadFile(other)
+	if errA != nil || errB != nil || !bytes.Equal(a, b) {
+		t.Errorf("%s: %d bytes, and %s %d; %v, %v", one, len(a), other, len(b), errA, errB)
+	}
+}
+
+// copyOfTree is the work tree in another place, of the same commit and with the same changes.
+func copyOfTree(t *testing.T) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "elsewhere")
+	run(t, "bash", "-ec", `cd ../.. && mkdir "$0" && git ls-files -z -co --exclude-standard | while IFS= read -rd '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done |
+		tar --null -cf - -T - | tar -C "$0" -xf - && echo "gitdir: $(git rev-parse --absolute-git-dir)" >"$0/.git"`, to)
+	return to
+}
+
+// release makes a release of a tree.
+func release(t *testing.T, tree, out, before string, env ...string) {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", before+`; NFPM=$(sed -n 's/^NFPM := //p' Makefile) packaging/dist "$0"`, out)
-	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "ARCHES=amd64", "IMAGES=kernel init runc busybox dhcp getty", "BUILDVCS=-buildvcs=auto", "TMPDIR="+t.TempDir())
+	cmd.Dir = tree
+	cmd.Env = append(os.Environ(), "ARCHES=amd64", "IMAGES=kernel init runc busybox dhcp getty", "BUILDVCS=-buildvcs=auto", "TMPDIR="+t.TempDir(), "GIT_OPTIONAL_LOCKS=0")
 	cmd.Env = append(cmd.Env, env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("make dist: %v\n%s", err, out)

@@ -69,7 +69,7 @@ func (in *insider) prepare() error {
 	reaper := reap.New()
 	in.oci = &runtime.Runtime{Kind: runtime.KindOf(in.runc), Path: in.runc, Root: room + "/runc", Reaper: reaper, Timeout: 20 * time.Second}
 	in.engine = &container.Engine{
-		Runtimes: runtime.Only(in.oci),
+		Runtimes: &runtime.Machine{Runtimes: []*runtime.Runtime{in.oci}},
 		Reaper:   reaper, RunDir: room + "/run", Log: slog.New(slog.DiscardHandler),
 	}
 	if err := layImage(room + "/image"); err != nil {

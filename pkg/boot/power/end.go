@@ -9,12 +9,12 @@ import (
 	"slipway/pkg/machine"
 )
 
-// Patience with the kernel's own way down, which ends drivers and may wait for a
+// Timeouts of the kernel's own way down, which ends drivers and may wait for a
 // disk that takes nothing: with sync(2), with reboot(2), and with the shorter way
 // of sysrq-trigger.
 const (
-	syncPatience   = 10 * time.Second
-	rebootPatience = 5 * time.Second
+	syncTimeout   = 10 * time.Second
+	rebootTimeout = 5 * time.Second
 )
 
 // sysrqTrigger takes a letter for what the kernel is to do at once.
@@ -32,7 +32,7 @@ func End(v machine.Verb, say func(format string, args ...any)) error {
 		select {
 		case err := <-failed:
 			return err
-		case <-time.After(rebootPatience):
+		case <-time.After(rebootTimeout):
 		}
 		say("%s: the kernel does not come to an end, asking it by sysrq %s", v, key)
 		// It may wait for the same as reboot(2) does.
@@ -66,7 +66,7 @@ func Sync() (done bool) {
 	select {
 	case <-synced:
 		return true
-	case <-time.After(syncPatience):
+	case <-time.After(syncTimeout):
 		return false
 	}
 }

@@ -45,7 +45,7 @@ const maxCredentials = 1 << 20
 
 // of gives the credentials for a repository, or for what it is in; Anonymous if there are
 // none. Those of the environment (DOCKER_AUTH_CONFIG) come before all of the file.
-// Patience is how long a helper may take.
+// Timeout is how long a helper may take.
 func (k *keychain) of(ctx context.Context, repo name.Repository, timeout time.Duration) (authn.Authenticator, error) {
 	file, err := loadCredentials()
 	if err != nil || file == nil {

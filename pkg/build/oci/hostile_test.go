@@ -20,6 +20,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"slipway/pkg/build/tree"
+	"slipway/test/testimage"
 )
 
 // headers makes a tar of nothing but headers, which may lie about sizes.
@@ -68,14 +69,11 @@ func storeLayers(t *testing.T, diff v1.Hash, blobs ...[]byte) *Layout {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := mustConfig(t, img).DeepCopy()
-	config.OS, config.Architecture = "linux", "amd64"
-	if diff.Hex != "" {
-		config.RootFS.DiffIDs[len(blobs)-1] = diff
-	}
-	if img, err = mutate.ConfigFile(img, config); err != nil {
-		t.Fatal(err)
-	}
+	img = testimage.For(t, img, "amd64", func(config *v1.ConfigFile) {
+		if diff.Hex != "" {
+			config.RootFS.DiffIDs[len(blobs)-1] = diff
+		}
+	})
 	store := OpenLayout(t.TempDir(), true)
 	if err := store.Put("some/app:1", img, nil); err != nil {
 		t.Fatal(err)

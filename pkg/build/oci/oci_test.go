@@ -23,6 +23,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"slipway/pkg/build/tree"
+	"slipway/test/testimage"
 )
 
 var amd64 = v1.Platform{OS: "linux", Architecture: "amd64"}
@@ -53,29 +54,7 @@ func tarBytes(t testing.TB, files map[string]string) []byte {
 // imageWith is an image with one layer that holds one file.
 func imageWith(t *testing.T, arch, file, text string) v1.Image {
 	t.Helper()
-	data := tarOf(t, map[string]string{file: text})
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := mutate.AppendLayers(empty.Image, layer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err = mutate.ConfigFile(img, &v1.ConfigFile{OS: "linux", Architecture: arch, RootFS: mustConfig(t, img).RootFS})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return img
-}
-
-func mustConfig(t *testing.T, img v1.Image) *v1.ConfigFile {
-	t.Helper()
-	c, err := img.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return testimage.Of(t, arch, v1.Config{}, tarOf(t, map[string]string{file: text}))
 }
 
 // textIn reads a file of an image.

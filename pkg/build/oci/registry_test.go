@@ -308,7 +308,7 @@ func TestStoreHeals(t *testing.T) {
 	if err := use(finder, app); err != nil {
 		t.Errorf("damaged, and kept unpacked: %v", err)
 	}
-	if err := os.RemoveAll(filepath.Join(store.Dir(), unpackedFolder)); err != nil {
+	if err := os.RemoveAll(filepath.Join(store.Dir(), unpackedDirectory)); err != nil {
 		t.Fatal(err)
 	}
 	if err := use(finder, app); err == nil || !strings.Contains(err.Error(), "next build fetches it again") {

@@ -10,11 +10,9 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"slipway/pkg/build/tree"
+	"slipway/test/testimage"
 )
 
 // keptLayers lists what a store keeps unpacked.
@@ -54,24 +52,7 @@ func init() { keepFree = math.MaxUint64 }
 func TestUnpacked(t *testing.T) {
 	l := OpenLayout(t.TempDir(), true)
 	content := tarOf(t, map[string]string{"hello": "world"})
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := mutate.AppendLayers(empty.Image, layer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf, err := img.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conf = conf.DeepCopy()
-	conf.OS, conf.Architecture = "linux", "amd64"
-	if img, err = mutate.ConfigFile(img, conf); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Put("test/hello:1", img, nil); err != nil {
+	if err := l.Put("test/hello:1", testimage.Of(t, "amd64", v1.Config{}, content), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := hello(t, l); got != "world" {

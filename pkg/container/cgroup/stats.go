@@ -17,49 +17,34 @@ type Stats struct {
 }
 
 // Stats reads the group's figures.
-func (g Group) Stats() (Stats, error) {
-	if g.v2 {
-		return g.statsV2()
+func (g Group) Stats() (s Stats, err error) {
+	memory, files := "memory.current", "shmem"
+	if !g.v2 {
+		memory, files = "memory.usage_in_bytes", "total_shmem"
 	}
-	return g.statsV1()
-}
-
-func (g Group) statsV2() (s Stats, err error) {
-	cpu, err := g.readKeys("cpu.stat")
-	if err != nil {
+	if s.CPU, err = g.cpu(); err != nil {
 		return s, err
 	}
-	s.CPU = time.Duration(cpu["usage_usec"]) * time.Microsecond
 	if s.OOMKills, err = g.OOMKills(); err != nil {
 		return s, err
 	}
-	if s.Memory, err = g.readNumber("memory.current"); err != nil {
+	if s.Memory, err = g.readNumber(memory); err != nil {
 		return s, err
 	}
-	if s.Files, err = g.files("shmem"); err != nil {
+	if s.Files, err = g.files(files); err != nil {
 		return s, err
 	}
 	s.Pids, err = g.readNumber("pids.current")
 	return s, err
 }
 
-func (g Group) statsV1() (s Stats, err error) {
-	used, err := g.readNumber("cpuacct.usage")
-	if err != nil {
-		return s, err
+func (g Group) cpu() (time.Duration, error) {
+	if !g.v2 {
+		ns, err := g.readNumber("cpuacct.usage")
+		return time.Duration(ns), err
 	}
-	s.CPU = time.Duration(used)
-	if s.OOMKills, err = g.OOMKills(); err != nil {
-		return s, err
-	}
-	if s.Memory, err = g.readNumber("memory.usage_in_bytes"); err != nil {
-		return s, err
-	}
-	if s.Files, err = g.files("total_shmem"); err != nil {
-		return s, err
-	}
-	s.Pids, err = g.readNumber("pids.current")
-	return s, err
+	stat, err := g.readKeys("cpu.stat")
+	return time.Duration(stat["usage_usec"]) * time.Microsecond, err
 }
 
 func (g Group) files(key string) (uint64, error) {

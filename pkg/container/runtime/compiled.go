@@ -43,10 +43,23 @@ func (r *Runtime) TakesCompiled(spec *specs.Spec) bool {
 func (r *Runtime) Compiled(id string) (string, error) {
 	file := path.Join(r.StateDir(id), r.kind().compiledFile)
 	data, err := os.ReadFile(file)
-	if err == nil && (len(data) == 0 || len(data)%instruction != 0 || len(data) > maxInstructions*instruction) {
-		err = fmt.Errorf("%s: %d bytes are no filter", file, len(data))
+	if err != nil {
+		return "", err
 	}
-	return base64.StdEncoding.EncodeToString(data), err
+	program, err := EncodeCompiled(data)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	return program, nil
+}
+
+// EncodeCompiled is a compiled filter as WithCompiled takes it; an error if the kernel would take no
+// program of this size.
+func EncodeCompiled(program []byte) (string, error) {
+	if n := len(program); n == 0 || n%instruction != 0 || n > maxInstructions*instruction {
+		return "", fmt.Errorf("%d bytes are no filter", n)
+	}
+	return base64.StdEncoding.EncodeToString(program), nil
 }
 
 // WithCompiled is a copy of a spec with a compiled filter, which the runtime loads

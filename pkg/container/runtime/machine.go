@@ -19,9 +19,6 @@ type Machine struct {
 	Wanted string
 }
 
-// Only is a machine with one runtime.
-func Only(r *Runtime) *Machine { return &Machine{Runtimes: []*Runtime{r}} }
-
 // Choose finds the runtime of a container that asks for one by the name of a kind or
 // the path of a program, or, with "", for none. Whether its program is there shows
 // when it is called.

@@ -8,13 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/log/rotate"
+	"slipway/test/mounts"
 	"slipway/test/skip"
 )
 
@@ -30,25 +30,7 @@ func TestMain(m *testing.M) {
 			}
 		}
 	}
-	if os.Getuid() == 0 && os.Getenv(ownMounts) == "" {
-		os.Exit(inOwnMounts())
-	}
-	os.Exit(m.Run())
-}
-
-const ownMounts = "SLIPWAY_TEST_OWN_MOUNTS"
-
-// inOwnMounts runs the tests in a mount namespace that is gone with them.
-func inOwnMounts() int {
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), ownMounts+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
-	if err := cmd.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	os.Exit(mounts.Run(m))
 }
 
 // Names of boots, as the kernel gives them.

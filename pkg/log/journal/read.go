@@ -81,8 +81,8 @@ type carried struct {
 	end   int64 // where in the journal they end
 }
 
-// diskPatience is how long a disk may take to give them.
-const diskPatience = 3 * time.Second
+// diskTimeout is how long a disk may take to give them.
+const diskTimeout = 3 * time.Second
 
 // fromDisk reads the parts that want picks, by their boot and all that there are.
 func (c Carrier) fromDisk(want func(boot string, all []part) bool) (carried, error) {
@@ -96,7 +96,7 @@ func (c Carrier) fromDisk(want func(boot string, all []part) bool) (carried, err
 		r.carried, r.err = c.readParts(want)
 		done <- r
 	}()
-	timeout := time.NewTimer(diskPatience)
+	timeout := time.NewTimer(diskTimeout)
 	defer timeout.Stop()
 	select {
 	case r := <-done:

@@ -55,8 +55,8 @@ func Read(ctx context.Context, p layout.Paths, s bundle.Section, directory strin
 	}
 }
 
-// diskPatience is how long a reader waits for a disk.
-const diskPatience = 2 * time.Second
+// diskTimeout is how long a reader waits for a disk.
+const diskTimeout = 2 * time.Second
 
 // guard tells when something takes so long that a disk must hang.
 type guard struct {
@@ -76,7 +76,7 @@ func newGuard() *guard {
 	return g
 }
 
-func (g *guard) Begin() { g.timer.Reset(diskPatience) }
+func (g *guard) Begin() { g.timer.Reset(diskTimeout) }
 func (g *guard) End()   { g.timer.Stop() }
 
 // item is what goes from the goroutine that reads to whoever asked.

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/rotate"
+	"slipway/test/mounts"
 )
 
 // asSupervisor makes the test binary, run again, a supervisor that takes over
@@ -32,25 +32,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(asSupervisor); dir != "" {
 		supervise(dir)
 	}
-	if os.Getuid() == 0 && os.Getenv(ownMounts) == "" {
-		os.Exit(inOwnMounts())
-	}
-	os.Exit(m.Run())
-}
-
-const ownMounts = "SLIPWAY_TEST_OWN_MOUNTS"
-
-// inOwnMounts runs the tests in a mount namespace that is gone with them.
-func inOwnMounts() int {
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), ownMounts+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
-	if err := cmd.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+	os.Exit(mounts.Run(m))
 }
 
 func killBundle() *bundle.Bundle {

@@ -144,11 +144,11 @@ func killAndWait(c container.Instance) error {
 	return nil
 }
 
-// A step that takes longer than firstPatience is named on the console, and again
-// each time it has taken twice as long, at the latest after lastPatience.
+// A step that takes longer than firstReminder is named on the console, and again
+// each time it has taken twice as long, at the latest after longestPause.
 const (
-	firstPatience = 5 * time.Second
-	lastPatience  = 5 * time.Minute
+	firstReminder = 5 * time.Second
+	longestPause  = 5 * time.Minute
 )
 
 // remind does so until the returned function is called.
@@ -159,14 +159,14 @@ func (q *Sequence) remind(b *bundle.Bundle) (stop func()) {
 		limit = fmt.Sprintf(", its timeout is %s", t)
 	}
 	go func() {
-		for pause, took := firstPatience, firstPatience; ; took += pause {
+		for pause, took := firstReminder, firstReminder; ; took += pause {
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(pause):
 			}
 			q.Guest.Say("waiting for %s %s to end (for %s%s)", q.Section, b.Name, took, limit)
-			pause = min(took, lastPatience)
+			pause = min(took, longestPause)
 		}
 	}()
 	return stop

@@ -13,7 +13,7 @@ import (
 // every tenth waits for the one before it. What one service costs may not grow
 // with how many there are.
 func BenchmarkBoot(b *testing.B) {
-	for _, count := range []int{20, 200} {
+	for _, count := range []int{20, 200, 1000} {
 		b.Run(fmt.Sprintf("services=%d", count), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -27,7 +27,7 @@ func BenchmarkBoot(b *testing.B) {
 // BenchmarkCrash is one service that crashes and comes back among others that
 // just run: an end, its cleaning, the pause and the next start.
 func BenchmarkCrash(b *testing.B) {
-	for _, count := range []int{20, 200} {
+	for _, count := range []int{20, 200, 1000} {
 		b.Run(fmt.Sprintf("services=%d", count), func(b *testing.B) {
 			b.ReportAllocs()
 			s := bootAll(b, benchConfig(count))

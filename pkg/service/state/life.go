@@ -78,7 +78,7 @@ func (s *Set) hangs(svc *service, in string) {
 	s.count(svc, -1)
 	svc.Hangs = in
 	s.count(svc, 1)
-	s.dirty[svc.Name] = true
+	svc.dirty = true
 }
 
 // fails is for a start that failed: there is nothing to end, only to clean.
@@ -139,7 +139,7 @@ func (s *Set) rang(svc *service, e Event) {
 		s.ended(svc, Event{Cause: "does not die, left behind"})
 	case e.Timer == StopTimeout && svc.State == Stopping:
 		svc.Killed = true
-		s.dirty[svc.Name] = true
+		svc.dirty = true
 		s.do(Action{Do: DoKill, Name: svc.Name, Run: svc.Run})
 		s.timer(svc, StopTimeout, killAgain)
 	case e.Timer == Pause && svc.State == Backoff:
@@ -213,13 +213,12 @@ func (s *Set) failMachine(svc *service) {
 
 // drop makes what requires svc fall with it, and what requires that in turn.
 func (s *Set) drop(svc *service, cause string) {
-	for _, name := range s.graph.Behind(svc.Name) {
-		user := s.services[name]
-		if !user.Wanted || !s.graph.Requires(name, svc.Name) {
+	for _, user := range svc.behind {
+		if !user.Wanted || !user.requires(svc) {
 			continue
 		}
 		s.want(user, false)
 		user.Fallen = cause
-		s.drop(user, fmt.Sprintf("requires %s, which %s", name, cause))
+		s.drop(user, fmt.Sprintf("requires %s, which %s", user.Name, cause))
 	}
 }

@@ -31,7 +31,7 @@ func (s *Set) Restore(now time.Time, rec Record, found Found) Result {
 		s.resume(svc, found)
 	}
 	r := Result{Changes: s.changes, Actions: s.actions}
-	if s.dirty[rec.Name] {
+	if svc := s.services[rec.Name]; svc != nil && svc.dirty {
 		r.Dirty = []string{rec.Name}
 	}
 	return r

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -91,7 +92,15 @@ type service struct {
 	restored bool
 	// blockMark stands for the words in Blocked.
 	blockMark int
+
+	// before, needs and behind are the graph's: each event looks at every service, and to
+	// look these up by name would be most of what it costs with a thousand of them.
+	before, needs, behind []*service
+	dirty                 bool // the record changed in answer to this event
+	moved                 bool // it made a transition in answer to this event
 }
+
+func (s *service) requires(d *service) bool { return slices.Contains(s.needs, d) }
 
 // healthy is how long a service has to be ready for its failures to be forgotten.
 const healthy = time.Minute

@@ -33,16 +33,11 @@ type Set struct {
 	now     time.Time
 	actions []Action
 	changes []Transition
-	dirty   map[string]bool
-	moved   map[string]bool // made a transition in answer to this event
 }
 
 // New makes a set of services that are all stopped.
 func New(c Config) *Set {
-	s := &Set{
-		services: map[string]*service{}, slots: max(c.Slots, 1), jitter: c.Jitter,
-		dirty: map[string]bool{}, moved: map[string]bool{},
-	}
+	s := &Set{services: map[string]*service{}, slots: max(c.Slots, 1), jitter: c.Jitter}
 	s.Learn(c.Policies, c.Faults)
 	return s
 }
@@ -67,11 +62,21 @@ func (s *Set) Learn(policies map[string]bundle.Policy, faults map[string]error) 
 		s.order[i] = s.services[name]
 	}
 	for name, svc := range s.services {
+		svc.before, svc.needs, svc.behind = s.all(s.graph.Before(name)), s.all(s.graph.Needs(name)), s.all(s.graph.Behind(name))
 		svc.fault = svc.broken
 		if err := s.graph.Faults[name]; err != nil && svc.fault == "" {
 			svc.fault = err.Error()
 		}
 	}
+}
+
+// all are services by name.
+func (s *Set) all(names []string) []*service {
+	var list []*service
+	for _, name := range names {
+		list = append(list, s.services[name])
+	}
+	return list
 }
 
 func (s *Set) known(name string) *service {
@@ -97,7 +102,7 @@ func (s *Set) Handle(now time.Time, e Event) (Result, error) {
 	s.settle()
 	r := Result{Changes: s.changes, Actions: s.actions}
 	for _, svc := range s.order {
-		if s.dirty[svc.Name] {
+		if svc.dirty {
 			r.Dirty = append(r.Dirty, svc.Name)
 		}
 	}
@@ -106,8 +111,9 @@ func (s *Set) Handle(now time.Time, e Event) (Result, error) {
 
 func (s *Set) begin(now time.Time) {
 	s.now, s.actions, s.changes = now, nil, nil
-	clear(s.dirty)
-	clear(s.moved)
+	for _, svc := range s.order {
+		svc.dirty, svc.moved = false, false
+	}
 }
 
 // Names lists all services, each behind what it comes after.
@@ -151,8 +157,7 @@ func (s *Set) over(svc *service) bool {
 	if svc.State != Waiting {
 		return false
 	}
-	for _, dep := range s.graph.Needs(svc.Name) {
-		d := s.services[dep]
+	for _, d := range svc.needs {
 		if d.State != Ready && d.State != Exited && s.over(d) {
 			return true
 		}
@@ -181,8 +186,8 @@ func (s *Set) move(svc *service, to State, cause string) {
 		t.Duration = max(0, s.now.Sub(svc.Since)) // a clock can be set back
 		t.Seconds = t.Duration.Seconds()
 	}
-	if !s.moved[svc.Name] {
-		s.moved[svc.Name] = true
+	if !svc.moved {
+		svc.moved = true
 		svc.Batch = nil
 	}
 	s.count(svc, -1)
@@ -193,7 +198,7 @@ func (s *Set) move(svc *service, to State, cause string) {
 	svc.State, svc.Since, svc.Cause = to, s.now, cause
 	svc.Blocked, svc.Hangs = "", ""
 	s.count(svc, 1)
-	s.dirty[svc.Name] = true
+	svc.dirty = true
 }
 
 // count enters a service that takes a place among the starts under way, or leaves it out.

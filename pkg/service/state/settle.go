@@ -39,8 +39,8 @@ func (s *Set) raise(svc *service) {
 		s.giveUp(svc, Failed, svc.fault)
 		return
 	}
-	for _, dep := range s.graph.Needs(svc.Name) {
-		if d := s.services[dep]; d.State == Failed || d.State == Stopped && !d.Wanted {
+	for _, d := range svc.needs {
+		if d.State == Failed || d.State == Stopped && !d.Wanted {
 			s.giveUp(svc, Failed, chain(d))
 			return
 		}
@@ -54,8 +54,8 @@ func (s *Set) raise(svc *service) {
 // that has changed: with many services the words cost more than all the rest.
 func (s *Set) blocked(svc *service) bool {
 	mark := 0 // of who is in the way, and the transition that brought it there
-	for i, dep := range s.graph.Before(svc.Name) {
-		if d := s.services[dep]; !s.there(svc, d) {
+	for i, d := range svc.before {
+		if !s.there(svc, d) {
 			mark = mark*1000003 + i + 2 + d.Seq<<16
 		}
 	}
@@ -64,14 +64,14 @@ func (s *Set) blocked(svc *service) bool {
 	}
 	if svc.blockMark != mark || svc.Blocked == "" != (mark == 0) {
 		svc.blockMark, svc.Blocked = mark, s.blockedOn(svc)
-		s.dirty[svc.Name] = true
+		svc.dirty = true
 	}
 	return mark != 0
 }
 
 // there tells whether one that comes after d may go on.
 func (s *Set) there(svc, d *service) bool {
-	if s.graph.Requires(svc.Name, d.Name) {
+	if svc.requires(d) {
 		return d.State == Ready || d.State == Exited
 	}
 	return s.settled(d)
@@ -96,9 +96,9 @@ func chain(d *service) string {
 // blockedOn says what a waiting service waits for, or "".
 func (s *Set) blockedOn(svc *service) string {
 	var on []string
-	for _, dep := range s.graph.Before(svc.Name) {
-		if d := s.services[dep]; !s.there(svc, d) {
-			on = append(on, dep+", which is "+how(d))
+	for _, d := range svc.before {
+		if !s.there(svc, d) {
+			on = append(on, d.Name+", which is "+how(d))
 		}
 	}
 	if len(on) > 0 {
@@ -172,8 +172,7 @@ func (s *Set) whyStop(svc *service) string {
 // inTheWay tells whether something that comes after svc is on its way down but
 // not down yet.
 func (s *Set) inTheWay(svc *service) bool {
-	for _, name := range s.graph.Behind(svc.Name) {
-		user := s.services[name]
+	for _, user := range svc.behind {
 		if !user.Wanted && user.State.Busy() {
 			return true
 		}

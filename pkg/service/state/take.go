@@ -59,7 +59,7 @@ func (s *Set) Known(name string) error {
 
 func (s *Set) want(svc *service, up bool) {
 	if svc.Wanted != up || svc.Again {
-		s.dirty[svc.Name] = true
+		svc.dirty = true
 	}
 	svc.Wanted, svc.Again, svc.Fallen = up, false, ""
 }
@@ -73,11 +73,11 @@ func (s *Set) start(svc *service, seen map[string]bool) error {
 		return fmt.Errorf("start %s: %s", svc.Name, svc.fault)
 	}
 	seen[svc.Name] = true
-	for _, dep := range s.graph.Needs(svc.Name) {
-		if seen[dep] {
+	for _, dep := range svc.needs {
+		if seen[dep.Name] {
 			continue
 		}
-		if err := s.start(s.services[dep], seen); err != nil {
+		if err := s.start(dep, seen); err != nil {
 			return fmt.Errorf("start %s: %w", svc.Name, err)
 		}
 	}
@@ -95,8 +95,8 @@ func (s *Set) start(svc *service, seen map[string]bool) error {
 
 // stop takes a service down, after what requires it.
 func (s *Set) stop(svc *service) {
-	for _, name := range s.graph.Behind(svc.Name) {
-		if user := s.services[name]; user.Wanted && s.graph.Requires(name, svc.Name) {
+	for _, user := range svc.behind {
+		if user.Wanted && user.requires(svc) {
 			s.stop(user)
 		}
 	}
@@ -117,6 +117,6 @@ func (s *Set) restart(svc *service) error {
 	}
 	s.want(svc, true)
 	svc.Again = true
-	s.dirty[svc.Name] = true
+	svc.dirty = true
 	return nil
 }
