@@ -22,7 +22,7 @@ import (
 type testCase struct {
 	name   string // of the case, and of the engine if it is another
 	want   *expect
-	fault  error  // of its expect.yml: it is not read, and the case fails
+	wrong  error  // of its expect.yml
 	dir    string // of the case
 	work   string // of its image, consoles and disks
 	binary string // QEMU

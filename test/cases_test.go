@@ -46,7 +46,7 @@ func TestCases(t *testing.T) {
 	t.Parallel()
 	skip.IfShort(t)
 	needImages(t)
-	for _, c := range casesOf(caseFiles(t)) {
+	for _, c := range allCases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			run(t, c)
@@ -54,49 +54,55 @@ func TestCases(t *testing.T) {
 	}
 }
 
-func caseFiles(t *testing.T) []string {
+// allCases are the cases in the order in which they are made known: of tests that wait
+// for their turn, package testing wakes the one that came last first.
+func allCases(t *testing.T) (all []*testCase) {
 	t.Helper()
 	files, err := filepath.Glob("cases/*/expect.yml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
-	return files
-}
-
-// casesOf are the cases of these expect.yml in the order in which they are made known: of
-// tests that wait for their turn, package testing wakes the one that came last first. One
-// whose file cannot be read is run all the same, and fails alone.
-func casesOf(files []string) (all []*testCase) {
 	for _, file := range files {
-		c := testCase{want: &expect{}, dir: filepath.Dir(file), engine: engine}
-		c.name = filepath.Base(c.dir)
-		want, err := readExpect(file)
-		if err == nil {
-			c.want = want
-		}
-		c.fault = err
-		all = append(all, &c)
-		if c.want.Crun && engine == "" {
-			again := c
-			again.name, again.engine = c.name+"-crun", "crun"
-			all = append(all, &again)
-		}
+		all = append(all, casesOf(file)...)
 	}
 	slices.SortStableFunc(all, func(a, b *testCase) int { return cmp.Compare(a.want.Weight, b.want.Weight) })
 	return all
 }
 
+// casesOf are those of an expect.yml. One that cannot be read is a case all the same,
+// and fails alone.
+func casesOf(file string) []*testCase {
+	want, err := readExpect(file)
+	if err != nil {
+		want = &expect{}
+	}
+	c := testCase{want: want, wrong: err, dir: filepath.Dir(file), engine: engine}
+	c.name = filepath.Base(c.dir)
+	if !want.Crun || engine != "" {
+		return []*testCase{&c}
+	}
+	again := c
+	again.name, again.engine = c.name+"-crun", "crun"
+	return []*testCase{&c, &again}
+}
+
 func TestCasesOf(t *testing.T) {
-	for text, want := range map[string]int{"about: x\ncrun: true\n": 2, "about: x\n": 1, "about: [": 1, "about: x\ncrun: true\nnonsense: 1\n": 1, "": 1} {
+	for text, want := range map[string]struct {
+		cases int
+		wrong bool
+	}{
+		"about: x\ncrun: true\n": {2, false}, "about: x\n": {1, false},
+		"about: [": {1, true}, "about: x\ncrun: true\nnonsense: 1\n": {1, true}, "": {1, true},
+	} {
 		file := filepath.Join(t.TempDir(), "case/expect.yml")
 		if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		if engine != "" {
-			want = 1
+			want.cases = 1
 		}
-		if got := casesOf([]string{file}); len(got) != want || got[0].name != "case" || got[0].engine != engine {
-			t.Errorf("%q: %d cases", text, len(got))
+		if got := casesOf(file); len(got) != want.cases || (got[0].wrong != nil) != want.wrong || got[0].name != "case" {
+			t.Errorf("%q: %+v", text, got)
 		}
 	}
 }
@@ -121,8 +127,8 @@ func needImages(t *testing.T) {
 
 // run runs one case: build, then its boots one after the other.
 func run(t *testing.T, c *testCase) {
-	if c.fault != nil {
-		t.Fatal(c.fault)
+	if c.wrong != nil {
+		t.Fatal(c.wrong)
 	}
 	binary, err := qemu.FindBinary("", qemuArch[c.want.Arch])
 	if err != nil {

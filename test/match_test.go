@@ -113,7 +113,7 @@ func TestAwait(t *testing.T) {
 // The heaviest case is the last one that is made known, so that it begins first.
 func TestHeaviestBeginFirst(t *testing.T) {
 	last := 0
-	for _, c := range casesOf(caseFiles(t)) {
+	for _, c := range allCases(t) {
 		if c.want.Weight < max(last, 1) {
 			t.Errorf("%s weighs %d, behind one of %d", c.name, c.want.Weight, last)
 		}
