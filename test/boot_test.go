@@ -22,6 +22,7 @@ import (
 type testCase struct {
 	name   string // of the case, and of the engine if it is another
 	want   *expect
+	wrong  error  // of its expect.yml
 	dir    string // of the case
 	work   string // of its image, consoles and disks
 	binary string // QEMU
@@ -82,6 +83,9 @@ func (c *testCase) makeDisks(ctx context.Context) ([]qemu.Disk, error) {
 		spec := file + ",size=" + d.Size
 		if d.Bus != "" {
 			spec += ",bus=" + d.Bus
+		}
+		if d.Serial != "" {
+			spec += ",serial=" + d.Serial
 		}
 		made, err := qemu.ParseDisk(spec, "")
 		if err != nil {

@@ -17,6 +17,7 @@ package test
 
 import (
 	"cmp"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -62,21 +63,48 @@ func allCases(t *testing.T) (all []*testCase) {
 		t.Fatalf("no cases: %v", err)
 	}
 	for _, file := range files {
-		want, err := readExpect(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := testCase{want: want, dir: filepath.Dir(file), engine: engine}
-		c.name = filepath.Base(c.dir)
-		all = append(all, &c)
-		if want.Crun && engine == "" {
-			again := c
-			again.name, again.engine = c.name+"-crun", "crun"
-			all = append(all, &again)
-		}
+		all = append(all, casesOf(file)...)
 	}
 	slices.SortStableFunc(all, func(a, b *testCase) int { return cmp.Compare(a.want.Weight, b.want.Weight) })
 	return all
+}
+
+// casesOf are those of an expect.yml. One that cannot be read is a case all the same,
+// and fails alone.
+func casesOf(file string) []*testCase {
+	want, err := readExpect(file)
+	if err != nil {
+		want = &expect{}
+	}
+	c := testCase{want: want, wrong: err, dir: filepath.Dir(file), engine: engine}
+	c.name = filepath.Base(c.dir)
+	if !want.Crun || engine != "" {
+		return []*testCase{&c}
+	}
+	again := c
+	again.name, again.engine = c.name+"-crun", "crun"
+	return []*testCase{&c, &again}
+}
+
+func TestCasesOf(t *testing.T) {
+	for text, want := range map[string]struct {
+		cases int
+		wrong bool
+	}{
+		"about: x\ncrun: true\n": {2, false}, "about: x\n": {1, false},
+		"about: [": {1, true}, "about: x\ncrun: true\nnonsense: 1\n": {1, true}, "": {1, true},
+	} {
+		file := filepath.Join(t.TempDir(), "case/expect.yml")
+		if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if engine != "" {
+			want.cases = 1
+		}
+		if got := casesOf(file); len(got) != want.cases || (got[0].wrong != nil) != want.wrong || got[0].name != "case" {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
 }
 
 // qemuArch is what QEMU calls an architecture.
@@ -99,6 +127,9 @@ func needImages(t *testing.T) {
 
 // run runs one case: build, then its boots one after the other.
 func run(t *testing.T, c *testCase) {
+	if c.wrong != nil {
+		t.Fatal(c.wrong)
+	}
 	binary, err := qemu.FindBinary("", qemuArch[c.want.Arch])
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,7 @@ type edit struct {
 type disk struct {
 	Size    string
 	Bus     string
+	Serial  string
 	Prepare string // shell command on the new file, $DISK
 }
 

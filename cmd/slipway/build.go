@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"slipway/pkg/build"
 	"slipway/pkg/build/lock"
@@ -57,6 +58,7 @@ func newBuildCommand() *cobra.Command {
 	flags.BoolVar(&f.report, "report", false, "print what takes the room, by place in the YAML")
 	flags.BoolVar(&f.lock, "lock", false, "write the digests of all images to a lock file beside the last YAML (m.lock for m.yml), which later builds go by; what is locked already stays")
 	completeYAML(cmd)
+	directories(cmd, "dir")
 	return cmd
 }
 
@@ -79,6 +81,9 @@ func (f *buildFlags) check(files []string) error {
 			return usageError{err}
 		}
 	}
+	if err := output.CheckOptions(f.initrd, f.compression); err != nil {
+		return usageError{err}
+	}
 	if f.file != "" && (len(f.formats) != 1 || !output.IsOneFile(f.formats[0])) {
 		return usageError{fmt.Errorf("-o writes one file, and %s is not one", strings.Join(f.formats, " and "))}
 	}
@@ -94,7 +99,7 @@ func (f *buildFlags) check(files []string) error {
 	if f.name == "" {
 		f.name = imageName(files[len(files)-1])
 	}
-	return nil
+	return f.checkDirs()
 }
 
 // checkOutputs finds files that would be written over what is read, or over each
@@ -118,6 +123,48 @@ func (f *buildFlags) checkOutputs(files []string) error {
 		}
 	}
 	return nil
+}
+
+// checkDirs finds out before the build whether its files can be written.
+func (f *buildFlags) checkDirs() error {
+	files := map[string]string{"--dir": filepath.Join(f.dir, f.name)}
+	if f.file != "" {
+		files = map[string]string{"-o": f.file}
+	}
+	files["--sbom"] = f.sbom.file
+	for flag, name := range files {
+		if name == "" || name == "-" {
+			continue
+		}
+		if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+			continue // a pipe, which is written to, or a link: the file may lie elsewhere
+		}
+		if err := checkWritable(filepath.Dir(name)); err != nil {
+			return fmt.Errorf("%s %s: %w", flag, name, err)
+		}
+	}
+	return nil
+}
+
+// checkWritable tells whether files can be made in a directory, which is made itself if
+// it is not there.
+func checkWritable(dir string) error {
+	for {
+		info, err := os.Stat(dir)
+		switch {
+		case errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir):
+			dir = filepath.Dir(dir)
+			continue
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return fmt.Errorf("%s is no directory", dir)
+		}
+		if err := unix.Access(dir, unix.W_OK); err != nil {
+			return fmt.Errorf("directory %s: %w", dir, err)
+		}
+		return nil
+	}
 }
 
 // sameFile tells whether two names are of one file, which need not be there yet.

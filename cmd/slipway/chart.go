@@ -47,8 +47,31 @@ func checkChart(file string) error {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("boot chart: %s is no file", file)
 	}
+	if err := checkDirectory(file); err != nil {
+		return fmt.Errorf("boot chart: %w", err)
+	}
+	return nil
+}
+
+// checkPlace tells whether a file can be written, or made where it is to lie; "" is
+// none.
+func checkPlace(file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case file == "":
+		return nil
+	case err != nil:
+		return checkDirectory(file)
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory", file)
+	}
+	return nil // a file, a pipe, or a terminal: opening it tells
+}
+
+// checkDirectory tells whether files can be made beside a file.
+func checkDirectory(file string) error {
 	if err := unix.Access(filepath.Dir(file), unix.W_OK); err != nil {
-		return fmt.Errorf("boot chart: directory %s: %w", filepath.Dir(file), err)
+		return fmt.Errorf("directory %s: %w", filepath.Dir(file), err)
 	}
 	return nil
 }

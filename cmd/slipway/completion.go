@@ -77,7 +77,7 @@ func completeRun(cmd *cobra.Command) {
 	fixed(cmd, map[string][]string{
 		"accel": {qemu.AccelAuto, qemu.AccelKVM, qemu.AccelTCG}, "arch": {"x86_64", "aarch64"}, "networking": {"user", "none"},
 	})
-	cobra.CheckErr(cmd.MarkFlagDirname("output"))
+	directories(cmd, "output", "state")
 	for flag, extension := range map[string]string{"boot-chart": "svg", "json": "json", "junit": "xml"} {
 		cobra.CheckErr(cmd.MarkFlagFilename(flag, extension))
 	}
@@ -85,6 +85,7 @@ func completeRun(cmd *cobra.Command) {
 
 // completeMachine offers the machines that have a state directory here.
 func completeMachine(cmd *cobra.Command) {
+	directories(cmd, "state")
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -102,6 +103,23 @@ func completeImages(f *imagesFlags) func(*cobra.Command, []string, string) ([]st
 		}
 		defer finish()
 		return slices.DeleteFunc(b.Names(), func(name string) bool { return slices.Contains(args, name) }), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// imagesBehind offers images behind the first argument, which is something else.
+func imagesBehind(f *imagesFlags) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return completeImages(f)(cmd, args, begun)
+	}
+}
+
+// directories have Tab offer directories for flags that name one.
+func directories(cmd *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		cobra.CheckErr(cmd.MarkFlagDirname(flag))
 	}
 }
 

@@ -176,6 +176,9 @@ func newStopCommand() *cobra.Command {
 		Short: "power off a machine that runs in the background",
 		Args:  oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if timeout <= 0 {
+				return usageError{fmt.Errorf("--timeout %s: want a duration above 0, such as 90s", timeout)}
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), timeout)
 			defer cancel()
 			result, err := qemu.StopBackground(ctx, stateOf(args[0], state), kill)

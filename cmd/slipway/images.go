@@ -33,10 +33,6 @@ func newImagesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "images",
 		Short: "build our own images into the local store, list, export, import and push them; renew lock files",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{errors.New("images: name build, list, export, import, push or update")}
-		},
 	}
 	cmd.PersistentFlags().StringVar(&f.root, "root", os.Getenv("SLIPWAY_ROOT"), "repository that holds images/ (default: this directory or one above it, else what slipway carries; $SLIPWAY_ROOT)")
 	cmd.PersistentFlags().StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the images")
@@ -55,7 +51,7 @@ A recipe of your own is a directory with an image.yml, which has the same keys a
 	}
 	build.Flags().BoolVar(&f.force, "force", false, "build what is up to date as well")
 	build.Flags().StringArrayVar(&f.recipes, "recipe", nil, "`DIR` with a recipe of your own, to build in place of our images (repeatable)")
-	cobra.CheckErr(build.MarkFlagDirname("recipe"))
+	directories(build, "recipe")
 	build.Flags().IntVar(&f.jobs, "jobs", 2, "images to build at once")
 	list := &cobra.Command{
 		Use:   "list",
@@ -77,6 +73,8 @@ A recipe of your own is a directory with an image.yml, which has the same keys a
 		RunE:  func(_ *cobra.Command, args []string) error { return f.take(args[0]) },
 	}
 	build.ValidArgsFunction = completeImages(&f)
+	export.ValidArgsFunction = imagesBehind(&f)
+	take.ValidArgsFunction = cobra.FixedCompletions([]string{"tar"}, cobra.ShellCompDirectiveFilterFileExt)
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp)))
 	cmd.AddCommand(build, list, export, take, newPushCommand(&f), newUpdateCommand())
 	return cmd

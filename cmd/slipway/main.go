@@ -25,7 +25,8 @@ func newRootCommand() *cobra.Command {
 	root.SetVersionTemplate("slipway {{.Version}}\n")
 	root.AddCommand(newBuildCommand(), newImagesCommand(), newRunCommand(), newConsoleCommand(), newPsCommand(), newStopCommand(), newValidateCommand(), newManCommand())
 	completeWithoutPackage(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	helpCommand(root)
+	tellMisuse(root)
 	return root
 }
 

@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 
@@ -89,7 +87,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.qemu, "qemu", "", "QEMU's program (also $"+qemu.BinaryEnv+")")
 	fl.StringVar(&f.config.Append, "append", "", "words to add to the kernel command line")
 	fl.StringArrayVar(&f.publish, "publish", nil, "forward a port: [ADDRESS:]HOST:GUEST[/udp]; again for more")
-	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb]; again for more")
+	fl.StringArrayVar(&f.disks, "disk", nil, "add a disk: FILE[,size=1G][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb][,serial=NAME]; again for more")
 	fl.StringVar(&f.networking, "networking", "user", "user or none")
 	fl.StringVar(&f.state, "state", "", "directory for disks without a name (default NAME-state)")
 	fl.StringVar(&f.data, "data", "", "metadata for the guest, on a disc of its own")
@@ -116,87 +114,6 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.chartFile, "boot-chart", "", "draw what the boot took in an SVG `FILE`, once all has started")
 }
 
-// machine turns the flags into a machine and what to watch for. Every fault
-// that it finds is the command line's.
-func (f *runFlags) machine(name string) (err error) {
-	f.config.Name = filepath.Base(name)
-	if f.config.Arch, err = parseArch(f.arch); err != nil {
-		return err
-	}
-	f.state = stateOf(name, f.state)
-	if f.config.MemMB, err = qemu.ParseMemory(f.mem); err != nil {
-		return err
-	}
-	if f.config.MemMB < 16 || f.config.CPUs < 1 {
-		return fmt.Errorf("%d MB of memory and %d CPUs: want at least 16 and 1", f.config.MemMB, f.config.CPUs)
-	}
-	if f.watch.Output.Most, err = qemu.ParseSize(f.outputLimit); err != nil {
-		return fmt.Errorf("--output-limit: %w", err)
-	}
-	if f.networking != "user" && f.networking != "none" {
-		return fmt.Errorf("networking %q: want user or none", f.networking)
-	}
-	f.config.NoNetwork = f.networking == "none"
-	if f.config.NoNetwork && len(f.publish) > 0 {
-		return errors.New("--publish needs a network")
-	}
-	if f.detached && (f.json != "" || f.junit != "") {
-		return errors.New("--json and --junit: a machine in the background has its result in its state directory")
-	}
-	if f.data != "" && f.dataFile != "" {
-		return errors.New("--data and --data-file are two sources of the same")
-	}
-	if f.config.Publish, err = parseAll(f.publish, qemu.ParsePublish); err != nil {
-		return err
-	}
-	n := 0
-	f.config.Disks, err = parseAll(f.disks, func(s string) (qemu.Disk, error) {
-		n++
-		return qemu.ParseDisk(s, filepath.Join(f.state, fmt.Sprintf("disk%d.img", n)))
-	})
-	if err != nil {
-		return err
-	}
-	if f.watch.Expect, err = parseAll(f.expect, regexp.Compile); err != nil {
-		return fmt.Errorf("--expect: %w", err)
-	}
-	if f.watch.FailOn, err = parseAll(f.failOn, regexp.Compile); err != nil {
-		return fmt.Errorf("--fail-on: %w", err)
-	}
-	if f.watch.ExpectFrom, err = parseAll(f.expectFrom, qemu.ParseSource); err != nil {
-		return fmt.Errorf("--expect-from: %w", err)
-	}
-	if f.watch.FailOnFrom, err = parseAll(f.failOnFrom, qemu.ParseSource); err != nil {
-		return fmt.Errorf("--fail-on-from: %w", err)
-	}
-	return nil
-}
-
-// parseArch takes QEMU's names of the architectures, and those of images.
-func parseArch(name string) (string, error) {
-	switch name {
-	case "", "x86_64", "aarch64":
-		return name, nil
-	case "amd64", "linux/amd64":
-		return "x86_64", nil
-	case "arm64", "linux/arm64":
-		return "aarch64", nil
-	}
-	return "", fmt.Errorf("architecture %q: want x86_64 or aarch64", name)
-}
-
-func parseAll[T any](list []string, parse func(string) (T, error)) ([]T, error) {
-	var all []T
-	for _, s := range list {
-		v, err := parse(s)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	return all, nil
-}
-
 // run finds what the machine needs on this host, and runs it to its end.
 func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	c := &f.config
@@ -205,6 +122,11 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	}
 	if err := checkChart(f.chartFile); err != nil {
 		return err
+	}
+	for _, file := range []string{f.log, f.json, f.junit} {
+		if err := checkPlace(file); err != nil {
+			return err
+		}
 	}
 	if err := f.watch.Output.Check(); err != nil {
 		return err

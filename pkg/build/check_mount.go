@@ -65,8 +65,12 @@ func (k *checker) checkSources(c *container) {
 		if p := machinePath(m.Source); p == bundle.RuntimeProgram("runc") && k.inRoot(bundle.RuntimeProgram("crun")) {
 			continue // linkRunc
 		} else if !k.inRoot(p) && !k.madeBefore(c, p) {
-			k.faults.Add(mountPlace(c, m).At("nothing makes %s in the machine before this container", m.Source).
-				Wants("runtime: mkdir: [%s] if it is a directory, or an entry in files", m.Source).Warns())
+			fault := mountPlace(c, m).At("nothing makes %s in the machine before this container", m.Source)
+			if f := k.missing(p); f != nil {
+				k.faults.Add(fault.Wants("%s, which %s would bring and which is not there, or runtime: mkdir: [%s]", f.Source, f.At.Path(), m.Source).Warns())
+				continue
+			}
+			k.faults.Add(fault.Wants("runtime: mkdir: [%s] if it is a directory, or an entry in files", m.Source).Warns())
 		}
 	}
 }
@@ -117,7 +121,16 @@ func (k *checker) inRoot(p string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(k.config.Files, func(f *yml.File) bool { return within(path.Join("/", f.Path), p) })
+	return slices.ContainsFunc(k.config.Files, func(f *yml.File) bool { return within(path.Join("/", f.Path), p) && !f.LeftOut() })
+}
+
+// missing is the entry of files that would make a path if its source were there.
+func (k *checker) missing(p string) *yml.File {
+	i := slices.IndexFunc(k.config.Files, func(f *yml.File) bool { return within(path.Join("/", f.Path), p) && f.LeftOut() })
+	if i < 0 {
+		return nil
+	}
+	return k.config.Files[i]
 }
 
 // madeBefore tells whether a container that runs earlier, or the preparation of

@@ -42,21 +42,35 @@ type Trial struct {
 	Date   time.Time `json:"date"`
 }
 
+// wanted is what was asked for, by a flag or in the environment.
+func wanted(asked string) string {
+	if asked == "" || asked == AccelAuto {
+		return os.Getenv(AccelEnv)
+	}
+	return asked
+}
+
+// CheckAccelerator tells whether what is asked for means something.
+func CheckAccelerator(asked string) error {
+	switch name := wanted(asked); name {
+	case "", AccelAuto, AccelKVM, AccelTCG, "kvm:tcg":
+		return nil
+	default:
+		return fmt.Errorf("acceleration %q: want auto, kvm or tcg", name)
+	}
+}
+
 // Accelerator chooses the acceleration for a QEMU binary: what was asked for,
 // else KVM if a guest really runs with it. That /dev/kvm opens proves nothing:
 // inside some virtual machines it opens and no guest ever starts. So a tiny
 // guest is booted once, and the answer is remembered in cacheDir for this
 // binary and this host kernel.
 func Accelerator(ctx context.Context, asked, binary, cacheDir string) (Trial, error) {
-	if asked == "" || asked == AccelAuto {
-		asked = os.Getenv(AccelEnv)
+	if err := CheckAccelerator(asked); err != nil {
+		return Trial{}, err
 	}
-	switch asked {
-	case AccelKVM, AccelTCG:
+	if asked = wanted(asked); asked == AccelKVM || asked == AccelTCG {
 		return Trial{Accel: asked}, nil
-	case "", AccelAuto, "kvm:tcg":
-	default:
-		return Trial{}, fmt.Errorf("acceleration %q: want auto, kvm or tcg", asked)
 	}
 	if err := unix.Access(kvmDevice, unix.R_OK|unix.W_OK); err != nil {
 		// Quick to find out and easy to change: not remembered.

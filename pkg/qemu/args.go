@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"net"
@@ -176,7 +177,10 @@ func diskArgs(c Config) []string {
 			a[len(a)-1] += ",bus=sata" + strconv.Itoa(sata/sataPorts) + "." + strconv.Itoa(sata%sataPorts)
 			sata++
 		case "nvme":
-			a[len(a)-1] += ",serial=" + id // QEMU makes no such disk without
+			d.Serial = cmp.Or(d.Serial, id) // QEMU makes no such disk without
+		}
+		if d.Serial != "" {
+			a[len(a)-1] += ",serial=" + escape(d.Serial)
 		}
 	}
 	if slices.ContainsFunc(c.Disks, func(d Disk) bool { return d.Bus == "usb" }) {

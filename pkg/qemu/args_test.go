@@ -29,6 +29,8 @@ func TestArgs(t *testing.T) {
 		{"two scsi disks, one controller", Config{Boot: kernel, Disks: []Disk{{File: "a", Format: "raw", Bus: "scsi"}, {File: "b", Format: "raw", Bus: "scsi"}}}, []string{"virtio-scsi-pci", "scsi-hd,drive=disk0", "scsi-hd,drive=disk1"}, nil},
 		{"NVMe and USB", Config{Boot: kernel, Disks: []Disk{{File: "a", Format: "raw", Bus: "nvme"}, {File: "b", Format: "raw", Bus: "usb"}, {File: "c", Format: "raw", Bus: "usb"}}},
 			[]string{"qemu-xhci,p2=15,p3=15", "nvme,drive=disk0,serial=disk0", "usb-storage,drive=disk1", "usb-storage,drive=disk2"}, []string{"ahci"}},
+		{"serial numbers", Config{Boot: kernel, Disks: []Disk{{File: "a", Format: "raw", Bus: "virtio", Serial: "data"}, {File: "b", Format: "raw", Bus: "nvme", Serial: "fast"}, {File: "c", Format: "raw", Bus: "ide", Serial: "old"}}},
+			[]string{"virtio-blk-pci,drive=disk0,serial=data", "nvme,drive=disk1,serial=fast", "ide-hd,drive=disk2,bus=sata0.0,serial=old"}, nil},
 		{"seven disks on AHCI", Config{Boot: kernel, Disks: slices.Repeat([]Disk{{File: "a", Format: "raw", Bus: "ide"}}, 7)},
 			[]string{"-device ahci,id=sata1", "-device ahci,id=sata0", "ide-hd,drive=disk0,bus=sata0.0", "ide-hd,drive=disk5,bus=sata0.5", "ide-hd,drive=disk6,bus=sata1.0"}, nil},
 		{"metadata", Config{Boot: kernel, Metadata: "m.iso"}, []string{"virtio-scsi-pci", "media=cdrom,readonly=on", "file=m.iso"}, []string{"bootindex"}},

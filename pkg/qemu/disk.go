@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -20,9 +21,10 @@ type Disk struct {
 	Size   int64  // bytes; 0: the file has to be there
 	Format string // raw or qcow2
 	Bus    string // virtio, scsi, ide, nvme, usb
+	Serial string // its serial number; a virtio disk is /dev/disk/by-id/virtio-SERIAL
 }
 
-// ParseDisk reads [file=]FILE[,size=N[K|M|G|T]][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb].
+// ParseDisk reads [file=]FILE[,size=N[K|M|G|T]][,format=raw|qcow2][,bus=virtio|scsi|ide|nvme|usb][,serial=NAME].
 // As with LinuxKit a size without a unit is in GiB, and the file may be left
 // out when there is a size: it is then fallback.
 func ParseDisk(s, fallback string) (Disk, error) {
@@ -55,10 +57,22 @@ func (d *Disk) set(key, value string) (err error) {
 		d.Format, err = pick(key, value, "raw", "qcow2")
 	case "bus":
 		d.Bus, err = pick(key, value, "virtio", "scsi", "ide", "nvme", "usb")
+	case "serial":
+		d.Serial, err = value, checkSerial(value)
 	default:
-		return fmt.Errorf("unknown key %q; known are file, size, format, bus", key)
+		return fmt.Errorf("unknown key %q; known are file, size, format, bus, serial", key)
 	}
 	return err
+}
+
+// serialNumber is what virtio has room for, and what stands in a path as it is.
+var serialNumber = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$`)
+
+func checkSerial(value string) error {
+	if !serialNumber.MatchString(value) {
+		return fmt.Errorf("serial %q, want at most 20 letters, digits, '.', '_' and '-'", value)
+	}
+	return nil
 }
 
 func pick(key, value string, allowed ...string) (string, error) {

@@ -181,7 +181,11 @@ func (j *judge) answeredAll(now time.Time) {
 // handing gives a guest that hands its files out the time to do so. Their bytes are
 // bounded.
 func (j *judge) handing(now time.Time) {
-	if t := now.Add(afterTimeout); !j.quitAt.IsZero() && t.After(j.quitAt) && now.Before(j.quitAt) && !j.pulled {
+	t := now.Add(afterTimeout)
+	if j.res.Ending == "" {
+		t = now.Add(j.off()) // it is on its way down, which goes on behind that
+	}
+	if !j.quitAt.IsZero() && t.After(j.quitAt) && now.Before(j.quitAt) && !j.pulled {
 		j.quitAt = t
 	}
 }

@@ -40,6 +40,7 @@ func TestParseDisk(t *testing.T) {
 		"d,size=4k,format=raw,bus=ide":  {File: "d", Size: 4096, Format: "raw", Bus: "ide"},
 		"d,bus=nvme":                    {File: "d", Format: "raw", Bus: "nvme"},
 		"d,bus=usb":                     {File: "d", Format: "raw", Bus: "usb"},
+		"d,serial=data-1":               {File: "d", Format: "raw", Bus: "virtio", Serial: "data-1"},
 		"d,size=1T":                     {File: "d", Size: 1 << 40, Format: "raw", Bus: "virtio"},
 	}
 	for in, want := range good {
@@ -47,7 +48,7 @@ func TestParseDisk(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %+v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "d,size=", "d,size=-1", "d,size=1X", "d,size=99999999999T", "d,format=vmdk", "d,bus=sata", "d,x=y", "d,e"} {
+	for _, in := range []string{"", "d,size=", "d,size=-1", "d,size=1X", "d,size=99999999999T", "d,format=vmdk", "d,bus=sata", "d,x=y", "d,e", "d,serial=", "d,serial=a/b", "d,serial=..", "d,serial=123456789012345678901"} {
 		if got, err := ParseDisk(in, ""); err == nil {
 			t.Errorf("%q: no error, but %+v", in, got)
 		}

@@ -8,6 +8,7 @@ package oci
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -48,6 +49,9 @@ func pinOf(full string) string {
 	return pin
 }
 
+// architectures are those that Linux images are made for, by Go's names.
+var architectures = []string{"amd64", "arm64", "arm", "386", "riscv64", "s390x", "ppc64le", "loong64", "mips64le"}
+
 // ParsePlatform reads "linux/arm64", "arm64" or "linux/arm/v7".
 func ParsePlatform(s string) (v1.Platform, error) {
 	parts := strings.Split(s, "/")
@@ -60,6 +64,12 @@ func ParsePlatform(s string) (v1.Platform, error) {
 	p := v1.Platform{OS: "linux", Architecture: parts[1]}
 	if alias := map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[p.Architecture]; alias != "" {
 		p.Architecture = alias
+	}
+	if !slices.Contains(architectures, p.Architecture) {
+		if alias := aliases[p.Architecture].arch; alias != "" {
+			return v1.Platform{}, fmt.Errorf("platform %q: that architecture is called %s", s, alias)
+		}
+		return v1.Platform{}, fmt.Errorf("platform %q: no image is for that architecture; those there are: %s", s, strings.Join(architectures, ", "))
 	}
 	if len(parts) == 3 {
 		p.Variant = parts[2]

@@ -9,6 +9,7 @@ package output
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -90,6 +91,19 @@ func IsOneFile(name string) bool {
 // Compressions are those that LinuxKit's kernels and Debian's can read. A plain
 // initrd has no lz4hc and no xz.
 func Compressions() []string { return []string{"zstd", "lz4", "lz4hc", "gzip", "xz", "none"} }
+
+// CheckOptions tells whether options mean something, as far as can be told without a
+// machine.
+func CheckOptions(initrd, compression string) error {
+	if initrd != "" && initrd != "payload" && initrd != "cpio" {
+		return fmt.Errorf("initrd %q: want payload or cpio", initrd)
+	}
+	if err := checkCompression(compression); err != nil || initrd != "cpio" || compression == "" {
+		return err
+	}
+	_, err := compressor(io.Discard, compression)
+	return err
+}
 
 func checkCompression(name string) error {
 	if name != "" && !slices.Contains(Compressions(), name) {

@@ -246,6 +246,16 @@ func (f *File) has(key string) bool {
 	return f.Symlink != ""
 }
 
+// LeftOut tells whether the file does not go into the image, nor the directories above
+// it for its sake: it is optional, and its source is not there.
+func (f *File) LeftOut() bool {
+	if !f.Optional || f.Source == "" {
+		return false
+	}
+	_, err := os.Stat(f.SourcePath())
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // SourcePath is where the source lies on this machine: below the home directory
 // for ~/, else relative to where the builder runs, as in LinuxKit, else
 // relative to the YAML file.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/container/mount"
+	"slipway/pkg/machine"
 )
 
 // setting is a value for a file of /proc/sys.
@@ -69,7 +70,7 @@ func (q Quota) Set() error {
 // memory, messages and semaphores and POSIX queues of the machine's IPC namespace
 // are the same by another name: they stay when who filled them is gone.
 var shared = []Size{
-	{"/run", 10}, {"/tmp", 10}, {"/var", 50}, {"/dev/shm", 10}, {shmall, 10}, {msgmni, 6}, {sem, 2}, {queuesMax, 2},
+	{"/run", 10}, {machine.Run + "/" + machine.Output, 10}, {"/tmp", 10}, {"/var", 50}, {"/dev/shm", 10}, {shmall, 10}, {msgmni, 6}, {sem, 2}, {queuesMax, 2},
 }
 
 // What bounds them: pages of memory, queues of messages, of semaphores four numbers
@@ -192,7 +193,11 @@ func bound(target string, size uint64) error {
 	if have := st.Blocks * uint64(st.Bsize); have > 0 {
 		size = min(size, have)
 	}
-	return mount.Mount{Target: target, Flags: unix.MS_REMOUNT | flags(st), Data: Sizes(size)}.Do()
+	options := Sizes(size)
+	if st.Files > 0 && st.Files < Inodes(size) {
+		options = options[:1]
+	}
+	return mount.Mount{Target: target, Flags: unix.MS_REMOUNT | flags(st), Data: options}.Do()
 }
 
 // Sizes are the options of a tmpfs of so many bytes.

@@ -1,11 +1,16 @@
 package quota
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/pkg/container/cgroup"
+	"slipway/pkg/container/mount"
+	"slipway/test/skip"
 )
 
 const mb = 1 << 20
@@ -66,10 +71,30 @@ func TestDivisionFits(t *testing.T) {
 
 // A machine with room keeps LinuxKit's sizes.
 func TestResizeLeavesRoomAlone(t *testing.T) {
-	q := Quota{Shared: 1000 * mb}
+	q := Quota{Shared: 1100 * mb}
 	got := q.Resize(1000 * mb)
 	if got["/var"] != 500*mb || got["/run"] != 100*mb || got["/tmp"] != 100*mb {
 		t.Errorf("%v", got)
+	}
+}
+
+// A file system in memory becomes smaller, and gets no more inodes than it had.
+func TestBoundMounted(t *testing.T) {
+	if os.Getuid() != 0 {
+		skip.Test(t, skip.Root)
+	}
+	dir := t.TempDir()
+	if err := (mount.Mount{Source: "x", Target: dir, Type: "tmpfs", Flags: unix.MS_NODEV, Data: []string{"size=64m", "nr_inodes=99"}}).Do(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := mount.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	var st unix.Statfs_t
+	if err := errors.Join(bound(dir, 8*mb), unix.Statfs(dir, &st)); err != nil || st.Files != 99 || st.Blocks*uint64(st.Bsize) != 8*mb || st.Flags&unix.MS_NODEV == 0 {
+		t.Errorf("%+v, %v", st, err)
 	}
 }
 

@@ -45,7 +45,7 @@ func (c *call) view() (view, error) {
 	if name == "analyze" && len(c.args) == 1 {
 		name = c.args[0]
 	} else if len(c.args) > 0 {
-		return view{}, usageError{c.command + " takes no arguments"}
+		return view{}, usageError{"analyze takes one view"}
 	}
 	v, known := views[name]
 	if known {

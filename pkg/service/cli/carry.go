@@ -34,14 +34,14 @@ func (c *call) carry(reaper *reap.Reaper, s bundle.Section, last bool) error {
 
 // runCarry is that process.
 func runCarry(c *call) error {
-	if len(c.args) == 0 {
-		return usageError{"carry: which section?"}
+	if n := len(c.args); n == 0 || n > 2 || n == 2 && c.args[1] != lastWord {
+		return usageError{"carry wants a section"}
 	}
 	g, err := openGuest(c)
 	if err != nil {
 		return err
 	}
-	err = sequence.Carry(g, bundle.Section(c.args[0]), len(c.args) > 1 && c.args[1] == lastWord)
+	err = sequence.Carry(g, bundle.Section(c.args[0]), len(c.args) > 1)
 	if err != nil {
 		g.Say("%s: %s", c.args[0], err)
 		err = errSilent

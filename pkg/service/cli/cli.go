@@ -121,6 +121,9 @@ func dispatch(args []string) error {
 	if err != nil {
 		return err
 	}
+	if c.args == "" && len(rest) > 0 {
+		return usageError{fmt.Sprintf("%s takes no arguments", c.name)}
+	}
 	if !c.machine {
 		endOnQuit()
 	}

@@ -90,6 +90,25 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
+// Whatever command it is, flags that there are not and arguments too many end with 2.
+func TestMisuseOfAll(t *testing.T) {
+	many := strings.Fields(strings.Repeat("x ", 20))
+	for _, c := range commands {
+		lines := [][]string{{c.name, "-no-such-flag"}, {c.name, "-q=nonsense"}}
+		if !strings.Contains(c.args, "...") && c.own == 0 {
+			lines = append(lines, append([]string{c.name}, many...))
+		}
+		if c.args != "" && c.args[0] != '[' {
+			lines = append(lines, []string{c.name})
+		}
+		for _, line := range lines {
+			if status, out, errs := runProgram(t, line...); status != 2 || out != "" || !strings.HasPrefix(errs, "service: ") {
+				t.Errorf("service %s: status %d, %q %q", strings.Join(line, " "), status, out, errs)
+			}
+		}
+	}
+}
+
 func runProgram(t *testing.T, args ...string) (int, string, string) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", args...)

@@ -17,9 +17,6 @@ func runGet(c *call) error {
 }
 
 func runMetrics(c *call) error {
-	if len(c.args) != 0 {
-		return usageError{"metrics takes no arguments"}
-	}
 	return c.show(control.MetricsPath)
 }
 

@@ -19,9 +19,6 @@ import (
 func steps(p guest.Paths) []control.Step { return supervisor.Steps(p) }
 
 func runList(c *call) error {
-	if len(c.args) != 0 {
-		return usageError{"list takes no arguments; status NAME shows one container"}
-	}
 	l, err := fetch(c)
 	if err != nil {
 		return err

@@ -77,9 +77,6 @@ func placeOf(p program) string {
 }
 
 func runVersion(c *call) error {
-	if len(c.args) != 0 {
-		return usageError{"version takes no arguments"}
-	}
 	self, err := thisProgram()
 	if err != nil {
 		return err
