@@ -8,6 +8,6 @@ import "embed"
 // The directories are those of all packages that cmd/init and cmd/service import.
 //
 //go:embed go.mod go.sum cmd/init cmd/service images
-//go:embed pkg/boot pkg/brief pkg/bundle pkg/container pkg/escape pkg/keeper pkg/log pkg/machine
+//go:embed pkg/boot pkg/fdclose pkg/bundle pkg/container pkg/escape pkg/keeper pkg/log pkg/machine
 //go:embed pkg/pin pkg/port pkg/reap pkg/service pkg/timeline pkg/version
 var Carried embed.FS

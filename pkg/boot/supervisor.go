@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"slipway/pkg/keeper"
-	"slipway/pkg/log/hold"
+	"slipway/pkg/log/fdstore"
 	"slipway/pkg/machine"
 )
 
@@ -56,7 +56,7 @@ func (m *Machine) keepExits() error {
 // keepPipes holds what containers have written and no supervisor has read yet,
 // for the time between one supervisor and the next.
 func (s *supervisor) keepPipes() error {
-	store, err := hold.NewStore()
+	store, err := fdstore.NewStore()
 	if err != nil {
 		return err
 	}

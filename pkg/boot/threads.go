@@ -4,7 +4,7 @@ import (
 	"runtime"
 	"sync"
 
-	"slipway/pkg/brief"
+	"slipway/pkg/fdclose"
 )
 
 // PID 1 must not depend on making a thread once it is up: when no more processes
@@ -14,7 +14,7 @@ import (
 // diskThreads is all that may block for long.
 const (
 	diskThreads  = 12 // on the way down: sync, swapoff, unmount, thaw
-	closeThreads = brief.Threads
+	closeThreads = fdclose.Threads
 	otherThreads = 12 // signals, timers, events of devices, consoles, journal, reboot(2)
 	processors   = 2  // how much of PID 1 runs at a time
 )

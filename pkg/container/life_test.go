@@ -1,6 +1,7 @@
 package container
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -275,6 +276,21 @@ func TestOddBundleNames(t *testing.T) {
 		t.Errorf("exit status %d, %s", code, text)
 	}
 	same(t, before, state(t, e, root))
+}
+
+// What a file says in capital letters is read, so the runtime is to have it too: crun
+// itself would not read it.
+func TestOddBundleLetters(t *testing.T) {
+	e, root := testEngine(t), containers(t)
+	b := shape{name: "000-letters", script: "exit 4"}.lay(t, root)
+	data, err := os.ReadFile(b.Path(bundle.ConfigFile))
+	must(t, err)
+	must(t, os.WriteFile(b.Path(bundle.ConfigFile), bytes.Replace(data, []byte(`"process":`), []byte(`"PROCESS":`), 1), 0o644))
+	b, err = bundle.Load(b.Section, b.Dir)
+	must(t, err)
+	if code, text := runToEnd(t, e, b); code != 4 {
+		t.Errorf("exit status %d, %s", code, text)
+	}
 }
 
 func TestPhasesAreObserved(t *testing.T) {

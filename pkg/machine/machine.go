@@ -64,7 +64,7 @@ const (
 const (
 	// WordsFD is a pipe to its keeper, on which it says the words below.
 	WordsFD = 3
-	// PipesFD is a socket to its keeper, which holds pipes for it. Package hold.
+	// PipesFD is a socket to its keeper, which holds pipes for it. Package fdstore.
 	PipesFD = 4
 )
 

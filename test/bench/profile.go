@@ -120,6 +120,9 @@ func others(phase string, units []timeline.Unit) []entry {
 	for _, u := range units {
 		add(phase+", each other", u.Took())
 		for _, s := range u.Steps {
+			if s.Name == timeline.StepRun {
+				continue // it has the others in it, and of a service it is not over
+			}
 			add(phase+", of it "+s.Name, s.Took())
 		}
 	}

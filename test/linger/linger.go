@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/brief"
+	"slipway/pkg/fdclose"
 )
 
 // forever is in seconds.
@@ -42,7 +42,7 @@ func send(sock int, otherFirst bool) error {
 		}
 	}
 	// Whoever reads from the socket may have let go of them already.
-	return errors.Join(err, brief.Close(a), brief.Close(b))
+	return errors.Join(err, fdclose.Close(a), fdclose.Close(b))
 }
 
 func connection() (a, b int, err error) {

@@ -204,7 +204,7 @@ func (g Group) Pids() ([]int, error) {
 }
 
 func readPids(file string) ([]int, error) {
-	data, err := os.ReadFile(file)
+	data, err := read(file)
 	// A group of threads has no list. Its processes are in that of the group above
 	// which the threads share; a container's own, which has processes, stays such a one.
 	if gone(err) || errors.Is(err, syscall.ENOTSUP) {

@@ -57,14 +57,14 @@ func TestLocate(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	want := Stats{Memory: 4096, CPU: 1500 * time.Microsecond, Pids: 3, OOMKills: 2}
+	want := Stats{Memory: Memory{Current: 4096, Files: 512}, CPU: 1500 * time.Microsecond, Pids: 3, OOMKills: 2}
 	v2 := hierarchy(t, map[string]string{
 		"cgroup.controllers": "", "a/cpu.stat": "usage_usec 1500\nuser_usec 1\n", "a/memory.current": "4096\n",
-		"a/memory.events": "low 0\noom 5\noom_kill 2\n", "a/pids.current": "3\n",
+		"a/memory.stat": "anon 7\nshmem 512\nshmem_thp 9\n", "a/memory.events": "low 0\noom 5\noom_kill 2\n", "a/pids.current": "3\n",
 	})
 	v1 := hierarchy(t, map[string]string{
 		"cpuacct/a/cpuacct.usage": "1500000\n", "memory/a/memory.usage_in_bytes": "4096\n",
-		"memory/a/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", "pids/a/pids.current": "3\n",
+		"memory/a/memory.stat": "shmem 1\ntotal_shmem 512\n", "memory/a/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", "pids/a/pids.current": "3\n",
 	})
 	for name, root := range map[string]string{"v2": v2, "v1": v1} {
 		g, err := locate(root, "", "/a", "a")
@@ -74,6 +74,23 @@ func TestStats(t *testing.T) {
 		if got, err := g.Stats(); err != nil || got != want {
 			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
 		}
+	}
+}
+
+// A file is read whole, however long.
+func TestRead(t *testing.T) {
+	for _, n := range []int{0, 1, 4095, 4096, 4097, 70000} {
+		want := strings.Repeat("x", n)
+		name := filepath.Join(hierarchy(t, map[string]string{"f": want}), "f")
+		if got, err := read(name); err != nil || string(got) != want {
+			t.Errorf("%d bytes of %d, %v", len(got), n, err)
+		}
+	}
+	if _, err := read(t.TempDir() + "/none"); !gone(err) {
+		t.Errorf("%v is not one of a file that is gone", err)
+	}
+	if _, err := read(t.TempDir()); err == nil {
+		t.Error("a directory is read")
 	}
 }
 

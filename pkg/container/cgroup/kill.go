@@ -111,7 +111,7 @@ func (g Group) Freeze(on bool) error {
 // Populated tells whether any process runs in the group or below it.
 func (g Group) Populated() (bool, error) {
 	if g.v2 {
-		events, err := g.readKeys("cgroup.events")
+		events, err := g.readKeys("cgroup.events", "populated")
 		if gone(err) {
 			return false, nil
 		}
@@ -164,6 +164,9 @@ func (g Group) String() string { return strings.Join(g.dirs, ", ") }
 
 // file finds a file of the group: under v1 in the controller that has it.
 func (g Group) file(name string) string {
+	if len(g.dirs) == 1 {
+		return path.Join(g.dirs[0], name)
+	}
 	for _, dir := range g.dirs {
 		file := path.Join(dir, name)
 		if _, err := os.Lstat(file); err == nil {

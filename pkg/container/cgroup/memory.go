@@ -40,7 +40,7 @@ func (g Group) Memory() (m Memory, err error) {
 	if m.Current, err = g.readNumber(current); err != nil {
 		return m, err
 	}
-	stat, err := g.readKeys("memory.stat")
+	stat, err := g.readKeys("memory.stat", prefix+"shmem", prefix+"active_file", prefix+"inactive_file", "slab_reclaimable")
 	if err != nil {
 		return m, err
 	}
@@ -54,13 +54,29 @@ func (g Group) Memory() (m Memory, err error) {
 	return m, nil
 }
 
+// KernelMemory is what the group is charged with that is neither memory of processes nor
+// files, in bytes: what the kernel has for it. 0 if there is no such group, or it counts
+// nothing.
+func (g Group) KernelMemory() (uint64, error) {
+	current, prefix, anon, file := "memory.current", "", "anon", "file"
+	if !g.v2 {
+		current, prefix, anon, file = "memory.usage_in_bytes", "total_", "rss", "cache"
+	}
+	sum, err := g.readNumber(current)
+	if err != nil || sum == 0 {
+		return 0, err
+	}
+	stat, err := g.readKeys("memory.stat", prefix+anon, prefix+file)
+	return sum - min(sum, stat[prefix+anon]+stat[prefix+file]), err
+}
+
 // MemoryLimit is the group's own, in bytes; 0: none.
 func (g Group) MemoryLimit() uint64 {
 	name := "memory.max"
 	if !g.v2 {
 		name = "memory.limit_in_bytes"
 	}
-	data, err := os.ReadFile(g.file(name))
+	data, err := read(g.file(name))
 	if value := strings.TrimSpace(string(data)); err == nil && !unlimited(value) {
 		n, _ := strconv.ParseUint(value, 10, 64)
 		return n
@@ -96,7 +112,7 @@ func (g Group) outOfMemory(events string) bool {
 		hit, err := g.readNumber("memory.failcnt")
 		return err == nil && hit > 0
 	}
-	counts, err := g.readKeys(events)
+	counts, err := g.readKeys(events, "oom")
 	return err == nil && counts["oom"] > 0
 }
 

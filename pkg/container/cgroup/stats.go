@@ -1,7 +1,7 @@
 package cgroup
 
 import (
-	"os"
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
@@ -9,8 +9,7 @@ import (
 
 // Stats is what a group uses. A figure that the kernel does not give is 0.
 type Stats struct {
-	Memory   uint64 // bytes in use now
-	Files    uint64 // those of them in files in memory
+	Memory   Memory
 	CPU      time.Duration
 	Pids     uint64
 	OOMKills uint64 // processes that the kernel killed when out of memory
@@ -18,20 +17,13 @@ type Stats struct {
 
 // Stats reads the group's figures.
 func (g Group) Stats() (s Stats, err error) {
-	memory, files := "memory.current", "shmem"
-	if !g.v2 {
-		memory, files = "memory.usage_in_bytes", "total_shmem"
-	}
 	if s.CPU, err = g.cpu(); err != nil {
 		return s, err
 	}
 	if s.OOMKills, err = g.OOMKills(); err != nil {
 		return s, err
 	}
-	if s.Memory, err = g.readNumber(memory); err != nil {
-		return s, err
-	}
-	if s.Files, err = g.files(files); err != nil {
+	if s.Memory, err = g.Memory(); err != nil && !gone(err) {
 		return s, err
 	}
 	s.Pids, err = g.readNumber("pids.current")
@@ -43,16 +35,8 @@ func (g Group) cpu() (time.Duration, error) {
 		ns, err := g.readNumber("cpuacct.usage")
 		return time.Duration(ns), err
 	}
-	stat, err := g.readKeys("cpu.stat")
+	stat, err := g.readKeys("cpu.stat", "usage_usec")
 	return time.Duration(stat["usage_usec"]) * time.Microsecond, err
-}
-
-func (g Group) files(key string) (uint64, error) {
-	stat, err := g.readKeys("memory.stat")
-	if gone(err) {
-		return 0, nil
-	}
-	return stat[key], err
 }
 
 // OOMKills counts the processes of the group, or of those below it, that the
@@ -62,7 +46,7 @@ func (g Group) OOMKills() (uint64, error) {
 	if !g.v2 {
 		file = "memory.oom_control"
 	}
-	events, err := g.readKeys(file)
+	events, err := g.readKeys(file, "oom_kill")
 	if gone(err) {
 		return 0, nil
 	}
@@ -71,7 +55,7 @@ func (g Group) OOMKills() (uint64, error) {
 
 // readNumber reads a file of one number; without its controller it is 0.
 func (g Group) readNumber(name string) (uint64, error) {
-	data, err := os.ReadFile(g.file(name))
+	data, err := read(g.file(name))
 	if gone(err) {
 		return 0, nil
 	}
@@ -81,17 +65,22 @@ func (g Group) readNumber(name string) (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
 }
 
-// readKeys reads a file of lines "KEY NUMBER".
-func (g Group) readKeys(name string) (map[string]uint64, error) {
-	data, err := os.ReadFile(g.file(name))
+// readKeys reads a file of lines "KEY NUMBER", of which some are wanted.
+func (g Group) readKeys(name string, want ...string) (map[string]uint64, error) {
+	data, err := read(g.file(name))
 	if err != nil {
 		return nil, err
 	}
-	keys := map[string]uint64{}
-	for line := range strings.Lines(string(data)) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if n, err := strconv.ParseUint(value, 10, 64); err == nil {
-			keys[key] = n
+	keys := make(map[string]uint64, len(want))
+	for line := range bytes.Lines(data) {
+		key, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		for _, w := range want {
+			if string(key) != w {
+				continue
+			}
+			if n, err := strconv.ParseUint(string(value), 10, 64); err == nil {
+				keys[w] = n
+			}
 		}
 	}
 	return keys, nil

@@ -2,10 +2,8 @@ package memory
 
 import (
 	"bufio"
-	"errors"
-	"fmt"
-	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,9 +15,6 @@ import (
 // them, are counted.
 const behindSocket = 2 << 10
 
-// Sent is how much hangs on so many sockets of which nothing else is known, in bytes.
-func Sent(sockets uint64) uint64 { return sockets * behindSocket }
-
 // Behind is memory that hangs on netlink sockets of containers and is counted for no
 // group, in bytes.
 type Behind struct {
@@ -28,6 +23,23 @@ type Behind struct {
 	// Sent hangs on sockets that no process of a container has open. They are on their
 	// way in other sockets.
 	Sent uint64
+	// Sockets is how many of all kinds each has open.
+	Sockets map[string]int
+}
+
+// manySockets is how many make a container one whose sockets may have taken what the
+// kernel lacks: an option of a socket, or a filter, takes up to 20 KB (net.core.optmem_max).
+const manySockets = 1000
+
+// Crowd is who has the most sockets open, if these are many; "" otherwise.
+func (b Behind) Crowd() (name string) {
+	most := manySockets - 1
+	for n, sockets := range b.Sockets {
+		if sockets > most {
+			name, most = n, sockets
+		}
+	}
+	return name
 }
 
 // LookBehind finds it out for containers with these processes. No more than enough is
@@ -70,7 +82,7 @@ func sameFiles(a, b int) bool {
 }
 
 func (o open) behind(pids map[string][]int, enough uint64) Behind {
-	b := Behind{By: map[string]uint64{}}
+	b := Behind{By: map[string]uint64{}, Sockets: map[string]int{}}
 	// A socket may be another's namespace's than the process's that has it.
 	for _, all := range pids {
 		for _, pid := range all {
@@ -80,7 +92,9 @@ func (o open) behind(pids map[string][]int, enough uint64) Behind {
 	for name, all := range pids {
 		for _, pid := range all {
 			o.tasks(pid, func(dir string) bool {
-				b.By[name] += o.ofTask(dir, enough-b.By[name])
+				sum, n := o.ofTask(dir, enough-min(enough, b.By[name]))
+				b.By[name] += sum
+				b.Sockets[name] += n
 				return b.By[name] < enough
 			})
 		}
@@ -99,13 +113,15 @@ func (o open) tasks(pid int, do func(dir string) (more bool)) {
 	if err != nil {
 		return // it has ended meanwhile
 	}
-	last := 0
+	var seen []int
 	for _, e := range entries {
 		tid, err := strconv.Atoi(e.Name())
-		if err != nil || last != 0 && o.sameFiles(last, tid) {
+		if err != nil || slices.ContainsFunc(seen, func(one int) bool { return o.sameFiles(one, tid) }) {
 			continue
 		}
-		last = tid
+		if len(seen) < 64 { // each is compared with all: who has more is counted more
+			seen = append(seen, tid)
+		}
 		if !do(tasks + "/" + e.Name()) {
 			return
 		}
@@ -119,8 +135,11 @@ func (o open) namespace(dir string) {
 	}
 }
 
-func (o open) ofTask(dir string, enough uint64) (sum uint64) {
+func (o open) ofTask(dir string, enough uint64) (sum uint64, n int) {
 	sockets(dir, func(fd, inode string) bool {
+		if !o.counted[inode] {
+			n++
+		}
 		takes, listed := o.left[inode]
 		switch {
 		case listed:
@@ -132,7 +151,7 @@ func (o open) ofTask(dir string, enough uint64) (sum uint64) {
 		o.counted[inode] = true
 		return sum < enough
 	})
-	return sum
+	return sum, n
 }
 
 // isNetlink asks the attribute of a socket that names its protocol. It asks of a handle
@@ -153,9 +172,18 @@ func isNetlink(fd string) bool {
 	return err == nil && unix.ByteSliceToString(name[:n]) == "NETLINK"
 }
 
-// sockets goes through those of a table of files, by descriptor and inode. A
-// directory of descriptors is read in parts: a process may have a million.
+// sockets goes through those of a table of files, by descriptor and inode.
 func sockets(dir string, do func(fd, inode string) (more bool)) {
+	descriptors(dir, func(fd string) bool {
+		// Where the link leads the kernel says by itself.
+		inode, is := strings.CutPrefix(link(dir+"/fd/"+fd), "socket:[")
+		return !is || do(fd, strings.TrimSuffix(inode, "]"))
+	})
+}
+
+// descriptors goes through those of a table of files. Its directory is read in parts: a
+// process may have a million.
+func descriptors(dir string, do func(fd string) (more bool)) {
 	f, err := os.Open(dir + "/fd")
 	if err != nil {
 		return
@@ -165,9 +193,7 @@ func sockets(dir string, do func(fd, inode string) (more bool)) {
 		var names []string
 		names, err = f.Readdirnames(256)
 		for _, name := range names {
-			// Where the link leads the kernel says by itself.
-			inode, is := strings.CutPrefix(link(dir+"/fd/"+name), "socket:[")
-			if is && !do(name, strings.TrimSuffix(inode, "]")) {
+			if !do(name) {
 				return
 			}
 		}
@@ -200,47 +226,4 @@ func netlink(file string, all map[string]uint64) {
 			all[words[9]] = behindSocket + n
 		}
 	}
-}
-
-// Free is what the machine has left, in bytes: free, or in the cache of files.
-// MemAvailable counts half of all sockets in, which cannot be had back. The part that
-// the kernel keeps for itself (vm.min_free_kbytes, up to its low mark, a quarter
-// more) is nobody else's.
-func Free() (uint64, error) {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	text, err := os.ReadFile("/proc/sys/vm/min_free_kbytes")
-	if err != nil {
-		return 0, err
-	}
-	own, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("/proc/sys/vm/min_free_kbytes: %w", err)
-	}
-	return free(f, own<<10/4*5)
-}
-
-func free(meminfo io.Reader, own uint64) (sum uint64, err error) {
-	found := 0
-	for s := bufio.NewScanner(meminfo); s.Scan(); {
-		words := strings.Fields(s.Text())
-		if len(words) < 2 {
-			continue
-		}
-		switch words[0] {
-		case "MemFree:", "Active(file):", "Inactive(file):":
-			kb, err := strconv.ParseUint(words[1], 10, 64)
-			if err != nil {
-				return 0, err
-			}
-			sum, found = sum+kb<<10, found+1
-		}
-	}
-	if found != 3 {
-		return 0, errors.New("/proc/meminfo does not say what is free")
-	}
-	return sum - min(sum, own), nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/test/poll"
 	"slipway/test/skip"
 
 	"golang.org/x/sys/unix"
@@ -95,6 +96,14 @@ func TestBehind(t *testing.T) {
 }
 
 func TestOver(t *testing.T) {
+	for want, b := range map[string]Behind{
+		"":  {Sockets: map[string]int{"a": 999, "b": 3}},
+		"a": {Sockets: map[string]int{"a": 1001, "b": 1000}},
+	} {
+		if got := b.Crowd(); got != want {
+			t.Errorf("%v: %q has the most, want %q", b.Sockets, got, want)
+		}
+	}
 	b := Behind{By: map[string]uint64{"a": 5, "b": 4, "c": 6}}
 	if got := b.Over(5); len(got) != 2 || !slices.Contains(got, "a") || !slices.Contains(got, "c") {
 		t.Errorf("over: %v", got)
@@ -112,15 +121,17 @@ func TestSentSockets(t *testing.T) {
 	look := func() Behind { // Sent is what is open here
 		o := open{proc: "/proc", isNetlink: isNetlink, namespaces: map[string]bool{}, left: map[string]uint64{}, counted: map[string]bool{}}
 		o.namespace("/proc/thread-self")
-		b := Behind{Sent: o.ofTask("/proc/thread-self", mb)}
+		sum, n := o.ofTask("/proc/thread-self", mb)
+		b := Behind{Sent: sum, Sockets: map[string]int{"": n}}
 		for _, sum := range o.left {
 			b.By = map[string]uint64{"left": sum}
 		}
 		return b
 	}
-	for _, f := range []string{"/dev/null", "/"} {
-		if f, err := os.Open(f); err != nil || isNetlink(fmt.Sprintf("/proc/thread-self/fd/%d", f.Fd())) {
-			t.Errorf("%v, %v is a socket", err, f)
+	for _, name := range []string{"/dev/null", "/"} {
+		// Not an os.File: who closes one that is forgotten has other descriptors than this thread.
+		if fd, err := unix.Open(name, unix.O_PATH, 0); err != nil || isNetlink(fmt.Sprintf("/proc/thread-self/fd/%d", fd)) {
+			t.Errorf("%v, %s is a socket", err, name)
 		}
 	}
 	before := look() // the namespace has some of the kernel's own, which have no inode
@@ -154,56 +165,88 @@ func TestSentSockets(t *testing.T) {
 	if got := look(); got.Sent != before.Sent || got.By["left"] < behindSocket {
 		t.Errorf("on its way: %+v, before %+v", got, before)
 	}
-	var n uint64
-	sockets("/proc/thread-self", func(fd, _ string) bool { n += scmFDs("/proc/thread-self/fdinfo/" + fd); return true })
-	if n != 6 {
-		t.Errorf("%d descriptors are on their way, want 6", n)
+	var all Hidden
+	descriptors("/proc/thread-self", func(fd string) bool { all.add(fdinfo("/proc/thread-self/fdinfo/" + fd)); return true })
+	if all.Sent != 6*behindSocket {
+		t.Errorf("%+v is on its way, want 6 sockets", all)
 	}
 }
 
-func TestSenders(t *testing.T) {
+// Locks of a process, and of a descriptor, are seen beside it.
+func TestLocks(t *testing.T) {
+	f, err := os.Create(t.TempDir() + "/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i := range int64(7) {
+		command := unix.F_OFD_SETLK
+		if i > 3 {
+			command = unix.F_SETLK
+		}
+		if err := unix.FcntlFlock(f.Fd(), command, &unix.Flock_t{Type: unix.F_RDLCK + 1, Start: 2 * i, Len: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := open{proc: "/proc", sameFiles: sameFiles}
+	if got := o.hidden(os.Getpid(), mb); got.Locks != 7*behindLock {
+		t.Errorf("%+v, want that of 7 locks", got)
+	}
+}
+
+func TestLookers(t *testing.T) {
 	hang := make(chan bool)
-	defer close(hang)
 	var looks atomic.Int32
-	s := Senders{sent: func(pid int) uint64 {
+	l := Lookers{look: func(pid int, _ uint64) Hidden {
 		if pid == 9 {
 			looks.Add(1)
 			<-hang
 		}
-		return uint64(pid)
+		return Hidden{Sent: uint64(pid), Locks: 1}
 	}}
-	for _, tt := range []struct {
-		pids map[string][]int
-		want string
-	}{
-		{map[string][]int{"a": {1, 2}, "b": {2}, "c": {0}}, "a"},
-		{map[string][]int{"a": {0}}, ""},
-		{nil, ""},
-	} {
-		if got, _ := s.Most(tt.pids, time.Hour); got != tt.want {
-			t.Errorf("%v: %q, want %q", tt.pids, got, tt.want)
-		}
+	got := l.Look(map[string][]int{"a": {1, 2}, "b": {5, 8}, "c": nil}, 5, time.Hour)
+	want := map[string]Hidden{"a": {3, 2}, "b": {5, 1}, "c": {}}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
-	// The look at one hangs: others are found all the same, and it is not looked at again.
+	// The look at one hangs: others are found all the same, it is not looked at again, and
+	// what it finds at last is told.
 	for range 3 {
-		s.Most(map[string][]int{"hangs": {9}}, 0)
+		l.Look(map[string][]int{"hangs": {9}}, 5, 0)
 	}
-	if got, n := s.Most(map[string][]int{"hangs": {9}, "a": {1}}, time.Hour); got != "a" || n != 1 || looks.Load() > 1 {
-		t.Errorf("%q, after %d looks", got, looks.Load())
+	poll.Until(t, "a look at a", func() bool {
+		return l.Look(map[string][]int{"hangs": {9}, "a": {1}}, 5, time.Millisecond)["a"] == Hidden{1, 1}
+	})
+	close(hang)
+	if got := l.Look(nil, 5, time.Hour)["hangs"]; got != (Hidden{9, 1}) || looks.Load() != 1 {
+		t.Errorf("%v, after %d looks", got, looks.Load())
 	}
 }
 
 func TestFree(t *testing.T) {
-	const text = "MemTotal: 100 kB\nMemFree: 3 kB\nMemAvailable: 50 kB\nActive(file): 4 kB\nInactive(file): 5 kB\n"
-	for own, want := range map[uint64]uint64{0: 12 << 10, 10 << 10: 2 << 10, 20 << 10: 0} {
-		if got, err := free(strings.NewReader(text), own); err != nil || got != want {
-			t.Errorf("the kernel's own %d: %d, %v, want %d", own, got, err, want)
+	m := map[string]uint64{"MemFree": 3, "Active(file)": 4, "Inactive(file)": 5, "MemTotal": 100, "Buffers": 1, "Cached": 20, "SwapCached": 2, "AnonPages": 30}
+	for own, want := range map[uint64]uint64{0: 12, 10: 2, 20: 0} {
+		if got := free(m, own); got != want {
+			t.Errorf("the kernel's own %d: %d, want %d", own, got, want)
 		}
 	}
-	if _, err := free(strings.NewReader("MemTotal: 100 kB\n"), 0); err == nil {
-		t.Error("a file that says nothing is no fault")
+	for charged, want := range map[uint64]uint64{0: 44, 40: 4, 50: 0} {
+		if got := uncounted(m, charged); got != want {
+			t.Errorf("%d charged: %d, want %d", charged, got, want)
+		}
+	}
+	if _, err := meminfo("MemFree", "MemNone"); err == nil || !strings.Contains(err.Error(), "MemNone") {
+		t.Errorf("a file that does not say it is no fault: %v", err)
 	}
 	if _, err := Free(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A machine with or without groups tells what is charged to nobody.
+func TestUncounted(t *testing.T) {
+	skip.UnlessRoot(t, "reads the group of all containers")
+	if _, err := Uncounted(); err != nil {
 		t.Error(err)
 	}
 }

@@ -25,8 +25,9 @@ type Use struct {
 	Left uint64
 }
 
-// Look looks. Without a common limit it is zero.
-func Look() (u Use, err error) {
+// Look looks. What is known of containers, by their ids, is not read again. Without a
+// common limit it is zero.
+func Look(known map[string]cgroup.Memory) (u Use, err error) {
 	all := cgroup.Top()
 	if !all.Exists() {
 		return u, nil
@@ -46,9 +47,11 @@ func Look() (u Use, err error) {
 	u.Limit, u.Held = limit, m.Held()
 	left := m.Files
 	for name, g := range groups {
-		one, err := g.Memory()
-		if err != nil {
-			continue // it has ended meanwhile
+		one, is := known[name]
+		if !is {
+			if one, err = g.Memory(); err != nil {
+				continue // it has ended meanwhile
+			}
 		}
 		u.Holders = append(u.Holders, Holder{name, one.Held(), one.Files})
 		left -= min(left, one.Files)
@@ -115,7 +118,7 @@ func Why(g cgroup.Group) string {
 	if outer, name := g.Outer(); name != cgroup.Parent {
 		return whyElsewhere(outer, name)
 	}
-	u, err := Look()
+	u, err := Look(nil)
 	if err != nil || u.Limit == 0 || !cgroup.Top().LimitHit() {
 		return noneLeft
 	}

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/log/hold"
+	"slipway/pkg/log/fdstore"
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
 	"slipway/pkg/log/rotate"
@@ -260,13 +260,13 @@ func (h *countingHolder) Release(name string) error {
 // testHolder keeps pipes until the test ends, and sees that all are released.
 func testHolder(t *testing.T) Holder {
 	t.Helper()
-	store, err := hold.NewStore()
+	store, err := fdstore.NewStore()
 	if err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- store.Serve() }()
-	h := &countingHolder{Holder: hold.NewClient(store.Child), held: map[string]bool{}}
+	h := &countingHolder{Holder: fdstore.NewClient(store.Child), held: map[string]bool{}}
 	t.Cleanup(func() {
 		if len(h.held) > 0 {
 			t.Errorf("still held: %v", h.held)

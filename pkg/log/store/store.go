@@ -26,7 +26,7 @@ import (
 
 // Holder is a process that lives longer than this one and keeps a copy of a
 // file descriptor: a pipe and what is in it live as long as anybody has it open.
-// Package hold has one.
+// Package fdstore has one.
 type Holder interface {
 	Hold(name string, f *os.File) error
 	Release(name string) error

@@ -18,7 +18,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/keeper"
-	"slipway/pkg/log/hold"
+	"slipway/pkg/log/fdstore"
 	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/guest"
@@ -115,7 +115,7 @@ func runKeep(c *call) (err error) {
 		return err
 	}
 	g.OpenPort() // and holds it, for all supervisors
-	store, err := hold.NewStore()
+	store, err := fdstore.NewStore()
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/keeper"
-	"slipway/pkg/log/hold"
+	"slipway/pkg/log/fdstore"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
@@ -94,7 +94,7 @@ func playStage(dir string) error {
 	if err := stageMounts(); err != nil {
 		return err
 	}
-	store, err := hold.NewStore()
+	store, err := fdstore.NewStore()
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 	"slipway/pkg/container"
 	"slipway/pkg/keeper"
-	"slipway/pkg/log/hold"
+	"slipway/pkg/log/fdstore"
 	"slipway/pkg/log/store"
 	"slipway/pkg/machine"
 	"slipway/pkg/pin"
@@ -117,7 +117,7 @@ func holder() store.Holder {
 		return nil
 	}
 	unix.CloseOnExec(machine.PipesFD)
-	return hold.NewClient(os.NewFile(machine.PipesFD, "hold"))
+	return fdstore.NewClient(os.NewFile(machine.PipesFD, "hold"))
 }
 
 // words are said to the keeper. One that is not listened to has no file.

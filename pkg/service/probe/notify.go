@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/brief"
 	"slipway/pkg/bundle"
+	"slipway/pkg/fdclose"
 )
 
 // maxMessage bounds a message; sd_notify's are a line or two.
@@ -106,7 +106,7 @@ func (n *Notify) Close() error {
 	})
 	err = errors.Join(err, n.file.Close())
 	if last >= 0 {
-		err = errors.Join(err, brief.Close(last))
+		err = errors.Join(err, fdclose.Close(last))
 	}
 	if rmErr := os.Remove(n.path); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
 		err = errors.Join(err, rmErr)
@@ -146,7 +146,7 @@ func (n *Notify) take(buf []byte) (got int, open bool) {
 	}
 	err = conn.Read(func(fd uintptr) bool {
 		var failed error
-		brief.Call(func() { got, failed = unix.Read(int(fd), buf) })
+		fdclose.Call(func() { got, failed = unix.Read(int(fd), buf) })
 		return !errors.Is(failed, unix.EAGAIN) && !errors.Is(failed, unix.EINTR)
 	})
 	return max(got, 0), err == nil

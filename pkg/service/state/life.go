@@ -78,7 +78,7 @@ func (s *Set) hangs(svc *service, in string) {
 	s.count(svc, -1)
 	svc.Hangs = in
 	s.count(svc, 1)
-	svc.dirty = true
+	s.touch(svc)
 }
 
 // fails is for a start that failed: there is nothing to end, only to clean.
@@ -139,7 +139,7 @@ func (s *Set) rang(svc *service, e Event) {
 		s.ended(svc, Event{Cause: "does not die, left behind"})
 	case e.Timer == StopTimeout && svc.State == Stopping:
 		svc.Killed = true
-		svc.dirty = true
+		s.touch(svc)
 		s.do(Action{Do: DoKill, Name: svc.Name, Run: svc.Run})
 		s.timer(svc, StopTimeout, killAgain)
 	case e.Timer == Pause && svc.State == Backoff:

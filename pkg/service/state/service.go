@@ -96,8 +96,9 @@ type service struct {
 	// before, needs and behind are the graph's: each event looks at every service, and to
 	// look these up by name would be most of what it costs with a thousand of them.
 	before, needs, behind []*service
+	place                 int  // in the graph's order
 	dirty                 bool // the record changed in answer to this event
-	moved                 bool // it made a transition in answer to this event
+	moved                 bool // it made a transition in answer to this event, and so is dirty
 }
 
 func (s *service) requires(d *service) bool { return slices.Contains(s.needs, d) }

@@ -33,6 +33,7 @@ type Set struct {
 	now     time.Time
 	actions []Action
 	changes []Transition
+	touched []*service // their records changed in answer to this event
 }
 
 // New makes a set of services that are all stopped.
@@ -60,6 +61,7 @@ func (s *Set) Learn(policies map[string]bundle.Policy, faults map[string]error) 
 	s.order = make([]*service, len(s.graph.Order))
 	for i, name := range s.graph.Order {
 		s.order[i] = s.services[name]
+		s.order[i].place = i
 	}
 	for name, svc := range s.services {
 		svc.before, svc.needs, svc.behind = s.all(s.graph.Before(name)), s.all(s.graph.Needs(name)), s.all(s.graph.Behind(name))
@@ -101,18 +103,26 @@ func (s *Set) Handle(now time.Time, e Event) (Result, error) {
 	err := s.take(e)
 	s.settle()
 	r := Result{Changes: s.changes, Actions: s.actions}
-	for _, svc := range s.order {
-		if svc.dirty {
-			r.Dirty = append(r.Dirty, svc.Name)
-		}
+	slices.SortFunc(s.touched, func(a, b *service) int { return a.place - b.place })
+	for _, svc := range s.touched {
+		r.Dirty = append(r.Dirty, svc.Name)
 	}
 	return r, err
 }
 
 func (s *Set) begin(now time.Time) {
 	s.now, s.actions, s.changes = now, nil, nil
-	for _, svc := range s.order {
+	for _, svc := range s.touched {
 		svc.dirty, svc.moved = false, false
+	}
+	s.touched = s.touched[:0]
+}
+
+// touch notes that a record changed.
+func (s *Set) touch(svc *service) {
+	if !svc.dirty {
+		svc.dirty = true
+		s.touched = append(s.touched, svc)
 	}
 }
 
@@ -198,7 +208,7 @@ func (s *Set) move(svc *service, to State, cause string) {
 	svc.State, svc.Since, svc.Cause = to, s.now, cause
 	svc.Blocked, svc.Hangs = "", ""
 	s.count(svc, 1)
-	svc.dirty = true
+	s.touch(svc)
 }
 
 // count enters a service that takes a place among the starts under way, or leaves it out.

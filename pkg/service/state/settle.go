@@ -64,7 +64,7 @@ func (s *Set) blocked(svc *service) bool {
 	}
 	if svc.blockMark != mark || svc.Blocked == "" != (mark == 0) {
 		svc.blockMark, svc.Blocked = mark, s.blockedOn(svc)
-		svc.dirty = true
+		s.touch(svc)
 	}
 	return mark != 0
 }

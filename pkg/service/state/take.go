@@ -59,7 +59,7 @@ func (s *Set) Known(name string) error {
 
 func (s *Set) want(svc *service, up bool) {
 	if svc.Wanted != up || svc.Again {
-		svc.dirty = true
+		s.touch(svc)
 	}
 	svc.Wanted, svc.Again, svc.Fallen = up, false, ""
 }
@@ -117,6 +117,6 @@ func (s *Set) restart(svc *service) error {
 	}
 	s.want(svc, true)
 	svc.Again = true
-	svc.dirty = true
+	s.touch(svc)
 	return nil
 }

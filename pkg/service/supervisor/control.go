@@ -6,6 +6,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
+	"slipway/pkg/container/cgroup"
 	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/state"
@@ -27,10 +28,11 @@ func (r remote) List(ctx context.Context) (control.List, error) {
 	if err != nil {
 		return l, err
 	}
+	known := map[string]cgroup.Memory{}
 	for i, u := range uses {
-		u.add(&l.Services[i])
+		u.add(&l.Services[i], known)
 	}
-	r.addMachine(&l)
+	r.addMachine(&l, known)
 	return l, nil
 }
 
@@ -45,7 +47,7 @@ func (r remote) One(ctx context.Context, name string) (v control.Service, err er
 	if err == nil {
 		err = unknown
 	}
-	u.add(&v)
+	u.add(&v, map[string]cgroup.Memory{})
 	return v, err
 }
 

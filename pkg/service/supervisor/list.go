@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/container/cgroup"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/guest"
 	"slipway/pkg/service/sequence"
@@ -13,12 +14,13 @@ import (
 // List is how all containers are now. It is to be called in the loop.
 func (s *Supervisor) List() control.List {
 	var l control.List
+	known := map[string]cgroup.Memory{}
 	for _, name := range s.set.Names() {
 		v := s.Status(name)
-		s.usage(name).add(&v)
+		s.usage(name).add(&v, known)
 		l.Services = append(l.Services, v)
 	}
-	s.addMachine(&l)
+	s.addMachine(&l, known)
 	return l
 }
 

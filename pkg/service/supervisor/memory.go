@@ -56,7 +56,7 @@ func (s *Supervisor) watchMemory() {
 	missing := func(what string) { s.Guest.Journal.Add(s.Clock.Now(), "memory: "+what) }
 	scored := map[string]int{}
 	err := memory.Watch(missing, func() (short bool) {
-		u, err := memory.Look()
+		u, err := memory.Look(nil)
 		if err != nil {
 			s.log.Warn("memory", "err", err)
 			return true // rather not slow them down
@@ -84,7 +84,9 @@ func (s *Supervisor) watchMachine() {
 	if !cgroup.Top().Exists() {
 		return
 	}
-	var senders memory.Senders
+	before, err := memory.Uncounted()
+	s.report(err)
+	var lookers memory.Lookers
 	failed := map[string]bool{} // whom it could not end
 	memory.WatchMachine(quota.Floor, func() {
 		groups, pids := s.groups(), map[string][]int{}
@@ -93,8 +95,11 @@ func (s *Supervisor) watchMachine() {
 				pids[name] = all
 			}
 		}
-		guilty, how := behind(pids, &senders)
-		for _, name := range guilty {
+		now, err := memory.Uncounted()
+		s.report(err)
+		look := func() map[string]memory.Hidden { return lookers.Look(pids, quota.Floor, killWait) }
+		names, how := guilty(memory.LookBehind(pids, quota.Floor), look, err == nil && now >= before+quota.Floor)
+		for _, name := range names {
 			if result := end(groups[name]); result == nil || !failed[name] {
 				failed[name] = result != nil
 				s.sayGuilty(name, how, result)
@@ -103,18 +108,33 @@ func (s *Supervisor) watchMachine() {
 	}, s.report)
 }
 
-// behind finds who has taken more than the machine has left. Memory behind sockets that
-// nobody has open is of whoever has sent the most.
-func behind(pids map[string][]int, senders *memory.Senders) (guilty []string, how string) {
-	b := memory.LookBehind(pids, quota.Floor)
-	if guilty = b.Over(quota.Floor); len(guilty) > 0 {
-		return guilty, "netlink sockets"
+// guilty finds who has the kernel hold more than the machine has left. Sockets that
+// nobody has open are of whoever has sent the most; and where nothing explains what the kernel
+// has taken since the supervisor began, it is of whoever has the most sockets: nobody tells
+// what hangs on them.
+func guilty(b memory.Behind, look func() map[string]memory.Hidden, grown bool) (names []string, how string) {
+	if names = b.Over(quota.Floor); len(names) > 0 {
+		return names, "netlink sockets"
 	}
-	most, sent := senders.Most(pids, killWait)
-	if most != "" && max(b.Sent, memory.Sent(sent)) >= quota.Floor {
-		guilty = []string{most}
+	var sender, locker string
+	var sent, locks uint64
+	for name, h := range look() {
+		if h.Sent > sent {
+			sender, sent = name, h.Sent
+		}
+		if h.Locks > locks {
+			locker, locks = name, h.Locks
+		}
 	}
-	return guilty, "sockets that are on their way in others"
+	switch {
+	case sender != "" && max(b.Sent, sent) >= quota.Floor:
+		return []string{sender}, "sockets that are on their way in others"
+	case locks >= quota.Floor:
+		return []string{locker}, "locks of files"
+	case grown && b.Crowd() != "":
+		return []string{b.Crowd()}, "options and filters of sockets"
+	}
+	return nil, ""
 }
 
 func end(g cgroup.Group) error {
@@ -125,7 +145,10 @@ func end(g cgroup.Group) error {
 
 func (s *Supervisor) sayGuilty(name, how string, result error) {
 	what := "killed"
-	if result != nil {
+	switch {
+	case errors.Is(result, context.DeadlineExceeded):
+		what = "killed, and has not ended yet" // the kernel takes back what it has
+	case result != nil:
 		what = "it cannot be killed: " + result.Error()
 	}
 	s.report(s.Do(context.Background(), func() {

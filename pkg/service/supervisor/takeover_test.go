@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/log/hold"
+	"slipway/pkg/log/fdstore"
 	"slipway/pkg/reap"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/probe"
@@ -121,12 +121,12 @@ func TestStartThatHangsIsTakenOver(t *testing.T) {
 // no supervisor, to a socket that the parent of both has kept.
 func TestWhatWasSaidToNobodyIsHeard(t *testing.T) {
 	m := prepare(t, "", "says run ready=notify ready-timeout=1h")
-	store, err := hold.NewStore()
+	store, err := fdstore.NewStore()
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { t.Log(store.Serve()) }()
-	client := hold.NewClient(store.Child)
+	client := fdstore.NewClient(store.Child)
 	m.holder = client
 	sock := probe.NotifySocket(m.guest.Paths.Own(), "says")
 	if err := os.MkdirAll(filepath.Dir(sock), 0o700); err != nil {

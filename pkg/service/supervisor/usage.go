@@ -58,21 +58,23 @@ func (s *Supervisor) usage(name string) usage {
 	return usage{l.container.Group(), true}
 }
 
-// add adds what the cgroup says. Without one the figures stay 0.
-func (u usage) add(v *control.Service) {
+// add adds what the cgroup says, and notes its memory for who asks all of them. Without a
+// group the figures stay 0.
+func (u usage) add(v *control.Service, known map[string]cgroup.Memory) {
 	if !u.up {
 		return
 	}
 	if got, err := u.group.Stats(); err == nil {
-		v.Memory, v.Files, v.CPU, v.Tasks, v.OOMKills = got.Memory, got.Files, got.CPU.Seconds(), got.Pids, got.OOMKills
+		v.Memory, v.Files, v.CPU, v.Tasks, v.OOMKills = got.Memory.Current, got.Memory.Files, got.CPU.Seconds(), got.Pids, got.OOMKills
+		known[v.Name] = got.Memory
 	}
 }
 
 // addMachine adds what is read from files and is of no one service.
-func (s *Supervisor) addMachine(l *control.List) {
+func (s *Supervisor) addMachine(l *control.List, known map[string]cgroup.Memory) {
 	p := s.Guest.Paths
 	l.Steps = Steps(p)
-	if u, err := memory.Look(); err == nil && u.Limit > 0 {
+	if u, err := memory.Look(known); err == nil && u.Limit > 0 {
 		l.Memory = &control.Memory{Limit: u.Limit, Held: u.Held}
 		if u.Short() {
 			l.Memory.Short = u.String()

@@ -1,8 +1,8 @@
-// Package brief bounds system calls that let go of what a stranger has made. A
+// Package fdclose bounds system calls that let go of what a stranger has made. A
 // descriptor in a message is closed by who reads the message or has the socket last,
 // in that call; if it is a connection with SO_LINGER, which takes no privilege, the
 // call waits until its data is taken, which may be never. Signals end such a wait.
-package brief
+package fdclose
 
 import (
 	"errors"

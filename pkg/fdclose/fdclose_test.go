@@ -1,4 +1,4 @@
-package brief_test
+package fdclose_test
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/brief"
+	"slipway/pkg/fdclose"
 	"slipway/test/hung"
 	"slipway/test/linger"
 	"slipway/test/poll"
@@ -18,11 +18,11 @@ import (
 // to it, whatever wait these want.
 func TestWaitsForNoConnection(t *testing.T) {
 	for name, let := range map[string]func(fd int) error{
-		"close": brief.Close,
+		"close": fdclose.Close,
 		"read": func(fd int) error {
 			for range linger.Messages {
 				var err error
-				brief.Call(func() { _, err = unix.Read(fd, make([]byte, 64)) })
+				fdclose.Call(func() { _, err = unix.Read(fd, make([]byte, 64)) })
 				if err != nil {
 					return err
 				}
@@ -43,12 +43,12 @@ func TestWaitsForNoConnection(t *testing.T) {
 func TestCallsAreMadeOnce(t *testing.T) {
 	calls := 0
 	for range 1000 {
-		brief.Call(func() { calls++ })
+		fdclose.Call(func() { calls++ })
 	}
 	if calls != 1000 {
 		t.Errorf("%d calls", calls)
 	}
-	if err := brief.Close(-1); !errors.Is(err, unix.EBADF) {
+	if err := fdclose.Close(-1); !errors.Is(err, unix.EBADF) {
 		t.Errorf("the call's own error: %v", err)
 	}
 }
@@ -75,10 +75,10 @@ func TestHungCloses(t *testing.T) {
 		return fd
 	}
 	var all sync.WaitGroup
-	for range brief.Threads {
+	for range fdclose.Threads {
 		fd := more()
 		all.Go(func() {
-			if err := brief.Close(fd); !errors.Is(err, brief.ErrHangs) {
+			if err := fdclose.Close(fd); !errors.Is(err, fdclose.ErrHangs) {
 				t.Errorf("one that hangs: %v", err)
 			}
 		})
@@ -88,17 +88,17 @@ func TestHungCloses(t *testing.T) {
 	if err := unix.Pipe2(pipe, unix.O_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(unix.Close(pipe[1]), brief.Close(pipe[0])); !errors.Is(err, brief.ErrHangs) {
+	if err := errors.Join(unix.Close(pipe[1]), fdclose.Close(pipe[0])); !errors.Is(err, fdclose.ErrHangs) {
 		t.Errorf("one after them: %v", err)
 	}
-	if n := brief.Left(); n != brief.Threads+1 {
+	if n := fdclose.Left(); n != fdclose.Threads+1 {
 		t.Errorf("%d are left", n)
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	poll.Until(t, "none is left", func() bool { return brief.Left() == 0 })
-	if err := brief.Close(pipe[0]); !errors.Is(err, unix.EBADF) {
+	poll.Until(t, "none is left", func() bool { return fdclose.Left() == 0 })
+	if err := fdclose.Close(pipe[0]); !errors.Is(err, unix.EBADF) {
 		t.Errorf("the one after them, again: %v", err)
 	}
 }

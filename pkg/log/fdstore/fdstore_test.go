@@ -1,4 +1,4 @@
-package hold
+package fdstore
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/brief"
+	"slipway/pkg/fdclose"
 	"slipway/test/hung"
 	"slipway/test/linger"
 	"slipway/test/poll"
@@ -185,7 +185,7 @@ func TestReleaseThatHangs(t *testing.T) {
 	if err := errors.Join(c.Hold("hangs", f), c.Release("hangs"), c.Hold("other", os.Stdin)); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-warned; !errors.Is(err, brief.ErrHangs) {
+	if err := <-warned; !errors.Is(err, fdclose.ErrHangs) {
 		t.Errorf("warned of %v", err)
 	}
 	taken, err := c.Take("other")

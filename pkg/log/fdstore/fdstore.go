@@ -1,4 +1,4 @@
-// Package hold lets a process that lives long keep file descriptors for one
+// Package fdstore lets a process that lives long keep file descriptors for one
 // that may be killed at any moment.
 //
 // A pipe, with what is in it, is gone when the last process that has it open is
@@ -11,7 +11,7 @@
 //
 // In the parent: NewStore once, its Child among the ExtraFiles of each
 // supervisor, `go store.Serve()`. In the supervisor: NewClient.
-package hold
+package fdstore
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/brief"
+	"slipway/pkg/fdclose"
 )
 
 const (
@@ -113,7 +113,7 @@ func (s *Store) handle(msg []byte, fd int) error {
 		name := string(msg[1:])
 		old, has := s.held[name]
 		switch {
-		case msg[0] == '+' && fd >= 0 && (has || len(s.held)+brief.Left() < maxHeld):
+		case msg[0] == '+' && fd >= 0 && (has || len(s.held)+fdclose.Left() < maxHeld):
 			s.held[name] = fd
 			drop = -1
 			if has {
@@ -137,7 +137,7 @@ func (s *Store) handle(msg []byte, fd int) error {
 // drop lets go of a descriptor. What is in it may be a container's, and so may be what
 // is wrong with it.
 func (s *Store) drop(name string, fd int) {
-	if err := brief.Close(fd); err != nil && s.Warn != nil {
+	if err := fdclose.Close(fd); err != nil && s.Warn != nil {
 		s.Warn(fmt.Errorf("release %s: %w", name, err))
 	}
 }
@@ -155,7 +155,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	errs := []error{s.sock.Close(), s.Child.Close()}
 	for name, fd := range s.held {
-		errs = append(errs, brief.Close(fd))
+		errs = append(errs, fdclose.Close(fd))
 		delete(s.held, name)
 	}
 	return errors.Join(errs...)
