@@ -28,10 +28,13 @@ func setWindow(dev string, w port.Window) error {
 	// PID 1 has it open too: the size stays when this is closed.
 	fd, err := unix.Open(filepath.Join(dev, w.Console), unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("open it: %w", err)
 	}
 	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: w.Columns, Row: w.Rows}); err != nil {
 		return errors.Join(fmt.Errorf("set it: %w", err), unix.Close(fd))
 	}
-	return unix.Close(fd)
+	if err := unix.Close(fd); err != nil {
+		return fmt.Errorf("close it: %w", err)
+	}
+	return nil
 }
