@@ -85,6 +85,7 @@ const Shutdown = "shutdown"
 // Request is all that the host asks for, each time anew.
 type Request struct {
 	Report   bool `json:"report,omitempty"`   // once all have had their first start; then power off
+	Hold     bool `json:"hold,omitempty"`     // but not if all is well: Poweroff will say when
 	Timeline bool `json:"timeline,omitempty"` // at the same time, or when the machine goes down
 	Now      bool `json:"now,omitempty"`      // both at once, as they are
 	Poweroff bool `json:"poweroff,omitempty"`

@@ -74,10 +74,9 @@ func (j *judge) fail(line string, now time.Time) {
 	j.endBy(now.Add(afterTimeout))
 }
 
-// seen ends the run once all has come that is expected. With a report the guest
-// powers off by itself.
+// seen ends the run once all has come that is expected, the report too.
 func (j *judge) seen(now time.Time) {
-	if len(j.missing) == 0 && len(j.lacking) == 0 && !j.watch.Report && j.asked.IsZero() {
+	if len(j.missing) == 0 && len(j.lacking) == 0 && (!j.watch.Report || !j.linesBy.IsZero()) && j.asked.IsZero() {
 		j.askOff(now)
 	}
 }
@@ -140,6 +139,10 @@ func (j *judge) reported(r *port.Report, now time.Time) {
 		text = "failed: " + clean(strings.Join(r.Faults, "; "))
 	}
 	j.res.Report, j.res.Containers, j.res.Faults = text, r.Containers, cleanAll(r.Faults)
+	if j.held && len(r.Faults) == 0 && j.guest.end == "" {
+		j.linesBy = now.Add(afterReport)
+		j.seen(now)
+	}
 	j.answeredAll(now)
 }
 

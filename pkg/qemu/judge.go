@@ -14,6 +14,7 @@ const (
 	untilText    = 10 * time.Second // to begin to print it, once QEMU has told of it
 	afterFail    = time.Second      // to print what follows a failure
 	afterTimeout = 10 * time.Second // to tell how its containers are
+	afterReport  = 10 * time.Second // to print what is expected, once its report says that all is well
 	pressAgain   = time.Second      // from one push of the power button to the next
 	untilReset   = 5 * time.Second  // from the power button to Ctrl-Alt-Del, in silence
 	untilKilled  = 30 * time.Second // from the power button to the end by force, unless Watch.Off says more
@@ -48,6 +49,8 @@ type judge struct {
 	reset    bool         // Ctrl-Alt-Del was typed
 	quitAt   time.Time    // when the machine is ended by force
 	pulled   bool         // and that at once, as somebody wants it
+	held     bool         // the guest is told not to power off at a report that says that all is well
+	linesBy  time.Time    // when lines that such a report came before are not waited for any longer
 	shutdown string       // QEMU's reason for its own end
 	window   *port.Window // in which the console is looked at; nil: nobody knows
 	say      []port.Message
@@ -124,6 +127,9 @@ func (j *judge) request() {
 	if j.watch.Output.Dir != "" {
 		w.Output = j.watch.Output.Most
 	}
+	// A service may be ready before it prints what is expected.
+	w.Hold = w.Report && len(j.missing)+len(j.lacking) > 0
+	j.held = j.held || w.Hold
 	for _, from := range [][]Source{j.watch.ExpectFrom, j.watch.FailOnFrom} {
 		for _, s := range from {
 			w.Lines = append(w.Lines, s.From)
@@ -163,6 +169,9 @@ func (j *judge) clock(now time.Time) action {
 	if j.wantsPort() && !j.guest.spoke && j.watch.Timeout == 0 && now.Sub(j.start) >= untilMute &&
 		j.end(Mute, "it has said nothing for "+untilMute.String()) {
 		j.endBy(now)
+	}
+	if !j.linesBy.IsZero() && !now.Before(j.linesBy) && j.asked.IsZero() {
+		j.askOff(now)
 	}
 	switch {
 	case j.res.Killed:

@@ -21,8 +21,9 @@ func TestDist(t *testing.T) {
 	skip.IfShort(t)
 	skip.UnlessRoot(t, "chroot")
 	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
-	release(t, "../..", one, "umask 022", "TZ=UTC")
-	release(t, copyOfTree(t), two, "umask 077", "TZ=Asia/Tokyo", "LINUXKIT_CACHE=/somewhere", "SLIPWAY_RENAME=a=b")
+	here, elsewhere := copyOfTree(t), copyOfTree(t) // both of now, whatever is edited meanwhile
+	release(t, here, one, "umask 022", "TZ=UTC")
+	release(t, elsewhere, two, "umask 077", "TZ=Asia/Tokyo", "LINUXKIT_CACHE=/somewhere", "SLIPWAY_RENAME=a=b")
 	if a, b := sums(t, one), sums(t, two); a != b {
 		t.Errorf("one release is\n%s\nand the other\n%s", a, b)
 	}
@@ -74,11 +75,12 @@ func same(t *testing.T, one, other string) {
 }
 
 // copyOfTree is the work tree in another place, of the same commit and with the same changes.
+// The compiler takes a file .git for none.
 func copyOfTree(t *testing.T) string {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "elsewhere")
 	run(t, "bash", "-ec", `cd ../.. && mkdir "$0" && git ls-files -z -co --exclude-standard | while IFS= read -rd '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done |
-		tar --null -cf - -T - | tar -C "$0" -xf - && echo "gitdir: $(git rev-parse --absolute-git-dir)" >"$0/.git"`, to)
+		tar --null -cf - -T - | tar -C "$0" -xf - && ln -s "$(git rev-parse --absolute-git-dir)" "$0/.git"`, to)
 	return to
 }
 

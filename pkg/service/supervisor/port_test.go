@@ -74,6 +74,39 @@ func TestHostWantsReport(t *testing.T) {
 	}
 }
 
+// A host that expects lines as well says itself when the machine has shown enough, unless
+// the report tells of a failure.
+func TestHostHoldsMachine(t *testing.T) {
+	held := port.Message{Request: &port.Request{Report: true, Hold: true}}
+	m, h := withHost(t, "good run")
+	h.say(held)
+	if r := h.hear().Report; r == nil || !r.Final || len(r.Faults) > 0 {
+		t.Fatalf("report %+v", r)
+	}
+	poll.Until(t, "the report is noted", func() bool {
+		_, err := os.Lstat(m.guest.Paths.Own("reported"))
+		return err == nil
+	})
+	select {
+	case end := <-m.ends:
+		t.Errorf("the machine is asked for %s", end)
+	default:
+	}
+	h.say(port.Message{Request: &port.Request{Report: true, Poweroff: true}})
+	if end := <-m.ends; end != bundle.Poweroff {
+		t.Errorf("the machine is asked for %s", end)
+	}
+
+	m, h = withHost(t, "bad exit 7 restart=no")
+	h.say(held)
+	if r := h.hear().Report; r == nil || len(r.Faults) != 1 {
+		t.Fatalf("report %+v", r)
+	}
+	if end := <-m.ends; end != bundle.Poweroff {
+		t.Errorf("the machine is asked for %s", end)
+	}
+}
+
 // A report waits for the scripts behind the services, and has those that failed.
 func TestReportHasScripts(t *testing.T) {
 	m, h := withHost(t, "good run")

@@ -124,7 +124,7 @@ func (s *Supervisor) makeReport(how string, tell func()) {
 		tell()
 		s.tellReport(list, faults, true)
 		s.post(func() {
-			if how == guest.ReportPoweroff {
+			if how == guest.ReportPoweroff && (len(faults) > 0 || !s.Guest.Requested().Hold) {
 				s.check("report", "power off", s.End(bundle.Poweroff))
 			}
 			s.check("report", "note", os.WriteFile(done, nil, 0o600))
