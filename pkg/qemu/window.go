@@ -46,6 +46,7 @@ func DialWindow(dir string) (tell func(columns, rows int), hangUp func() error) 
 		return func(int, int) {}, func() error { return nil }
 	}
 	return func(columns, rows int) {
-		_, _ = fmt.Fprintf(conn, "%dx%d\n", columns, rows) // or the machine has ended, as the console tells
+		// It fails when the machine has ended, which the console tells.
+		_, _ = fmt.Fprintf(conn, "%dx%d\n", columns, rows)
 	}, conn.Close
 }

@@ -97,12 +97,12 @@ type output struct {
 
 func (o *output) handOut(dir string) (err error) {
 	if o.root, err = os.OpenRoot(dir); err != nil {
-		return fmt.Errorf("hand out files: %w", err)
+		return fmt.Errorf("open the directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, o.root.Close()) }()
 	info, err := o.root.Lstat(".")
 	if err != nil {
-		return fmt.Errorf("hand out files: %w", err)
+		return fmt.Errorf("look at the directory: %w", err)
 	}
 	o.dev = device(info)
 	if err := o.collect(".", 1); err != nil {
@@ -128,7 +128,7 @@ func device(info fs.FileInfo) uint64 {
 func (o *output) collect(dir string, depth int) error {
 	d, err := o.root.Open(dir)
 	if err != nil {
-		return fmt.Errorf("hand out files: %w", err)
+		return fmt.Errorf("list %s: %w", dir, err)
 	}
 	entries, err := d.ReadDir(port.MaxFiles + 1)
 	if err := errors.Join(ignoreEnd(err), d.Close()); err != nil {
@@ -163,7 +163,7 @@ func (o *output) entry(name string, depth int) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // a container has removed it
 	case err != nil:
-		return fmt.Errorf("hand out files: %w", err)
+		return fmt.Errorf("look at %s: %w", name, err)
 	case device(info) != o.dev:
 		o.leave(name + ": something is mounted on it")
 	case info.IsDir() && depth < port.MaxDepth:
@@ -203,12 +203,12 @@ func (o *output) send(name string) (err error) {
 	// A container may have put a pipe there meanwhile, which nobody writes to.
 	f, err := o.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return fmt.Errorf("hand out files: %w", err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
 	defer f.Close() // only read from
 	info, err := f.Stat()
 	if err != nil {
-		return fmt.Errorf("hand out files: %w", err)
+		return fmt.Errorf("look at %s: %w", name, err)
 	}
 	if !info.Mode().IsRegular() || device(info) != o.dev {
 		return fmt.Errorf("%s: it was replaced while it was read", name)

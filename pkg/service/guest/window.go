@@ -30,11 +30,9 @@ func setWindow(dev string, w port.Window) error {
 	if err != nil {
 		return fmt.Errorf("open it: %w", err)
 	}
-	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: w.Columns, Row: w.Rows}); err != nil {
-		return errors.Join(fmt.Errorf("set it: %w", err), unix.Close(fd))
-	}
-	if err := unix.Close(fd); err != nil {
-		return fmt.Errorf("close it: %w", err)
+	err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: w.Columns, Row: w.Rows})
+	if err := errors.Join(err, unix.Close(fd)); err != nil {
+		return fmt.Errorf("set it: %w", err)
 	}
 	return nil
 }
