@@ -21,7 +21,7 @@ type checker struct {
 }
 
 func (k *checker) all(b *Builder) yml.Faults {
-	k.checkCmdline()
+	k.checkCmdline(b.Hardening)
 	k.checkImages()
 	k.checkScripts(b)
 	k.checkPlatforms()

@@ -47,9 +47,10 @@ func (k *checker) checkImages() {
 
 // checkCmdline finds a command line that is too long as it is; `slipway run` looks
 // again with the words that it adds.
-func (k *checker) checkCmdline() {
+func (k *checker) checkCmdline(h Hardening) {
 	kernel := k.config.Kernel
-	if err := bundle.CheckCmdline(k.images.platform.Architecture, strings.TrimSpace(kernel.Cmdline)); err != nil {
+	text := cmdline(kernel.Cmdline, k.images.get(kernel.Image), h)
+	if err := bundle.CheckCmdline(k.images.platform.Architecture, strings.TrimSpace(text)); err != nil {
 		k.faults.Add(kernel.At.Child("cmdline").At("%v", err).Wants("fewer words, or files: for what is not the kernel's"))
 	}
 }

@@ -5,10 +5,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
+	"slipway/pkg/bundle"
 )
 
 // Names of the kernel's files in the root tree.
@@ -71,6 +74,30 @@ func (f kernelFile) missing(image *tree.Tree, k yml.Kernel) yml.Fault {
 	return fault
 }
 
+// cmdlineLabel is a kernel image's: words that this kernel wants on its command line for
+// containers to be held, with spaces between them.
+const cmdlineLabel = bundle.Prefix + "cmdline"
+
+// cmdline is the YAML's command line, and before it, as what follows -- is not the kernel's, the
+// words of the kernel image's label for options that it does not set. Both lsm= and security=
+// choose security modules: who gives one has chosen.
+func cmdline(text string, image *oci.Image, h Hardening) string {
+	if image == nil || h == HardeningNone {
+		return text
+	}
+	given := map[string]bool{}
+	for _, word := range strings.Fields(text) {
+		key, _, _ := strings.Cut(word, "=")
+		given[key] = true
+	}
+	given["lsm"] = given["lsm"] || given["security"]
+	words := slices.DeleteFunc(strings.Fields(image.Config.Config.Labels[cmdlineLabel]), func(word string) bool {
+		key, _, _ := strings.Cut(word, "=")
+		return given[key]
+	})
+	return strings.Join(append(words, text), " ")
+}
+
 // addKernel puts kernel, command line and microcode into boot/, and lays the
 // modules over the root. The checker has seen that the files are there; without
 // microcode the machine boots all the same, so LinuxKit's tool goes without.
@@ -87,7 +114,7 @@ func (l *layout) addKernel() error {
 	if err := l.root.MkdirAll("boot", origin); err != nil {
 		return err
 	}
-	if err := l.putFile(CmdlineFile, tree.Text(k.Cmdline), origin); err != nil {
+	if err := l.putFile(CmdlineFile, tree.Text(cmdline(k.Cmdline, l.images.get(k.Image), l.Hardening)), origin); err != nil {
 		return err
 	}
 	if err := l.putKernel(kernelBinary(k).in(image), origin); err != nil {
