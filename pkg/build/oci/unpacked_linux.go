@@ -9,10 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keepFree is the part of the disk that is left free: a quarter. Tests, which run
-// on any disk, leave none.
-var keepFree uint64 = 4
-
 // create makes a file that keep can name; nil if nothing is to be kept.
 func (u unpacked) create() *os.File {
 	if u.dir == "" {
