@@ -66,11 +66,13 @@ func (j *judge) fail(line string, now time.Time) {
 	if !j.end(FailMatched, strings.TrimSpace(line)) {
 		return
 	}
-	if j.watch.Output.Dir == "" || !j.guest.spoke || j.guest.end != "" {
+	if !j.owed() {
 		j.endBy(now.Add(afterFail))
 		return
 	}
-	j.request() // its files may tell why
+	if j.guest.end == "" {
+		j.request() // its files may tell why
+	}
 	j.endBy(now.Add(afterTimeout))
 }
 
@@ -181,13 +183,24 @@ func (j *judge) answeredAll(now time.Time) {
 	}
 }
 
-// handing gives a guest that hands its files out the time to do so. Their bytes are
-// bounded.
+// handing gives a guest that hands its files out the time to do so, and no more: the
+// pieces say nothing of when they end.
 func (j *judge) handing(now time.Time) {
-	t := now.Add(afterTimeout)
-	if j.res.Ending == "" {
-		t = now.Add(j.off()) // it is on its way down, which goes on behind that
+	if !j.owed() {
+		return
 	}
+	if j.handsOut.IsZero() {
+		j.handsOut = now
+	}
+	more := afterTimeout
+	if j.res.Ending == "" {
+		more = j.off() // it is on its way down, which goes on behind that
+	}
+	t := now
+	if last := j.handsOut.Add(handOutTime); t.After(last) {
+		t = last
+	}
+	t = t.Add(more)
 	if !j.quitAt.IsZero() && t.After(j.quitAt) && now.Before(j.quitAt) && !j.pulled {
 		j.quitAt = t
 	}

@@ -14,6 +14,7 @@ const (
 	untilText    = 10 * time.Second // to begin to print it, once QEMU has told of it
 	afterFail    = time.Second      // to print what follows a failure
 	afterTimeout = 10 * time.Second // to tell how its containers are
+	handOutTime  = 2 * time.Minute  // to hand its files out, from the first of them on
 	afterReport  = 10 * time.Second // to print what is expected, once its report says that all is well
 	pressAgain   = time.Second      // from one push of the power button to the next
 	untilReset   = 5 * time.Second  // from the power button to Ctrl-Alt-Del, in silence
@@ -50,6 +51,7 @@ type judge struct {
 	quitAt   time.Time    // when the machine is ended by force
 	pulled   bool         // and that at once, as somebody wants it
 	held     bool         // the guest is told not to power off at a report that says that all is well
+	handsOut time.Time    // when the first of its files came
 	linesBy  time.Time    // when lines that such a report came before are not waited for any longer
 	shutdown string       // QEMU's reason for its own end
 	window   *port.Window // in which the console is looked at; nil: nobody knows
@@ -111,7 +113,10 @@ func (j *judge) askOff(now time.Time) {
 	}
 	j.asked = now
 	j.request()
-	j.endBy(now.Add(j.off()))
+	// Behind a report that all is well it goes down within its own bounds, as without a line to wait for.
+	if j.linesBy.IsZero() {
+		j.endBy(now.Add(j.off()))
+	}
 }
 
 // off is how long the guest gets to power off.
@@ -149,12 +154,19 @@ func (j *judge) giveUp(e Ending, cause string, now time.Time) {
 	if !j.end(e, cause) {
 		return
 	}
-	if !j.guest.spoke || j.guest.end != "" {
+	if !j.guest.spoke || j.guest.end != "" && !j.owed() {
 		j.endBy(now)
 		return
 	}
-	j.request()
+	if j.guest.end == "" {
+		j.request()
+	}
 	j.endBy(now.Add(afterTimeout))
+}
+
+// owed tells whether files are to come from the guest, which it may be about to hand out.
+func (j *judge) owed() bool {
+	return j.watch.Output.Dir != "" && j.guest.spoke && !j.guest.handed
 }
 
 // clock says what is due. It is asked after every line, message, event and tick.
@@ -170,7 +182,7 @@ func (j *judge) clock(now time.Time) action {
 		j.end(Mute, "it has said nothing for "+untilMute.String()) {
 		j.endBy(now)
 	}
-	if !j.linesBy.IsZero() && !now.Before(j.linesBy) && j.asked.IsZero() {
+	if !j.linesBy.IsZero() && !now.Before(j.linesBy) && j.asked.IsZero() && j.guest.end == "" {
 		j.askOff(now)
 	}
 	switch {

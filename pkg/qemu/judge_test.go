@@ -163,6 +163,8 @@ func TestJudge(t *testing.T) {
 		{"report and expect", Watch{Report: true, Expect: patterns("x")}, script{hello, "x", ok, off}, PoweredOff, 0, "power@0s", ""},
 		{"a line behind the report", Watch{Report: true, Expect: patterns("x")}, script{hello, ok, "+9s", "x", going, off}, PoweredOff, 0, "power@9s", ""},
 		{"a line behind the report, of one that is waiting", Watch{Report: true, Expect: patterns("x", "y")}, script{hello, "x", ok, "+20s", "y", going, off}, PoweredOff, 0, "power@10s reset@15s", ""},
+		{"a good machine has its time to go down", Watch{Report: true, Expect: patterns("x")}, script{hello, "x", ok, going, "+60s", off}, PoweredOff, 0, "power@0s", ""},
+		{"a machine that goes down while it is waited for", Watch{Report: true, Expect: patterns("x")}, script{hello, ok, "+2s", going, "+60s", off}, PoweredOff, 8, "", ""},
 		{"all lines before the report", Watch{Report: true, Expect: patterns("x")}, script{hello, "x", "+3s", ok, going, off}, PoweredOff, 0, "power@3s", ""},
 		{"a report of a failure waits for no line", Watch{Report: true, Expect: patterns("x")}, script{hello, bad, "+20s", off}, PoweredOff, 8, "", ""},
 		{"a machine on its way down waits for no line", Watch{Report: true, Expect: patterns("x")}, script{hello, going, ok, "+20s", off}, PoweredOff, 8, "", ""},

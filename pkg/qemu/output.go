@@ -76,11 +76,11 @@ type collector struct {
 	made  bool // the directory was not there before
 	done  map[string]int64
 	names map[string]bool // and the directories they lie in
-	taken int64           // bytes so far
 	file  *os.File        // of now; nil: none
 	now   port.File
 	res   Handed
 	ended bool // the guest says that there are no more
+	over  bool // the machine is gone
 }
 
 // collect makes the directory. Without one that is asked for the collector is nil.
@@ -122,7 +122,7 @@ func (c *collector) take(f *port.File) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.res.Fault != "" {
+	if c.res.Fault != "" || c.over {
 		return
 	}
 	if err := c.write(f); err != nil {
@@ -170,7 +170,7 @@ func (c *collector) write(f *port.File) error {
 	if f.At+int64(len(f.Data)) > f.Size {
 		return fmt.Errorf("%s: more came than its %d bytes", f.Name, f.Size)
 	}
-	if c.taken += int64(len(f.Data)); c.taken > c.most {
+	if c.bytes()-c.done[f.Name]+f.At+int64(len(f.Data)) > c.most {
 		return fmt.Errorf("%s and what is beside it are more than %d bytes", f.Name, c.most)
 	}
 	if _, err := c.file.Write(f.Data); err != nil {
@@ -180,6 +180,14 @@ func (c *collector) write(f *port.File) error {
 		return nil
 	}
 	return c.finish()
+}
+
+// bytes are those of the files that are whole.
+func (c *collector) bytes() (sum int64) {
+	for _, size := range c.done {
+		sum += size
+	}
+	return sum
 }
 
 // begin makes the file, before it is whole by another name.
@@ -235,6 +243,9 @@ func (c *collector) end(f *port.Files) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.over {
+		return
+	}
 	c.ended = true
 	c.res.Left = cleanAll(f.Left[:min(len(f.Left), tailLines)])
 	switch {
@@ -252,15 +263,17 @@ func (c *collector) result(ending string) *Handed {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.ended {
+	c.over = true
+	switch {
+	case !c.ended:
 		c.fail(errors.New("the guest did not hand out what it had: " + ending))
+	case c.file != nil:
+		c.fail(fmt.Errorf("%s came in part: %s", c.now.Name, ending))
 	}
 	if err := c.root.Close(); err != nil {
 		c.fail(err)
 	}
-	c.res.Number = len(c.done)
-	for _, size := range c.done {
-		c.res.Bytes += size
-	}
-	return &c.res
+	res := c.res
+	res.Number, res.Bytes = len(c.done), c.bytes()
+	return &res
 }

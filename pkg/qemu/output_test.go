@@ -114,6 +114,28 @@ func TestCollectHostile(t *testing.T) {
 	}
 }
 
+// A file that is handed out again counts once, and one that is begun behind the last is
+// not left lying there. What comes when the result is known changes nothing.
+func TestCollectAgain(t *testing.T) {
+	c, dir := collecting(t, 10)
+	for range 3 {
+		c.take(piece("a", 6, 0, "abcdef"))
+		c.take(piece("b", 9, 0, "xxx"))
+	}
+	c.take(piece("b", 4, 0, "four"))
+	c.end(&port.Files{Number: 2})
+	c.take(piece("c", 10, 0, ""))
+	res := c.result("the guest powered off")
+	c.take(piece("d", 1, 0, "d"))
+	c.end(&port.Files{Fault: "late"})
+	if res.Number != 2 || res.Bytes != 10 || res.Fault != "c came in part: the guest powered off" {
+		t.Errorf("%+v", res)
+	}
+	if all := tree(t, dir); !slices.Equal(all, []string{"a -rw-r--r--: abcdef", "b -rw-r--r--: four"}) {
+		t.Errorf("%q", all)
+	}
+}
+
 func TestCollectMany(t *testing.T) {
 	c, dir := collecting(t, 1<<20)
 	for i := range port.MaxFiles {
@@ -206,6 +228,10 @@ func TestHandOut(t *testing.T) {
 		{"timeout, no files", func(w *Watch) { w.Timeout = 60e9 }, script{hello, "+60s", `port:{"report":{}}`, "+20s"}, "quit@1m10s"},
 		{"a line fails it", func(w *Watch) { w.FailOn = patterns("bad") }, script{hello, "bad", "+4s", fileMsg, filesMsg, "+5s"}, "ask@0s quit@5s"},
 		{"a line fails it, no files", func(w *Watch) { w.FailOn = patterns("bad") }, script{hello, "bad", "+20s"}, "ask@0s quit@10s"},
+		{"pieces without end", func(w *Watch) { w.Timeout = 60e9 }, append(script{hello, "+60s"}, slices.Repeat(script{fileMsg, "+5s"}, 40)...), "quit@3m10s"},
+		{"pieces that nobody asked for", func(w *Watch) { w.Timeout, w.Output = 60e9, Output{} }, append(script{hello, "+60s"}, slices.Repeat(script{fileMsg, "+5s"}, 4)...), "quit@1m10s"},
+		{"a line fails it on the way down", func(w *Watch) { w.FailOn = patterns("bad") }, script{hello, going, "bad", "+8s", fileMsg, "+8s", filesMsg, "+5s"}, "quit@17s"},
+		{"timeout on the way down", func(w *Watch) { w.Timeout = 60e9 }, script{hello, going, "+60s", fileMsg, "+8s", filesMsg, "+5s"}, "quit@1m10s"},
 		{"a line fails it, no guest", func(w *Watch) { w.FailOn = patterns("bad") }, script{"bad", "+5s"}, "quit@1s"},
 	} {
 		w := w

@@ -7,10 +7,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/test/poll"
 )
@@ -66,6 +69,8 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(floodVar); path != "" {
 		flood(path)
 	}
+	// Under nohup(1) programs would not hear SIGHUP, and each be waited for until it is killed.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
 	os.Exit(m.Run())
 }
 
