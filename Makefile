@@ -103,8 +103,8 @@ test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through
 # What of the containers' life depends on the runtime.
 CRUNTESTS := Runtime|Stale|Failure|Faults|Starter|Kills|Exec|Mutate|Environment|Bind|OddBundle|Layouts|Shared
 
-# Machines that run side by side: each has a processor, and waits for two fifths of its time.
-MACHINES ?= $(shell echo $$(($$(nproc) * 2)))
+# Machines that run side by side: each has a processor, waits for two fifths of its time, and takes up to a gigabyte.
+MACHINES ?= $(shell awk -v most=$$(($$(nproc) * 2)) '/^MemAvailable:/ { n = int($$2 / 1048576); print n < 1 ? 1 : n < most ? n : most }' /proc/meminfo)
 # ENGINE=crun boots all cases with slipway/crun in place of slipway/runc.
 test-vm: images images-arm64 images-examples $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
 	@$(SUDO) rm -rf build/test/stood-still

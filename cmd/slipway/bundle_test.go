@@ -143,7 +143,13 @@ func TestVerifyBundleLayout(t *testing.T) {
 	writeFile(t, "m.yml", "init: [\"registry.example/team/app:1\"]\n")
 	bundle := bundleOf(t, key, digestOf(t, app), "{}")
 	img := bundleImage(t, bundle, app)
-	index := mutate.AppendManifests(empty.Index,
+	// Those of other images before it are no reason to stop.
+	index := v1.ImageIndex(empty.Index)
+	for i := range 70 {
+		other := fileImage(t, fmt.Sprintf("other%d", i))
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: bundleImage(t, bundleOf(t, key, digestOf(t, other), "{}"), other), Descriptor: v1.Descriptor{ArtifactType: bundleType}})
+	}
+	index = mutate.AppendManifests(index,
 		mutate.IndexAddendum{Add: app, Descriptor: v1.Descriptor{Annotations: map[string]string{oci.NameAnnotation: "registry.example/team/app:1"}}},
 		mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{ArtifactType: bundleType}})
 	if _, err := layout.Write("l", index); err != nil {

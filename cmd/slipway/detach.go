@@ -220,9 +220,9 @@ func newConsoleCommand() *cobra.Command {
 	return cmd
 }
 
-func oneName(_ *cobra.Command, args []string) error {
+func oneName(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usageError{fmt.Errorf("%q: want one NAME", args)}
+		return usageError{fmt.Errorf("%s%q: want one NAME", about(cmd), args)}
 	}
 	return nil
 }

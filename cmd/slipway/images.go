@@ -140,6 +140,9 @@ func (f *imagesFlags) build(names []string) error {
 	if len(f.recipes) > 0 && len(names) > 1 || len(f.recipes) > 1 && len(names) > 0 {
 		return usageError{errors.New("images build: a NAME is for one --recipe; of several each says its own (name: in image.yml)")}
 	}
+	if f.jobs < 1 {
+		return usageError{fmt.Errorf("images build: --jobs %d: want 1 or more", f.jobs)}
+	}
 	b, ctx, finish, err := f.open(true)
 	if err != nil {
 		return err

@@ -123,9 +123,9 @@ func (f *runFlags) run(ctx context.Context, name string) (err error) {
 	if err := checkChart(f.chartFile); err != nil {
 		return err
 	}
-	for _, file := range []string{f.log, f.json, f.junit} {
-		if err := checkPlace(file); err != nil {
-			return err
+	for _, place := range [][2]string{{"--log", f.log}, {"--json", f.json}, {"--junit", f.junit}} {
+		if err := checkPlace(place[1]); err != nil {
+			return fmt.Errorf("%s: %w", place[0], err)
 		}
 	}
 	if err := f.watch.Output.Check(); err != nil {

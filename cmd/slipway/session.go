@@ -21,7 +21,8 @@ func (f *runFlags) session() (err error) {
 	con := qemu.Console{Output: os.Stdout, Plain: term == nil, OnPanic: term.Restore}
 	if term != nil {
 		if f.config.Boot.Kernel != "" {
-			f.config.Append += " " + qemu.WindowSize(os.Stdout) + " " + qemu.TermOption(os.Getenv("TERM"))
+			// In front of the user's, of which the guest takes the last.
+			f.config.Append = qemu.WindowSize(os.Stdout) + " " + qemu.TermOption(os.Getenv("TERM")) + " " + f.config.Append
 		}
 		say(term, "console of "+f.config.Name+"; Ctrl-] asks it to power off, twice ends it")
 	}

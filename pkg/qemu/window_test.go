@@ -14,7 +14,7 @@ import (
 )
 
 // The guest is told the size with all else, at each hello, and whenever it changes.
-func TestWindowWish(t *testing.T) {
+func TestWindowRequest(t *testing.T) {
 	w := &port.Window{Console: "ttyS0", Columns: 100, Rows: 30}
 	j := newJudge(Watch{}, time.Time{})
 	j.window = w

@@ -1,10 +1,12 @@
 package oci
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -124,19 +126,28 @@ func verifyIn(s Source, digests []string, check func(Signature) error) error {
 		if !signs(d, digests) {
 			continue
 		}
-		if len(refused) == maxSignatures {
-			break
-		}
 		data, err := document(from, d.Digest)
+		if err == nil && ofAnother(data, digests) {
+			continue
+		}
 		if err == nil {
 			err = verifyManifest(data, check, func(h v1.Hash) ([]byte, error) { return document(from, h) })
 		}
 		if err == nil {
 			return nil
 		}
-		refused = append(refused, err)
+		if len(refused) < maxSignatures {
+			refused = append(refused, err)
+		}
 	}
 	return joinReasons(refused)
+}
+
+// ofAnother tells whether a manifest names an image that it is of, and that is not one of
+// the digests.
+func ofAnother(manifest []byte, digests []string) bool {
+	m, err := v1.ParseManifest(bytes.NewReader(manifest))
+	return err == nil && m.Subject != nil && !slices.Contains(digests, m.Subject.Digest.String())
 }
 
 // signs tells whether an entry of a layout may be a signature of one of the digests.
