@@ -148,7 +148,7 @@ func TestWrongValues(t *testing.T) {
 		"run --fail-on ( m":                               2,
 		"run --expect-from x m":                           2,
 		"run --fail-on-from x m":                          2,
-		"images build --jobs 0 busybox":                    2,
+		"images build --jobs 0 busybox":                   2,
 		"run --timeout -5s m":                             2,
 		"run --idle-timeout -5s m":                        2,
 		"run --timeout nonsense m":                        2,

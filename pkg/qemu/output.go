@@ -247,6 +247,9 @@ func (c *collector) end(f *port.Files) {
 		return
 	}
 	c.ended = true
+	if err := c.drop(); err != nil { // what was begun is left out
+		c.fail(err)
+	}
 	c.res.Left = cleanAll(f.Left[:min(len(f.Left), tailLines)])
 	switch {
 	case f.Fault != "":

@@ -123,7 +123,11 @@ func TestCollectAgain(t *testing.T) {
 		c.take(piece("b", 9, 0, "xxx"))
 	}
 	c.take(piece("b", 4, 0, "four"))
+	c.take(piece("begun", 3, 0, "")) // and left out
 	c.end(&port.Files{Number: 2})
+	if all := tree(t, dir); len(all) != 2 {
+		t.Errorf("%q", all)
+	}
 	c.take(piece("c", 10, 0, ""))
 	res := c.result("the guest powered off")
 	c.take(piece("d", 1, 0, "d"))

@@ -14,14 +14,12 @@
 //	timers=N     make N timers
 //	pipes=N      make N pipes of the usual size
 //	netlink=N    have N netlink sockets full of what nobody reads
-//	sent=N       the same, of which no process has one open: they are on their way in others
-//	options=N    have N sockets with options that the kernel keeps for them
-//	locks=N      lock N parts of files
 //	aio=N        make N contexts for asynchronous input and output
 //	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -86,15 +84,9 @@ func do(verb, value string) (n int, err error) {
 	case "pipes":
 		return times(value, pipe)
 	case "netlink":
-		return times(value, func() error { _, err := fullSocket(); return err })
-	case "sent":
-		return times(value, sent(sendTo()))
-	case "locks":
-		return locks(value)
+		return times(value, fullSocket)
 	case "aio":
 		return times(value, context)
-	case "options":
-		return times(value, optionSocket)
 	case "messages":
 		return messages()
 	case "forks":
@@ -249,6 +241,38 @@ func pipe() error {
 		err = fmt.Errorf("a pipe of %d bytes", size)
 	}
 	return err
+}
+
+// fullSocket sends itself as much as it takes: some 370 KB of the kernel's memory.
+func fullSocket() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_USERSOCK)
+	if err != nil {
+		return err
+	}
+	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF} {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1<<30); err != nil {
+			return err
+		}
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	self, err := unix.Getsockname(fd)
+	for message := make([]byte, 90000); err == nil; {
+		// The length of the message comes first (netlink(7)).
+		binary.NativeEndian.PutUint32(message, uint32(len(message)))
+		err = unix.Sendto(fd, message, unix.MSG_DONTWAIT, self)
+	}
+	if err != unix.EAGAIN {
+		return err
+	}
+	return nil
+}
+
+// context makes one that may have 128 requests under way.
+func context() error {
+	var id uint64
+	return call(unix.SYS_IO_SETUP, 128, uintptr(unsafe.Pointer(&id)))
 }
 
 // messages makes objects that stay when it is gone until there is no room for more,

@@ -54,22 +54,6 @@ func (g Group) Memory() (m Memory, err error) {
 	return m, nil
 }
 
-// KernelMemory is what the group is charged with that is neither memory of processes nor
-// files, in bytes: what the kernel has for it. 0 if there is no such group, or it counts
-// nothing.
-func (g Group) KernelMemory() (uint64, error) {
-	current, prefix, anon, file := "memory.current", "", "anon", "file"
-	if !g.v2 {
-		current, prefix, anon, file = "memory.usage_in_bytes", "total_", "rss", "cache"
-	}
-	sum, err := g.readNumber(current)
-	if err != nil || sum == 0 {
-		return 0, err
-	}
-	stat, err := g.readKeys("memory.stat", prefix+anon, prefix+file)
-	return sum - min(sum, stat[prefix+anon]+stat[prefix+file]), err
-}
-
 // MemoryLimit is the group's own, in bytes; 0: none.
 func (g Group) MemoryLimit() uint64 {
 	name := "memory.max"

@@ -3,9 +3,9 @@ package memory
 import (
 	"bufio"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,44 +15,25 @@ import (
 // them, are counted.
 const behindSocket = 2 << 10
 
-// Behind is memory that hangs on netlink sockets of containers and is counted for no
-// group, in bytes.
-type Behind struct {
-	// By is who has them open. One that several have counts for the first.
-	By map[string]uint64
-	// Sent hangs on sockets that no process of a container has open. They are on their
-	// way in other sockets.
-	Sent uint64
-	// Sockets is how many of all kinds each has open.
-	Sockets map[string]int
-}
-
-// manySockets is how many make a container one whose sockets may have taken what the
-// kernel lacks: an option of a socket, or a filter, takes up to 20 KB (net.core.optmem_max).
-const manySockets = 1000
-
-// Crowd is who has the most sockets open, if these are many; "" otherwise.
-func (b Behind) Crowd() (name string) {
-	most := manySockets - 1
-	for n, sockets := range b.Sockets {
-		if sockets > most {
-			name, most = n, sockets
-		}
-	}
-	return name
-}
+// Behind is memory that hangs on netlink sockets which containers have open, and is counted
+// for no group, in bytes, by container. A socket that several have counts for one of them.
+type Behind map[string]uint64
 
 // LookBehind finds it out for containers with these processes. No more than enough is
-// counted for one; Sent may then be too much. It does not tell of sockets that have no
-// address, which the kernel's tables do not have.
-func LookBehind(pids map[string][]int, enough uint64) Behind {
-	o := open{proc: "/proc", isNetlink: isNetlink, sameFiles: sameFiles, namespaces: map[string]bool{}, left: map[string]uint64{}, counted: map[string]bool{}}
-	return o.behind(pids, enough)
+// counted for one, and a container is not looked at for longer than patience: it may have
+// millions of descriptors for that. What is on its way in other sockets counts for nobody,
+// as it may wait at somebody who has not asked for it.
+func LookBehind(pids map[string][]int, enough uint64, patience time.Duration) Behind {
+	o := open{proc: "/proc", isNetlink: isNetlink, sameFiles: sameFiles, namespaces: map[string]bool{}, tables: map[string]uint64{}, counted: map[string]bool{}}
+	return o.behind(pids, enough, func() func() bool {
+		until := time.Now().Add(patience)
+		return func() bool { return time.Now().After(until) }
+	})
 }
 
 // Over is who has the floor and more behind it.
 func (b Behind) Over(floor uint64) (names []string) {
-	for name, sum := range b.By {
+	for name, sum := range b {
 		if sum >= floor {
 			names = append(names, name)
 		}
@@ -65,9 +46,9 @@ type open struct {
 	proc      string
 	isNetlink func(fd string) bool
 	sameFiles func(a, b int) bool
-	// left is what netlink sockets take that are found with no process yet, by inodes, of
-	// all network namespaces that have been looked at.
-	left       map[string]uint64
+	// tables say what netlink sockets take that have an address, by inodes, of all network
+	// namespaces that have been looked at.
+	tables     map[string]uint64
 	namespaces map[string]bool
 	counted    map[string]bool // sockets: processes share them
 }
@@ -81,28 +62,26 @@ func sameFiles(a, b int) bool {
 	return errno == 0 && order == 0
 }
 
-func (o open) behind(pids map[string][]int, enough uint64) Behind {
-	b := Behind{By: map[string]uint64{}, Sockets: map[string]int{}}
+// behind asks clock for what says that a container's time is over.
+func (o open) behind(pids map[string][]int, enough uint64, clock func() (over func() bool)) Behind {
 	// A socket may be another's namespace's than the process's that has it.
-	for _, all := range pids {
-		for _, pid := range all {
-			o.tasks(pid, func(dir string) bool { o.namespace(dir); return true })
+	for _, processes := range pids {
+		over := clock()
+		for _, pid := range processes {
+			o.tasks(pid, func(dir string) bool { o.namespace(dir); return !over() })
 		}
 	}
-	for name, all := range pids {
-		for _, pid := range all {
+	all := Behind{}
+	for name, processes := range pids {
+		over := clock()
+		for _, pid := range processes {
 			o.tasks(pid, func(dir string) bool {
-				sum, n := o.ofTask(dir, enough-min(enough, b.By[name]))
-				b.By[name] += sum
-				b.Sockets[name] += n
-				return b.By[name] < enough
+				all[name] += o.ofTask(dir, enough-min(enough, all[name]), over)
+				return all[name] < enough && !over()
 			})
 		}
 	}
-	for _, sum := range o.left {
-		b.Sent += sum
-	}
-	return b
+	return all
 }
 
 // tasks goes through the tables of files that a process has: threads may have their
@@ -113,15 +92,13 @@ func (o open) tasks(pid int, do func(dir string) (more bool)) {
 	if err != nil {
 		return // it has ended meanwhile
 	}
-	var seen []int
+	last := 0
 	for _, e := range entries {
 		tid, err := strconv.Atoi(e.Name())
-		if err != nil || slices.ContainsFunc(seen, func(one int) bool { return o.sameFiles(one, tid) }) {
+		if err != nil || last != 0 && o.sameFiles(last, tid) {
 			continue
 		}
-		if len(seen) < 64 { // each is compared with all: who has more is counted more
-			seen = append(seen, tid)
-		}
+		last = tid
 		if !do(tasks + "/" + e.Name()) {
 			return
 		}
@@ -131,27 +108,38 @@ func (o open) tasks(pid int, do func(dir string) (more bool)) {
 func (o open) namespace(dir string) {
 	if ns := link(dir + "/ns/net"); ns != "" && !o.namespaces[ns] {
 		o.namespaces[ns] = true
-		netlink(dir+"/net/netlink", o.left)
+		netlink(dir+"/net/netlink", o.tables)
 	}
 }
 
-func (o open) ofTask(dir string, enough uint64) (sum uint64, n int) {
-	sockets(dir, func(fd, inode string) bool {
-		if !o.counted[inode] {
-			n++
+// ofTask goes through a table of files. Its directory is read in parts: a process may have
+// a million descriptors.
+func (o open) ofTask(dir string, enough uint64, over func() bool) (sum uint64) {
+	f, err := os.Open(dir + "/fd")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for err == nil && !over() {
+		var names []string
+		names, err = f.Readdirnames(256)
+		for _, name := range names {
+			// Where the link leads the kernel says by itself.
+			inode, is := strings.CutPrefix(link(dir+"/fd/"+name), "socket:[")
+			if !is || o.counted[inode] {
+				continue
+			}
+			o.counted[inode] = true
+			takes, listed := o.tables[strings.TrimSuffix(inode, "]")]
+			if !listed && o.isNetlink(dir+"/fd/"+name) {
+				takes = behindSocket
+			}
+			if sum += takes; sum >= enough {
+				return sum
+			}
 		}
-		takes, listed := o.left[inode]
-		switch {
-		case listed:
-			sum += takes
-			delete(o.left, inode)
-		case o.isNetlink(dir+"/fd/"+fd) && !o.counted[inode]:
-			sum += behindSocket
-		}
-		o.counted[inode] = true
-		return sum < enough
-	})
-	return sum, n
+	}
+	return sum
 }
 
 // isNetlink asks the attribute of a socket that names its protocol. It asks of a handle
@@ -170,34 +158,6 @@ func isNetlink(fd string) bool {
 	name := make([]byte, 32)
 	n, err := unix.Getxattr(file, "system.sockprotoname", name)
 	return err == nil && unix.ByteSliceToString(name[:n]) == "NETLINK"
-}
-
-// sockets goes through those of a table of files, by descriptor and inode.
-func sockets(dir string, do func(fd, inode string) (more bool)) {
-	descriptors(dir, func(fd string) bool {
-		// Where the link leads the kernel says by itself.
-		inode, is := strings.CutPrefix(link(dir+"/fd/"+fd), "socket:[")
-		return !is || do(fd, strings.TrimSuffix(inode, "]"))
-	})
-}
-
-// descriptors goes through those of a table of files. Its directory is read in parts: a
-// process may have a million.
-func descriptors(dir string, do func(fd string) (more bool)) {
-	f, err := os.Open(dir + "/fd")
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	for err == nil {
-		var names []string
-		names, err = f.Readdirnames(256)
-		for _, name := range names {
-			if !do(name) {
-				return
-			}
-		}
-	}
 }
 
 func link(name string) string {

@@ -8,11 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	"slipway/test/poll"
 	"slipway/test/skip"
 
 	"golang.org/x/sys/unix"
@@ -69,64 +66,65 @@ func TestBehind(t *testing.T) {
 	named := func(fd string) bool { return link(fd) != "socket:[12]" }
 	same := func(a, b int) bool { return a == 91 && b == 92 }
 	const full = 400000 + behindSocket
+	never := func() func() bool { return func() bool { return false } }
 	for i, tt := range []struct {
 		pids   map[string][]int
 		enough uint64
-		want   map[string]uint64
-		sent   uint64
+		want   Behind
 	}{
-		{map[string][]int{"a": {1}}, mb, map[string]uint64{"a": full + 100 + behindSocket}, 0},
-		{map[string][]int{"a": {2}}, mb, map[string]uint64{"a": 0}, full + 100 + behindSocket},
-		{map[string][]int{"a": {2, 99, 1}}, mb, map[string]uint64{"a": full + 100 + behindSocket}, 0},
-		{map[string][]int{"a": {1, 4, 1}}, mb, map[string]uint64{"a": full + 100 + behindSocket}, 0},
-		{map[string][]int{"a": {4}}, mb, map[string]uint64{"a": full}, 100 + behindSocket},
-		{map[string][]int{"a": {4, 5}}, 1000, map[string]uint64{"a": full}, 100 + behindSocket}, // no more is counted
-		{map[string][]int{"a": {5}}, mb, map[string]uint64{"a": 100 + behindSocket}, full},
-		{map[string][]int{"a": {7}}, mb, map[string]uint64{"a": 100 + behindSocket}, full},
-		{map[string][]int{"a": {9}}, mb, map[string]uint64{"a": 0}, full + 100 + behindSocket},
+		{map[string][]int{"a": {1}}, mb, Behind{"a": full + 100 + behindSocket}},
+		{map[string][]int{"a": {2}}, mb, Behind{"a": 0}},
+		{map[string][]int{"a": {2, 99, 1}}, mb, Behind{"a": full + 100 + behindSocket}},
+		{map[string][]int{"a": {1, 4, 1}}, mb, Behind{"a": full + 100 + behindSocket}},
+		{map[string][]int{"a": {4}}, mb, Behind{"a": full}},
+		{map[string][]int{"a": {4, 5}}, 1000, Behind{"a": full}}, // no more is counted
+		{map[string][]int{"a": {5}}, mb, Behind{"a": 100 + behindSocket}},
+		{map[string][]int{"a": {7}}, mb, Behind{"a": 100 + behindSocket}},
+		{map[string][]int{"a": {9}}, mb, Behind{"a": 0}},
 		// One of another network namespace, in which only b is.
-		{map[string][]int{"a": {3}, "b": {10}}, 10 * mb, map[string]uint64{"a": 5000 + 1000*behindSocket, "b": 0}, full + 100 + behindSocket},
-		{nil, mb, map[string]uint64{}, 0},
+		{map[string][]int{"a": {3}, "b": {10}}, 10 * mb, Behind{"a": 5000 + 1000*behindSocket, "b": 0}},
+		{nil, mb, Behind{}},
 	} {
-		o := open{proc: proc, isNetlink: named, sameFiles: same, left: map[string]uint64{}, namespaces: map[string]bool{}, counted: map[string]bool{}}
-		if got := o.behind(tt.pids, tt.enough); !maps.Equal(got.By, tt.want) || got.Sent != tt.sent {
-			t.Errorf("%d: %+v, want %+v and %d sent", i, got, tt.want, tt.sent)
+		o := open{proc: proc, isNetlink: named, sameFiles: same, tables: map[string]uint64{}, namespaces: map[string]bool{}, counted: map[string]bool{}}
+		if got := o.behind(tt.pids, tt.enough, never); !maps.Equal(got, tt.want) {
+			t.Errorf("%d: %v, want %v", i, got, tt.want)
 		}
+	}
+	// Whose time is over is not looked at any longer, and others are.
+	turns := 0
+	clock := func() func() bool {
+		turns++
+		used := turns > 2 // one turn for the tables, one for the descriptors; then the next container's
+		return func() bool { return used }
+	}
+	o := open{proc: proc, isNetlink: named, sameFiles: same, tables: map[string]uint64{}, namespaces: map[string]bool{}, counted: map[string]bool{}}
+	if got := o.behind(map[string][]int{"a": {1}}, mb, clock); got["a"] != full+100+behindSocket {
+		t.Errorf("in time: %v", got)
+	}
+	if got := o.behind(map[string][]int{"a": {3}}, mb, clock); got["a"] != 0 {
+		t.Errorf("its time was over: %v", got)
 	}
 }
 
 func TestOver(t *testing.T) {
-	for want, b := range map[string]Behind{
-		"":  {Sockets: map[string]int{"a": 999, "b": 3}},
-		"a": {Sockets: map[string]int{"a": 1001, "b": 1000}},
-	} {
-		if got := b.Crowd(); got != want {
-			t.Errorf("%v: %q has the most, want %q", b.Sockets, got, want)
-		}
-	}
-	b := Behind{By: map[string]uint64{"a": 5, "b": 4, "c": 6}}
+	b := Behind{"a": 5, "b": 4, "c": 6}
 	if got := b.Over(5); len(got) != 2 || !slices.Contains(got, "a") || !slices.Contains(got, "c") {
 		t.Errorf("over: %v", got)
 	}
 }
 
-// The kernel's tables know a socket that this process has, one that is on its way, and
-// how many are.
-func TestSentSockets(t *testing.T) {
+// A netlink socket is known by the kernel's table, or by its own word where that does not
+// have it yet; other files are asked nothing.
+func TestNetlinkSockets(t *testing.T) {
 	runtime.LockOSThread() // and never unlocked: the thread ends with this
 	skip.UnlessRoot(t, "makes a network namespace")
 	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_FILES); err != nil {
 		t.Fatal(err)
 	}
-	look := func() Behind { // Sent is what is open here
-		o := open{proc: "/proc", isNetlink: isNetlink, namespaces: map[string]bool{}, left: map[string]uint64{}, counted: map[string]bool{}}
+	look := func() uint64 {
+		o := open{proc: "/proc", isNetlink: isNetlink, namespaces: map[string]bool{}, tables: map[string]uint64{}, counted: map[string]bool{}}
 		o.namespace("/proc/thread-self")
-		sum, n := o.ofTask("/proc/thread-self", mb)
-		b := Behind{Sent: sum, Sockets: map[string]int{"": n}}
-		for _, sum := range o.left {
-			b.By = map[string]uint64{"left": sum}
-		}
-		return b
+		return o.ofTask("/proc/thread-self", mb, func() bool { return false })
 	}
 	for _, name := range []string{"/dev/null", "/"} {
 		// Not an os.File: who closes one that is forgotten has other descriptors than this thread.
@@ -134,7 +132,7 @@ func TestSentSockets(t *testing.T) {
 			t.Errorf("%v, %s is a socket", err, name)
 		}
 	}
-	before := look() // the namespace has some of the kernel's own, which have no inode
+	before := look()
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
 	if err != nil {
 		t.Fatal(err)
@@ -146,107 +144,23 @@ func TestSentSockets(t *testing.T) {
 		if err := bind(); err != nil {
 			t.Fatal(err)
 		}
-		if got := look(); got.Sent != before.Sent+behindSocket {
-			t.Errorf("open: %+v, before %+v", got, before)
+		if got := look(); got != before+behindSocket {
+			t.Errorf("%d, before %d", got, before)
 		}
-	}
-	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		if err := unix.Sendmsg(ends[0], []byte{1}, unix.UnixRights(fd, fd), nil, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := unix.Close(fd); err != nil {
-		t.Fatal(err)
-	}
-	if got := look(); got.Sent != before.Sent || got.By["left"] < behindSocket {
-		t.Errorf("on its way: %+v, before %+v", got, before)
-	}
-	var all Hidden
-	descriptors("/proc/thread-self", func(fd string) bool { all.add(fdinfo("/proc/thread-self/fdinfo/" + fd)); return true })
-	if all.Sent != 6*behindSocket {
-		t.Errorf("%+v is on its way, want 6 sockets", all)
-	}
-}
-
-// Locks of a process, and of a descriptor, are seen beside it.
-func TestLocks(t *testing.T) {
-	f, err := os.Create(t.TempDir() + "/file")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for i := range int64(7) {
-		command := unix.F_OFD_SETLK
-		if i > 3 {
-			command = unix.F_SETLK
-		}
-		if err := unix.FcntlFlock(f.Fd(), command, &unix.Flock_t{Type: unix.F_RDLCK + 1, Start: 2 * i, Len: 1}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	o := open{proc: "/proc", sameFiles: sameFiles}
-	if got := o.hidden(os.Getpid(), mb); got.Locks != 7*behindLock {
-		t.Errorf("%+v, want that of 7 locks", got)
-	}
-}
-
-func TestLookers(t *testing.T) {
-	hang := make(chan bool)
-	var looks atomic.Int32
-	l := Lookers{look: func(pid int, _ uint64) Hidden {
-		if pid == 9 {
-			looks.Add(1)
-			<-hang
-		}
-		return Hidden{Sent: uint64(pid), Locks: 1}
-	}}
-	got := l.Look(map[string][]int{"a": {1, 2}, "b": {5, 8}, "c": nil}, 5, time.Hour)
-	want := map[string]Hidden{"a": {3, 2}, "b": {5, 1}, "c": {}}
-	if !maps.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-	// The look at one hangs: others are found all the same, it is not looked at again, and
-	// what it finds at last is told.
-	for range 3 {
-		l.Look(map[string][]int{"hangs": {9}}, 5, 0)
-	}
-	poll.Until(t, "a look at a", func() bool {
-		return l.Look(map[string][]int{"hangs": {9}, "a": {1}}, 5, time.Millisecond)["a"] == Hidden{1, 1}
-	})
-	close(hang)
-	if got := l.Look(nil, 5, time.Hour)["hangs"]; got != (Hidden{9, 1}) || looks.Load() != 1 {
-		t.Errorf("%v, after %d looks", got, looks.Load())
 	}
 }
 
 func TestFree(t *testing.T) {
-	m := map[string]uint64{"MemFree": 3, "Active(file)": 4, "Inactive(file)": 5, "MemTotal": 100, "Buffers": 1, "Cached": 20, "SwapCached": 2, "AnonPages": 30}
+	m := map[string]uint64{"MemFree": 3, "Active(file)": 4, "Inactive(file)": 5}
 	for own, want := range map[uint64]uint64{0: 12, 10: 2, 20: 0} {
 		if got := free(m, own); got != want {
 			t.Errorf("the kernel's own %d: %d, want %d", own, got, want)
-		}
-	}
-	for charged, want := range map[uint64]uint64{0: 44, 40: 4, 50: 0} {
-		if got := uncounted(m, charged); got != want {
-			t.Errorf("%d charged: %d, want %d", charged, got, want)
 		}
 	}
 	if _, err := meminfo("MemFree", "MemNone"); err == nil || !strings.Contains(err.Error(), "MemNone") {
 		t.Errorf("a file that does not say it is no fault: %v", err)
 	}
 	if _, err := Free(); err != nil {
-		t.Error(err)
-	}
-}
-
-// A machine with or without groups tells what is charged to nobody.
-func TestUncounted(t *testing.T) {
-	skip.UnlessRoot(t, "reads the group of all containers")
-	if _, err := Uncounted(); err != nil {
 		t.Error(err)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-
-	"slipway/pkg/container/cgroup"
 )
 
 // Free is what the machine has left, in bytes: free, or in the cache of files.
@@ -34,27 +32,6 @@ func free(m map[string]uint64, own uint64) uint64 {
 	return sum - min(sum, own)
 }
 
-// Uncounted is what the kernel has taken for itself and for what no group of all
-// containers is charged with, in bytes: it is more than nothing always, and what it grows by
-// containers have had it take. Swap in memory (zram) is left out.
-func Uncounted() (uint64, error) {
-	m, err := meminfo("MemTotal", "MemFree", "Buffers", "Cached", "SwapCached", "AnonPages")
-	if err != nil {
-		return 0, err
-	}
-	zram, err := vmstat("nr_zspages")
-	if err != nil {
-		return 0, err
-	}
-	charged, err := cgroup.Top().KernelMemory()
-	return uncounted(m, charged+zram*uint64(os.Getpagesize())), err
-}
-
-func uncounted(m map[string]uint64, charged uint64) uint64 {
-	users := m["MemFree"] + m["Buffers"] + m["Cached"] + m["SwapCached"] + m["AnonPages"] + charged
-	return m["MemTotal"] - min(m["MemTotal"], users)
-}
-
 // meminfo reads figures of /proc/meminfo, in bytes. It is an error if one is not there.
 func meminfo(names ...string) (map[string]uint64, error) {
 	f, err := os.Open("/proc/meminfo")
@@ -75,17 +52,6 @@ func meminfo(names ...string) (map[string]uint64, error) {
 		m[name] = kb << 10
 	}
 	return m, nil
-}
-
-// vmstat reads a figure of /proc/vmstat, as it is; 0 if the kernel has no such thing.
-func vmstat(name string) (uint64, error) {
-	f, err := os.Open("/proc/vmstat")
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	all, err := figures(f)
-	return all[name], err
 }
 
 // figures reads lines of a name, a number, and perhaps a unit.

@@ -126,9 +126,11 @@ func device(info fs.FileInfo) uint64 {
 // collect lists the files of a directory. All are known before the first is sent: what
 // is too much leaves nothing on the host.
 func (o *output) collect(dir string, depth int) error {
-	d, err := o.root.Open(dir)
+	// A container may have put a pipe there meanwhile, which nobody writes to.
+	d, err := o.root.OpenFile(dir, os.O_RDONLY|unix.O_NONBLOCK|unix.O_DIRECTORY, 0)
 	if err != nil {
-		return fmt.Errorf("list %s: %w", dir, err)
+		o.miss(dir + ": " + reason(err))
+		return nil
 	}
 	entries, err := d.ReadDir(port.MaxFiles + 1)
 	if err := errors.Join(ignoreEnd(err), d.Close()); err != nil {
@@ -179,6 +181,22 @@ func (o *output) entry(name string, depth int) error {
 	return nil
 }
 
+// miss notes a file that should have come. The others do.
+func (o *output) miss(why string) {
+	if o.Fault == "" {
+		o.Fault = why
+	}
+}
+
+// reason is without the name that is told already.
+func reason(err error) string {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return err.Error()
+}
+
 func kindOf(info fs.FileInfo) string {
 	switch {
 	case info.IsDir():
@@ -203,7 +221,8 @@ func (o *output) send(name string) (err error) {
 	// A container may have put a pipe there meanwhile, which nobody writes to.
 	f, err := o.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
+		o.miss(name + ": " + reason(err)) // gone, a socket now, or one that is leased (fcntl(2))
+		return nil
 	}
 	defer f.Close() // only read from
 	info, err := f.Stat()
@@ -211,7 +230,8 @@ func (o *output) send(name string) (err error) {
 		return fmt.Errorf("look at %s: %w", name, err)
 	}
 	if !info.Mode().IsRegular() || device(info) != o.dev {
-		return fmt.Errorf("%s: it was replaced while it was read", name)
+		o.miss(name + ": it was replaced while it was read")
+		return nil
 	}
 	if info.Size() > o.most {
 		return fmt.Errorf("%s: it has more than %d bytes", name, o.most)
@@ -225,7 +245,8 @@ func (o *output) send(name string) (err error) {
 		}
 		piece.Data = buffer[:min(int64(len(buffer)), piece.Size-piece.At)]
 		if _, err := io.ReadFull(f, piece.Data); err != nil {
-			return fmt.Errorf("%s: it changed while it was read: %w", name, err)
+			o.miss(name + ": it changed while it was read") // the host keeps nothing in part
+			return nil
 		}
 		if err := o.tell(port.Message{File: &piece}); err != nil {
 			return err

@@ -117,7 +117,8 @@ func TestOutputTooMuch(t *testing.T) {
 	}
 }
 
-// What a container does while files are read is a fault, and no wait.
+// What a container does while files are read costs the file that it does it to, and no wait;
+// only too much is a fault.
 func TestOutputChanging(t *testing.T) {
 	for what, change := range map[string]func(name string) error{
 		"it changed while it was read":      func(name string) error { return os.Truncate(name, 10) },
@@ -125,24 +126,61 @@ func TestOutputChanging(t *testing.T) {
 		"it has more than":                  func(name string) error { return os.Truncate(name, 1<<40) },
 		"no such file":                      os.Remove,
 		"escapes":                           func(name string) error { return errors.Join(os.Remove(name), os.Symlink("/etc/passwd", name)) },
+		"temporarily unavailable":           lease,
 	} {
 		dir := t.TempDir()
-		put(t, dir, map[string]string{"a": strings.Repeat("x", 3*port.FilePiece), "b": strings.Repeat("x", 3*port.FilePiece)})
+		put(t, dir, map[string]string{"a": strings.Repeat("x", 3*port.FilePiece), "b": strings.Repeat("x", 3*port.FilePiece), "c": "last"})
 		o := output{most: 1 << 30}
 		o.end = o.end.AddDate(9999, 0, 0)
 		file := filepath.Join(dir, "b")
 		if what == "it changed while it was read" {
 			file = filepath.Join(dir, "a")
 		}
+		last := ""
 		o.tell = func(m port.Message) error {
+			last = m.File.Name
 			if m.File.Name == "a" && m.File.At == 0 {
 				return change(file)
 			}
 			return nil
 		}
-		if err := o.handOut(dir); err == nil || !strings.Contains(err.Error(), what) {
-			t.Errorf("%s: %v", what, err)
+		err := o.handOut(dir)
+		if what == "it has more than" {
+			if err == nil || !strings.Contains(err.Error(), what) {
+				t.Errorf("%s: %v", what, err)
+			}
+			continue
 		}
+		if err != nil || !strings.Contains(o.Fault, what) || last != "c" || o.Number != 2 {
+			t.Errorf("%s: %v, %d files, fault %q, the last is %s", what, err, o.Number, o.Fault, last)
+		}
+	}
+}
+
+// lease has the kernel ask this process before somebody opens the file.
+func lease(name string) error {
+	fd, err := unix.Open(name, unix.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_WRLCK)
+	return err
+}
+
+// A pipe in the place of a directory has nobody who writes to it.
+func TestOutputPipeForDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	o := output{root: root}
+	if err := o.collect("pipe", 1); err != nil || o.Fault != "pipe: not a directory" {
+		t.Errorf("%v, %q", err, o.Fault)
 	}
 }
 

@@ -84,9 +84,6 @@ func (s *Supervisor) watchMachine() {
 	if !cgroup.Top().Exists() {
 		return
 	}
-	before, err := memory.Uncounted()
-	s.report(err)
-	var lookers memory.Lookers
 	failed := map[string]bool{} // whom it could not end
 	memory.WatchMachine(quota.Floor, func() {
 		groups, pids := s.groups(), map[string][]int{}
@@ -95,46 +92,13 @@ func (s *Supervisor) watchMachine() {
 				pids[name] = all
 			}
 		}
-		now, err := memory.Uncounted()
-		s.report(err)
-		look := func() map[string]memory.Hidden { return lookers.Look(pids, quota.Floor, killWait) }
-		names, how := guilty(memory.LookBehind(pids, quota.Floor), look, err == nil && now >= before+quota.Floor)
-		for _, name := range names {
+		for _, name := range memory.LookBehind(pids, quota.Floor, killWait).Over(quota.Floor) {
 			if result := end(groups[name]); result == nil || !failed[name] {
 				failed[name] = result != nil
-				s.sayGuilty(name, how, result)
+				s.sayKilled(name, result)
 			}
 		}
 	}, s.report)
-}
-
-// guilty finds who has the kernel hold more than the machine has left. Sockets that
-// nobody has open are of whoever has sent the most; and where nothing explains what the kernel
-// has taken since the supervisor began, it is of whoever has the most sockets: nobody tells
-// what hangs on them.
-func guilty(b memory.Behind, look func() map[string]memory.Hidden, grown bool) (names []string, how string) {
-	if names = b.Over(quota.Floor); len(names) > 0 {
-		return names, "netlink sockets"
-	}
-	var sender, locker string
-	var sent, locks uint64
-	for name, h := range look() {
-		if h.Sent > sent {
-			sender, sent = name, h.Sent
-		}
-		if h.Locks > locks {
-			locker, locks = name, h.Locks
-		}
-	}
-	switch {
-	case sender != "" && max(b.Sent, sent) >= quota.Floor:
-		return []string{sender}, "sockets that are on their way in others"
-	case locks >= quota.Floor:
-		return []string{locker}, "locks of files"
-	case grown && b.Crowd() != "":
-		return []string{b.Crowd()}, "options and filters of sockets"
-	}
-	return nil, ""
 }
 
 func end(g cgroup.Group) error {
@@ -143,7 +107,7 @@ func end(g cgroup.Group) error {
 	return g.Kill(ctx)
 }
 
-func (s *Supervisor) sayGuilty(name, how string, result error) {
+func (s *Supervisor) sayKilled(name string, result error) {
 	what := "killed"
 	switch {
 	case errors.Is(result, context.DeadlineExceeded):
@@ -152,8 +116,8 @@ func (s *Supervisor) sayGuilty(name, how string, result error) {
 		what = "it cannot be killed: " + result.Error()
 	}
 	s.report(s.Do(context.Background(), func() {
-		s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with %s, which no limit counts: %s",
-			memory.Size(quota.Floor), name, how, what)
+		s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets, which no limit counts: %s",
+			memory.Size(quota.Floor), name, what)
 	}))
 }
 

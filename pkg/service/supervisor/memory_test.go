@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"slipway/pkg/container/memory"
-	"slipway/pkg/container/quota"
 )
 
 // Short memory is told once, again when another holds the most, but not over and
@@ -47,33 +46,6 @@ func TestMemoryIsTold(t *testing.T) {
 		}
 		if got := count(); got != tt.want {
 			t.Errorf("%d: told %d times, want %d\n%s", i, got, tt.want, m.console())
-		}
-	}
-}
-
-// Who is ended for memory that no limit counts: by what is certain first.
-func TestGuilty(t *testing.T) {
-	const floor = quota.Floor
-	hidden := map[string]memory.Hidden{"web": {Sent: 5, Locks: 10}, "db": {Sent: 3, Locks: floor}, "idle": {}}
-	fewLocks := map[string]memory.Hidden{"web": {Sent: floor, Locks: 10}, "db": {Sent: 3, Locks: 20}}
-	for i, tt := range []struct {
-		b      memory.Behind
-		hidden map[string]memory.Hidden
-		grown  bool
-		want   string
-	}{
-		{memory.Behind{By: map[string]uint64{"web": floor, "db": 5}, Sent: floor}, hidden, true, "web"},
-		{memory.Behind{By: map[string]uint64{"web": 5}, Sent: floor}, hidden, true, "web"},
-		{memory.Behind{Sent: floor}, map[string]memory.Hidden{"idle": {}}, true, ""},
-		{memory.Behind{Sent: 5}, hidden, true, "db"},
-		{memory.Behind{}, fewLocks, false, "web"},
-		{memory.Behind{Sockets: map[string]int{"web": 5000}}, nil, false, ""},
-		{memory.Behind{Sockets: map[string]int{"web": 5000}}, nil, true, "web"},
-		{memory.Behind{Sockets: map[string]int{"web": 50}}, nil, true, ""},
-	} {
-		names, how := guilty(tt.b, func() map[string]memory.Hidden { return tt.hidden }, tt.grown)
-		if got := strings.Join(names, " "); got != tt.want || (got == "") != (how == "") {
-			t.Errorf("%d: %q by %q, want %q", i, got, how, tt.want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -170,6 +171,38 @@ func TestHostWantsTimelineAtTheEnd(t *testing.T) {
 	if got := h.hear(); got.End == nil {
 		t.Errorf("heard %+v", got)
 	}
+}
+
+// While files are handed out at the end, others are answered, and the watchdog is fed by the
+// same loop.
+func TestAnswersWhileItHandsOut(t *testing.T) {
+	m, h := withHost(t, "good run")
+	dir := m.guest.Paths.Own(machine.Output)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("x", 4<<20) // more than the port takes while nobody reads
+	if err := os.WriteFile(filepath.Join(dir, "file"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.say(port.Message{Request: &port.Request{Output: 1 << 30}})
+	poll.Until(t, "the request is noted", func() bool { return m.guest.WantsOutput() > 0 })
+	m.stop()
+	if got := h.hear(); got.End == nil {
+		t.Fatalf("heard %+v", got)
+	}
+	if got := h.hear(); got.File == nil || got.File.Name != "file" {
+		t.Fatalf("heard %+v", got)
+	}
+	if err := m.sup.Do(t.Context(), func() {}); err != nil {
+		t.Error(err)
+	}
+	for got := h.hear(); got.Files == nil; got = h.hear() {
+		if got.File == nil {
+			t.Fatalf("heard %+v", got)
+		}
+	}
+	m.end()
 }
 
 // A line has its source, whatever it says.

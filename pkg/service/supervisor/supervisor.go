@@ -180,7 +180,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.tellLimit()
 	s.loop(ctx)
 	s.Guest.Say("services: all are stopped")
-	s.Guest.TellOutput() // nobody writes there any more
+	s.handOut()
 	if s.Down != nil {
 		s.Down()
 	}
@@ -216,6 +216,21 @@ func (s *Supervisor) loop(ctx context.Context) {
 					s.leaveBehind(l)
 				}
 			}
+		}
+	}
+}
+
+// handOut hands files out when nobody writes there any more. The watchdog is fed
+// meanwhile, and others are answered.
+func (s *Supervisor) handOut() {
+	done := make(chan struct{})
+	go func() { defer close(done); s.Guest.TellOutput() }()
+	for {
+		select {
+		case f := <-s.inbox:
+			f()
+		case <-done:
+			return
 		}
 	}
 }
