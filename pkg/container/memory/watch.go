@@ -72,7 +72,7 @@ func Watch(missing func(string), look func() (short bool)) error {
 
 // far is how often it is looked at what the machine has left, where the kernel
 // does not tell of stalls.
-const far = time.Second
+const far = 10 * time.Second
 
 // WatchMachine calls low whenever the machine has less left than floor, in bytes. It
 // sleeps until processes wait for memory, or looks now and then where the kernel
@@ -102,7 +102,7 @@ func WatchMachine(floor uint64, low func(), failed func(error)) {
 			failed(fmt.Errorf("watch the machine's memory: %w", err))
 			fallthrough
 		case err != nil:
-			time.Sleep(10 * far)
+			time.Sleep(far)
 		}
 	}
 }
