@@ -121,6 +121,7 @@ func (s *Supervisor) makeReport(how string, tell func()) {
 	}
 	// A report that a killed supervisor has not brought to its end is made anew.
 	go func() {
+		s.Guest.AwaitConsoles()
 		tell()
 		s.tellReport(list, faults, true)
 		s.post(func() {
