@@ -62,47 +62,31 @@ func TestVerifyBundle(t *testing.T) {
 		for n, c := range []struct {
 			what    string
 			bundles func(repo string) []string
-			verify  []string
 			want    string // "" for a build
 		}{
-			{"right", func(string) []string { return []string{bundleOf(t, key, digest, "{}")} }, nil, ""},
+			{"right", func(string) []string { return []string{bundleOf(t, key, digest, "{}")} }, ""},
 			{"with its name", func(r string) []string {
 				return []string{bundleOf(t, key, digest, `{"docker-reference":"`+r+`"}`)}
-			}, nil, ""},
+			}, ""},
 			{"two", func(string) []string {
 				return []string{bundleOf(t, other, digest, "{}"), bundleOf(t, key, digest, "{}")}
-			}, nil, ""},
-			{"none", func(string) []string { return nil }, nil, "there is none"},
-			{"wrong key", func(string) []string { return []string{bundleOf(t, other, digest, "{}")} }, nil, "by another key"},
-			{"replayed", func(string) []string { return []string{bundleOf(t, key, digestOf(t, old), "{}")} }, nil, "of another image"},
+			}, ""},
+			{"none", func(string) []string { return nil }, "there is none"},
+			{"wrong key", func(string) []string { return []string{bundleOf(t, other, digest, "{}")} }, "by another key"},
+			{"replayed", func(string) []string { return []string{bundleOf(t, key, digestOf(t, old), "{}")} }, "of another image"},
 			{"other name", func(r string) []string {
 				return []string{bundleOf(t, key, digest, `{"docker-reference":"`+r+`-tools"}`)}
-			}, nil, "for the name"},
+			}, "for the name"},
 			{"changed", func(string) []string {
 				return []string{strings.Replace(bundleOf(t, key, digest, "{}"), `"payload":"ey`, `"payload":"eX`, 1)}
-			}, nil, "another text"},
+			}, "another text"},
 		} {
 			repo := fmt.Sprintf("%s/team%d/app", host, n)
 			pushTo(t, repo+":1", app)
 			for i, bundle := range c.bundles(repo) {
 				pushTo(t, fmt.Sprintf("%s:b%d", repo, i), bundleImage(t, bundle, app))
 			}
-			t.Setenv("SLIPWAY_STORE", t.TempDir())
-			writeFile(t, "m.yml", "init: [\""+repo+":1\"]\n")
-			args := []string{"build", "-q", "-f", "tar", "--arch", "amd64", "--verify", "team.pub", "m.yml"}
-			_, errOut, status := command(t, "", args...)
-			_, err := os.Stat("m.tar")
-			if built := err == nil; built != (c.want == "") || built != (status == 0) {
-				t.Errorf("%s: %s: status %d, built: %v\n%s", kind, c.what, status, built, errOut)
-			}
-			if c.want != "" && (!strings.Contains(errOut, repo+":1") || !strings.Contains(errOut, "team.pub") || !strings.Contains(errOut, c.want)) {
-				t.Errorf("%s: %s: want %q:\n%s", kind, c.what, c.want, errOut)
-			}
-			_ = os.Remove("m.tar")
-			if c.want == "" { // what was verified is there for the next build
-				slip(t, 0, append(args, "--offline")...)
-				_ = os.Remove("m.tar")
-			}
+			buildVerified(t, kind+": "+c.what, repo, c.want)
 		}
 	}
 }

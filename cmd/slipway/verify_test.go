@@ -19,6 +19,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,30 @@ func flip(data []byte) []byte {
 	return data
 }
 
+// buildVerified builds an image of what was pushed, with the key team.pub: it is built, and
+// again from what was kept, or refused by the names of image and key for what is wanted.
+func buildVerified(t *testing.T, what, repo, want string, flags ...string) {
+	t.Helper()
+	t.Setenv("SLIPWAY_STORE", t.TempDir())
+	writeFile(t, "m.yml", "init: [\""+repo+":1\"]\n")
+	args := slices.Concat([]string{"build", "-q", "-f", "tar", "--arch", "amd64", "--verify", "team.pub"}, flags, []string{"m.yml"})
+	_, errOut, status := command(t, "", args...)
+	err := os.Remove("m.tar")
+	if built := err == nil; built != (want == "") || built != (status == 0) {
+		t.Errorf("%s: status %d, built: %v\n%s", what, status, built, errOut)
+	}
+	if want == "" {
+		slip(t, 0, append(args, "--offline")...)
+		if err := os.Remove("m.tar"); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		return
+	}
+	if !strings.Contains(errOut, repo+":1") || !strings.Contains(errOut, "team.pub") || !strings.Contains(errOut, want) {
+		t.Errorf("%s: want %q:\n%s", what, want, errOut)
+	}
+}
+
 // TestVerify signs with a key of its own, pushes, and has what is wrong with each
 // signature refused by name of image and key, with nothing built.
 func TestVerify(t *testing.T) {
@@ -144,22 +169,7 @@ func TestVerify(t *testing.T) {
 				text, signature := c.signature(repo)
 				pushTo(t, repo+":"+sigTag(digest), signatureImage(t, text, signature))
 			}
-			t.Setenv("SLIPWAY_STORE", t.TempDir())
-			writeFile(t, "m.yml", "init: [\""+repo+":1\"]\n")
-			args := append(append([]string{"build", "-q", "-f", "tar", "--arch", "amd64", "--verify", "team.pub"}, c.flags...), "m.yml")
-			_, errOut, status := command(t, "", args...)
-			_, err := os.Stat("m.tar")
-			if built := err == nil; built != (c.want == "") || built != (status == 0) {
-				t.Errorf("%s: %s: status %d, built: %v\n%s", kind, c.what, status, built, errOut)
-			}
-			if c.want != "" && (!strings.Contains(errOut, repo+":1") || !strings.Contains(errOut, "team.pub") || !strings.Contains(errOut, c.want)) {
-				t.Errorf("%s: %s: want %q:\n%s", kind, c.what, c.want, errOut)
-			}
-			if c.want == "" { // what was verified is there for the next build
-				_ = os.Remove("m.tar")
-				slip(t, 0, append(args[:len(args):len(args)], "--offline")...)
-			}
-			_ = os.Remove("m.tar")
+			buildVerified(t, kind+": "+c.what, repo, c.want, c.flags...)
 		}
 	}
 }

@@ -28,10 +28,7 @@ func pidsGroup(t *testing.T) string {
 			continue
 		}
 		t.Cleanup(func() {
-			// The last of its processes may still be on its way out.
-			for errors.Is(unix.Rmdir(dir), unix.EBUSY) {
-				time.Sleep(10 * time.Millisecond)
-			}
+			poll.Until(t, "the last of its processes is out of "+dir, func() bool { return !errors.Is(unix.Rmdir(dir), unix.EBUSY) })
 		})
 		if _, err := os.Stat(filepath.Join(dir, "pids.max")); err == nil {
 			return dir
