@@ -16,13 +16,39 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/test/probe/attack"
 )
 
-func main() { os.Exit(do(os.Args[1:])) }
+func main() {
+	spareThreads()
+	os.Exit(do(os.Args[1:]))
+}
+
+// spareThreads makes threads that lie idle from then on. Go makes another one
+// whenever a system call takes long, and ends the program where it cannot: an
+// attack leaves no room for any.
+func spareThreads() {
+	const spare = 8
+	var made, left sync.WaitGroup
+	release := make(chan struct{})
+	made.Add(spare)
+	for range spare {
+		left.Go(func() {
+			runtime.LockOSThread() // so that each has one to itself
+			defer runtime.UnlockOSThread()
+			made.Done()
+			<-release
+		})
+	}
+	made.Wait()
+	close(release)
+	left.Wait()
+}
 
 func do(args []string) int {
 	switch {
