@@ -38,7 +38,7 @@ type Machine struct {
 	images *images
 	used   map[want][]string
 	names  map[string]string // of containers, by place in the YAML
-	places map[string]yml.Place
+	places map[string]yml.Position
 }
 
 // Close gives back the images' files; Root cannot be read afterwards.

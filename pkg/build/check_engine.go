@@ -41,7 +41,7 @@ func (k *checker) checkRuntimes() {
 	}
 }
 
-func (k *checker) noRuntime(at yml.Place, said, asked string) yml.Fault {
+func (k *checker) noRuntime(at yml.Position, said, asked string) yml.Fault {
 	f := at.At("%s: no image in init has %s", said, bundle.RuntimeProgram(asked))
 	if slices.Contains(bundle.Runtimes, asked) {
 		return f.Wants("slipway/%s:v0.1 in init", asked)
@@ -61,7 +61,7 @@ func (k *checker) hasRuntime(asked string, c *container) bool {
 var crunMended = [3]int{1, 28, 0}
 
 // checkCrun looks for a crun with known faults among an image's files.
-func (k *checker) checkCrun(image string, n *tree.Node, at yml.Place) {
+func (k *checker) checkCrun(image string, n *tree.Node, at yml.Position) {
 	version := crunSource(k.images.get(image).Config.Config.Labels[labelSources])
 	if crunFaulty(version) {
 		k.faults.Add(at.At("/%s is crun %s, by which an image whose /dev is a link can write to the machine's directories (CVE-2026-47766); want 1.28 or later, or images that you trust",

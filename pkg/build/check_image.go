@@ -13,7 +13,7 @@ import (
 
 // tree is an image's files; nil if it is missing or broken, which is a fault at
 // the first place that needs them.
-func (k *checker) tree(name string, at yml.Place) *tree.Tree {
+func (k *checker) tree(name string, at yml.Position) *tree.Tree {
 	if k.images.get(name) == nil || k.broken[name] {
 		return nil
 	}

@@ -12,9 +12,9 @@ import (
 	"slipway/pkg/machine"
 )
 
-// mountPlace is the entry of the YAML that asks for a mount; the image if its
+// mountPosition is the entry of the YAML that asks for a mount; the image if its
 // label does, or the builder itself.
-func mountPlace(c *container, m specs.Mount) yml.Place {
+func mountPosition(c *container, m specs.Mount) yml.Position {
 	for _, key := range []string{"binds", "binds.add", "tmpfs"} {
 		for i, text := range texts(c, key) {
 			parts := strings.Split(text, ":")
@@ -51,7 +51,7 @@ func (k *checker) checkTargets(c *container) {
 		if covered(c, m.Destination) || provided[m.Destination] || root.Resolve(m.Destination) != nil {
 			continue
 		}
-		k.faults.Add(mountPlace(c, m).At("the image has no %s to mount on, and being read-only none can be made", m.Destination).
+		k.faults.Add(mountPosition(c, m).At("the image has no %s to mount on, and being read-only none can be made", m.Destination).
 			Wants("a directory or file of that name in the image, or readonly: false").Warns())
 	}
 }
@@ -65,7 +65,7 @@ func (k *checker) checkSources(c *container) {
 		if p := machinePath(m.Source); p == bundle.RuntimeProgram("runc") && k.inRoot(bundle.RuntimeProgram("crun")) {
 			continue // linkRunc
 		} else if !k.inRoot(p) && !k.madeBefore(c, p) {
-			fault := mountPlace(c, m).At("nothing makes %s in the machine before this container", m.Source)
+			fault := mountPosition(c, m).At("nothing makes %s in the machine before this container", m.Source)
 			if f := k.missing(p); f != nil {
 				k.faults.Add(fault.Wants("%s, which %s would bring and which is not there, or runtime: mkdir: [%s]", f.Source, f.At.Path(), m.Source).Warns())
 				continue

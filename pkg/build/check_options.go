@@ -14,12 +14,12 @@ import (
 // words alone.
 func (k *checker) checkMounts(c *container) {
 	for _, m := range c.spec.Mounts {
-		at := mountPlace(c, m)
+		at := mountPosition(c, m)
 		if !strings.HasPrefix(m.Destination, "/") {
 			k.faults.Add(at.At("the target %q is not absolute, and OCI runtimes will not take it for long", m.Destination).
 				Wants("/%s", m.Destination).Warns())
 		}
-		k.checkPlaceOfMount(at, m)
+		k.checkMountTarget(at, m)
 		switch {
 		case m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind"):
 			k.checkBindOptions(at, m)
@@ -45,8 +45,8 @@ var overProc = []string{
 	"/proc/slabinfo", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
 }
 
-// checkPlaceOfMount finds targets that runc refuses.
-func (k *checker) checkPlaceOfMount(at yml.Place, m specs.Mount) {
+// checkMountTarget finds targets that runc refuses.
+func (k *checker) checkMountTarget(at yml.Position, m specs.Mount) {
 	p := cleaned(m.Destination)
 	switch {
 	case p == "/":
@@ -59,7 +59,7 @@ func (k *checker) checkPlaceOfMount(at yml.Place, m specs.Mount) {
 
 // checkBindOptions finds options of a file system: a bind mount has that of its
 // source, and runc refuses it.
-func (k *checker) checkBindOptions(at yml.Place, m specs.Mount) {
+func (k *checker) checkBindOptions(at yml.Position, m specs.Mount) {
 	for _, o := range m.Options {
 		if o != "" && !slices.Contains(mountOptions, o) {
 			k.faults.Add(at.At("a bind mount has no option %q", o).Near(o, mountOptions).
@@ -68,7 +68,7 @@ func (k *checker) checkBindOptions(at yml.Place, m specs.Mount) {
 	}
 }
 
-func (k *checker) checkTmpfsOptions(at yml.Place, m specs.Mount) {
+func (k *checker) checkTmpfsOptions(at yml.Position, m specs.Mount) {
 	for _, o := range m.Options {
 		name, value, _ := strings.Cut(o, "=")
 		want, known := tmpfsOptions[name]

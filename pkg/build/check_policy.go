@@ -32,9 +32,9 @@ func (k *checker) checkPolicy(c *container) {
 
 // annotation is the place of an annotation: in the YAML, or the image whose
 // label has it.
-func annotation(c *container, key string) yml.Place { return annotationOf(c.Container, key) }
+func annotation(c *container, key string) yml.Position { return annotationOf(c.Container, key) }
 
-func annotationOf(c *yml.Container, key string) yml.Place {
+func annotationOf(c *yml.Container, key string) yml.Position {
 	if !c.At.Has("annotations") {
 		return c.At.Child("image")
 	}

@@ -24,7 +24,7 @@ var runcMended = map[int]int{2: 8, 3: 6, 4: 3, 5: 0}
 // checkRuncs looks at each image once, at the first place that names it.
 func (k *checker) checkRuncs() {
 	seen := map[string]bool{}
-	look := func(image string, at yml.Place) {
+	look := func(image string, at yml.Position) {
 		if t := k.tree(image, at); t != nil && !seen[image] {
 			seen[image] = true
 			k.checkFaulty(image, t, at)
@@ -39,7 +39,7 @@ func (k *checker) checkRuncs() {
 }
 
 // checkFaulty looks for runtimes with known faults in an image.
-func (k *checker) checkFaulty(image string, t *tree.Tree, at yml.Place) {
+func (k *checker) checkFaulty(image string, t *tree.Tree, at yml.Position) {
 	for _, n := range t.Nodes() {
 		switch runtimeName(n) {
 		case "crun":

@@ -11,7 +11,7 @@ import (
 // it stands.
 type twin struct {
 	name string
-	at   yml.Place
+	at   yml.Position
 }
 
 // checkTwice finds what the YAML says twice of one container, of which only one
@@ -28,7 +28,7 @@ func (k *checker) checkTwice(c *container) {
 		{"limit %s", listed(c.Rlimits, c.At.Child("rlimits"), limitName)},
 		{"interface %s", interfaceNames(c)},
 	} {
-		first := map[string]yml.Place{}
+		first := map[string]yml.Position{}
 		for _, x := range list.known {
 			if other, ok := first[x.name]; ok && x.name != "" {
 				k.faults.Add(x.at.At(list.what+" again, first in %s", x.name, other.Path()).Wants("one of them").Warns())
@@ -96,7 +96,7 @@ func interfaceNames(c *container) []twin {
 	return all
 }
 
-func listed(list *[]string, at yml.Place, name func(string) string) []twin {
+func listed(list *[]string, at yml.Position, name func(string) string) []twin {
 	var all []twin
 	if list != nil {
 		for i, text := range *list {

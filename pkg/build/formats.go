@@ -9,8 +9,8 @@ import (
 
 // places are where the YAML names what the machine is made of, by the location
 // that its entries have.
-func places(c *yml.Config, containers []*container) map[string]yml.Place {
-	all := map[string]yml.Place{"kernel": c.Kernel.At.Child("image")}
+func places(c *yml.Config, containers []*container) map[string]yml.Position {
+	all := map[string]yml.Position{"kernel": c.Kernel.At.Child("image")}
 	for i, at := range c.InitAt {
 		all[fmt.Sprintf("init[%d]", i)] = at
 	}

@@ -106,7 +106,7 @@ func (k *checker) checkConfig(c *container) {
 func (k *checker) checkIDMaps(c *container) {
 	for _, m := range c.spec.Mounts {
 		if (len(m.UIDMappings) == 0) != (len(m.GIDMappings) == 0) {
-			k.faults.Add(mountPlace(c, m).At("the mount on %s maps users or groups alone", m.Destination).Wants("both uidMappings and gidMappings").Warns())
+			k.faults.Add(mountPosition(c, m).At("the mount on %s maps users or groups alone", m.Destination).Wants("both uidMappings and gidMappings").Warns())
 		}
 	}
 	for _, m := range c.runtime.Mounts {
@@ -173,7 +173,7 @@ func (k *checker) checkPlatforms() {
 
 // checkLinks finds links in the place of directories that every image gets, and
 // that lead to no directory; and what overlayfs does not show.
-func (k *checker) checkLinks(name string, image *tree.Tree, at yml.Place) {
+func (k *checker) checkLinks(name string, image *tree.Tree, at yml.Position) {
 	for _, dir := range []string{"dev", "etc", "proc", "sys"} {
 		if image.Blocked(dir) {
 			k.faults.Add(at.At("/%s of image %s is a link to %q, which leads to no directory: a directory takes its place", dir, name, image.Lookup(dir).Link).Warns())
@@ -188,7 +188,7 @@ func (k *checker) checkLinks(name string, image *tree.Tree, at yml.Place) {
 }
 
 // checkRun finds a /run that leads to /var, where the boot makes a link back.
-func (k *checker) checkRun(name string, image *tree.Tree, at yml.Place) {
+func (k *checker) checkRun(name string, image *tree.Tree, at yml.Position) {
 	n := image.Lookup("run")
 	if n == nil || n.IsDir() {
 		return

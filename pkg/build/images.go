@@ -32,7 +32,7 @@ type want struct{ name, platform string }
 type mention struct {
 	name     string
 	platform v1.Platform
-	at       yml.Place
+	at       yml.Position
 }
 
 func (m mention) want() want { return want{oci.Key(m.name), m.platform.String()} }
@@ -42,7 +42,7 @@ func (m mention) want() want { return want{oci.Key(m.name), m.platform.String()}
 func mentions(c *yml.Config, platform v1.Platform) ([]mention, yml.Faults) {
 	var all []mention
 	var faults yml.Faults
-	add := func(name string, p v1.Platform, at yml.Place) {
+	add := func(name string, p v1.Platform, at yml.Position) {
 		if yml.IsImageName(name) {
 			all = append(all, mention{name, p, at})
 		}

@@ -63,7 +63,7 @@ func (c *Config) checkInit() Faults {
 
 func checkImageNames(c *Config) Faults {
 	var faults Faults
-	look := func(name string, at Place) {
+	look := func(name string, at Position) {
 		switch {
 		case strings.HasPrefix(name, "@pkg:"):
 			faults.Add(at.At("%q names a package of LinuxKit's source tree, which needs LinuxKit's own tool to find its tag", name).
@@ -97,7 +97,7 @@ func checkImageNames(c *Config) Faults {
 
 func (c *Config) checkVolumes() Faults {
 	var faults Faults
-	seen := map[string]Place{}
+	seen := map[string]Position{}
 	for _, v := range c.Volumes {
 		at := v.At.Child("name")
 		if first, ok := seen[v.Name]; ok && v.Name != "" {
@@ -116,7 +116,7 @@ func (c *Config) checkVolumes() Faults {
 
 func (c *Config) checkNames() Faults {
 	var faults Faults
-	seen := map[string]Place{}
+	seen := map[string]Position{}
 	for _, x := range c.Containers() {
 		at := x.At.Child("name")
 		if x.Section != bundle.Services {
@@ -133,7 +133,7 @@ func (c *Config) checkNames() Faults {
 // checkCgroups wants none of the machine's own: see bundle.CheckCgroupsPath.
 func (x *Container) checkCgroups() Faults {
 	var faults Faults
-	wrong := func(at Place, err error) {
+	wrong := func(at Position, err error) {
 		if err != nil {
 			faults.Add(at.At("container %q: %v", x.Name, err).Wants(bundle.CgroupsPathWords))
 		}

@@ -38,8 +38,8 @@ const (
 // Faults are all that is wrong, in the order of the text. It is an error.
 type Faults []Fault
 
-// At makes a fault at a place.
-func (p Place) At(format string, args ...any) Fault {
+// At makes a fault at a position.
+func (p Position) At(format string, args ...any) Fault {
 	f := Fault{File: p.File(), Path: p.path, Message: fmt.Sprintf(format, args...), Text: p.line(), Severity: Error}
 	if p.node != nil {
 		f.Line, f.Column = p.node.Line, p.node.Column
@@ -95,7 +95,7 @@ func (f Fault) follows(cause Fault) bool {
 	return cause.Severity == Error && f.Path != "" && f.File == cause.File && below && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// Err is nil if there are none, else the faults sorted by place.
+// Err is nil if there are none, else the faults sorted by position.
 func (f Faults) Err() error {
 	if len(f) == 0 {
 		return nil

@@ -103,7 +103,7 @@ func plainKey(key string) string {
 
 // foreignKey is what to write for a key that is none here; "" if nothing is known
 // of it.
-func foreignKey(p Place, s *schema, key, value string) string {
+func foreignKey(p Position, s *schema, key, value string) string {
 	switch s {
 	case configSchema:
 		return foreignTop[plainKey(key)]
@@ -136,7 +136,7 @@ func containerKey(key, value string) string {
 var ownKey = regexp.MustCompile(regexp.QuoteMeta(bundle.Prefix) + `[a-z-]+`)
 
 // inSection takes back a hint that would be refused where the container stands.
-func inSection(p Place, hint string) string {
+func inSection(p Position, hint string) string {
 	section, _, _ := strings.Cut(p.path, "[")
 	own := ownKey.FindString(hint)
 	if section == "" || own == "" || slices.Contains(bundle.PolicyKeys(bundle.Section(section)), own) {

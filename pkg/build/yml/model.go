@@ -1,5 +1,5 @@
 // Package yml reads linuxkit.yml: the text to a model, and every fault in it
-// with its place.
+// with its position.
 //
 // The schema is one table (schema.go). It checks a document, names the nearest
 // key when one is misspelt, and prints as a JSON Schema for editors. What the
@@ -27,8 +27,8 @@ type Config struct {
 
 	// At is the first text that has anything in it, InitAt the places of Init's
 	// entries.
-	At     Place   `yaml:"-" json:"-"`
-	InitAt []Place `yaml:"-" json:"-"`
+	At     Position   `yaml:"-" json:"-"`
+	InitAt []Position `yaml:"-" json:"-"`
 }
 
 // Kernel says which image holds the kernel and how it is started.
@@ -38,7 +38,7 @@ type Kernel struct {
 	Binary  string  `yaml:"binary,omitempty" json:"binary,omitempty"`
 	Tar     *string `yaml:"tar,omitempty" json:"tar,omitempty"`
 	UCode   *string `yaml:"ucode,omitempty" json:"ucode,omitempty"`
-	At      Place   `yaml:"-" json:"-"`
+	At      Position   `yaml:"-" json:"-"`
 }
 
 // Volume is a file system that containers share, or an OCI layout in one.
@@ -48,7 +48,7 @@ type Volume struct {
 	Readonly  bool     `yaml:"readonly,omitempty" json:"readonly,omitempty"`
 	Format    string   `yaml:"format,omitempty" json:"format,omitempty"`
 	Platforms []string `yaml:"platforms,omitempty" json:"platforms,omitempty"`
-	At        Place    `yaml:"-" json:"-"`
+	At        Position    `yaml:"-" json:"-"`
 }
 
 // File is an entry of the files section.
@@ -63,7 +63,7 @@ type File struct {
 	Mode      string  `yaml:"mode,omitempty" json:"mode,omitempty"`
 	UID       *ID     `yaml:"uid,omitempty" json:"uid,omitempty"`
 	GID       *ID     `yaml:"gid,omitempty" json:"gid,omitempty"`
-	At        Place   `yaml:"-" json:"-"`
+	At        Position   `yaml:"-" json:"-"`
 }
 
 // Container is an entry of onboot, onshutdown or services.
@@ -72,7 +72,7 @@ type Container struct {
 	Image    string `yaml:"image" json:"image"`
 	Settings `yaml:",inline"`
 	Section  bundle.Section `yaml:"-" json:"-"`
-	At       Place          `yaml:"-" json:"-"`
+	At       Position          `yaml:"-" json:"-"`
 }
 
 // Settings are what may stand both in the YAML and in an image's label. A nil

@@ -120,18 +120,18 @@ func Parse(name string, data []byte) (*Config, Faults) {
 
 // document reads the one YAML document of a text; an empty text, and one that
 // is no YAML, has a nil node.
-func document(name string, data []byte) (Place, Faults) {
+func document(name string, data []byte) (Position, Faults) {
 	src := &source{name: name, lines: strings.Split(string(data), "\n")}
 	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
 	var doc, next yaml.Node
 	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
-		return Place{src: src}, nil
+		return Position{src: src}, nil
 	} else if err != nil {
-		return Place{src: src}, syntaxFaults(src, string(data), err)
+		return Position{src: src}, syntaxFaults(src, string(data), err)
 	}
-	at := Place{src: src, node: doc.Content[0]}
+	at := Position{src: src, node: doc.Content[0]}
 	if err := decoder.Decode(&next); err == nil {
-		return at, Faults{Place{src, &next, ""}.At("a second YAML document, which is left out").Wants("one").Warns()}
+		return at, Faults{Position{src, &next, ""}.At("a second YAML document, which is left out").Wants("one").Warns()}
 	} else if !errors.Is(err, io.EOF) {
 		return at, syntaxFaults(src, string(data), err)
 	}
@@ -139,7 +139,7 @@ func document(name string, data []byte) (Place, Faults) {
 }
 
 // place notes where every part of the configuration stands.
-func (c *Config) place(at Place) {
+func (c *Config) place(at Position) {
 	c.At = at
 	if at.Has("kernel") {
 		c.Kernel.At = at.Child("kernel")

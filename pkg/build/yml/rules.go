@@ -35,7 +35,7 @@ func (s *schema) broken(value string) *rule {
 	return nil
 }
 
-func (r *rule) fault(p Place, n *yaml.Node) Fault {
+func (r *rule) fault(p Position, n *yaml.Node) Fault {
 	f := p.At("%q", n.Value).Wants("%s", r.want)
 	if n.Tag == "!!int" {
 		f.Message = found(n)

@@ -46,10 +46,10 @@ func syntaxFault(src *source, line int, message string) Fault {
 	text := src.lines[line-1]
 	indent := len(text) - len(strings.TrimLeft(text, " \t"))
 	if tab := strings.IndexByte(text[:indent], '\t'); tab >= 0 {
-		return Place{src, &yaml.Node{Line: line, Column: tab + 1}, ""}.At("not YAML: %s", message).
+		return Position{src, &yaml.Node{Line: line, Column: tab + 1}, ""}.At("not YAML: %s", message).
 			Wants("spaces: YAML takes no tab in front of a line")
 	}
-	fault := Place{src, &yaml.Node{Line: line, Column: indent + 1}, ""}.At("not YAML: %s", message)
+	fault := Position{src, &yaml.Node{Line: line, Column: indent + 1}, ""}.At("not YAML: %s", message)
 	switch {
 	case strings.HasPrefix(text, "%YAML"):
 		fault = fault.Wants("this line left out, or %%YAML 1.1")

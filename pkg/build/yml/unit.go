@@ -69,7 +69,7 @@ func (s *schema) ofUnit() string {
 }
 
 // wantList says what list is wanted where something else stands.
-func (s *schema) wantList(p Place, n *yaml.Node) string {
+func (s *schema) wantList(p Position, n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.MappingNode && len(n.Content) > 1 && s.elem.kind == isObject && s.elem.key("name") != nil:
 		return "a list, with the names in it: - name: " + n.Content[0].Value

@@ -22,7 +22,7 @@ type checker struct {
 	nodes  int
 }
 
-func (c *checker) check(p Place, s *schema, depth int) {
+func (c *checker) check(p Position, s *schema, depth int) {
 	if c.nodes++; c.nodes > maxNodes || depth > maxDepth {
 		if c.nodes <= maxNodes+1 {
 			c.faults.Add(p.At("too large or too deeply nested"))
@@ -49,7 +49,7 @@ func (c *checker) check(p Place, s *schema, depth int) {
 	}
 }
 
-func (c *checker) checkList(p Place, n *yaml.Node, s *schema, depth int) {
+func (c *checker) checkList(p Position, n *yaml.Node, s *schema, depth int) {
 	if n.Kind != yaml.SequenceNode {
 		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.wantList(p, n)))
 		return
@@ -59,7 +59,7 @@ func (c *checker) checkList(p Place, n *yaml.Node, s *schema, depth int) {
 	}
 }
 
-func (c *checker) checkObject(p Place, n *yaml.Node, s *schema, depth int) {
+func (c *checker) checkObject(p Position, n *yaml.Node, s *schema, depth int) {
 	if n.Kind != yaml.MappingNode {
 		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.wantObject(n)))
 		return
@@ -68,10 +68,10 @@ func (c *checker) checkObject(p Place, n *yaml.Node, s *schema, depth int) {
 	for _, f := range fields(n) {
 		k := s.key(f.key.Value)
 		if k == nil {
-			c.unknownKey(Place{p.src, f.key, p.path}, f, s)
+			c.unknownKey(Position{p.src, f.key, p.path}, f, s)
 			continue
 		}
-		c.check(Place{p.src, f.value, join(p.path, k.name)}, k.schema, depth+1)
+		c.check(Position{p.src, f.value, join(p.path, k.name)}, k.schema, depth+1)
 	}
 	for _, k := range s.keys {
 		switch {
@@ -84,7 +84,7 @@ func (c *checker) checkObject(p Place, n *yaml.Node, s *schema, depth int) {
 	}
 }
 
-func (c *checker) unknownKey(at Place, f field, s *schema) {
+func (c *checker) unknownKey(at Position, f field, s *schema) {
 	fault := at.At("unknown key %q", f.key.Value)
 	value := ""
 	if v := follow(f.value); v.Kind == yaml.ScalarNode {
@@ -100,14 +100,14 @@ func (c *checker) unknownKey(at Place, f field, s *schema) {
 	c.faults.Add(fault)
 }
 
-func (c *checker) checkMap(p Place, n *yaml.Node, s *schema) {
+func (c *checker) checkMap(p Position, n *yaml.Node, s *schema) {
 	if n.Kind != yaml.MappingNode {
 		c.faults.Add(p.At("%s", found(n)).Wants("a mapping of names to text"))
 		return
 	}
 	c.checkKeys(p, n)
 	for _, f := range fields(n) {
-		at, value := Place{p.src, f.value, join(p.path, f.key.Value)}, follow(f.value)
+		at, value := Position{p.src, f.value, join(p.path, f.key.Value)}, follow(f.value)
 		if s.known != nil && !c.checkAnnotation(at, f.key, value) {
 			continue
 		}
@@ -117,9 +117,9 @@ func (c *checker) checkMap(p Place, n *yaml.Node, s *schema) {
 
 // checkAnnotation finds our own annotations without their prefix, and those whose
 // value is no text with how to write it; false if it has told all.
-func (c *checker) checkAnnotation(at Place, key, value *yaml.Node) bool {
+func (c *checker) checkAnnotation(at Position, key, value *yaml.Node) bool {
 	if own := ownAnnotation(key.Value); own != "" {
-		fault := Place{at.src, key, at.path}.At("annotation %q is not one of ours", key.Value).Warns()
+		fault := Position{at.src, key, at.path}.At("annotation %q is not one of ours", key.Value).Warns()
 		fault.Nearest = own
 		c.faults.Add(fault)
 	}
@@ -152,27 +152,27 @@ func ownAnnotation(key string) string {
 
 // checkKeys finds keys given twice; YAML forbids them and the second would
 // silently win.
-func (c *checker) checkKeys(p Place, n *yaml.Node) {
+func (c *checker) checkKeys(p Position, n *yaml.Node) {
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if key.Tag == "!!merge" {
-			c.checkMerge(Place{p.src, key, p.path}, n, n.Content[i+1])
+			c.checkMerge(Position{p.src, key, p.path}, n, n.Content[i+1])
 			continue
 		}
 		if key.Kind != yaml.ScalarNode {
-			c.faults.Add(Place{p.src, key, p.path}.At("%s as a key", found(key)).Wants("a name"))
+			c.faults.Add(Position{p.src, key, p.path}.At("%s as a key", found(key)).Wants("a name"))
 			continue
 		}
 		if line, ok := seen[key.Value]; ok {
-			c.faults.Add(Place{p.src, key, p.path}.At("key %q stands here and in line %d", key.Value, line))
+			c.faults.Add(Position{p.src, key, p.path}.At("key %q stands here and in line %d", key.Value, line))
 		}
 		seen[key.Value] = key.Line
 	}
 }
 
 // checkMerge wants mappings that do not come back to the one that merges them.
-func (c *checker) checkMerge(p Place, n, value *yaml.Node) {
+func (c *checker) checkMerge(p Position, n, value *yaml.Node) {
 	for _, from := range sources(value) {
 		if from == nil || from.Kind != yaml.MappingNode {
 			c.faults.Add(p.At("%s to be merged", found(from)).Wants("a mapping, or a list of mappings"))
@@ -184,7 +184,7 @@ func (c *checker) checkMerge(p Place, n, value *yaml.Node) {
 	}
 }
 
-func (c *checker) checkScalar(p Place, n *yaml.Node, s *schema) {
+func (c *checker) checkScalar(p Position, n *yaml.Node, s *schema) {
 	if n.Kind != yaml.ScalarNode {
 		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.kind))
 		return

@@ -114,12 +114,12 @@ func TestMemory(t *testing.T) {
 		if g.MemoryLimit() != 10000 || g.MemoryPeak() != 9900 {
 			t.Errorf("%s: limit %d, peak %d", name, g.MemoryLimit(), g.MemoryPeak())
 		}
-		if !g.OwnOOM() || !g.LimitHit() {
+		if !g.GroupOOM() || !g.LimitHit() {
 			t.Errorf("%s: its own limit was not hit", name)
 		}
 	}
 	below := hierarchy(t, map[string]string{"cgroup.controllers": "", "a/memory.events": "oom 1\n", "a/memory.events.local": "oom 0\n"})
-	if g, err := locate(below, "", "/a", "a"); err != nil || g.LimitHit() || !g.OwnOOM() {
+	if g, err := locate(below, "", "/a", "a"); err != nil || g.LimitHit() || !g.GroupOOM() {
 		t.Errorf("a limit below it, not its own, was hit: %v", err)
 	}
 }

@@ -78,15 +78,15 @@ func (g Group) MemoryPeak() uint64 {
 	return n
 }
 
-// OwnOOM tells whether a limit of the group itself, or of one below it, made the
+// GroupOOM tells whether a limit of the group itself, or of one below it, made the
 // kernel kill; otherwise it was one above, or the machine as a whole.
-func (g Group) OwnOOM() bool { return g.outOfMemory("memory.events") }
+func (g Group) GroupOOM() bool { return g.outOfMemory("memory.events") }
 
 // LimitHit tells whether the group's own limit ever did, not one below it (Linux 5.2;
-// before, as OwnOOM).
+// before, as GroupOOM).
 func (g Group) LimitHit() bool {
 	if _, err := os.Lstat(g.file("memory.events.local")); g.v2 && err != nil {
-		return g.OwnOOM()
+		return g.GroupOOM()
 	}
 	return g.outOfMemory("memory.events.local")
 }

@@ -108,7 +108,7 @@ func Why(g cgroup.Group) string {
 	if err != nil {
 		return ""
 	}
-	if g.OwnOOM() {
+	if g.GroupOOM() {
 		limit := g.MemoryLimit()
 		if limit == 0 {
 			return "a limit within it was hit"
@@ -135,7 +135,7 @@ const noneLeft = "the machine had none left"
 // and those that YAML names.
 func whyElsewhere(outer cgroup.Group, name string) string {
 	limit := outer.MemoryLimit()
-	if limit == 0 || !outer.OwnOOM() {
+	if limit == 0 || !outer.GroupOOM() {
 		return noneLeft
 	}
 	return fmt.Sprintf("the limit of all in cgroup %s, %s, was hit", name, Size(limit))

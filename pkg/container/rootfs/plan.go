@@ -141,7 +141,7 @@ func applyUpper(b *bundle.Bundle, f Facts, mounts []specs.Mount) []specs.Mount {
 }
 
 // layer is the directory of a writable layer that lasts. It goes by the name that
-// the user gave, not by the place of a step among others, which may change with
+// the user gave, not by the position of a step among others, which may change with
 // the next image.
 func layer(b *bundle.Bundle) string {
 	if b.Section == bundle.Services {
@@ -165,7 +165,7 @@ func mountSteps(b *bundle.Bundle, m specs.Mount, l *Ledger) []step.Step {
 	var steps []step.Step
 	if disk := b.Policy.Upper.Disk; disk != "" && isOverlay(b, m) {
 		// Not sooner: an entry before this one may mount the disk.
-		steps = append(steps, Mkdir{place{base: "/", rest: disk}})
+		steps = append(steps, Mkdir{location{base: "/", rest: disk}})
 	}
 	for _, call := range mount.Expand(m) {
 		call.Target = locate(b, call.Target).String()

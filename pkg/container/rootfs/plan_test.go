@@ -95,7 +95,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// A step's lasting layer goes by its name, not by its place among the steps.
+// A step's lasting layer goes by its name, not by its position among the steps.
 func TestLayerThatLastsIsFoundAgain(t *testing.T) {
 	for name, want := range map[bundle.Section]string{
 		bundle.Services: "/var/up/003-format", bundle.Onboot: "/var/up/onboot/format", bundle.Onshutdown: "/var/up/onshutdown/format",
@@ -124,17 +124,17 @@ func TestLocate(t *testing.T) {
 	for _, tt := range []struct {
 		b    *bundle.Bundle
 		name string
-		want place
+		want location
 	}{
-		{service, "/run/a", place{"/", "", "/run/a"}},
-		{service, "etc/a", place{"/containers", "services/web/rootfs", "etc/a"}},
-		{service, "../../../etc", place{"/containers", "services/web/rootfs", "etc"}},
-		{service, dir + "/rootfs", place{"/containers", "services/web/rootfs", ""}},
-		{service, dir + "/rootfs/../tmp/upper", place{"/containers", "services/web/tmp", "upper"}},
-		{service, "/containers/onboot/000-a/lower/etc", place{"/containers", "onboot/000-a/lower", "etc"}},
-		{service, "/containers", place{"/", "", "/containers"}},
-		{service, "/containers2/x", place{"/", "", "/containers2/x"}},
-		{elsewhere, "a", place{"/tmp/x", "web/rootfs", "a"}},
+		{service, "/run/a", location{"/", "", "/run/a"}},
+		{service, "etc/a", location{"/containers", "services/web/rootfs", "etc/a"}},
+		{service, "../../../etc", location{"/containers", "services/web/rootfs", "etc"}},
+		{service, dir + "/rootfs", location{"/containers", "services/web/rootfs", ""}},
+		{service, dir + "/rootfs/../tmp/upper", location{"/containers", "services/web/tmp", "upper"}},
+		{service, "/containers/onboot/000-a/lower/etc", location{"/containers", "onboot/000-a/lower", "etc"}},
+		{service, "/containers", location{"/", "", "/containers"}},
+		{service, "/containers2/x", location{"/", "", "/containers2/x"}},
+		{elsewhere, "a", location{"/tmp/x", "web/rootfs", "a"}},
 	} {
 		if got := locate(tt.b, tt.name); got != tt.want {
 			t.Errorf("locate(%s) = %+v, want %+v", tt.name, got, tt.want)

@@ -17,7 +17,7 @@ import (
 
 // Mkdir makes a directory and those above it. It lasts as in LinuxKit, whose
 // later containers find the directory.
-type Mkdir struct{ at place }
+type Mkdir struct{ at location }
 
 func (m Mkdir) String() string { return "mkdir -p -m 755 " + m.at.String() }
 
@@ -205,7 +205,7 @@ func (r *resolved) lower(m Mount, value string) (string, error) {
 // dataPath gives a path that the overlay driver takes for exactly this directory:
 // without links, and by its fd if characters in it would mean something there.
 func (r *resolved) dataPath(m Mount, name string, create bool) (string, error) {
-	d, err := r.hold(m.dataPlace(name), create)
+	d, err := r.hold(m.dataLocation(name), create)
 	if err != nil {
 		return "", err
 	}
@@ -216,17 +216,17 @@ func (r *resolved) dataPath(m Mount, name string, create bool) (string, error) {
 	return real, err
 }
 
-// dataPlace is where a directory of the overlay lies. What is below the directory of
+// dataLocation is where a directory of the overlay lies. What is below the directory of
 // slipway.upper may have been written by containers.
-func (m Mount) dataPlace(name string) place {
+func (m Mount) dataLocation(name string) location {
 	disk := m.bundle.Policy.Upper.Disk
 	if rel, ok := strings.CutPrefix(path.Clean(name), disk+"/"); ok && disk != "" {
-		return place{base: disk, rest: rel}
+		return location{base: disk, rest: rel}
 	}
 	return locate(m.bundle, name)
 }
 
-func (r *resolved) hold(p place, create bool) (d *mount.Dir, err error) {
+func (r *resolved) hold(p location, create bool) (d *mount.Dir, err error) {
 	if create {
 		var made []string
 		d, made, err = p.make()

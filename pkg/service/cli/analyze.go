@@ -62,7 +62,7 @@ func runView(c *call) error {
 	if err != nil {
 		return err
 	}
-	spans, err := timeline.ReadFile(c.paths.Own(machine.Timeline))
+	spans, err := timeline.ReadFile(c.paths.RunDir(machine.Timeline))
 	if err != nil {
 		return err
 	}

@@ -105,8 +105,8 @@ func giveOut(g *guest.Guest) {
 	if kept {
 		return
 	}
-	limit := machine.ReadLimit(g.Paths.Own(), string(bundle.Onshutdown)) + guest.OutputTime
-	if err := machine.WriteLimit(g.Paths.Own(), string(bundle.Onshutdown), limit); err != nil {
+	limit := machine.ReadLimit(g.Paths.RunDir(), string(bundle.Onshutdown)) + guest.OutputTime
+	if err := machine.WriteLimit(g.Paths.RunDir(), string(bundle.Onshutdown), limit); err != nil {
 		g.Say("output: %s", err)
 	}
 	g.OpenPort()

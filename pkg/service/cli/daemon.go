@@ -58,7 +58,7 @@ func runServices(c *call) error {
 
 // isKept tells whether somebody keeps a supervisor already: PID 1, or a daemon.
 func isKept(p guest.Paths) (bool, error) {
-	ledger, err := keeper.Open(p.Own())
+	ledger, err := keeper.Open(p.RunDir())
 	if errors.Is(err, keeper.ErrKept) {
 		return true, nil
 	}
@@ -102,7 +102,7 @@ func (c *call) pathFlags() []string {
 	return flags
 }
 
-func keeperPid(p guest.Paths) string { return p.Own("keeper.pid") }
+func keeperPid(p guest.Paths) string { return p.RunDir("keeper.pid") }
 
 // runKeep is the daemon that keeps the supervisor.
 func runKeep(c *call) (err error) {
@@ -131,12 +131,12 @@ func runKeep(c *call) (err error) {
 		return err
 	}
 	reaper := reap.New()
-	ledger, err := keeper.KeepExits(c.paths.Own(), reaper, func(err error) { g.Say("keeper: %s", err) })
+	ledger, err := keeper.KeepExits(c.paths.RunDir(), reaper, func(err error) { g.Say("keeper: %s", err) })
 	if err != nil {
 		return err
 	}
 	k := &keeper.Keeper{
-		Reaper: reaper, Program: selfPath(), Say: g.Say, Ready: sync.OnceFunc(tellParent), Dir: c.paths.Own(),
+		Reaper: reaper, Program: selfPath(), Say: g.Say, Ready: sync.OnceFunc(tellParent), Dir: c.paths.RunDir(),
 		Command: func(program string) *exec.Cmd {
 			cmd := selfCommand("supervise", c.pathFlags())
 			cmd.Path = program
@@ -174,7 +174,7 @@ func stopKeeper(p guest.Paths) error {
 	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
 		return fmt.Errorf("stop services: %w", err)
 	}
-	limit := machine.ReadLimit(p.Own(), string(bundle.Services)) + keeperTime
+	limit := machine.ReadLimit(p.RunDir(), string(bundle.Services)) + keeperTime
 	for begin := time.Now(); unix.Kill(pid, 0) == nil; time.Sleep(10 * time.Millisecond) {
 		if time.Since(begin) > limit {
 			return fmt.Errorf("stop services: still there after %s, going on without", limit.Round(time.Second))

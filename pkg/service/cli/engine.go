@@ -25,11 +25,11 @@ func newRunner(g *guest.Guest, reaper *reap.Reaper, keeperDir string) container.
 	e := &container.Engine{
 		Runtimes: runtimes(g.Paths, g.Options, reaper),
 		Reaper:   reaper,
-		RunDir:   g.Paths.Own(),
+		RunDir:   g.Paths.RunDir(),
 		Log:      slog.New(guest.NewHandler(g)),
 		Limits:   limits(g, keeperDir != ""),
 		Mutate: func(b *bundle.Bundle, spec *specs.Spec) {
-			probe.AddNotify(g.Paths.Own(), b, spec)
+			probe.AddNotify(g.Paths.RunDir(), b, spec)
 		},
 	}
 	if keeperDir != "" {

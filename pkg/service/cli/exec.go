@@ -89,7 +89,7 @@ func (c *call) execute(p control.Program) (reap.Status, error) {
 	status, err := run.Wait()
 	if errors.Is(err, control.ErrLost) {
 		// The program runs on, and its end will be in the keeper's ledger.
-		exit, err := keeper.Wait(context.Background(), c.paths.Own(), run.Ident())
+		exit, err := keeper.Wait(context.Background(), c.paths.RunDir(), run.Ident())
 		return exit.Status, err
 	}
 	return status, err
@@ -116,7 +116,7 @@ func (c *call) executeHere(p control.Program) (reap.Status, error) {
 	if err != nil {
 		return reap.Status{}, err
 	}
-	e := container.Engine{Runtimes: runtimes(c.paths, guest.Options{}, nil), RunDir: c.paths.Own()}
+	e := container.Engine{Runtimes: runtimes(c.paths, guest.Options{}, nil), RunDir: c.paths.RunDir()}
 	r := e.RuntimeOf(section, directory)
 	dir, err := os.MkdirTemp("", "exec-")
 	if err != nil {

@@ -20,7 +20,7 @@ func limits(g *guest.Guest, services bool) container.Limits {
 	if !cgroup.AtRoot() {
 		return container.Limits{} // whoever put us into a group has bounded it
 	}
-	q, first, err := quota.Open(g.Paths.Own(), g.Paths.Count(bundle.Onshutdown) > 0)
+	q, first, err := quota.Open(g.Paths.RunDir(), g.Paths.Count(bundle.Onshutdown) > 0)
 	if err != nil {
 		g.Say("%s", err)
 		return container.Limits{}

@@ -39,7 +39,7 @@ func fulfil(g *guest.Guest, w port.Request) {
 }
 
 func stepFaults(g *guest.Guest) []string {
-	note, err := machine.ReadScripts(g.Paths.Own())
+	note, err := machine.ReadScripts(g.Paths.RunDir())
 	if err != nil {
 		g.Say("%s", err)
 	}

@@ -26,7 +26,7 @@ func (c *call) client() control.Client {
 	if c.control != "" {
 		return control.Client{Path: c.control}
 	}
-	return control.Client{Path: c.paths.Own(machine.Control)}
+	return control.Client{Path: c.paths.RunDir(machine.Control)}
 }
 
 // onlyName is the one argument of most commands.
@@ -233,7 +233,7 @@ func fetch(c *call) (control.List, error) {
 
 func offline(p guest.Paths) (control.List, error) {
 	l := control.List{Steps: steps(p)}
-	files, err := filepath.Glob(p.Own("services", "*.json"))
+	files, err := filepath.Glob(p.RunDir("services", "*.json"))
 	if err != nil {
 		return l, err
 	}

@@ -40,16 +40,16 @@ func runSupervise(c *call) error {
 		return err
 	}
 	pipes := holder()
-	if err := g.Terminal.Keep(c.paths.Own(machine.Console), pipes); err != nil {
+	if err := g.Terminal.Keep(c.paths.RunDir(machine.Console), pipes); err != nil {
 		g.Say("%s", err) // what waits for a console is lost if this process is killed
 	}
 	words := openWords(g)
 	g.OpenPort()
-	if err := container.Forget(c.paths.Own()); err != nil {
+	if err := container.Forget(c.paths.RunDir()); err != nil {
 		g.Say("%s", err)
 	}
 	s, err := supervisor.New(supervisor.Config{
-		Guest: g, Engine: newRunner(g, reaper, c.paths.Own()), KeeperDir: c.paths.Own(),
+		Guest: g, Engine: newRunner(g, reaper, c.paths.RunDir()), KeeperDir: c.paths.RunDir(),
 		Holder: pipes, Up: words.up, Ready: words.ready, Down: words.down,
 		Emergency: func(ctx context.Context) { g.Emergency(ctx, reaper) },
 	})
@@ -100,7 +100,7 @@ func keepProgram(g *guest.Guest) {
 // keepSelf makes this process its own keeper if it has none, because somebody
 // started it by hand: then an exit status is lost if it is killed.
 func keepSelf(p guest.Paths, reaper *reap.Reaper, g *guest.Guest) error {
-	_, err := keeper.KeepExits(p.Own(), reaper, func(err error) { g.Say("%s", err) })
+	_, err := keeper.KeepExits(p.RunDir(), reaper, func(err error) { g.Say("%s", err) })
 	if errors.Is(err, keeper.ErrKept) {
 		return nil
 	}

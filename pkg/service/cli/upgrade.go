@@ -38,7 +38,7 @@ const (
 // by itself from a program that does not come up.
 type upgrade struct {
 	*call
-	place place
+	mount programMount
 	old   program  // what the supervisor was
 	file  *os.File // the new one, opened where this was called; or nil
 }
@@ -64,7 +64,7 @@ func runUpgrade(c *call) error {
 	if err := enterMounts(old.Pid); err != nil {
 		return fmt.Errorf("upgrade: %w", err)
 	}
-	u.place = place{target: placeOf(old), dir: c.paths.Own("program")}
+	u.mount = programMount{target: programPath(old), dir: c.paths.RunDir("program")}
 	now, err := u.run()
 	if err != nil {
 		return fmt.Errorf("upgrade: %w", err)
@@ -79,18 +79,18 @@ func runUpgrade(c *call) error {
 func (u *upgrade) run() (program, error) {
 	switch {
 	case u.back:
-		if err := u.place.clear(); err != nil {
+		if err := u.mount.clear(); err != nil {
 			return program{}, err
 		}
 	case u.file != nil:
-		file, err := u.place.copyIn(u.file)
+		file, err := u.mount.copyIn(u.file)
 		if err != nil {
 			return program{}, err
 		}
 		if err := u.try(file); err != nil {
 			return program{}, errors.Join(err, os.Remove(file))
 		}
-		if err := u.place.put(file); err != nil {
+		if err := u.mount.put(file); err != nil {
 			return program{}, err
 		}
 	}
@@ -99,11 +99,11 @@ func (u *upgrade) run() (program, error) {
 	case !u.back && len(u.args) == 0:
 		return now, err
 	case err != nil:
-		return now, errors.Join(err, u.place.putBack())
+		return now, errors.Join(err, u.mount.putBack())
 	case u.back:
-		return now, u.place.drop()
+		return now, u.mount.drop()
 	}
-	return now, u.place.keep()
+	return now, u.mount.keep()
 }
 
 // try has the new program show that it is one, before anything is changed.
@@ -135,11 +135,11 @@ func firstLine(text string) string {
 // takeOver ends the supervisor and waits for the next. That is safe at any
 // moment: it keeps nothing in its head.
 func (u *upgrade) takeOver() (program, error) {
-	want, err := guest.BuildOf(u.place.target)
+	want, err := guest.BuildOf(u.mount.target)
 	if err != nil {
 		return program{}, err
 	}
-	if err := machine.WriteFile(u.paths.Own(machine.Upgrade), nil); err != nil {
+	if err := machine.WriteFile(u.paths.RunDir(machine.Upgrade), nil); err != nil {
 		return program{}, err
 	}
 	if err := unix.Kill(u.old.Pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {

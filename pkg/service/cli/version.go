@@ -26,7 +26,7 @@ type program struct {
 }
 
 func (p program) String() string {
-	text := fmt.Sprintf("build %s, %s", p.Build, placeOf(p))
+	text := fmt.Sprintf("build %s, %s", p.Build, programPath(p))
 	if p.Pid != 0 {
 		text += fmt.Sprintf(", pid %d", p.Pid)
 	}
@@ -67,9 +67,9 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// placeOf is where the keeper looks for the supervisor's program. One that runs
+// programPath is where the keeper looks for the supervisor's program. One that runs
 // from a mount that is gone does not know any more.
-func placeOf(p program) string {
+func programPath(p program) string {
 	if info, err := os.Stat(p.Path); err == nil && info.Mode().IsRegular() {
 		return p.Path
 	}

@@ -41,10 +41,10 @@ type Guest struct {
 // fails is told on what is there: a machine without a console boots as well.
 func Open(p Paths) (*Guest, error) {
 	g := &Guest{Paths: p, Terminal: console.New(), Port: port.Inherited()}
-	if err := os.MkdirAll(p.Own(), 0o755); err != nil {
-		return nil, fmt.Errorf("make %s: %w", p.Own(), err)
+	if err := os.MkdirAll(p.RunDir(), 0o755); err != nil {
+		return nil, fmt.Errorf("make %s: %w", p.RunDir(), err)
 	}
-	g.Timeline = timeline.Open(p.Own(machine.Timeline))
+	g.Timeline = timeline.Open(p.RunDir(machine.Timeline))
 	g.Journal = &journal.Journal{}
 	journalErr := g.Journal.Open(p.Journal())
 	cmdline, err := os.ReadFile(p.Cmdline)
@@ -99,7 +99,7 @@ func (g *Guest) Answer(format string, args ...any) {
 
 // Quiet tells whether the consoles are somebody's who types there.
 func (g *Guest) Quiet() bool {
-	_, err := os.Lstat(g.Paths.Own(machine.Quiet))
+	_, err := os.Lstat(g.Paths.RunDir(machine.Quiet))
 	return err == nil
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Journal is where all parts of the system write down what they say.
-func (p Paths) Journal() string { return p.Own(machine.Journal) }
+func (p Paths) Journal() string { return p.RunDir(machine.Journal) }
 
 // Carrier brings the journal to the directory of the logs.
 func (p Paths) Carrier() (journal.Carrier, error) {

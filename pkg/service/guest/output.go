@@ -31,12 +31,12 @@ const (
 // MountOutput mounts the directory in which containers leave files for the host. Its
 // size is bounded, as what is in it is memory. It may be mounted already.
 func (p Paths) MountOutput() error {
-	dir := p.Own(machine.Output)
+	dir := p.RunDir(machine.Output)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make %s: %w", dir, err)
 	}
 	var own, above unix.Stat_t
-	if err := errors.Join(unix.Stat(dir, &own), unix.Stat(p.Own(), &above)); err != nil {
+	if err := errors.Join(unix.Stat(dir, &own), unix.Stat(p.RunDir(), &above)); err != nil {
 		return fmt.Errorf("look at %s: %w", dir, err)
 	}
 	if own.Dev != above.Dev {
@@ -48,12 +48,12 @@ func (p Paths) MountOutput() error {
 
 // noteOutput leaves word of how many bytes of files the host takes.
 func (g *Guest) noteOutput(most int64) error {
-	return machine.WriteFile(g.Paths.Own(machine.OutputFile), []byte(strconv.FormatInt(most, 10)+"\n"))
+	return machine.WriteFile(g.Paths.RunDir(machine.OutputFile), []byte(strconv.FormatInt(most, 10)+"\n"))
 }
 
 // WantsOutput is how many bytes of files the host takes; 0: none.
 func (g *Guest) WantsOutput() int64 {
-	data, err := os.ReadFile(g.Paths.Own(machine.OutputFile))
+	data, err := os.ReadFile(g.Paths.RunDir(machine.OutputFile))
 	if err != nil {
 		return 0
 	}
@@ -74,7 +74,7 @@ func (g *Guest) TellOutput() {
 	g.output.Lock()
 	defer g.output.Unlock()
 	o := output{most: most, end: time.Now().Add(OutputTime), tell: func(m port.Message) error { return g.Port.Send(m, outputSend) }}
-	if err := o.handOut(g.Paths.Own(machine.Output)); err != nil {
+	if err := o.handOut(g.Paths.RunDir(machine.Output)); err != nil {
 		g.Say("output: %s", err)
 		o.Fault = err.Error()
 	}

@@ -187,7 +187,7 @@ func TestOutputPipeForDirectory(t *testing.T) {
 func TestWantsOutput(t *testing.T) {
 	p := Default()
 	p.Run = t.TempDir()
-	if err := os.MkdirAll(p.Own(), 0o755); err != nil {
+	if err := os.MkdirAll(p.RunDir(), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	g := &Guest{Paths: p}

@@ -51,8 +51,8 @@ func (p Paths) Count(s bundle.Section) int {
 	return len(entries)
 }
 
-// Own is the directory below Run that is ours.
-func (p Paths) Own(elem ...string) string {
+// RunDir is the directory below Run that is ours, or a path in it.
+func (p Paths) RunDir(elem ...string) string {
 	return filepath.Join(append([]string{p.Run, "slipway"}, elem...)...)
 }
 

@@ -45,7 +45,7 @@ func TestFind(t *testing.T) {
 	if n, none := p.Count(bundle.Services), (Paths{Containers: "/nowhere"}).Count(bundle.Onboot); n != 1 || none != 0 {
 		t.Errorf("%d services, %d steps", n, none)
 	}
-	if got := p.Own("notify", "web"); got != "/r/slipway/notify/web" {
+	if got := p.RunDir("notify", "web"); got != "/r/slipway/notify/web" {
 		t.Error(got)
 	}
 }

@@ -85,7 +85,7 @@ func (g *Guest) AwaitConsoles() { g.Terminal.Drain(consoleDrain) }
 
 // TellTimeline hands the timeline of this boot to the host.
 func (g *Guest) TellTimeline() {
-	data, err := os.ReadFile(g.Paths.Own(machine.Timeline))
+	data, err := os.ReadFile(g.Paths.RunDir(machine.Timeline))
 	if err != nil {
 		g.Say("tell the host: %s", err)
 		return

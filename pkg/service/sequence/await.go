@@ -123,7 +123,7 @@ func (q *Sequence) listen(b *bundle.Bundle) (*probe.Notify, error) {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return nil, nil
 	}
-	return probe.OpenNotify(q.Guest.Paths.Own(), b.Name)
+	return probe.OpenNotify(q.Guest.Paths.RunDir(), b.Name)
 }
 
 // errFailed stands for a status that is not 0, which says it all.

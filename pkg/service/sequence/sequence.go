@@ -83,7 +83,7 @@ func (q *Sequence) tellLimit(names []string) {
 			sum += b.Policy.Timeout + deathTime
 		}
 	}
-	if err := machine.WriteLimit(q.Guest.Paths.Own(), string(q.Section), sum); err != nil {
+	if err := machine.WriteLimit(q.Guest.Paths.RunDir(), string(q.Section), sum); err != nil {
 		q.Guest.Say("%s: %s", q.Section, err)
 	}
 }

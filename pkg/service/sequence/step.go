@@ -77,7 +77,7 @@ func (s *Step) Trouble() string {
 	return ""
 }
 
-func listPath(p guest.Paths, s bundle.Section) string { return p.Own(string(s) + ".json") }
+func listPath(p guest.Paths, s bundle.Section) string { return p.RunDir(string(s) + ".json") }
 
 // save keeps the list. It is best effort: a full /run must not stop the boot.
 func (q *Sequence) save() {

@@ -31,7 +31,7 @@ func (s *Supervisor) openBook() {
 		s.book.note = note
 		if last != nil {
 			s.Guest.Say("the last boot ended: %s", last.Reason)
-			s.report(machine.WriteJSON(s.Guest.Paths.Own("last-boot.json"), last))
+			s.report(machine.WriteJSON(s.Guest.Paths.RunDir("last-boot.json"), last))
 		}
 	})
 }
@@ -58,7 +58,7 @@ func (s *Supervisor) closeBook() {
 
 // endOfMachine is what PID 1 was asked for, if it has left a word.
 func (s *Supervisor) endOfMachine() string {
-	verb, err := os.ReadFile(s.Guest.Paths.Own(machine.VerbFile))
+	verb, err := os.ReadFile(s.Guest.Paths.RunDir(machine.VerbFile))
 	if err != nil {
 		return "shutdown"
 	}
@@ -68,7 +68,7 @@ func (s *Supervisor) endOfMachine() string {
 // stopBoot carries out the policy of a service that was given up while the boot
 // goes on. Afterwards there is no boot left to stop.
 func (s *Supervisor) stopBoot(name string) {
-	if _, err := os.Lstat(s.Guest.Paths.Own(machine.Failed)); err == nil || s.held {
+	if _, err := os.Lstat(s.Guest.Paths.RunDir(machine.Failed)); err == nil || s.held {
 		return
 	}
 	s.held = true

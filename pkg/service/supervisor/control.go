@@ -100,7 +100,7 @@ func (s *Supervisor) serve() (*control.Server, error) {
 	if !is {
 		keep = nil
 	}
-	server, err := control.Listen(s.Guest.Paths.Own(machine.Control), remote{s}, keep)
+	server, err := control.Listen(s.Guest.Paths.RunDir(machine.Control), remote{s}, keep)
 	if err != nil {
 		return nil, err
 	}

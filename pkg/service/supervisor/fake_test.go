@@ -94,7 +94,7 @@ func newEngine() *fake.Engine {
 func (m *testbed) start() {
 	m.t.Helper()
 	var err error
-	config := Config{Guest: m.guest, Engine: m.engine, KeeperDir: m.guest.Paths.Own(), Slots: 2, Holder: m.holder, bounds: m.bounds,
+	config := Config{Guest: m.guest, Engine: m.engine, KeeperDir: m.guest.Paths.RunDir(), Slots: 2, Holder: m.holder, bounds: m.bounds,
 		Ready:     func() { close(m.ready) },
 		Emergency: func(context.Context) { m.emergency <- true },
 		End:       func(p bundle.OnFailure) error { m.ends <- p; return nil }}

@@ -19,7 +19,7 @@ import (
 // where their bundles lie. It is kept for the next supervisor.
 type added map[string]string
 
-func addedFile(p guest.Paths) string { return p.Own("added.json") }
+func addedFile(p guest.Paths) string { return p.RunDir("added.json") }
 
 func loadAdded(p guest.Paths) (added, error) {
 	a := added{}

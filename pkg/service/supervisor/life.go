@@ -159,7 +159,7 @@ func (s *Supervisor) listen(b *bundle.Bundle) (*probe.Notify, error) {
 	if b.Policy.Ready.Kind != bundle.ProbeNotify {
 		return nil, nil
 	}
-	n, err := probe.OpenNotify(s.Guest.Paths.Own(), b.Name)
+	n, err := probe.OpenNotify(s.Guest.Paths.RunDir(), b.Name)
 	if k, ok := s.Holder.(keepsSockets); ok && err == nil {
 		// Without a copy elsewhere, what the service says to nobody is lost.
 		if err := n.Keep(func(fd int) error { return k.HoldFd(notifyName(b.Name), fd) }); err != nil {

@@ -38,5 +38,5 @@ func (s *Supervisor) tellLimit() {
 	if s.Guest.WantsOutput() > 0 {
 		limit += guest.OutputTime
 	}
-	s.report(machine.WriteLimit(s.Guest.Paths.Own(), string(bundle.Services), limit))
+	s.report(machine.WriteLimit(s.Guest.Paths.RunDir(), string(bundle.Services), limit))
 }

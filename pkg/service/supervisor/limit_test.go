@@ -11,7 +11,7 @@ func TestStopLimit(t *testing.T) {
 		"alone run stop-timeout=5m")
 	m.awaitReady()
 	m.end()
-	data, err := os.ReadFile(m.guest.Paths.Own("limit-services"))
+	data, err := os.ReadFile(m.guest.Paths.RunDir("limit-services"))
 	if err != nil || string(data) != "685\n" {
 		t.Errorf("%q %v, want 10 s, 10 min and 1 min with three times 5 s", data, err)
 	}

@@ -20,7 +20,7 @@ import (
 // than there is for all: then the limit of their containers' memory is what
 // holds, and files that do not fit are a reason to be killed.
 func (s *Supervisor) checkLayers() {
-	q, _, err := quota.Open(s.Guest.Paths.Own(), s.Guest.Paths.Count(bundle.Onshutdown) > 0)
+	q, _, err := quota.Open(s.Guest.Paths.RunDir(), s.Guest.Paths.Count(bundle.Onshutdown) > 0)
 	if err != nil || q.Memory == 0 {
 		return
 	}

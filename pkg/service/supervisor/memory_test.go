@@ -78,7 +78,7 @@ func TestSetScores(t *testing.T) {
 func TestLargeLayersAreWarnedOf(t *testing.T) {
 	for size, want := range map[string]bool{"1M": false, "100%": true} {
 		m := prepare(t, "", "one run upper=tmpfs:"+size, "two run")
-		if err := os.WriteFile(m.guest.Paths.Own("quota"), []byte("1073741824 7000\n"), 0o600); err != nil {
+		if err := os.WriteFile(m.guest.Paths.RunDir("quota"), []byte("1073741824 7000\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		m.start()

@@ -65,7 +65,7 @@ func Report(l control.List, faults []string) *port.Report {
 // tellEnd tells the host that the machine goes down. Our own PID 1, which leaves
 // its verb for us, does so itself.
 func (s *Supervisor) tellEnd() {
-	if _, err := os.Lstat(s.Guest.Paths.Own(machine.VerbFile)); s.Guest.Port != nil && err != nil {
+	if _, err := os.Lstat(s.Guest.Paths.RunDir(machine.VerbFile)); s.Guest.Port != nil && err != nil {
 		s.Guest.Tell(port.Message{End: &port.End{Verb: port.Shutdown, OOM: port.OOM()}})
 	}
 }

@@ -85,7 +85,7 @@ func TestHostHoldsMachine(t *testing.T) {
 		t.Fatalf("report %+v", r)
 	}
 	poll.Until(t, "the report is noted", func() bool {
-		_, err := os.Lstat(m.guest.Paths.Own("reported"))
+		_, err := os.Lstat(m.guest.Paths.RunDir("reported"))
 		return err == nil
 	})
 	select {
@@ -114,7 +114,7 @@ func TestReportHasScripts(t *testing.T) {
 	note := machine.Scripts{Failed: []string{"/etc/init.d/001-a: exit status 1"}, Running: "/etc/init.d/900-b"}
 	leave := func() {
 		t.Helper()
-		if err := note.Write(m.guest.Paths.Own()); err != nil {
+		if err := note.Write(m.guest.Paths.RunDir()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,7 +177,7 @@ func TestHostWantsTimelineAtTheEnd(t *testing.T) {
 // same loop.
 func TestAnswersWhileItHandsOut(t *testing.T) {
 	m, h := withHost(t, "good run")
-	dir := m.guest.Paths.Own(machine.Output)
+	dir := m.guest.Paths.RunDir(machine.Output)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

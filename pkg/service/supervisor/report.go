@@ -57,7 +57,7 @@ func (s *Supervisor) settle(pause time.Duration) {
 }
 
 func (s *Supervisor) scripts() machine.Scripts {
-	note, err := machine.ReadScripts(s.Guest.Paths.Own())
+	note, err := machine.ReadScripts(s.Guest.Paths.RunDir())
 	s.report(err)
 	return note
 }
@@ -66,7 +66,7 @@ func (s *Supervisor) scripts() machine.Scripts {
 // are not well.
 func (s *Supervisor) noteFailed() {
 	failed := strconv.Itoa(len(s.faults())) + "\n"
-	s.check("boot", "note", machine.WriteFile(s.Guest.Paths.Own(machine.Failed), []byte(failed)))
+	s.check("boot", "note", machine.WriteFile(s.Guest.Paths.RunDir(machine.Failed), []byte(failed)))
 }
 
 // goOn lets the boot go on.
@@ -107,7 +107,7 @@ func (s *Supervisor) takeTimeline() func() {
 // host's request. What else there is to tell comes first, as the report may end the
 // machine.
 func (s *Supervisor) makeReport(how string, tell func()) {
-	done := s.Guest.Paths.Own("reported")
+	done := s.Guest.Paths.RunDir("reported")
 	if _, err := os.Lstat(done); err == nil {
 		go tell()
 		return

@@ -29,10 +29,10 @@ type stateFiles struct {
 const eventsMax = 512 << 10
 
 // EventsPath is the file of events: a line of JSON for each transition.
-func EventsPath(p guest.Paths) string { return p.Own(machine.Events) }
+func EventsPath(p guest.Paths) string { return p.RunDir(machine.Events) }
 
 func openStore(p guest.Paths) (*stateFiles, error) {
-	s := &stateFiles{dir: p.Own("services"), events: EventsPath(p)}
+	s := &stateFiles{dir: p.RunDir("services"), events: EventsPath(p)}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}

@@ -125,7 +125,7 @@ func (s *Supervisor) foundEnded(id reap.Ident, l *life) state.Found {
 func (s *Supervisor) listenAgain(b *bundle.Bundle) *probe.Notify {
 	if k, ok := s.Holder.(keepsSockets); ok && b.Policy.Ready.Kind == bundle.ProbeNotify {
 		if f, err := k.Take(notifyName(b.Name)); err == nil {
-			return probe.AdoptNotify(f, probe.NotifySocket(s.Guest.Paths.Own(), b.Name))
+			return probe.AdoptNotify(f, probe.NotifySocket(s.Guest.Paths.RunDir(), b.Name))
 		}
 	}
 	n, err := s.listen(b)

@@ -21,7 +21,7 @@ import (
 // keep writes what an earlier supervisor knew.
 func (m *testbed) keep(name, record string) {
 	m.t.Helper()
-	dir := m.guest.Paths.Own("services")
+	dir := m.guest.Paths.RunDir("services")
 	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, name+".json"), []byte(record), 0o600)); err != nil {
 		m.t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestWhatWasSaidToNobodyIsHeard(t *testing.T) {
 	go func() { t.Log(store.Serve()) }()
 	client := fdstore.NewClient(store.Child)
 	m.holder = client
-	sock := probe.NotifySocket(m.guest.Paths.Own(), "says")
+	sock := probe.NotifySocket(m.guest.Paths.RunDir(), "says")
 	if err := os.MkdirAll(filepath.Dir(sock), 0o700); err != nil {
 		t.Fatal(err)
 	}

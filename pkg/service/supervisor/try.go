@@ -21,6 +21,6 @@ func Try(p guest.Paths) (services int, err error) {
 		}
 		services++
 	}
-	_, err = (&stateFiles{dir: p.Own("services")}).load()
+	_, err = (&stateFiles{dir: p.RunDir("services")}).load()
 	return services, err
 }

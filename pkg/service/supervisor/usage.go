@@ -81,7 +81,7 @@ func (s *Supervisor) addMachine(l *control.List, known map[string]cgroup.Memory)
 		}
 	}
 	var last guest.Ending
-	if machine.ReadJSON(p.Own("last-boot.json"), &last) == nil {
+	if machine.ReadJSON(p.RunDir("last-boot.json"), &last) == nil {
 		l.LastBoot = last.Reason
 	}
 	l.Supervisor = control.Process{Pid: os.Getpid(), Started: s.began, Memory: residentMemory()}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// place is a path, split by how far its components are trusted.
+// location is a path, split by how far its components are trusted.
 //
 //   - base is trusted: the system's own directories, where links are followed.
 //   - strict lies below base and is laid out by the builder: a bundle's directories,
@@ -20,16 +20,16 @@ import (
 //   - rest lies below those, so its components come out of an image or were
 //     written by a container: they are looked up as a process would whose root
 //     is base/strict, and so cannot lead out of it.
-type place struct {
+type location struct {
 	base, strict, rest string
 }
 
-func (p place) String() string { return path.Join(p.base, p.strict, p.rest) }
+func (p location) String() string { return path.Join(p.base, p.strict, p.rest) }
 
 // locate splits a path of runtime.json. A relative one lies in the rootfs; an
 // absolute one is the image author's and is followed like any other path of
 // the system, unless it leads into a bundle.
-func locate(b *bundle.Bundle, name string) place {
+func locate(b *bundle.Bundle, name string) location {
 	if !path.IsAbs(name) {
 		name = b.Path(bundle.RootfsDir, path.Clean("/"+name))
 	}
@@ -38,9 +38,9 @@ func locate(b *bundle.Bundle, name string) place {
 	if rel, ok := strings.CutPrefix(name, directories+"/"); ok {
 		words := strings.Split(rel, "/")
 		n := min(depth, len(words))
-		return place{directories, path.Join(words[:n]...), path.Join(words[n:]...)}
+		return location{directories, path.Join(words[:n]...), path.Join(words[n:]...)}
 	}
-	return place{base: "/", rest: name}
+	return location{base: "/", rest: name}
 }
 
 // containersDir is the directory that holds all bundles that b can refer to, and
@@ -55,7 +55,7 @@ func containersDir(b *bundle.Bundle) (dir string, depth int) {
 }
 
 // open opens what is there, whatever it is.
-func (p place) open() (*mount.Dir, error) {
+func (p location) open() (*mount.Dir, error) {
 	root, err := p.openRoot()
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (p place) open() (*mount.Dir, error) {
 }
 
 // make opens what is there, or the directory that it makes there.
-func (p place) make() (d *mount.Dir, made []string, err error) {
+func (p location) make() (d *mount.Dir, made []string, err error) {
 	root, err := p.openRoot()
 	if errors.Is(err, unix.ENOENT) && p.strict != "" {
 		root, made, err = p.makeRoot()
@@ -81,7 +81,7 @@ func (p place) make() (d *mount.Dir, made []string, err error) {
 	return d, made, errors.Join(err, root.Close())
 }
 
-func (p place) openRoot() (*mount.Dir, error) {
+func (p location) openRoot() (*mount.Dir, error) {
 	base, err := mount.OpenDir(p.base)
 	if err != nil || p.strict == "" {
 		return base, err
@@ -92,7 +92,7 @@ func (p place) openRoot() (*mount.Dir, error) {
 
 // makeRoot makes the directories of the bundle that are missing. MkdirAll refuses
 // links in what it makes, and Strict those in what was there.
-func (p place) makeRoot() (*mount.Dir, []string, error) {
+func (p location) makeRoot() (*mount.Dir, []string, error) {
 	base, err := mount.OpenDir(p.base)
 	if err != nil {
 		return nil, nil, err

@@ -12,15 +12,15 @@ import (
 	"slipway/pkg/container/mount"
 )
 
-// place is where the supervisor's program lies, usually in a root that cannot
+// programMount is where the supervisor's program lies, usually in a root that cannot
 // be written. A new one is mounted over it, out of a tmpfs of its own: /run,
 // /var and /tmp of LinuxKit's machines do not let programs run.
-type place struct {
+type programMount struct {
 	target string // the program's path
 	dir    string // of the tmpfs
 }
 
-func (p place) file(name string) string { return filepath.Join(p.dir, name) }
+func (p programMount) file(name string) string { return filepath.Join(p.dir, name) }
 
 // The programs in the tmpfs: the one that is mounted, and the one to be.
 const (
@@ -29,7 +29,7 @@ const (
 )
 
 // copyIn copies a program to where it can run.
-func (p place) copyIn(in *os.File) (string, error) {
+func (p programMount) copyIn(in *os.File) (string, error) {
 	if info, err := in.Stat(); err != nil || !info.Mode().IsRegular() {
 		return "", errors.Join(err, fmt.Errorf("%s is not a file", in.Name()))
 	}
@@ -52,7 +52,7 @@ func (p place) copyIn(in *os.File) (string, error) {
 }
 
 // mount makes the tmpfs, if it is not there.
-func (p place) mount() error {
+func (p programMount) mount() error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return fmt.Errorf("put program: %w", err)
 	}
@@ -64,7 +64,7 @@ func (p place) mount() error {
 }
 
 // put mounts a program over the place.
-func (p place) put(file string) error {
+func (p programMount) put(file string) error {
 	if err := p.clear(); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (p place) put(file string) error {
 }
 
 // clear takes away what an upgrade has mounted, and nothing else.
-func (p place) clear() error {
+func (p programMount) clear() error {
 	same, err := sameDevice(p.dir, p.target)
 	if errors.Is(err, os.ErrNotExist) || err == nil && !same {
 		return nil
@@ -84,7 +84,7 @@ func (p place) clear() error {
 }
 
 // putBack undoes put.
-func (p place) putBack() error {
+func (p programMount) putBack() error {
 	errs := []error{p.clear()}
 	if err := os.Remove(p.file(newProgram)); !errors.Is(err, os.ErrNotExist) {
 		errs = append(errs, err)
@@ -96,7 +96,7 @@ func (p place) putBack() error {
 }
 
 // keep makes what was put the one to go back to.
-func (p place) keep() error {
+func (p programMount) keep() error {
 	if err := os.Rename(p.file(newProgram), p.file(currentProgram)); err != nil {
 		return fmt.Errorf("keep program: %w", err)
 	}
@@ -104,7 +104,7 @@ func (p place) keep() error {
 }
 
 // drop gives the programs' memory back.
-func (p place) drop() error {
+func (p programMount) drop() error {
 	same, err := sameDevice(p.dir, filepath.Dir(p.dir))
 	if errors.Is(err, os.ErrNotExist) || err == nil && same {
 		return nil

@@ -13,45 +13,45 @@ type source struct {
 	lines []string
 }
 
-// Place is a node of a YAML text, to point at in a message.
-type Place struct {
+// Position is a node of a YAML text, to point at in a message.
+type Position struct {
 	src  *source
 	node *yaml.Node
 	path string // such as "services[2].binds[0]"
 }
 
-// Child is the place of a key's value, or the place itself if it has no such
+// Child is the position of a key's value, or the position itself if it has no such
 // key, so that a message always points at the nearest thing there is.
-func (p Place) Child(key string) Place {
+func (p Position) Child(key string) Position {
 	for _, f := range fields(p.node) {
 		if f.key.Value == key {
-			return Place{p.src, f.value, join(p.path, key)}
+			return Position{p.src, f.value, join(p.path, key)}
 		}
 	}
-	return Place{p.src, p.node, join(p.path, key)}
+	return Position{p.src, p.node, join(p.path, key)}
 }
 
-// Key is the place of a key itself.
-func (p Place) Key(key string) Place {
+// Key is the position of a key itself.
+func (p Position) Key(key string) Position {
 	for _, f := range fields(p.node) {
 		if f.key.Value == key {
-			return Place{p.src, f.key, join(p.path, key)}
+			return Position{p.src, f.key, join(p.path, key)}
 		}
 	}
 	return p
 }
 
-// Item is the place of an element of a list.
-func (p Place) Item(i int) Place {
+// Item is the position of an element of a list.
+func (p Position) Item(i int) Position {
 	path := index(p.path, i)
 	if n := follow(p.node); n != nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
-		return Place{p.src, n.Content[i], path}
+		return Position{p.src, n.Content[i], path}
 	}
-	return Place{p.src, p.node, path}
+	return Position{p.src, p.node, path}
 }
 
 // Has tells whether a mapping has the key.
-func (p Place) Has(key string) bool {
+func (p Position) Has(key string) bool {
 	for _, f := range fields(p.node) {
 		if f.key.Value == key {
 			return true
@@ -61,20 +61,20 @@ func (p Place) Has(key string) bool {
 }
 
 // top is the beginning of the text.
-func (p Place) top() Place { return Place{p.src, &yaml.Node{Line: 1, Column: 1}, ""} }
+func (p Position) top() Position { return Position{p.src, &yaml.Node{Line: 1, Column: 1}, ""} }
 
-// Path is the place in words, such as "services[2].binds[0]".
-func (p Place) Path() string { return p.path }
+// Path is the position in words, such as "services[2].binds[0]".
+func (p Position) Path() string { return p.path }
 
 // File is the name of the YAML file.
-func (p Place) File() string {
+func (p Position) File() string {
 	if p.src == nil {
 		return ""
 	}
 	return p.src.name
 }
 
-func (p Place) line() string {
+func (p Position) line() string {
 	if p.src == nil || p.node == nil || p.node.Line < 1 || p.node.Line > len(p.src.lines) {
 		return ""
 	}
