@@ -33,12 +33,12 @@ type Config struct {
 
 // Kernel says which image holds the kernel and how it is started.
 type Kernel struct {
-	Image   string  `yaml:"image,omitempty" json:"image,omitempty"`
-	Cmdline string  `yaml:"cmdline,omitempty" json:"cmdline,omitempty"`
-	Binary  string  `yaml:"binary,omitempty" json:"binary,omitempty"`
-	Tar     *string `yaml:"tar,omitempty" json:"tar,omitempty"`
-	UCode   *string `yaml:"ucode,omitempty" json:"ucode,omitempty"`
-	At      Position   `yaml:"-" json:"-"`
+	Image   string   `yaml:"image,omitempty" json:"image,omitempty"`
+	Cmdline string   `yaml:"cmdline,omitempty" json:"cmdline,omitempty"`
+	Binary  string   `yaml:"binary,omitempty" json:"binary,omitempty"`
+	Tar     *string  `yaml:"tar,omitempty" json:"tar,omitempty"`
+	UCode   *string  `yaml:"ucode,omitempty" json:"ucode,omitempty"`
+	At      Position `yaml:"-" json:"-"`
 }
 
 // Volume is a file system that containers share, or an OCI layout in one.
@@ -48,22 +48,22 @@ type Volume struct {
 	Readonly  bool     `yaml:"readonly,omitempty" json:"readonly,omitempty"`
 	Format    string   `yaml:"format,omitempty" json:"format,omitempty"`
 	Platforms []string `yaml:"platforms,omitempty" json:"platforms,omitempty"`
-	At        Position    `yaml:"-" json:"-"`
+	At        Position `yaml:"-" json:"-"`
 }
 
 // File is an entry of the files section.
 type File struct {
-	Path      string  `yaml:"path" json:"path"`
-	Directory bool    `yaml:"directory,omitempty" json:"directory,omitempty"`
-	Symlink   string  `yaml:"symlink,omitempty" json:"symlink,omitempty"`
-	Contents  *string `yaml:"contents,omitempty" json:"contents,omitempty"`
-	Source    string  `yaml:"source,omitempty" json:"source,omitempty"`
-	Metadata  string  `yaml:"metadata,omitempty" json:"metadata,omitempty"`
-	Optional  bool    `yaml:"optional,omitempty" json:"optional,omitempty"`
-	Mode      string  `yaml:"mode,omitempty" json:"mode,omitempty"`
-	UID       *ID     `yaml:"uid,omitempty" json:"uid,omitempty"`
-	GID       *ID     `yaml:"gid,omitempty" json:"gid,omitempty"`
-	At        Position   `yaml:"-" json:"-"`
+	Path      string   `yaml:"path" json:"path"`
+	Directory bool     `yaml:"directory,omitempty" json:"directory,omitempty"`
+	Symlink   string   `yaml:"symlink,omitempty" json:"symlink,omitempty"`
+	Contents  *string  `yaml:"contents,omitempty" json:"contents,omitempty"`
+	Source    string   `yaml:"source,omitempty" json:"source,omitempty"`
+	Metadata  string   `yaml:"metadata,omitempty" json:"metadata,omitempty"`
+	Optional  bool     `yaml:"optional,omitempty" json:"optional,omitempty"`
+	Mode      string   `yaml:"mode,omitempty" json:"mode,omitempty"`
+	UID       *ID      `yaml:"uid,omitempty" json:"uid,omitempty"`
+	GID       *ID      `yaml:"gid,omitempty" json:"gid,omitempty"`
+	At        Position `yaml:"-" json:"-"`
 }
 
 // Container is an entry of onboot, onshutdown or services.
@@ -72,7 +72,7 @@ type Container struct {
 	Image    string `yaml:"image" json:"image"`
 	Settings `yaml:",inline"`
 	Section  bundle.Section `yaml:"-" json:"-"`
-	At       Position          `yaml:"-" json:"-"`
+	At       Position       `yaml:"-" json:"-"`
 }
 
 // Settings are what may stand both in the YAML and in an image's label. A nil
