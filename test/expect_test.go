@@ -11,8 +11,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"slipway/pkg/build"
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/qemu"
 )
 
@@ -123,7 +123,7 @@ func readExpect(file string) (*expect, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &expect{Mem: 512, CPUs: 1, Formats: []string{"kernel+initrd"}, Arch: "amd64", Hardening: string(build.HardeningDefault)}
+	e := &expect{Mem: 512, CPUs: 1, Formats: []string{"kernel+initrd"}, Arch: "amd64", Hardening: string(spec.HardeningDefault)}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(e); err != nil {
@@ -141,7 +141,7 @@ func readExpect(file string) (*expect, error) {
 	if e.Weight == 0 {
 		e.Weight = len(e.Boots) * len(e.Formats)
 	}
-	if _, err := build.ParseHardening(e.Hardening); err != nil {
+	if _, err := spec.ParseHardening(e.Hardening); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for _, f := range e.Formats {

@@ -18,6 +18,7 @@ import (
 	"slipway/pkg/build"
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
@@ -45,7 +46,7 @@ func (c *testCase) build(ctx context.Context) (err error) {
 	builder := &build.Builder{
 		Finder:    &oci.Finder{Store: oci.OpenStore()},
 		Platform:  v1.Platform{OS: "linux", Architecture: c.want.Arch},
-		Hardening: build.Hardening(c.want.Hardening),
+		Hardening: spec.Hardening(c.want.Hardening),
 		// A boot's processor time is less by a twentieth. As people have it the kernel is
 		// in what slipway run boots, in the media and in the machines of examples/.
 		DecompressKernel: config.Kernel.Image == "slipway/kernel:v0.1" && c.want.fromInitrd() && len(files) == 1,

@@ -16,6 +16,7 @@ import (
 	"slipway/pkg/build"
 	"slipway/pkg/build/lock"
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 )
 
@@ -93,7 +94,7 @@ func (f *buildFlags) check(files []string) error {
 	if err := f.checkOutputs(files); err != nil {
 		return usageError{err}
 	}
-	if err := f.sbom.check(f.hardening == string(build.HardeningNone)); err != nil {
+	if err := f.sbom.check(f.hardening == string(spec.HardeningNone)); err != nil {
 		return err
 	}
 	if f.name == "" {
@@ -233,7 +234,7 @@ func (f *buildFlags) write(ctx context.Context, p *progress, builder *build.Buil
 	defer func() { err = errors.Join(err, target.Discard()) }()
 	options := output.Options{
 		Initrd: f.initrd, Compression: f.compression,
-		Repeats:  builder.Hardening == build.HardeningNone,
+		Repeats:  builder.Hardening == spec.HardeningNone,
 		Progress: p.written,
 		Arch:     builder.Platform.Architecture,
 	}

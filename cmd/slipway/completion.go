@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/pkg/build"
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/qemu"
 )
 
@@ -51,7 +51,7 @@ func completeYAML(cmd *cobra.Command) {
 		"format":      output.Formats(),
 		"compression": output.Compressions(),
 		"initrd":      {"payload", "cpio"},
-		"hardening":   {string(build.HardeningDefault), string(build.HardeningNone)},
+		"hardening":   {string(spec.HardeningDefault), string(spec.HardeningNone)},
 		"platform":    {"linux/amd64", "linux/arm64"},
 		"arch":        {"amd64", "arm64"},
 	})

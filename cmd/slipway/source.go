@@ -11,6 +11,7 @@ import (
 	"slipway/pkg/build"
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/signature"
+	"slipway/pkg/build/spec"
 )
 
 // sourceFlags say where images come from; build and validate share them.
@@ -33,7 +34,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.layouts, "oci", nil, "OCI image layout (directory or tar) or docker-save tar to take images from first; NAME=PATH for the one image in it (repeatable)")
 	flags.StringVar(&f.platform, "platform", "linux/"+runtime.GOARCH, "platform of the machine")
 	flags.StringVar(&f.platform, "arch", "linux/"+runtime.GOARCH, "the same, as LinuxKit calls it")
-	flags.StringVar(&f.hardening, "hardening", string(build.HardeningDefault), "default: containers get what they ask for and no more; none: exactly LinuxKit's bundles")
+	flags.StringVar(&f.hardening, "hardening", string(spec.HardeningDefault), "default: containers get what they ask for and no more; none: exactly LinuxKit's bundles")
 	flags.StringVar(&f.cache, "cache", os.Getenv("LINUXKIT_CACHE"), "cache directory of LinuxKit's own tool, to take images from that it has built ($LINUXKIT_CACHE)")
 	flags.BoolVar(&f.pull, "pull", false, "ask the registry even for images that the local store has, unless they were built here")
 	flags.BoolVar(&f.offline, "offline", false, "never ask a registry")
@@ -58,7 +59,7 @@ func (f *sourceFlags) builder(p *progress) (*build.Builder, *oci.Finder, error) 
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
-	hardening, err := build.ParseHardening(f.hardening)
+	hardening, err := spec.ParseHardening(f.hardening)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}

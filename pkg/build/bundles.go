@@ -8,6 +8,7 @@ import (
 
 	"slipway/pkg/build/filter"
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/bundle"
 )
@@ -15,7 +16,7 @@ import (
 func (l *layout) addContainers() error {
 	for _, c := range l.containers {
 		if err := l.addContainer(c); err != nil {
-			return fmt.Errorf("%s: %w", c.directory, err)
+			return fmt.Errorf("%s: %w", c.Directory, err)
 		}
 	}
 	return nil
@@ -23,9 +24,9 @@ func (l *layout) addContainers() error {
 
 // addContainer makes a bundle: the image's files unless another bundle has
 // them already, config.json, and the mounts that put the root together.
-func (l *layout) addContainer(c *container) error {
-	origin := &tree.Origin{Image: l.sourceName(c.Image), Location: c.location()}
-	if err := l.root.MkdirAll(c.dir(), origin); err != nil {
+func (l *layout) addContainer(c *spec.Container) error {
+	origin := &tree.Origin{Image: l.sourceName(c.Image), Location: c.Location()}
+	if err := l.root.MkdirAll(c.Dir(), origin); err != nil {
 		return err
 	}
 	files, err := l.unpack(c, origin)
@@ -36,21 +37,21 @@ func (l *layout) addContainer(c *container) error {
 		return err
 	}
 	empty := []string{bundle.TmpDir, bundle.RootfsDir}
-	mounts := overlayMounts(c.dir(), files)
-	if c.spec.Root.Readonly {
-		empty, mounts = []string{bundle.RootfsDir}, bindMounts(c.dir(), files)
+	mounts := overlayMounts(c.Dir(), files)
+	if c.Spec.Root.Readonly {
+		empty, mounts = []string{bundle.RootfsDir}, bindMounts(c.Dir(), files)
 	}
 	for _, dir := range empty {
-		if err := l.root.MkdirAll(c.dir()+"/"+dir, origin); err != nil {
+		if err := l.root.MkdirAll(c.Dir()+"/"+dir, origin); err != nil {
 			return err
 		}
 	}
-	c.runtime.Mounts = append(mounts, c.runtime.Mounts...)
-	return l.putJSON(c.dir()+"/"+bundle.RuntimeFile, filled(c.runtime), origin)
+	c.RuntimeJSON.Mounts = append(mounts, c.RuntimeJSON.Mounts...)
+	return l.putJSON(c.Dir()+"/"+bundle.RuntimeFile, filled(c.RuntimeJSON), origin)
 }
 
 // unpack puts the image's files into the bundle and says where they lie.
-func (l *layout) unpack(c *container, origin *tree.Origin) (string, error) {
+func (l *layout) unpack(c *spec.Container, origin *tree.Origin) (string, error) {
 	key := oci.Key(c.Image)
 	if dir := l.unpacked[key]; dir != "" {
 		return dir, nil
@@ -59,9 +60,9 @@ func (l *layout) unpack(c *container, origin *tree.Origin) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir := c.dir() + "/" + bundle.LowerDir
-	if c.spec.Root.Readonly {
-		dir = c.dir() + "/" + bundle.RootfsDir
+	dir := c.Dir() + "/" + bundle.LowerDir
+	if c.Spec.Root.Readonly {
+		dir = c.Dir() + "/" + bundle.RootfsDir
 	}
 	l.unpacked[key] = dir
 	return dir, l.graft(dir, image, origin, resolvText)
@@ -107,12 +108,12 @@ func filled(r bundle.Runtime) any {
 // putSpec writes config.json, indented as LinuxKit's tool does. One with a filter
 // of system calls is on one line: two thirds of it were blanks, which the guest
 // and the OCI runtime read again for each container.
-func (l *layout) putSpec(c *container, origin *tree.Origin) error {
-	path := c.dir() + "/" + bundle.ConfigFile
-	if c.spec.Linux == nil || c.spec.Linux.Seccomp == nil {
-		return l.putJSON(path, c.spec, origin)
+func (l *layout) putSpec(c *spec.Container, origin *tree.Origin) error {
+	path := c.Dir() + "/" + bundle.ConfigFile
+	if c.Spec.Linux == nil || c.Spec.Linux.Seccomp == nil {
+		return l.putJSON(path, c.Spec, origin)
 	}
-	data, err := json.Marshal(c.spec)
+	data, err := json.Marshal(c.Spec)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -124,17 +125,17 @@ func (l *layout) putSpec(c *container, origin *tree.Origin) error {
 
 // putProgram writes the container's filter compiled, if it can be, for the OCI runtimes that take it
 // so: they, and the kernel, would otherwise take much longer over it at each start.
-func (l *layout) putProgram(c *container, origin *tree.Origin) error {
-	program, ok := filter.Compile(c.spec.Linux.Seccomp)
+func (l *layout) putProgram(c *spec.Container, origin *tree.Origin) error {
+	program, ok := filter.Compile(c.Spec.Linux.Seccomp)
 	if !ok {
 		return nil
 	}
-	text, err := json.Marshal(c.spec.Linux.Seccomp)
+	text, err := json.Marshal(c.Spec.Linux.Seccomp)
 	if err != nil {
 		return err
 	}
 	data := bundle.EncodeProgram(bundle.NewFilter(text), program)
-	return l.putFile(c.dir()+"/"+bundle.ProgramFile, tree.Text(string(data)), origin)
+	return l.putFile(c.Dir()+"/"+bundle.ProgramFile, tree.Text(string(data)), origin)
 }
 
 func (l *layout) putJSON(path string, v any, origin *tree.Origin) error {

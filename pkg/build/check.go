@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 )
@@ -14,7 +15,7 @@ type checker struct {
 	ctx        context.Context
 	config     *yml.Config
 	images     *images
-	containers []*container
+	containers []*spec.Container
 	faults     yml.Faults
 	broken     map[string]bool // images whose layers cannot be read
 	looked     map[string]bool // images that were looked at, by their keys
@@ -52,7 +53,7 @@ func (k *checker) all(b *Builder) yml.Faults {
 
 // warn adds a warning at a container's key; if the image's label has set it,
 // at the image.
-func (k *checker) warn(c *container, key string, format string, args ...any) yml.Fault {
+func (k *checker) warn(c *spec.Container, key string, format string, args ...any) yml.Fault {
 	at := c.At.Child("image")
 	if c.At.Has(key) {
 		at = c.At.Child(key)
@@ -61,7 +62,7 @@ func (k *checker) warn(c *container, key string, format string, args ...any) yml
 }
 
 // warnIn is warn for a key of a mapping.
-func (k *checker) warnIn(c *container, key, name string, format string, args ...any) yml.Fault {
+func (k *checker) warnIn(c *spec.Container, key, name string, format string, args ...any) yml.Fault {
 	at := c.At.Child("image")
 	if c.At.Has(key) {
 		at = c.At.Child(key).Key(name)
@@ -70,7 +71,7 @@ func (k *checker) warnIn(c *container, key, name string, format string, args ...
 }
 
 // warnItem is warn for an entry of a list.
-func (k *checker) warnItem(c *container, key string, i int, format string, args ...any) yml.Fault {
+func (k *checker) warnItem(c *spec.Container, key string, i int, format string, args ...any) yml.Fault {
 	at := c.At.Child("image")
 	if c.At.Has(key) {
 		at = c.At.Child(key).Item(i)
@@ -79,4 +80,4 @@ func (k *checker) warnItem(c *container, key string, i int, format string, args 
 }
 
 // root is the container's files; nil if the image is missing or broken.
-func (k *checker) root(c *container) *tree.Tree { return k.tree(c.Image, c.At.Child("image")) }
+func (k *checker) root(c *spec.Container) *tree.Tree { return k.tree(c.Image, c.At.Child("image")) }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
@@ -35,8 +36,8 @@ func (k *checker) checkRuntimes() {
 	}
 	const key = bundle.Prefix + "runtime"
 	for _, c := range k.containers {
-		if asked := c.policy.Runtime; asked != "" && !k.hasRuntime(asked, c) {
-			k.faults.Add(k.noRuntime(annotation(c, key), key+" "+asked, asked))
+		if asked := c.Policy.Runtime; asked != "" && !k.hasRuntime(asked, c) {
+			k.faults.Add(k.noRuntime(c.Annotation(key), key+" "+asked, asked))
 		}
 	}
 }
@@ -51,7 +52,7 @@ func (k *checker) noRuntime(at yml.Position, said, asked string) yml.Fault {
 
 // hasRuntime tells whether a runtime is there when a container starts; nil: when the
 // first does.
-func (k *checker) hasRuntime(asked string, c *container) bool {
+func (k *checker) hasRuntime(asked string, c *spec.Container) bool {
 	p := bundle.RuntimeProgram(asked)
 	return len(k.config.Init) == 0 || k.inRoot(p) || c != nil && k.madeBefore(c, p)
 }
@@ -62,7 +63,7 @@ var crunMended = [3]int{1, 28, 0}
 
 // checkCrun looks for a crun with known faults among an image's files.
 func (k *checker) checkCrun(image string, n *tree.Node, at yml.Position) {
-	version := crunSource(k.images.get(image).Config.Config.Labels[labelSources])
+	version := crunSource(k.images.Get(image).Config.Config.Labels[labelSources])
 	if crunFaulty(version) {
 		k.faults.Add(at.At("/%s is crun %s, by which an image whose /dev is a link can write to the machine's directories (CVE-2026-47766); want 1.28 or later, or images that you trust",
 			n.Path(), version).Warns())

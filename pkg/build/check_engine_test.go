@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 )
 
 // programLayer holds programs of some names in /usr/bin.
@@ -70,7 +71,7 @@ func TestRuntimes(t *testing.T) {
 				text += "    annotations: {slipway.runtime: \"" + c.runtime + "\"}\n"
 			}
 			writeText(t, file, text)
-			b := &Builder{Finder: &oci.Finder{Store: store}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Hardening: HardeningDefault}
+			b := &Builder{Finder: &oci.Finder{Store: store}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Hardening: spec.HardeningDefault}
 			faults, err := b.CheckFiles(t.Context(), []string{file}, &bytes.Buffer{})
 			if err != nil {
 				t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 
 	"slipway/pkg/build/input"
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
@@ -14,7 +15,7 @@ import (
 // tree is an image's files; nil if it is missing or broken, which is a fault at
 // the first place that needs them.
 func (k *checker) tree(name string, at yml.Position) *tree.Tree {
-	if k.images.get(name) == nil || k.broken[name] {
+	if k.images.Get(name) == nil || k.broken[name] {
 		return nil
 	}
 	t, err := k.images.tree(k.ctx, name)
@@ -47,9 +48,9 @@ func (k *checker) checkImages() {
 
 // checkCmdline finds a command line that is too long as it is; `slipway run` looks
 // again with the words that it adds.
-func (k *checker) checkCmdline(h Hardening) {
+func (k *checker) checkCmdline(h spec.Hardening) {
 	kernel := k.config.Kernel
-	text := cmdline(kernel.Cmdline, k.images.get(kernel.Image), h)
+	text := cmdline(kernel.Cmdline, k.images.Get(kernel.Image), h)
 	if err := bundle.CheckCmdline(k.images.platform.Architecture, strings.TrimSpace(text)); err != nil {
 		k.faults.Add(kernel.At.Child("cmdline").At("%v", err).Wants("fewer words, or files: for what is not the kernel's"))
 	}
@@ -76,11 +77,11 @@ var hidden = []string{"dev", "proc", "run", "sys", "tmp", "var"}
 
 // checkFiles finds owners that do not exist, and files that nobody will see.
 func (k *checker) checkFiles() {
-	numbers := containerIDs(k.config)
+	numbers := spec.ContainerIDs(k.config)
 	for _, f := range k.config.Files {
 		for key, id := range map[string]*yml.ID{"uid": f.UID, "gid": f.GID} {
-			if _, ok := numbers.number(id); !ok {
-				k.faults.Add(f.At.Child(key).At("no container is named %q", id.Name).Near(id.Name, numbers.names()).
+			if _, ok := numbers.Number(id); !ok {
+				k.faults.Add(f.At.Child(key).At("no container is named %q", id.Name).Near(id.Name, numbers.Names()).
 					Wants("a number, or the name of a container"))
 			}
 		}
@@ -91,7 +92,7 @@ func (k *checker) checkFiles() {
 		switch {
 		case top == "boot":
 			k.faults.Add(f.At.Child("path").At("what lies in /boot is left out of the machine, but for the kernel").Wants("a path elsewhere").Warns())
-		case within(path.Clean("/"+f.Path), bundle.Root):
+		case spec.Within(path.Clean("/"+f.Path), bundle.Root):
 			k.faults.Add(f.At.Child("path").At("%s is where the containers lie, as the builder makes them", bundle.Root).
 				Wants("the keys of the container, or a path elsewhere").Warns())
 		}

@@ -7,6 +7,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
@@ -14,7 +15,7 @@ import (
 
 // mountPosition is the entry of the YAML that asks for a mount; the image if its
 // label does, or the builder itself.
-func mountPosition(c *container, m specs.Mount) yml.Position {
+func mountPosition(c *spec.Container, m specs.Mount) yml.Position {
 	for _, key := range []string{"binds", "binds.add", "tmpfs"} {
 		for i, text := range texts(c, key) {
 			parts := strings.Split(text, ":")
@@ -33,7 +34,7 @@ func mountPosition(c *container, m specs.Mount) yml.Position {
 	return c.At.Child("image")
 }
 
-func texts(c *container, key string) []string {
+func texts(c *spec.Container, key string) []string {
 	list := map[string]*[]string{"binds": c.Binds, "binds.add": c.BindsAdd, "tmpfs": c.Tmpfs}[key]
 	if list == nil {
 		return nil
@@ -42,13 +43,13 @@ func texts(c *container, key string) []string {
 }
 
 // checkTargets finds mounts on what a read-only root does not have.
-func (k *checker) checkTargets(c *container) {
+func (k *checker) checkTargets(c *spec.Container) {
 	root := k.root(c)
-	if root == nil || !c.spec.Root.Readonly {
+	if root == nil || !c.Spec.Root.Readonly {
 		return
 	}
-	for _, m := range c.spec.Mounts {
-		if covered(c, m.Destination) || provided[m.Destination] || root.Resolve(m.Destination) != nil {
+	for _, m := range c.Spec.Mounts {
+		if c.Covers(m.Destination) || provided[m.Destination] || root.Resolve(m.Destination) != nil {
 			continue
 		}
 		k.faults.Add(mountPosition(c, m).At("the image has no %s to mount on, and being read-only none can be made", m.Destination).
@@ -57,12 +58,12 @@ func (k *checker) checkTargets(c *container) {
 }
 
 // checkSources finds binds of what will not be in the machine.
-func (k *checker) checkSources(c *container) {
-	for _, m := range c.spec.Mounts {
+func (k *checker) checkSources(c *spec.Container) {
+	for _, m := range c.Spec.Mounts {
 		if m.Type != "bind" || !strings.HasPrefix(m.Source, "/") || len(k.config.Init) == 0 {
 			continue
 		}
-		if p := machinePath(m.Source); p == bundle.RuntimeProgram("runc") && k.inRoot(bundle.RuntimeProgram("crun")) {
+		if p := spec.MachinePath(m.Source); p == bundle.RuntimeProgram("runc") && k.inRoot(bundle.RuntimeProgram("crun")) {
 			continue // linkRunc
 		} else if !k.inRoot(p) && !k.madeBefore(c, p) {
 			fault := mountPosition(c, m).At("nothing makes %s in the machine before this container", m.Source)
@@ -79,7 +80,7 @@ func (k *checker) checkSources(c *container) {
 // over. A container whose image is not there may bind it by its label.
 func (k *checker) checkVolumes() {
 	for _, v := range k.config.Volumes {
-		if !slices.ContainsFunc(k.containers, func(c *container) bool { return c.unread || sees(c, v) }) {
+		if !slices.ContainsFunc(k.containers, func(c *spec.Container) bool { return c.Unread || sees(c, v) }) {
 			k.faults.Add(v.At.Child("name").At("no container binds the volume %q", v.Name).
 				Wants(`binds: ["%s:/a/path"] in one that needs it`, v.Name).Warns())
 		}
@@ -87,11 +88,11 @@ func (k *checker) checkVolumes() {
 }
 
 // sees tells whether a container mounts a volume, what is in it, or what it lies in.
-func sees(c *container, v *yml.Volume) bool {
-	dir := volumePath(v.Name, "")
-	return slices.ContainsFunc(slices.Concat(c.spec.Mounts, c.runtime.Mounts), func(m specs.Mount) bool {
-		source := machinePath(m.Source)
-		bind := m.Type == "bind" && (within(source, path.Clean(dir)) || within(path.Clean(dir), source))
+func sees(c *spec.Container, v *yml.Volume) bool {
+	dir := spec.VolumePath(v.Name, "")
+	return slices.ContainsFunc(slices.Concat(c.Spec.Mounts, c.RuntimeJSON.Mounts), func(m specs.Mount) bool {
+		source := spec.MachinePath(m.Source)
+		bind := m.Type == "bind" && (spec.Within(source, path.Clean(dir)) || spec.Within(path.Clean(dir), source))
 		return bind || m.Source == v.Name || slices.ContainsFunc(m.Options, func(o string) bool { return strings.Contains(o, dir) })
 	})
 }
@@ -108,7 +109,7 @@ var below = []string{"/dev", "/proc", "/sys", "/containers", "/boot", "/lib/modu
 
 // inRoot tells whether a path is there when the first container starts.
 func (k *checker) inRoot(p string) bool {
-	if slices.Contains(atBoot, p) || slices.ContainsFunc(below, func(dir string) bool { return within(p, dir) }) || provided[p] {
+	if slices.Contains(atBoot, p) || slices.ContainsFunc(below, func(dir string) bool { return spec.Within(p, dir) }) || provided[p] {
 		return true
 	}
 	top := "/" + strings.Split(p, "/")[1]
@@ -121,12 +122,12 @@ func (k *checker) inRoot(p string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(k.config.Files, func(f *yml.File) bool { return within(path.Join("/", f.Path), p) && !f.LeftOut() })
+	return slices.ContainsFunc(k.config.Files, func(f *yml.File) bool { return spec.Within(path.Join("/", f.Path), p) && !f.LeftOut() })
 }
 
 // missing is the entry of files that would make a path if its source were there.
 func (k *checker) missing(p string) *yml.File {
-	i := slices.IndexFunc(k.config.Files, func(f *yml.File) bool { return within(path.Join("/", f.Path), p) && f.LeftOut() })
+	i := slices.IndexFunc(k.config.Files, func(f *yml.File) bool { return spec.Within(path.Join("/", f.Path), p) && f.LeftOut() })
 	if i < 0 {
 		return nil
 	}
@@ -135,26 +136,26 @@ func (k *checker) missing(p string) *yml.File {
 
 // madeBefore tells whether a container that runs earlier, or the preparation of
 // this one, makes a path or could.
-func (k *checker) madeBefore(c *container, p string) bool {
-	return slices.ContainsFunc(k.containers, func(other *container) bool {
+func (k *checker) madeBefore(c *spec.Container, p string) bool {
+	return slices.ContainsFunc(k.containers, func(other *spec.Container) bool {
 		if other != c && !before(other, c) {
 			return false
 		}
-		if other.unread {
+		if other.Unread {
 			return true
 		}
-		for _, dir := range other.runtime.Mkdir {
-			if within(machinePath(dir), p) {
+		for _, dir := range other.RuntimeJSON.Mkdir {
+			if spec.Within(spec.MachinePath(dir), p) {
 				return true
 			}
 		}
-		for _, m := range other.runtime.Mounts {
-			if within(p, machinePath(m.Destination)) {
+		for _, m := range other.RuntimeJSON.Mounts {
+			if spec.Within(p, spec.MachinePath(m.Destination)) {
 				return true
 			}
 		}
-		for _, b := range other.runtime.BindNS.Paths() {
-			if within(machinePath(b.Path), p) {
+		for _, b := range other.RuntimeJSON.BindNS.Paths() {
+			if spec.Within(spec.MachinePath(b.Path), p) {
 				return true
 			}
 		}
@@ -163,63 +164,23 @@ func (k *checker) madeBefore(c *container, p string) bool {
 }
 
 // mayWrite tells whether a container has a directory above a path to write to.
-func mayWrite(c *container, p string) bool {
-	return slices.ContainsFunc(c.spec.Mounts, func(m specs.Mount) bool {
-		return m.Type == "bind" && !slices.Contains(m.Options, "ro") && within(p, machinePath(m.Source))
+func mayWrite(c *spec.Container, p string) bool {
+	return slices.ContainsFunc(c.Spec.Mounts, func(m specs.Mount) bool {
+		return m.Type == "bind" && !slices.Contains(m.Options, "ro") && spec.Within(p, spec.MachinePath(m.Source))
 	})
 }
 
-// within tells whether a path is a directory or below it.
-func within(p, dir string) bool {
-	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
-}
-
-// same compares paths; /var/run is /run in the machine.
-func same(a, b string) bool { return machinePath(a) == machinePath(b) }
-
-func machinePath(p string) string {
-	p = path.Clean(p)
-	if p == "/var/run" {
-		return "/run"
-	}
-	if rest, ok := strings.CutPrefix(p, "/var/run/"); ok {
-		return "/run/" + rest
-	}
-	return p
-}
-
 // before tells whether one container is started before another can need it.
-func before(a, b *container) bool {
+func before(a, b *spec.Container) bool {
 	order := map[bundle.Section]int{bundle.Onboot: 0, bundle.Services: 1, bundle.Onshutdown: 2}
 	if a.Section != b.Section {
 		return order[a.Section] < order[b.Section]
 	}
-	return a != b && (a.Section == bundle.Services || a.index < b.index)
+	return a != b && (a.Section == bundle.Services || a.Index < b.Index)
 }
 
 // provided are what every image gets from the builder.
 var provided = map[string]bool{
 	"/": true, "/dev": true, "/dev/pts": true, "/dev/shm": true, "/etc": true, "/etc/hosts": true,
 	"/etc/mtab": true, "/etc/resolv.conf": true, "/proc": true, "/sys": true,
-}
-
-// covered tells whether a path lies below another mount, where it may exist or
-// can be made.
-func covered(c *container, p string) bool {
-	for _, m := range c.spec.Mounts {
-		if m.Destination != p && within(p, m.Destination) {
-			return true
-		}
-	}
-	for _, m := range c.runtime.Mounts {
-		if !strings.HasPrefix(m.Destination, "/") {
-			return true // something is mounted into the root at boot
-		}
-	}
-	for _, dir := range c.runtime.Mkdir {
-		if !strings.HasPrefix(dir, "/") && same("/"+dir, p) {
-			return true
-		}
-	}
-	return false
 }

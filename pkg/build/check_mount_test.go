@@ -10,6 +10,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 )
 
 // A bind of what only an optional file would bring is told of where that is not there:
@@ -33,7 +34,7 @@ func TestOptionalSources(t *testing.T) {
 	} {
 		file := filepath.Join(dir, "m.yml")
 		writeText(t, file, "init: [test/app:1]\nservices:\n  - {name: a, image: test/app:1, command: [/usr/bin/app], binds: [\""+c.bind+":/x\"]}\nfiles: "+c.files+"\n")
-		b := &Builder{Finder: &oci.Finder{Store: store}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Hardening: HardeningDefault}
+		b := &Builder{Finder: &oci.Finder{Store: store}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Hardening: spec.HardeningDefault}
 		faults, err := b.CheckFiles(t.Context(), []string{file}, &bytes.Buffer{})
 		if err != nil {
 			t.Fatal(err)

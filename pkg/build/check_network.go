@@ -6,18 +6,19 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
 )
 
 // checkSysctl finds parameters that the OCI runtime refuses, because the
 // container would change them for the whole machine.
-func (k *checker) checkSysctl(c *container) {
+func (k *checker) checkSysctl(c *spec.Container) {
 	own := func(key string, kind specs.LinuxNamespaceType) bool {
-		_, ok := namespace(c.spec, kind)
-		return ok || c.unspecified(key)
+		_, ok := namespace(c.Spec, kind)
+		return ok || c.Unspecified(key)
 	}
-	for _, name := range sortedKeys(c.spec.Linux.Sysctl) {
+	for _, name := range sortedKeys(c.Spec.Linux.Sysctl) {
 		key := strings.ReplaceAll(name, "/", ".")
 		var needs string
 		var ok bool
@@ -28,7 +29,7 @@ func (k *checker) checkSysctl(c *container) {
 			needs, ok = "ipc: new", own("ipc", specs.IPCNamespace)
 		case key == "kernel.domainname":
 			needs, ok = "uts: new", own("uts", specs.UTSNamespace)
-			if n := len(c.spec.Linux.Sysctl[name]); n > yml.MaxHostname {
+			if n := len(c.Spec.Linux.Sysctl[name]); n > yml.MaxHostname {
 				k.faults.Add(k.warnIn(c, "sysctl", name, "a domain name of %d bytes, of which Linux cuts the end", n).Wants("%d at most", yml.MaxHostname))
 			}
 		case key == "kernel.hostname":
@@ -52,8 +53,8 @@ var ipcSysctls = []string{
 }
 
 // checkInterfaces finds what the boot cannot make.
-func (k *checker) checkInterfaces(c *container) {
-	for _, i := range c.runtime.Interfaces {
+func (k *checker) checkInterfaces(c *spec.Container) {
+	for _, i := range c.RuntimeJSON.Interfaces {
 		if i.Add == "veth" && i.Peer == "" {
 			k.faults.Add(k.warn(c, "runtime", "interface %s: a veth without its other end", i.Name).Wants("peer: and a name"))
 		}
@@ -61,7 +62,7 @@ func (k *checker) checkInterfaces(c *container) {
 			k.faults.Add(k.warn(c, "runtime", "interface %s: a %s has no peer, and %s is passed over", i.Name, i.Add, i.Peer).Wants("add: veth, or no peer:"))
 		}
 	}
-	if _, own := namespace(c.spec, specs.NetworkNamespace); len(c.runtime.Interfaces) > 0 && !own && !c.unspecified("net") {
+	if _, own := namespace(c.Spec, specs.NetworkNamespace); len(c.RuntimeJSON.Interfaces) > 0 && !own && !c.Unspecified("net") {
 		k.faults.Add(k.warn(c, "runtime", "interfaces in the machine's own network").Wants("net: new beside them"))
 	}
 }
@@ -73,23 +74,23 @@ func (k *checker) checkPorts() {
 		network string
 		number  int
 	}
-	first := map[port]*container{}
+	first := map[port]*spec.Container{}
 	for _, c := range k.containers {
 		key, number := probedPort(c)
 		if number == 0 || c.Section != bundle.Services {
 			continue
 		}
-		if number < 1024 && !c.unspecified("capabilities") && !slices.Contains(c.spec.Process.Capabilities.Effective, "CAP_NET_BIND_SERVICE") {
-			k.faults.Add(annotation(c, key).At("the container may not listen on port %d", number).
+		if number < 1024 && !c.Unspecified("capabilities") && !slices.Contains(c.Spec.Process.Capabilities.Effective, "CAP_NET_BIND_SERVICE") {
+			k.faults.Add(c.Annotation(key).At("the container may not listen on port %d", number).
 				Wants("CAP_NET_BIND_SERVICE among its capabilities, or a port from 1024 on").Warns())
 		}
-		where, own := namespace(c.spec, specs.NetworkNamespace)
-		if own && where == "" || c.unspecified("net") {
+		where, own := namespace(c.Spec, specs.NetworkNamespace)
+		if own && where == "" || c.Unspecified("net") {
 			continue // a network of its own, or maybe
 		}
 		p := port{where, number}
 		if other := first[p]; other != nil {
-			k.faults.Add(annotation(c, key).At("service %s is asked for port %d of the same network", other.Name, number).Warns())
+			k.faults.Add(c.Annotation(key).At("service %s is asked for port %d of the same network", other.Name, number).Warns())
 			continue
 		}
 		first[p] = c
@@ -97,9 +98,9 @@ func (k *checker) checkPorts() {
 }
 
 // probedPort is the port that tells whether a service is ready or healthy.
-func probedPort(c *container) (key string, number int) {
-	if c.policy.Ready.Port != 0 {
-		return "slipway.ready", c.policy.Ready.Port
+func probedPort(c *spec.Container) (key string, number int) {
+	if c.Policy.Ready.Port != 0 {
+		return "slipway.ready", c.Policy.Ready.Port
 	}
-	return "slipway.health", c.policy.Health.Port
+	return "slipway.health", c.Policy.Health.Port
 }

@@ -7,13 +7,14 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 )
 
 // checkMounts finds mounts that the OCI runtime or the kernel refuses by their
 // words alone.
-func (k *checker) checkMounts(c *container) {
-	for _, m := range c.spec.Mounts {
+func (k *checker) checkMounts(c *spec.Container) {
+	for _, m := range c.Spec.Mounts {
 		at := mountPosition(c, m)
 		if !strings.HasPrefix(m.Destination, "/") {
 			k.faults.Add(at.At("the target %q is not absolute, and OCI runtimes will not take it for long", m.Destination).
@@ -27,7 +28,7 @@ func (k *checker) checkMounts(c *container) {
 			k.checkTmpfsOptions(at, m)
 		}
 	}
-	for i, m := range c.runtime.Mounts {
+	for i, m := range c.RuntimeJSON.Mounts {
 		at := c.At.Child("image")
 		if c.Runtime != nil && c.Runtime.Mounts != nil {
 			at = c.At.Child("runtime").Child("mounts").Item(i)
@@ -51,7 +52,7 @@ func (k *checker) checkMountTarget(at yml.Position, m specs.Mount) {
 	switch {
 	case p == "/":
 		k.faults.Add(at.At("a mount on the container's whole root, which the OCI runtime refuses").Wants("a path below it").Warns())
-	case !within(p, "/proc") || m.Type == "proc" || p == "/proc" && within(m.Source, "/proc"):
+	case !spec.Within(p, "/proc") || m.Type == "proc" || p == "/proc" && spec.Within(m.Source, "/proc"):
 	case !slices.Contains(overProc, p):
 		k.faults.Add(at.At("a mount on %s, which the OCI runtime refuses", p).Wants("a path elsewhere, or one of %s", strings.Join(overProc, ", ")).Warns())
 	}

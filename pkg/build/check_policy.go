@@ -5,50 +5,36 @@ import (
 	"slices"
 	"strings"
 
-	"slipway/pkg/build/yml"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/bundle"
 )
 
 // checkPolicy finds unknown and wrong slipway.* annotations.
-func (k *checker) checkPolicy(c *container) {
-	policy, err := bundle.ParsePolicy(c.Section, c.spec.Annotations)
-	c.policy = policy
+func (k *checker) checkPolicy(c *spec.Container) {
+	policy, err := bundle.ParsePolicy(c.Section, c.Spec.Annotations)
+	c.Policy = policy
 	for _, e := range unjoin(err) {
 		var wrong *bundle.PolicyError
 		if !errors.As(e, &wrong) {
-			k.faults.Add(annotation(c, "").At("%v", e))
+			k.faults.Add(c.Annotation("").At("%v", e))
 			continue
 		}
 		if slices.Contains(bundle.PolicyKeys(c.Section), wrong.Key) {
-			k.faults.Add(annotation(c, wrong.Key).At("%s %q: %s", wrong.Key, wrong.Value, wrong.Reason))
+			k.faults.Add(c.Annotation(wrong.Key).At("%s %q: %s", wrong.Key, wrong.Value, wrong.Reason))
 			continue
 		}
-		fault := annotation(c, "").Key(wrong.Key).At("%s: %s", wrong.Key, wrong.Reason)
+		fault := c.Annotation("").Key(wrong.Key).At("%s: %s", wrong.Key, wrong.Reason)
 		fault.Nearest = wrong.Nearest
 		k.faults.Add(fault)
 	}
 	k.checkUpper(c)
 }
 
-// annotation is the place of an annotation: in the YAML, or the image whose
-// label has it.
-func annotation(c *container, key string) yml.Position { return annotationOf(c.Container, key) }
-
-func annotationOf(c *yml.Container, key string) yml.Position {
-	if !c.At.Has("annotations") {
-		return c.At.Child("image")
-	}
-	if key == "" {
-		return c.At.Child("annotations")
-	}
-	return c.At.Child("annotations").Child(key)
-}
-
 // checkUpper finds a writable layer asked for where there is none.
-func (k *checker) checkUpper(c *container) {
+func (k *checker) checkUpper(c *spec.Container) {
 	const key = bundle.Prefix + "upper"
-	if _, asked := c.spec.Annotations[key]; asked && c.spec.Root != nil && c.spec.Root.Readonly {
-		k.faults.Add(annotation(c, key).At("%s: the container is read-only and has no writable layer", key).Warns())
+	if _, asked := c.Spec.Annotations[key]; asked && c.Spec.Root != nil && c.Spec.Root.Readonly {
+		k.faults.Add(c.Annotation(key).At("%s: the container is read-only and has no writable layer", key).Warns())
 	}
 }
 
@@ -65,7 +51,7 @@ func unjoin(err error) []error {
 // checkOrder finds services that wait for what does not exist, or for
 // themselves.
 func (k *checker) checkOrder() {
-	services := map[string]*container{}
+	services := map[string]*spec.Container{}
 	var names []string
 	for _, c := range k.containers {
 		if c.Section == bundle.Services {
@@ -76,42 +62,42 @@ func (k *checker) checkOrder() {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	for _, c := range k.containers {
-		k.checkNames(c, "slipway.after", c.policy.After, services, names)
-		k.checkNames(c, "slipway.requires", c.policy.Requires, services, names)
+		k.checkNames(c, "slipway.after", c.Policy.After, services, names)
+		k.checkNames(c, "slipway.requires", c.Policy.Requires, services, names)
 	}
 	if circle := findCircle(services, names); circle != nil {
 		c := services[circle[0]]
 		key := "slipway.after"
-		if slices.Contains(c.policy.Requires, circle[1]) {
+		if slices.Contains(c.Policy.Requires, circle[1]) {
 			key = "slipway.requires"
 		}
-		k.faults.Add(annotation(c, key).At("services wait for each other: %s", strings.Join(circle, " waits for ")))
+		k.faults.Add(c.Annotation(key).At("services wait for each other: %s", strings.Join(circle, " waits for ")))
 	}
 }
 
-func (k *checker) checkNames(c *container, key string, list []string, services map[string]*container, names []string) {
+func (k *checker) checkNames(c *spec.Container, key string, list []string, services map[string]*spec.Container, names []string) {
 	for _, name := range list {
 		switch {
 		case name == c.Name:
-			k.faults.Add(annotation(c, key).At("%s: service %q waits for itself", key, name))
+			k.faults.Add(c.Annotation(key).At("%s: service %q waits for itself", key, name))
 		case services[name] == nil && k.isStep(name):
-			k.faults.Add(annotation(c, key).At("%s: %q is no service; onboot containers are over before services start", key, name))
+			k.faults.Add(c.Annotation(key).At("%s: %q is no service; onboot containers are over before services start", key, name))
 		case services[name] == nil:
-			k.faults.Add(annotation(c, key).At("%s: no service is named %q", key, name).Near(name, names).
+			k.faults.Add(c.Annotation(key).At("%s: no service is named %q", key, name).Near(name, names).
 				Wants("one of %s", strings.Join(names, ", ")))
 		}
 	}
 }
 
 func (k *checker) isStep(name string) bool {
-	return slices.ContainsFunc(k.containers, func(c *container) bool {
+	return slices.ContainsFunc(k.containers, func(c *spec.Container) bool {
 		return c.Section == bundle.Onboot && c.Name == name
 	})
 }
 
 // findCircle gives the names along a circle of after and requires, the first
 // one again at its end; nil if there is none.
-func findCircle(services map[string]*container, names []string) []string {
+func findCircle(services map[string]*spec.Container, names []string) []string {
 	done := map[string]bool{}
 	var path []string
 	var visit func(string) []string
@@ -124,7 +110,7 @@ func findCircle(services map[string]*container, names []string) []string {
 			return nil
 		}
 		path = append(path, name)
-		for _, next := range slices.Concat(c.policy.Requires, c.policy.After) {
+		for _, next := range slices.Concat(c.Policy.Requires, c.Policy.After) {
 			if next == name {
 				continue // told by checkNames
 			}

@@ -48,7 +48,7 @@ func (k *checker) checkFaulty(image string, t *tree.Tree, at yml.Position) {
 		case "":
 			continue
 		}
-		version := cmp.Or(runcVersion(n.Inode.Data), runcSource(k.images.get(image).Config.Config.Labels[labelSources]))
+		version := cmp.Or(runcVersion(n.Inode.Data), runcSource(k.images.Get(image).Config.Config.Labels[labelSources]))
 		if want := runcWant(version); want != "" {
 			k.faults.Add(at.At("/%s is runc %s, which containers can escape from in ways that are known; want %s", n.Path(), version, want).Warns())
 		}

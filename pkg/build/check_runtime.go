@@ -8,14 +8,15 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/spec"
 	"slipway/pkg/bundle"
 )
 
 // checkProcess finds commands and values that the OCI runtime refuses.
-func (k *checker) checkProcess(c *container) {
-	p := c.spec.Process
+func (k *checker) checkProcess(c *spec.Container) {
+	p := c.Spec.Process
 	switch {
-	case len(p.Args) == 0 && (c.Command != nil || k.images.get(c.Image) != nil):
+	case len(p.Args) == 0 && (c.Command != nil || k.images.Get(c.Image) != nil):
 		k.faults.Add(k.warn(c, "command", "no command: the image has none and the YAML gives none"))
 	case len(p.Args) > 0 && p.Args[0] == "":
 		k.faults.Add(k.warn(c, "command", "a command with no program").Wants("the program first"))
@@ -45,16 +46,16 @@ func namespace(s *specs.Spec, kind specs.LinuxNamespaceType) (where string, ok b
 
 // checkNamespaces finds settings that need a namespace the container does not
 // have, and paths on which nobody keeps a namespace.
-func (k *checker) checkNamespaces(c *container) {
-	if _, own := namespace(c.spec, specs.UTSNamespace); c.spec.Hostname != "" && !own && !c.unspecified("uts") {
+func (k *checker) checkNamespaces(c *spec.Container) {
+	if _, own := namespace(c.Spec, specs.UTSNamespace); c.Spec.Hostname != "" && !own && !c.Unspecified("uts") {
 		k.faults.Add(k.warn(c, "hostname", "a host name in the machine's own namespace").Wants("uts: new beside it"))
 	}
-	where, own := namespace(c.spec, specs.UserNamespace)
-	mapped := len(c.spec.Linux.UIDMappings) > 0 || len(c.spec.Linux.GIDMappings) > 0
+	where, own := namespace(c.Spec, specs.UserNamespace)
+	mapped := len(c.Spec.Linux.UIDMappings) > 0 || len(c.Spec.Linux.GIDMappings) > 0
 	switch {
-	case mapped && !own && !c.unspecified("userns"):
+	case mapped && !own && !c.Unspecified("userns"):
 		k.faults.Add(k.warn(c, "uidMappings", "mappings without a user namespace").Wants("userns: new beside them"))
-	case own && where == "" && !mapped && !c.unspecified("uidMappings") && !c.unspecified("gidMappings"):
+	case own && where == "" && !mapped && !c.Unspecified("uidMappings") && !c.Unspecified("gidMappings"):
 		k.faults.Add(k.warn(c, "userns", "a user namespace without mappings").Wants("uidMappings and gidMappings"))
 	}
 	for _, n := range []struct {
@@ -64,13 +65,13 @@ func (k *checker) checkNamespaces(c *container) {
 		{"net", specs.NetworkNamespace}, {"pid", specs.PIDNamespace}, {"ipc", specs.IPCNamespace},
 		{"uts", specs.UTSNamespace}, {"userns", specs.UserNamespace},
 	} {
-		if where, own := namespace(c.spec, n.kind); own && where != "" {
+		if where, own := namespace(c.Spec, n.kind); own && where != "" {
 			k.checkNamespacePath(c, n.key, where)
 		}
 	}
 }
 
-func (k *checker) checkNamespacePath(c *container, key, where string) {
+func (k *checker) checkNamespacePath(c *spec.Container, key, where string) {
 	if !strings.HasPrefix(where, "/") {
 		words := []string{"host", "new"}
 		if key == "net" {
@@ -88,11 +89,11 @@ func (k *checker) checkNamespacePath(c *container, key, where string) {
 	}
 	var made []string
 	for _, other := range k.containers {
-		for _, b := range other.runtime.BindNS.Paths() {
+		for _, b := range other.RuntimeJSON.BindNS.Paths() {
 			if b.NS != kept {
 				continue
 			}
-			if same(b.Path, where) {
+			if spec.MachinePath(b.Path) == spec.MachinePath(where) {
 				if before(other, c) {
 					return
 				}
@@ -104,7 +105,7 @@ func (k *checker) checkNamespacePath(c *container, key, where string) {
 	}
 	fault := k.warn(c, key, "no container keeps a namespace on %s", where).Near(where, made).
 		Wants("a runtime: bindNS: %s: of an earlier container", kept)
-	mayKeep := func(other *container) bool { return other.unread && before(other, c) }
+	mayKeep := func(other *spec.Container) bool { return other.Unread && before(other, c) }
 	if fault.Nearest != "" || !slices.ContainsFunc(k.containers, mayKeep) {
 		k.faults.Add(fault)
 	}
@@ -112,10 +113,10 @@ func (k *checker) checkNamespacePath(c *container, key, where string) {
 
 // checkBindNS finds two containers that keep their namespaces on one file.
 func (k *checker) checkBindNS() {
-	first := map[string]*container{}
+	first := map[string]*spec.Container{}
 	for _, c := range k.containers {
-		for _, b := range c.runtime.BindNS.Paths() {
-			p := machinePath(b.Path)
+		for _, b := range c.RuntimeJSON.BindNS.Paths() {
+			p := spec.MachinePath(b.Path)
 			if other := first[p]; other != nil && other != c {
 				k.faults.Add(k.warn(c, "runtime", "bindNS: %s %s keeps a namespace on %s already", other.Section, other.Name, b.Path))
 			}
@@ -129,12 +130,12 @@ func (k *checker) checkBindNS() {
 func (k *checker) checkCgroups() {
 	for i, c := range k.containers {
 		for _, other := range k.containers[:i] {
-			a, b := c.spec.Linux.CgroupsPath, other.spec.Linux.CgroupsPath
+			a, b := c.Spec.Linux.CgroupsPath, other.Spec.Linux.CgroupsPath
 			if c.Section != bundle.Services || other.Section != bundle.Services || a == "" || b == "" {
 				continue
 			}
 			a, b = path.Join("/", a), path.Join("/", b)
-			if within(a, b) || within(b, a) {
+			if spec.Within(a, b) || spec.Within(b, a) {
 				k.faults.Add(k.warn(c, "cgroupsPath", "%s is not apart from %s of service %s: what ends one kills the other", a, b, other.Name).
 					Wants(bundle.CgroupsPathWords))
 			}

@@ -19,7 +19,7 @@ const scriptPath = "/sbin:/usr/sbin:/bin:/usr/bin"
 func (k *checker) checkScripts(b *Builder) {
 	l := &layout{ctx: k.ctx, Builder: b, config: k.config, images: k.images, root: tree.New()}
 	hidden := func(string) bool { return false }
-	if slices.ContainsFunc(k.config.Init, func(name string) bool { return k.images.get(name) == nil || k.broken[name] }) {
+	if slices.ContainsFunc(k.config.Init, func(name string) bool { return k.images.Get(name) == nil || k.broken[name] }) {
 		// What it brings nobody knows; names with a carriage return it has none.
 		hidden = func(name string) bool { return shown(name) == name }
 	} else if l.addInit() != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/pkg/build/spec"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
@@ -14,7 +16,7 @@ func TestScriptsOfInit(t *testing.T) {
 	put(t, store, "test/shell:1", v1.Config{}, archive(t, "bin/", "bin/sh=shell", "usr/bin/env=env"))
 	put(t, store, "test/scripts:1", v1.Config{}, archive(t, "usr/bin/one=#!/bin/sh -e\n", "usr/bin/two=#!/bin/bash\n",
 		"etc/init.d/001-one->/usr/bin/one", "etc/init.d/002-two->/usr/bin/two", "etc/init.d/003-none->/nowhere", "etc/init.d/004-dir/"))
-	b := &Builder{Finder: only{store}, Hardening: HardeningDefault}
+	b := &Builder{Finder: only{store}, Hardening: spec.HardeningDefault}
 	b.Platform.OS, b.Platform.Architecture = "linux", "amd64"
 	for name, c := range map[string]struct {
 		yml  string

@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 )
 
@@ -16,7 +17,7 @@ type twin struct {
 
 // checkTwice finds what the YAML says twice of one container, of which only one
 // counts.
-func (k *checker) checkTwice(c *container) {
+func (k *checker) checkTwice(c *spec.Container) {
 	for _, list := range []struct {
 		what  string
 		known []twin
@@ -41,7 +42,7 @@ func (k *checker) checkTwice(c *container) {
 
 // mountTargets are what the YAML mounts on, where links are not followed. Those
 // of the image's label are there to be replaced.
-func mountTargets(c *container) []twin {
+func mountTargets(c *spec.Container) []twin {
 	var all []twin
 	for _, key := range []string{"tmpfs", "binds", "binds.add"} {
 		for i, text := range texts(c, key) {
@@ -61,7 +62,7 @@ func mountTargets(c *container) []twin {
 }
 
 // runtimeTargets leaves out what changes a mount that is there.
-func runtimeTargets(c *container) []twin {
+func runtimeTargets(c *spec.Container) []twin {
 	if c.Runtime == nil || c.Runtime.Mounts == nil {
 		return nil
 	}
@@ -74,7 +75,7 @@ func runtimeTargets(c *container) []twin {
 	return all
 }
 
-func devicePaths(c *container) []twin {
+func devicePaths(c *spec.Container) []twin {
 	var all []twin
 	if c.Devices != nil {
 		for i, d := range *c.Devices {
@@ -86,7 +87,7 @@ func devicePaths(c *container) []twin {
 	return all
 }
 
-func interfaceNames(c *container) []twin {
+func interfaceNames(c *spec.Container) []twin {
 	var all []twin
 	if c.Runtime != nil && c.Runtime.Interfaces != nil {
 		for i, x := range *c.Runtime.Interfaces {

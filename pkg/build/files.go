@@ -14,12 +14,13 @@ import (
 
 	"slipway/pkg/build/input"
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 )
 
 func (l *layout) addFiles() error {
-	numbers := containerIDs(l.config)
+	numbers := spec.ContainerIDs(l.config)
 	l.fileDirs, l.fileEntries = map[string]bool{}, map[string]*yml.File{}
 	for i, f := range l.config.Files {
 		if err := l.addFile(f, numbers, &tree.Origin{Location: fmt.Sprintf("files[%d]", i)}); err != nil {
@@ -33,9 +34,9 @@ func (l *layout) addFiles() error {
 	return nil
 }
 
-func (l *layout) addFile(f *yml.File, numbers ids, origin *tree.Origin) error {
-	uid, _ := numbers.number(f.UID) // checkFiles knows they are there
-	gid, _ := numbers.number(f.GID)
+func (l *layout) addFile(f *yml.File, numbers spec.IDs, origin *tree.Origin) error {
+	uid, _ := numbers.Number(f.UID) // checkFiles knows they are there
+	gid, _ := numbers.Number(f.GID)
 	e := tree.Entry{Mode: fileMode(f), UID: int(uid), GID: int(gid), ModTime: tree.Epoch, Origin: origin}
 	switch {
 	case f.Directory:
@@ -88,7 +89,7 @@ func (l *layout) checkPlace(f *yml.File) error {
 		return nil
 	}
 	for _, c := range l.containers {
-		if d := l.root.Lookup(c.dir()); d != nil && (d == n || strings.HasPrefix(d.Path(), n.Path()+"/")) {
+		if d := l.root.Lookup(c.Dir()); d != nil && (d == n || strings.HasPrefix(d.Path(), n.Path()+"/")) {
 			return yml.Faults{at.At("takes the place of a directory that containers lie in").Wants("a path elsewhere")}
 		}
 	}
@@ -154,7 +155,7 @@ func (l *layout) addParents(f *yml.File, e tree.Entry) error {
 	parts := strings.Split(strings.Trim(path.Clean("/"+f.Path), "/"), "/")
 	for i := 1; i < len(parts); i++ {
 		dir := strings.Join(parts[:i], "/")
-		if n := l.root.Resolve(dir); l.fileDirs[dir] || n != nil && l.Hardening != HardeningNone {
+		if n := l.root.Resolve(dir); l.fileDirs[dir] || n != nil && l.Hardening != spec.HardeningNone {
 			continue
 		}
 		l.fileDirs[dir] = true

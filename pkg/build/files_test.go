@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/pkg/build/spec"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +35,7 @@ func TestFilesInTheWay(t *testing.T) {
 	} {
 		file := filepath.Join(t.TempDir(), "m.yml")
 		writeText(t, file, "init: [test/init:1]\nonboot: [{name: c, image: \"test/app:1\"}]\n\nfiles: [                   "+c.files+"]\n")
-		_, warnings, err := buildWarned(t, store, HardeningDefault, file)
+		_, warnings, err := buildWarned(t, store, spec.HardeningDefault, file)
 		got := warnings.Error()
 		if err != nil {
 			got = err.Error()
@@ -91,7 +93,7 @@ func TestFilesThatAreNone(t *testing.T) {
 				t.Errorf("%s: %v", c.file, faults)
 			}
 		}
-		_, warnings, err := buildWarned(t, store, HardeningDefault, file)
+		_, warnings, err := buildWarned(t, store, spec.HardeningDefault, file)
 		if err != nil {
 			errors.As(err, &warnings)
 		}

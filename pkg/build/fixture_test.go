@@ -13,6 +13,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/test/testimage"
 )
 
@@ -72,22 +73,22 @@ func fixtures(t *testing.T) *oci.Layout {
 		Healthcheck: &v1.HealthConfig{Test: []string{"CMD", "/bin/app", "--check"}},
 	}, archive(t, "bin/", "bin/app=app", "srv/", "data/", "etc/passwd=root:x:0:0::/:\nweb:x:33:34::/:\n"))
 	put(t, store, "test/label:1", v1.Config{Cmd: []string{"app"}, Env: []string{"PATH=/bin"}, Labels: map[string]string{
-		labelKey: `{"capabilities": ["CAP_SYS_ADMIN"], "binds": ["/run:/srv"], "readonly": true, "runtime": {"bindNS": {"net": "/run/netns/label"}}}`,
+		spec.LabelKey: `{"capabilities": ["CAP_SYS_ADMIN"], "binds": ["/run:/srv"], "readonly": true, "runtime": {"bindNS": {"net": "/run/netns/label"}}}`,
 	}}, app)
 	put(t, store, "test/wronglabel:1", v1.Config{Cmd: []string{"app"}, Env: []string{"PATH=/bin"}, Labels: map[string]string{
-		labelKey: `{"capabilties": ["CAP_KILL"], "name": "x"}`,
+		spec.LabelKey: `{"capabilties": ["CAP_KILL"], "name": "x"}`,
 	}}, app)
 	packages := func(text string) string { return "lib/apk/db/installed=" + text }
 	put(t, store, "test/alpine:1", v1.Config{}, archive(t, "init=init", packages("P:one\n"), "etc/mtab->../proc/mounts", "etc/hosts=own", "etc/resolv.conf=own"))
 	put(t, store, "test/tools:1", v1.Config{}, archive(t, packages("P:two\nV:2\n"), "usr/bin/tool=tool"))
 	put(t, store, "test/yamllabel:1", v1.Config{Entrypoint: []string{"/bin/app"}, WorkingDir: "/srv", Labels: map[string]string{
-		labelKey: "capabilities: [CAP_KILL]\nbinds:\n- /run:/run\n- nowhere:/n\nuid: web\nrlimits: ['nofile,1,2']\n" +
+		spec.LabelKey: "capabilities: [CAP_KILL]\nbinds:\n- /run:/run\n- nowhere:/n\nuid: web\nrlimits: ['nofile,1,2']\n" +
 			"resources: {pids: {limit: 5}}\nruntime: {cgroups: [a], interfaces: [{name: eth1}], namespace: other}\n",
 	}}, app)
 	put(t, store, "test/programs:1", v1.Config{}, archive(t, "bin/script=#!/usr/bin/env python\n", "bin/arm="+program(elf.EM_AARCH64, ""),
 		"bin/dynamic="+program(elf.EM_X86_64, "/lib/ld-musl-x86_64.so.1"), "bin/good="+program(elf.EM_X86_64, "/bin/script"), "etc/text=x"))
 	put(t, store, "test/cgroup:1", v1.Config{Cmd: []string{"app"}, Env: []string{"PATH=/bin"}, Labels: map[string]string{
-		labelKey: `{"cgroupsPath": "/..", "runtime": {"cgroups": ["/", "fine"]}}`,
+		spec.LabelKey: `{"cgroupsPath": "/..", "runtime": {"cgroups": ["/", "fine"]}}`,
 	}}, app)
 	put(t, store, "test/hostile:1", v1.Config{Cmd: []string{"app"}}, archive(t, "../../evil=x"))
 	return store

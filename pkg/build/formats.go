@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 )
 
 // places are where the YAML names what the machine is made of, by the location
 // that its entries have.
-func places(c *yml.Config, containers []*container) map[string]yml.Position {
+func places(c *yml.Config, containers []*spec.Container) map[string]yml.Position {
 	all := map[string]yml.Position{"kernel": c.Kernel.At.Child("image")}
 	for i, at := range c.InitAt {
 		all[fmt.Sprintf("init[%d]", i)] = at
@@ -18,7 +19,7 @@ func places(c *yml.Config, containers []*container) map[string]yml.Position {
 		all[fmt.Sprintf("volumes[%d]", i)] = v.At.Child("image")
 	}
 	for _, x := range containers {
-		all[x.location()] = x.At.Child("image")
+		all[x.Location()] = x.At.Child("image")
 	}
 	for i, f := range c.Files {
 		all[fmt.Sprintf("files[%d]", i)] = f.At

@@ -20,6 +20,7 @@ import (
 
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 )
 
@@ -41,7 +42,7 @@ type golden struct {
 
 // TestLinuxKitLayouts builds what LinuxKit's tool was given, and compares.
 func TestLinuxKitLayouts(t *testing.T) {
-	linuxkitCases(t, HardeningNone, func(t *testing.T, file string, want golden, archive []byte, err error) {
+	linuxkitCases(t, spec.HardeningNone, func(t *testing.T, file string, want golden, archive []byte, err error) {
 		if want.Error {
 			checkRefused(t, file, err)
 			return
@@ -55,7 +56,7 @@ func TestLinuxKitLayouts(t *testing.T) {
 
 // linuxkitCases builds what LinuxKit's tool was given, and has what came of it checked
 // against what that tool made.
-func linuxkitCases(t *testing.T, hardening Hardening, check func(t *testing.T, file string, want golden, archive []byte, err error)) {
+func linuxkitCases(t *testing.T, hardening spec.Hardening, check func(t *testing.T, file string, want golden, archive []byte, err error)) {
 	t.Helper()
 	dir, err := filepath.Abs(linuxkitDir)
 	if err != nil {
@@ -107,14 +108,14 @@ func checkRefused(t *testing.T, file string, err error) {
 }
 
 // buildTar builds files the way slipway build --format tar does.
-func buildTar(t *testing.T, source oci.Source, hardening Hardening, files ...string) ([]byte, error) {
+func buildTar(t *testing.T, source oci.Source, hardening spec.Hardening, files ...string) ([]byte, error) {
 	t.Helper()
 	data, _, err := buildWarned(t, source, hardening, files...)
 	return data, err
 }
 
 // buildWarned gives the warnings too.
-func buildWarned(t *testing.T, source oci.Source, hardening Hardening, files ...string) ([]byte, yml.Faults, error) {
+func buildWarned(t *testing.T, source oci.Source, hardening spec.Hardening, files ...string) ([]byte, yml.Faults, error) {
 	t.Helper()
 	b := &Builder{Finder: only{source}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Hardening: hardening}
 	machine, err := b.BuildFiles(context.Background(), files, strings.NewReader(""))
@@ -127,7 +128,7 @@ func buildWarned(t *testing.T, source oci.Source, hardening Hardening, files ...
 		}
 	}()
 	var archive bytes.Buffer
-	err = output.WriteTar(context.Background(), &archive, machine.Root.Nodes(), output.TarOptions{Repeats: hardening == HardeningNone, Origins: true})
+	err = output.WriteTar(context.Background(), &archive, machine.Root.Nodes(), output.TarOptions{Repeats: hardening == spec.HardeningNone, Origins: true})
 	return archive.Bytes(), machine.Warnings, err
 }
 

@@ -15,6 +15,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/spec"
 	"slipway/pkg/bundle"
 )
 
@@ -28,7 +29,7 @@ func TestGuestHandsOnWhatIsBuilt(t *testing.T) {
 	}
 	filters := 0
 	for _, file := range cases {
-		data, err := buildTar(t, store, HardeningDefault, file)
+		data, err := buildTar(t, store, spec.HardeningDefault, file)
 		if err != nil {
 			continue // which TestGolden looks at
 		}

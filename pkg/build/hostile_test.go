@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/pkg/build/spec"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
@@ -45,7 +47,7 @@ func TestHostileImageStaysInItsBundle(t *testing.T) {
 		"onboot: [{name: c, image: \"test/evil:1\"}]\n"
 	file := path.Join(t.TempDir(), "evil.yml")
 	writeText(t, file, text)
-	for _, hardening := range []Hardening{HardeningDefault, HardeningNone} {
+	for _, hardening := range []spec.Hardening{spec.HardeningDefault, spec.HardeningNone} {
 		data, err := buildTar(t, store, hardening, file)
 		if err != nil {
 			t.Fatal(err)

@@ -149,7 +149,7 @@ func (s *images) search(ctx context.Context, all []mention, finder Finder) map[w
 	return failed
 }
 
-func (s *images) get(name string) *oci.Image { return s.of(name, s.platform) }
+func (s *images) Get(name string) *oci.Image { return s.of(name, s.platform) }
 
 func (s *images) of(name string, p v1.Platform) *oci.Image {
 	return s.found[want{oci.Key(name), p.String()}]
@@ -161,7 +161,7 @@ func (s *images) tree(ctx context.Context, name string) (*tree.Tree, error) {
 	if t := s.trees[key]; t != nil {
 		return t, nil
 	}
-	t, err := s.get(name).Tree(ctx, tree.DefaultLimits)
+	t, err := s.Get(name).Tree(ctx, tree.DefaultLimits)
 	if err != nil {
 		return nil, err
 	}
@@ -171,8 +171,8 @@ func (s *images) tree(ctx context.Context, name string) (*tree.Tree, error) {
 
 // peek is tree for those who can do without: nil if the image is missing or
 // cannot be read, which is told elsewhere.
-func (s *images) peek(ctx context.Context, name string) *tree.Tree {
-	if s.get(name) == nil {
+func (s *images) Peek(ctx context.Context, name string) *tree.Tree {
+	if s.Get(name) == nil {
 		return nil
 	}
 	t, err := s.tree(ctx, name)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
@@ -81,8 +82,8 @@ const cmdlineLabel = bundle.Prefix + "cmdline"
 // cmdline is the YAML's command line, and before it, as what follows -- is not the kernel's, the
 // words of the kernel image's label for options that it does not set. Both lsm= and security=
 // choose security modules: who gives one has chosen.
-func cmdline(text string, image *oci.Image, h Hardening) string {
-	if image == nil || h == HardeningNone {
+func cmdline(text string, image *oci.Image, h spec.Hardening) string {
+	if image == nil || h == spec.HardeningNone {
 		return text
 	}
 	given := map[string]bool{}
@@ -114,7 +115,7 @@ func (l *layout) addKernel() error {
 	if err := l.root.MkdirAll("boot", origin); err != nil {
 		return err
 	}
-	if err := l.putFile(CmdlineFile, tree.Text(cmdline(k.Cmdline, l.images.get(k.Image), l.Hardening)), origin); err != nil {
+	if err := l.putFile(CmdlineFile, tree.Text(cmdline(k.Cmdline, l.images.Get(k.Image), l.Hardening)), origin); err != nil {
 		return err
 	}
 	if err := l.putKernel(kernelBinary(k).in(image), origin); err != nil {
@@ -128,7 +129,7 @@ func (l *layout) addKernel() error {
 	if archive == nil {
 		return nil
 	}
-	l.root.Scratch = l.images.get(k.Image).Scratch
+	l.root.Scratch = l.images.Get(k.Image).Scratch
 	content := io.NewSectionReader(archive.Inode.Data, 0, archive.Inode.Size)
 	if err := l.root.AddTar(content, origin, tree.DefaultLimits); err != nil {
 		return fmt.Errorf("%s of image %s: %w", modules.name, k.Image, err)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/pkg/build/spec"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
@@ -24,7 +26,7 @@ func TestWordsOfKernelImage(t *testing.T) {
 		{"wants", "xlsm=1 lsmx=1 psi=0", "lsm=yama xlsm=1 lsmx=1 psi=0"},
 		{"kernel", "a", "a"},
 	} {
-		for hardening, want := range map[Hardening]string{HardeningDefault: c.want, HardeningNone: c.given} {
+		for hardening, want := range map[spec.Hardening]string{spec.HardeningDefault: c.want, spec.HardeningNone: c.given} {
 			file := filepath.Join(t.TempDir(), "m.yml")
 			writeText(t, file, "kernel: {image: 'test/"+c.image+":1', tar: none, cmdline: '"+c.given+"'}\ninit: ['test/init:1']\n")
 			data, err := buildTar(t, store, hardening, file)
@@ -37,7 +39,7 @@ func TestWordsOfKernelImage(t *testing.T) {
 		}
 	}
 	put(t, store, "test/long:1", v1.Config{Labels: map[string]string{cmdlineLabel: "a=" + strings.Repeat("x", 3000)}}, archive(t, "kernel=vmlinuz"))
-	if _, _, err := buildText(t, store, HardeningDefault, "kernel: {image: 'test/long:1', tar: none, cmdline: x}\ninit: ['test/init:1']\n"); err == nil || !strings.Contains(err.Error(), "kernel.cmdline: ") {
+	if _, _, err := buildText(t, store, spec.HardeningDefault, "kernel: {image: 'test/long:1', tar: none, cmdline: x}\ninit: ['test/init:1']\n"); err == nil || !strings.Contains(err.Error(), "kernel.cmdline: ") {
 		t.Errorf("too many words: %v", err)
 	}
 }

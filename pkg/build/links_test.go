@@ -16,6 +16,7 @@ import (
 
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/spec"
 )
 
 // paths lists the tar of a build as "name" or "name->target", sorted, each once.
@@ -44,7 +45,7 @@ func paths(t *testing.T, data []byte) []string {
 	return list
 }
 
-func buildText(t *testing.T, store *oci.Layout, hardening Hardening, text string) ([]string, string, error) {
+func buildText(t *testing.T, store *oci.Layout, hardening spec.Hardening, text string) ([]string, string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "m.yml")
 	writeText(t, file, text)
@@ -87,7 +88,7 @@ func TestLinksForDirectories(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			put(t, store, "test/links:1", v1.Config{Cmd: []string{"x"}}, archive(t, c.files...))
-			for _, hardening := range []Hardening{HardeningDefault, HardeningNone} {
+			for _, hardening := range []spec.Hardening{spec.HardeningDefault, spec.HardeningNone} {
 				for prefix, text := range map[string]string{
 					"": "init: [\"test/links:1\"]\n", "containers/volumes/v/lower/": "volumes: [{name: v, image: \"test/links:1\"}]\n",
 				} {
@@ -129,7 +130,7 @@ func TestDirectoriesKeepTheirOwner(t *testing.T) {
 	put(t, store, "test/owned:1", v1.Config{Cmd: []string{"x"}}, b.Bytes())
 	file := filepath.Join(t.TempDir(), "m.yml")
 	writeText(t, file, "init: [\"test/owned:1\"]\nonboot: [{name: c, image: \"test/owned:1\"}, {name: r, image: \"test/owned:1\", readonly: true}]\n")
-	for _, hardening := range []Hardening{HardeningDefault, HardeningNone} {
+	for _, hardening := range []spec.Hardening{spec.HardeningDefault, spec.HardeningNone} {
 		data, _, err := buildWarned(t, store, hardening, file)
 		if err != nil {
 			t.Fatal(err)
@@ -165,7 +166,7 @@ func TestMergedUsr(t *testing.T) {
 		"bin->usr/bin", "lib->usr/lib", "sbin->/usr/sbin", "usr/bin/plain", "usr/bin/merged", "usr/lib/plain",
 		"usr/sbin/plain", "usr/lib/modules/own", "usr/lib/modules/1.0/modules.dep", "usr/lib/modules/1.0/kernel/loop.ko",
 	}
-	for _, hardening := range []Hardening{HardeningDefault, HardeningNone} {
+	for _, hardening := range []spec.Hardening{spec.HardeningDefault, spec.HardeningNone} {
 		for _, init := range []string{`"test/plain:1", "test/merged:1"`, `"test/merged:1", "test/plain:1"`} {
 			got, _, err := buildText(t, store, hardening, "kernel: {image: \"test/kernel:1\", cmdline: x}\ninit: ["+init+"]\nfiles: [{path: bin/file, contents: x}, {path: /usr/bin, directory: true, mode: \"0755\"}, {path: lib, directory: true, mode: \"0755\"}]\n")
 			if err != nil {
@@ -177,26 +178,14 @@ func TestMergedUsr(t *testing.T) {
 		}
 	}
 	put(t, store, "test/boot:1", v1.Config{}, archive(t, "boot->usr/boot"))
-	_, _, err := buildText(t, store, HardeningDefault, "kernel: {image: \"test/kernel:1\", cmdline: x}\ninit: [\"test/boot:1\"]\n")
+	_, _, err := buildText(t, store, spec.HardeningDefault, "kernel: {image: \"test/kernel:1\", cmdline: x}\ninit: [\"test/boot:1\"]\n")
 	if err == nil || !strings.Contains(err.Error(), `/boot is a link to "usr/boot", and the kernel lies there`) {
 		t.Errorf("got %v", err)
 	}
 	put(t, store, "test/hides:1", v1.Config{}, archive(t, "bin=x"))
-	_, _, err = buildText(t, store, HardeningDefault, "init: [\"test/plain:1\", \"test/hides:1\"]\n")
+	_, _, err = buildText(t, store, spec.HardeningDefault, "init: [\"test/plain:1\", \"test/hides:1\"]\n")
 	if err == nil || !strings.Contains(err.Error(), `"bin" of image test/hides:1, layer 1 (sha256:`) || !strings.Contains(err.Error(), "would hide the directory that image test/plain:1, layer 1 (sha256:") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// TestPolicySignal reads STOPSIGNAL as Docker does.
-func TestPolicySignal(t *testing.T) {
-	for in, want := range map[string]string{
-		"SIGQUIT": "SIGQUIT", "QUIT": "QUIT", "sigint": "SIGINT", "3": "3", "SIGRTMIN+3": "37", "RTMIN": "34", "SIGNONSENSE": "", "0": "", "65": "", "SIGRTMIN+x": "", "": "",
-	} {
-		got, ok := policySignal(in)
-		if ok != (want != "") || ok && got != want {
-			t.Errorf("%q: got %q, %t", in, got, ok)
-		}
 	}
 }
 
@@ -217,7 +206,7 @@ func TestSparseModules(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, store, "test/sparse:1", v1.Config{}, archive(t, "kernel=x", "kernel.tar="+string(modules)))
-	got, _, err := buildText(t, store, HardeningDefault, "kernel: {image: \"test/sparse:1\", cmdline: x}\ninit: [\"test/init:1\"]\n")
+	got, _, err := buildText(t, store, spec.HardeningDefault, "kernel: {image: \"test/sparse:1\", cmdline: x}\ninit: [\"test/init:1\"]\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 )
 
@@ -80,7 +81,7 @@ func TestLinuxKitImages(t *testing.T) {
 	for i, x := range linuxKitImages {
 		labels := map[string]string{}
 		if x.label != "" {
-			labels[labelKey] = x.label
+			labels[spec.LabelKey] = x.label
 		}
 		put(t, store, x.image, v1.Config{Cmd: []string{"/bin/app"}, Labels: labels}, archive(t, "bin/app=app", "tmp/"))
 		more := ""
@@ -99,7 +100,7 @@ func TestLinuxKitImages(t *testing.T) {
 // translated are the config.json of a file's containers.
 func translated(t *testing.T, finder Finder, arch, file string) []*specs.Spec {
 	t.Helper()
-	b := &Builder{Finder: finder, Platform: v1.Platform{OS: "linux", Architecture: arch}, Hardening: HardeningDefault}
+	b := &Builder{Finder: finder, Platform: v1.Platform{OS: "linux", Architecture: arch}, Hardening: spec.HardeningDefault}
 	config, faults, err := yml.Read(t.Context(), []string{file}, nil)
 	if err != nil || len(faults.Only(yml.Error)) > 0 {
 		t.Fatal(err, faults)
@@ -113,7 +114,7 @@ func translated(t *testing.T, finder Finder, arch, file string) []*specs.Spec {
 	}
 	var list []*specs.Spec
 	for _, c := range containers {
-		list = append(list, c.spec)
+		list = append(list, c.Spec)
 	}
 	return list
 }
@@ -190,7 +191,7 @@ func allows(f *specs.LinuxSeccomp, call string) bool {
 // TestLinuxKitLayoutsHardened builds what LinuxKit's tool builds with our own
 // defaults: what it takes is taken, what it refuses is refused.
 func TestLinuxKitLayoutsHardened(t *testing.T) {
-	linuxkitCases(t, HardeningDefault, func(t *testing.T, _ string, want golden, _ []byte, err error) {
+	linuxkitCases(t, spec.HardeningDefault, func(t *testing.T, _ string, want golden, _ []byte, err error) {
 		if want.Error != (err != nil) {
 			t.Error(err)
 		}

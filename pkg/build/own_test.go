@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 )
 
@@ -26,11 +27,11 @@ var update = flag.Bool("update", false, "write the expected results of testdata/
 // with every bundle's JSON and the warnings, or the faults. A case of several
 // files is NAME.yml and NAME.more.yml.
 func TestGolden(t *testing.T) {
-	goldenCases(t, "testdata/golden", HardeningDefault)
-	goldenCases(t, "testdata/exact", HardeningNone)
+	goldenCases(t, "testdata/golden", spec.HardeningDefault)
+	goldenCases(t, "testdata/exact", spec.HardeningNone)
 }
 
-func goldenCases(t *testing.T, dir string, hardening Hardening) {
+func goldenCases(t *testing.T, dir string, hardening spec.Hardening) {
 	t.Helper()
 	store := fixtures(t)
 	cases, err := filepath.Glob(dir + "/*.yml")
@@ -60,7 +61,7 @@ func goldenCases(t *testing.T, dir string, hardening Hardening) {
 	}
 }
 
-func outcome(t *testing.T, store *oci.Layout, hardening Hardening, file string) string {
+func outcome(t *testing.T, store *oci.Layout, hardening spec.Hardening, file string) string {
 	t.Helper()
 	files := []string{file}
 	if more := strings.TrimSuffix(file, ".yml") + ".more.yml"; exists(more) {
@@ -74,7 +75,7 @@ func outcome(t *testing.T, store *oci.Layout, hardening Hardening, file string) 
 	case err != nil:
 		return "error: " + err.Error() + "\n"
 	}
-	out := list(t, data, hardening == HardeningNone)
+	out := list(t, data, hardening == spec.HardeningNone)
 	if len(warnings) > 0 {
 		out += "\n== warnings\n" + warnings.Error() + "\n"
 	}
@@ -152,7 +153,7 @@ func records(h *tar.Header) string {
 func TestBuildTwice(t *testing.T) {
 	var first []byte
 	for i := range 2 {
-		data, err := buildTar(t, fixtures(t), HardeningDefault, "testdata/golden/machine.yml")
+		data, err := buildTar(t, fixtures(t), spec.HardeningDefault, "testdata/golden/machine.yml")
 		if err != nil {
 			t.Fatal(err)
 		}

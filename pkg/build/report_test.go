@@ -14,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/spec"
 )
 
 // TestReport compares the table with the image itself: its sizes must add up to
@@ -29,7 +30,7 @@ func TestReport(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b := &Builder{Finder: only{store}, Hardening: HardeningDefault}
+	b := &Builder{Finder: only{store}, Hardening: spec.HardeningDefault}
 	b.Platform.OS, b.Platform.Architecture = "linux", "amd64"
 	m, err := b.BuildFiles(t.Context(), []string{file}, nil)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
@@ -21,7 +22,7 @@ type layout struct {
 	*Builder
 	config     *yml.Config
 	images     *images
-	containers []*container
+	containers []*spec.Container
 	root       *tree.Tree
 
 	// unpacked is where an image's files lie, by the image's key: an image that
@@ -79,7 +80,7 @@ func (l *layout) putFile(path string, content *tree.Inode, origin *tree.Origin) 
 // sourceName is what the tar's records call an image: LinuxKit's tool writes the
 // name out.
 func (l *layout) sourceName(image string) string {
-	if l.Hardening == HardeningNone {
+	if l.Hardening == spec.HardeningNone {
 		return oci.Expand(image)
 	}
 	return image
@@ -120,7 +121,7 @@ func (l *layout) addInit() error {
 // bind-mount for their users, LinuxKit's getty among them.
 func (l *layout) linkRunc() error {
 	runc, crun := bundle.RuntimeProgram("runc"), bundle.RuntimeProgram("crun")
-	if l.Hardening == HardeningNone || l.root.Lookup(runc) != nil || l.root.Lookup(crun) == nil {
+	if l.Hardening == spec.HardeningNone || l.root.Lookup(runc) != nil || l.root.Lookup(crun) == nil {
 		return nil
 	}
 	return l.root.Put(runc, tree.Entry{Type: tar.TypeSymlink, Mode: 0o777, ModTime: tree.Epoch, Link: path.Base(crun), Origin: &tree.Origin{Location: "init"}})

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"slipway/pkg/build/spec"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	spdxjson "github.com/spdx/tools-golang/json"
 )
@@ -24,7 +26,7 @@ func TestSBOM(t *testing.T) {
 	}
 	var all [2][]byte
 	for i := range all {
-		b := &Builder{Finder: only{store}, Hardening: HardeningDefault}
+		b := &Builder{Finder: only{store}, Hardening: spec.HardeningDefault}
 		b.Platform.OS, b.Platform.Architecture = "linux", "amd64"
 		m, err := b.BuildFiles(t.Context(), []string{file}, nil)
 		if err != nil {

@@ -11,58 +11,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/pkg/build/oci"
-	"slipway/pkg/build/yml"
+	"slipway/pkg/build/spec"
 )
-
-// The architecture is the machine's and not the builder's.
-func TestSeccompArchitectures(t *testing.T) {
-	for arch, want := range map[string]struct {
-		arches []specs.Arch // native and 32-bit
-		call   string       // that only this one has
-	}{
-		"amd64": {[]specs.Arch{specs.ArchX86_64, specs.ArchX86}, "arch_prctl"},
-		"arm64": {[]specs.Arch{specs.ArchAARCH64, specs.ArchARM}, "arm_fadvise64_64"},
-	} {
-		tr := translator{c: &yml.Container{}, arch: arch}
-		if f := tr.resolveSeccomp(tr.defaultProfile(false)); !slices.Equal(f.Architectures, want.arches[:1]) {
-			t.Errorf("%s, no 32-bit programs: %v", arch, f.Architectures)
-		}
-		f := tr.resolveSeccomp(tr.defaultProfile(true))
-		if !slices.Equal(f.Architectures, want.arches) || !allows(f, want.call) {
-			t.Errorf("%s: %v, %s %t", arch, f.Architectures, want.call, allows(f, want.call))
-		}
-		for other, call := range map[string]string{"amd64": "arch_prctl", "arm64": "arm_fadvise64_64"} {
-			if other != arch && allows(f, call) {
-				t.Errorf("%s has %s", arch, call)
-			}
-		}
-		if f.DefaultAction != specs.ActErrno || *f.DefaultErrnoRet != 1 {
-			t.Errorf("%s: by default %s %v", arch, f.DefaultAction, f.DefaultErrnoRet)
-		}
-	}
-}
-
-// Of clone, what makes namespaces is refused; clone3, whose arguments no filter
-// sees, is not there.
-func TestSeccompClone(t *testing.T) {
-	tr := translator{c: &yml.Container{}, arch: "amd64"}
-	var masked, nosys bool
-	for _, s := range tr.resolveSeccomp(tr.defaultProfile(true)).Syscalls {
-		if slices.Contains(s.Names, "clone") {
-			masked = len(s.Args) == 1 && s.Args[0].Op == specs.OpMaskedEqual && s.Args[0].Value == 0x7e020000
-		}
-		if slices.Contains(s.Names, "clone3") {
-			nosys = s.Action == specs.ActErrno && *s.ErrnoRet == 38
-		}
-	}
-	if !masked || !nosys {
-		t.Errorf("clone with a mask: %t, clone3 not there: %t", masked, nosys)
-	}
-	tr.bounding = []string{"CAP_SYS_ADMIN"}
-	if f := tr.resolveSeccomp(tr.defaultProfile(true)); !allows(f, "clone") || !allows(f, "clone3") || !allows(f, "vsock") {
-		t.Error("CAP_SYS_ADMIN is no different")
-	}
-}
 
 // A container has 32-bit calls if it is one of 32-bit programs.
 func TestSeccompOf32Bits(t *testing.T) {
@@ -98,10 +48,10 @@ func TestSeccompProfiles(t *testing.T) {
 	writeText(t, filepath.Join(dir, "own.json"), profile)
 	writeText(t, filepath.Join(dir, "broken.json"), "{")
 	writeText(t, filepath.Join(dir, "action.json"), `{"defaultAction": "SCMP_ACT_ALOW"}`)
-	writeText(t, filepath.Join(dir, "large.json"), strings.Repeat(" ", maxProfile+1))
+	writeText(t, filepath.Join(dir, "large.json"), strings.Repeat(" ", 256<<10+1))
 	put(t, store, "test/profile:1", v1.Config{Cmd: []string{"/p"}}, archive(t, "p=x", "own.json="+profile, "link->own.json", "dir/"))
 	put(t, store, "test/thief:1", v1.Config{Cmd: []string{"/p"}, Labels: map[string]string{
-		labelKey: `{"annotations": {"slipway.seccomp": "./own.json"}}`,
+		spec.LabelKey: `{"annotations": {"slipway.seccomp": "./own.json"}}`,
 	}}, archive(t, "p=x"))
 	file := filepath.Join(dir, "m.yml")
 	for _, x := range []struct{ image, value, fault string }{
@@ -126,7 +76,7 @@ func TestSeccompProfiles(t *testing.T) {
 			checkProfile(t, x.value, translated(t, only{store}, "amd64", file)[0].Linux.Seccomp)
 			continue
 		}
-		if _, err := buildTar(t, store, HardeningDefault, file); err == nil || strings.Count(err.Error(), "seccomp") == 0 || !strings.Contains(err.Error(), x.fault) {
+		if _, err := buildTar(t, store, spec.HardeningDefault, file); err == nil || strings.Count(err.Error(), "seccomp") == 0 || !strings.Contains(err.Error(), x.fault) {
 			t.Errorf("%s: %v, want %s", x.value, err, x.fault)
 		}
 	}

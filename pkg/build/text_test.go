@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 )
 
@@ -25,7 +25,7 @@ func check(t *testing.T, finder Finder, text string) yml.Faults {
 
 func checkFile(t *testing.T, finder Finder, file string) yml.Faults {
 	t.Helper()
-	b := &Builder{Finder: finder, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Hardening: HardeningDefault}
+	b := &Builder{Finder: finder, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Hardening: spec.HardeningDefault}
 	faults, err := b.CheckFiles(t.Context(), []string{file}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +319,7 @@ func TestNothingToStart(t *testing.T) {
 		all := check(t, only{store}, c.text)
 		file := filepath.Join(t.TempDir(), "m.yml")
 		writeText(t, file, c.text)
-		_, built, err := buildWarned(t, store, HardeningDefault, file)
+		_, built, err := buildWarned(t, store, spec.HardeningDefault, file)
 		if (err != nil) != (c.severity == yml.Error) {
 			t.Errorf("%q: build says %v", c.text, err)
 		}
@@ -360,7 +360,7 @@ func TestLongCmdline(t *testing.T) {
 				t.Errorf("%s, %d bytes: %v", c.arch, c.size, faults)
 			}
 		}
-		_, _, err := buildWarned(t, store, HardeningDefault, file)
+		_, _, err := buildWarned(t, store, spec.HardeningDefault, file)
 		if (err == nil) != (c.size == 2047) {
 			t.Errorf("build of %d bytes: %v", c.size, err)
 		}
@@ -423,30 +423,10 @@ func TestLabelsOfOddValues(t *testing.T) {
 		`{"userns": "/proc/1/ns/user", "uidMappings": [{"size": -1}]}`: {"0 to 4294967295", yml.Error},
 		`{"capabilities": "all"}`:                                      {"a list", yml.Error},
 	} {
-		put(t, store, "test/odd:1", v1.Config{Cmd: []string{"/bin/app"}, Labels: map[string]string{labelKey: label}}, archive(t, "bin/app=app"))
+		put(t, store, "test/odd:1", v1.Config{Cmd: []string{"/bin/app"}, Labels: map[string]string{spec.LabelKey: label}}, archive(t, "bin/app=app"))
 		faults := check(t, only{store}, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/odd:1\"}\n")
-		if !said(faults, want.text) || !said(faults, "the label "+labelKey+" of the image is wrong") || len(faults.Only(want.severity)) != len(faults) {
+		if !said(faults, want.text) || !said(faults, "the label "+spec.LabelKey+" of the image is wrong") || len(faults.Only(want.severity)) != len(faults) {
 			t.Errorf("%s: %v", label, faults)
-		}
-	}
-}
-
-// TestDeviceRules makes rules that runc takes of every type of node.
-func TestDeviceRules(t *testing.T) {
-	for kind, want := range map[string]string{"c": "c", "b": "b", "u": "c", "p": ""} {
-		c := &yml.Container{}
-		c.Devices = &[]yml.Device{{Path: "/dev/x", Type: kind, Mode: "0666"}}
-		for _, h := range []Hardening{HardeningDefault, HardeningNone} {
-			linux := &specs.Linux{Resources: &specs.LinuxResources{}}
-			tr := &translator{c: c, label: &yml.Settings{}, hardening: h}
-			tr.devices(linux)
-			got := ""
-			for _, rule := range linux.Resources.Devices {
-				got += rule.Type
-			}
-			if h == HardeningNone && got != kind || h != HardeningNone && got != want || len(linux.Devices) != 1 || linux.Devices[0].Type != kind {
-				t.Errorf("%s, %s: rules %q, nodes %v", kind, h, got, linux.Devices)
-			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 )
@@ -30,7 +31,7 @@ func (l *layout) addVolumes() error {
 }
 
 func (l *layout) addVolume(v *yml.Volume, origin *tree.Origin) error {
-	lower := volumePath(v.Name, "lower")
+	lower := spec.VolumePath(v.Name, "lower")
 	if err := l.root.MkdirAll(lower, origin); err != nil {
 		return err
 	}
@@ -51,12 +52,12 @@ func (l *layout) addVolume(v *yml.Volume, origin *tree.Origin) error {
 	}
 	// Without a directory for what is written the boot mounts the volume read-only.
 	// LinuxKit's tool always makes one, and so leaves it to the binds.
-	if !v.Readonly || l.Hardening == HardeningNone {
-		if err := l.root.MkdirAll(volumePath(v.Name, "tmp"), origin); err != nil {
+	if !v.Readonly || l.Hardening == spec.HardeningNone {
+		if err := l.root.MkdirAll(spec.VolumePath(v.Name, "tmp"), origin); err != nil {
 			return err
 		}
 	}
-	return l.root.MkdirAll(volumePath(v.Name, "merged"), origin)
+	return l.root.MkdirAll(spec.VolumePath(v.Name, "merged"), origin)
 }
 
 // addVolumeLayout keeps an image, for one platform or several, as an OCI

@@ -17,6 +17,7 @@ import (
 	"slipway/pkg/build"
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/output"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/qemu"
@@ -58,7 +59,7 @@ func (s *soak) image(ctx context.Context, name, yaml string, edit func(*tree.Tre
 	}
 	builder := &build.Builder{
 		Finder: &oci.Finder{Store: oci.OpenStore()}, Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
-		Hardening: build.HardeningDefault,
+		Hardening: spec.HardeningDefault,
 	}
 	machine, err := builder.Build(ctx, config)
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 
 	"slipway/pkg/build"
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/container/mount"
 	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
@@ -103,7 +104,7 @@ func profile(t *testing.T) *specs.LinuxSeccomp {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "m.yml")
 	must(t, os.WriteFile(file, []byte("services:\n  - {name: a, image: \"slipway/busybox:v0.1\"}\n"), 0o600))
-	b := &build.Builder{Finder: &oci.Finder{Store: oci.OpenStore()}, Platform: v1.Platform{OS: "linux", Architecture: goruntime.GOARCH}, Hardening: build.HardeningDefault}
+	b := &build.Builder{Finder: &oci.Finder{Store: oci.OpenStore()}, Platform: v1.Platform{OS: "linux", Architecture: goruntime.GOARCH}, Hardening: spec.HardeningDefault}
 	m, err := b.BuildFiles(t.Context(), []string{file}, nil)
 	must(t, err)
 	defer func() { must(t, m.Close()) }()

@@ -1,4 +1,4 @@
-package build
+package spec
 
 import (
 	"debug/elf"
@@ -35,7 +35,7 @@ func (t *translator) seccomp(spec *specs.Spec) *specs.LinuxSeccomp {
 	case policy.Seccomp == bundle.SeccompUnconfined:
 		return nil
 	}
-	at := annotationOf(t.c, seccompKey)
+	at := annotation(t.c, seccompKey)
 	data, err := t.readProfile(policy.Seccomp)
 	if err != nil || data == nil {
 		if err != nil {
@@ -68,7 +68,7 @@ func (t *translator) readProfile(path string) ([]byte, error) {
 		}
 		return readBounded(n.Inode.Open())
 	}
-	at := annotationOf(t.c, seccompKey)
+	at := annotation(t.c, seccompKey)
 	if !t.c.At.Has("annotations") {
 		return nil, fmt.Errorf("%q: the label of an image may not name files of this machine", path)
 	}
@@ -110,7 +110,7 @@ func (t *translator) runs32(spec *specs.Spec) bool {
 	if slices.ContainsFunc(small.linkers, func(p string) bool { return root.Resolve(p) != nil }) {
 		return true
 	}
-	n, _ := findProgram(&container{Container: t.c, spec: spec}, root, spec.Process.Args[0])
+	n, _ := (&Container{Container: t.c, Spec: spec}).FindProgram(root, spec.Process.Args[0])
 	if n == nil || n.Inode == nil {
 		return false
 	}

@@ -1,4 +1,4 @@
-package build
+package spec
 
 import (
 	"errors"
@@ -128,7 +128,7 @@ func notBound(paths []string, mounts []specs.Mount) []string {
 	var out []string
 	for _, p := range paths {
 		if !slices.ContainsFunc(mounts, func(m specs.Mount) bool {
-			return m.Type == "bind" && within(p, path.Clean(m.Destination))
+			return m.Type == "bind" && Within(p, path.Clean(m.Destination))
 		}) {
 			out = append(out, p)
 		}
@@ -158,8 +158,8 @@ func belowReadonlyBinds(spec *specs.Spec) []string {
 			continue
 		}
 		for _, m := range machineMounts {
-			source := machinePath(b.Source)
-			if m != source && within(m, source) {
+			source := MachinePath(b.Source)
+			if m != source && Within(m, source) {
 				out = append(out, path.Join(b.Destination, strings.TrimPrefix(m, source)))
 			}
 		}

@@ -1,4 +1,4 @@
-package build
+package spec
 
 import (
 	"math"
@@ -11,16 +11,16 @@ import (
 	"slipway/pkg/build/yml"
 )
 
-// ids are the numbers that stand for container names as uid and gid.
-type ids map[string]uint32
+// IDs are the numbers that stand for container names as uid and gid.
+type IDs map[string]uint32
 
 // firstID is the number of the first container; LinuxKit counts from there.
 const firstID = 100
 
-// containerIDs gives every container a number, in the order in which they are
+// ContainerIDs gives every container a number, in the order in which they are
 // built. Of two containers with one name, the later one's counts.
-func containerIDs(c *yml.Config) ids {
-	out := ids{"": 0, "root": 0}
+func ContainerIDs(c *yml.Config) IDs {
+	out := IDs{"": 0, "root": 0}
 	for i, x := range c.Containers() {
 		if x.Name != "" && x.Name != "root" {
 			out[x.Name] = uint32(firstID + i)
@@ -29,7 +29,7 @@ func containerIDs(c *yml.Config) ids {
 	return out
 }
 
-func (m ids) names() []string {
+func (m IDs) Names() []string {
 	var names []string
 	for n := range m {
 		if n != "" {
@@ -40,8 +40,8 @@ func (m ids) names() []string {
 	return names
 }
 
-// number looks an ID up; ok is false if no container has the name.
-func (m ids) number(id *yml.ID) (uint32, bool) {
+// Number looks an ID up; ok is false if no container has the name.
+func (m IDs) Number(id *yml.ID) (uint32, bool) {
 	if id == nil || id.Name == "" {
 		if id == nil {
 			return 0, true
@@ -62,9 +62,9 @@ func (t *translator) user() specs.User {
 }
 
 func (t *translator) id(key string, i int, id *yml.ID) uint32 {
-	n, ok := t.ids.number(id)
+	n, ok := t.ids.Number(id)
 	if !ok {
-		t.faults.Add(t.fault(key, i, "no container is named %q", id.Name).Near(id.Name, t.ids.names()).
+		t.faults.Add(t.fault(key, i, "no container is named %q", id.Name).Near(id.Name, t.ids.Names()).
 			Wants("a number, or the name of a container"))
 	}
 	return n

@@ -1,4 +1,4 @@
-package build
+package spec
 
 import "github.com/moby/profiles/seccomp"
 

@@ -1,4 +1,4 @@
-package build
+package spec
 
 import (
 	"slices"
@@ -103,7 +103,7 @@ func (t *translator) completeMount(i int, m yml.Mount) (specs.Mount, bool) {
 // path and then loses it, so its bundles name the volume itself.
 func (t *translator) volumeMount(m specs.Mount) specs.Mount {
 	if m.Type == "bind" && t.volumes[m.Source] != nil && !t.asLinuxKit() {
-		m.Source = volumePath(m.Source, "merged")
+		m.Source = VolumePath(m.Source, "merged")
 	}
 	return m
 }
@@ -200,6 +200,6 @@ func (t *translator) parseBind(text string, b *bind) bool {
 		t.faults.Add(t.fault(b.key, b.index, "volume %q is read-only", b.source).Wants("%s:%s:ro", b.source, b.destination))
 		return false
 	}
-	b.source = volumePath(b.source, "merged")
+	b.source = VolumePath(b.source, "merged")
 	return true
 }

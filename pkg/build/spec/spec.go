@@ -1,4 +1,10 @@
-package build
+// Package spec makes a container's OCI runtime configuration, config.json, of what the
+// YAML says, the label of its image and the image's own configuration; and what it gets
+// that nobody asked for: masks, read-only paths and the filter of system calls.
+//
+// Containers is the way in. Each key has its part of translator; what several look at,
+// such as paths and programs, are methods of Container, which package check uses too.
+package spec
 
 import (
 	"cmp"
@@ -22,7 +28,7 @@ type translator struct {
 	label     *yml.Settings
 	image     v1.Config
 	volumes   map[string]*yml.Volume
-	ids       ids
+	ids       IDs
 	hardening Hardening
 	arch      string // the machine's, as Go names it
 	// root is the image's files, or nil; it may take a while.

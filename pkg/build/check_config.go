@@ -8,76 +8,28 @@ import (
 	"strconv"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-
 	"slipway/pkg/build/oci"
+	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
 )
 
-const stopSignalKey = bundle.Prefix + "stop-signal"
-
-// stopSignal makes an image's STOPSIGNAL the default of the annotation. LinuxKit's
-// tool drops it.
-func (t *translator) stopSignal(spec *specs.Spec) {
-	signal, ok := policySignal(t.image.StopSignal)
-	if _, said := spec.Annotations[stopSignalKey]; said || !ok || t.c.Section != bundle.Services || t.asLinuxKit() {
-		return
-	}
-	annotate(spec, stopSignalKey, signal)
-}
-
-// imageName has the machine know which image a container is from, as the YAML
-// names it.
-func (t *translator) imageName(spec *specs.Spec) {
-	if _, said := spec.Annotations[bundle.ImageAnnotation]; !said && !t.asLinuxKit() {
-		annotate(spec, bundle.ImageAnnotation, t.c.Image)
-	}
-}
-
-// annotate leaves alone what the annotations were made from.
-func annotate(spec *specs.Spec, key, value string) {
-	annotations := maps.Clone(spec.Annotations)
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	annotations[key] = value
-	spec.Annotations = annotations
-}
-
-// firstRealTime is SIGRTMIN as the C library has it, and so Docker.
-const firstRealTime = 34
-
-// policySignal is a STOPSIGNAL as the annotation takes it.
-func policySignal(signal string) (string, bool) {
-	signal = strings.ToUpper(strings.TrimSpace(signal))
-	if above, ok := strings.CutPrefix(strings.TrimPrefix(signal, "SIG"), "RTMIN"); ok {
-		n, err := strconv.Atoi("0" + strings.TrimPrefix(above, "+"))
-		if err != nil {
-			return "", false
-		}
-		signal = strconv.Itoa(firstRealTime + n)
-	}
-	_, err := bundle.ParsePolicy(bundle.Services, map[string]string{stopSignalKey: signal})
-	return signal, signal != "" && err == nil
-}
-
 // checkConfig finds what an image's configuration asks for and a container of
 // LinuxKit's does not get.
-func (k *checker) checkConfig(c *container) {
-	img := k.images.get(c.Image)
+func (k *checker) checkConfig(c *spec.Container) {
+	img := k.images.Get(c.Image)
 	if img == nil {
 		return
 	}
 	config, at := img.Config.Config, c.At.Child("image")
-	if config.User != "" && c.UID == nil && c.label.UID == nil {
+	if config.User != "" && c.UID == nil && c.Label.UID == nil {
 		if want, root := asUser(config.User, k.root(c)); !root {
 			k.faults.Add(at.At("the image's USER is %q, and the container runs as root, as under LinuxKit", config.User).Wants("%s", want).Warns())
 		}
 	}
 	for _, volume := range slices.Sorted(maps.Keys(config.Volumes)) {
-		if !mountedOn(c, volume) && !covered(c, volume) {
+		if !c.HasMount(volume) && !c.Covers(volume) {
 			k.faults.Add(at.At("the image's VOLUME %q is a directory of the container like others, and is gone with it", volume).
 				Wants("a bind or a mount there").Warns())
 		}
@@ -85,31 +37,31 @@ func (k *checker) checkConfig(c *container) {
 	for _, key := range slices.Sorted(maps.Keys(config.Labels)) {
 		if slices.Contains(bundle.PolicyKeys(bundle.Services), key) || slices.Contains(bundle.PolicyKeys(bundle.Onboot), key) {
 			k.faults.Add(at.At("the image's label %s counts for nothing", key).
-				Wants("the key among annotations: in the YAML, or in the label %s", labelKey).Warns())
+				Wants("the key among annotations: in the YAML, or in the label %s", spec.LabelKey).Warns())
 		}
 	}
 	k.checkIDMaps(c)
 	if c.Section != bundle.Services {
 		return
 	}
-	if h := config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" && c.policy.Health.Kind == "" {
+	if h := config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" && c.Policy.Health.Kind == "" {
 		k.faults.Add(at.At("the image's HEALTHCHECK is not run: %q", strings.Join(h.Test[1:], " ")).
 			Wants("annotations: {slipway.health: ...}, such as exec:COMMAND or http:PORT/PATH").Warns())
 	}
-	if _, said := c.spec.Annotations[stopSignalKey]; config.StopSignal != "" && !said {
-		k.faults.Add(at.At("the image's STOPSIGNAL %q is not used", config.StopSignal).Wants("annotations: {%s: ...}", stopSignalKey).Warns())
+	if _, said := c.Spec.Annotations[spec.StopSignalKey]; config.StopSignal != "" && !said {
+		k.faults.Add(at.At("the image's STOPSIGNAL %q is not used", config.StopSignal).Wants("annotations: {%s: ...}", spec.StopSignalKey).Warns())
 	}
 }
 
 // checkIDMaps finds idmapped mounts that the OCI runtime, or the boot, does not
 // make.
-func (k *checker) checkIDMaps(c *container) {
-	for _, m := range c.spec.Mounts {
+func (k *checker) checkIDMaps(c *spec.Container) {
+	for _, m := range c.Spec.Mounts {
 		if (len(m.UIDMappings) == 0) != (len(m.GIDMappings) == 0) {
 			k.faults.Add(mountPosition(c, m).At("the mount on %s maps users or groups alone", m.Destination).Wants("both uidMappings and gidMappings").Warns())
 		}
 	}
-	for _, m := range c.runtime.Mounts {
+	for _, m := range c.RuntimeJSON.Mounts {
 		if len(m.UIDMappings)+len(m.GIDMappings) > 0 {
 			k.faults.Add(k.warn(c, "runtime", "the mount on %s: mappings have no effect in runtime", m.Destination).Wants("the mount in mounts"))
 		}
