@@ -157,8 +157,7 @@ func (b *Builder) look(ctx context.Context, c *yml.Config) (*images, []*spec.Con
 	}
 	containers, more := spec.Containers(ctx, c, set, b.Hardening, b.Platform.Architecture)
 	faults.Add(more...)
-	check := &checker{ctx: ctx, config: c, images: set, containers: containers, broken: map[string]bool{}, looked: map[string]bool{}}
-	faults.Add(check.all(b)...)
+	faults.Add(b.layout(ctx, c, set, containers).check()...)
 	if err := ctx.Err(); err != nil {
 		return nil, nil, nil, errors.Join(err, set.close())
 	}

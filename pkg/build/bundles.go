@@ -56,7 +56,7 @@ func (l *layout) unpack(c *spec.Container, origin *tree.Origin) (string, error) 
 	if dir := l.unpacked[key]; dir != "" {
 		return dir, nil
 	}
-	image, err := l.images.tree(l.ctx, c.Image)
+	image, err := l.images.Tree(l.ctx, c.Image)
 	if err != nil {
 		return "", err
 	}

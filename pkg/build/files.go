@@ -166,9 +166,6 @@ func (l *layout) addParents(f *yml.File, e tree.Entry) error {
 	return nil
 }
 
-// maxSource bounds a file that is copied, which is in memory until the image is written.
-const maxSource = 4 << 30
-
 // fileContent is what is in the file; nil for an optional source that is not
 // there.
 func (l *layout) fileContent(f *yml.File) (*tree.Inode, error) {
@@ -182,7 +179,7 @@ func (l *layout) fileContent(f *yml.File) (*tree.Inode, error) {
 		data, err := yaml.Marshal(expanded(l.config))
 		return tree.Text(string(data)), err
 	}
-	data, err := input.Read(f.SourcePath(), maxSource)
+	data, err := input.Read(f.SourcePath(), yml.MaxSource)
 	if errors.Is(err, fs.ErrNotExist) && f.Optional {
 		return nil, nil
 	}

@@ -93,7 +93,8 @@ func volumePlatforms(v *yml.Volume, platform v1.Platform) ([]v1.Platform, error)
 const searches = 4
 
 // findImages gets every image of the configuration, none without a finder. An
-// image that is nowhere is a fault at each place that names it.
+// image that is nowhere is a fault at each place that names it. One for another
+// architecture that the machine's CPU has as well was taken as nothing better was there.
 func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.Platform) (*images, yml.Faults, error) {
 	all, faults := mentions(c, platform)
 	set := &images{platform: platform, found: map[want]*oci.Image{}, trees: map[string]*tree.Tree{}}
@@ -114,6 +115,9 @@ func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.P
 				}
 			}
 			faults.Add(fault)
+		}
+		if img := set.found[m.want()]; img != nil && oci.OtherArch(img.Platform, m.platform) {
+			faults.Add(m.at.At("the image is for %s, and the machine is %s: its programs run only if the kernel takes them", img.Platform, m.platform).Warns())
 		}
 	}
 	return set, faults, nil
@@ -155,8 +159,8 @@ func (s *images) of(name string, p v1.Platform) *oci.Image {
 	return s.found[want{oci.Key(name), p.String()}]
 }
 
-// tree lays an image's layers over each other, once for all who use it.
-func (s *images) tree(ctx context.Context, name string) (*tree.Tree, error) {
+// Tree lays an image's layers over each other, once for all who use it.
+func (s *images) Tree(ctx context.Context, name string) (*tree.Tree, error) {
 	key := oci.Key(name)
 	if t := s.trees[key]; t != nil {
 		return t, nil
@@ -169,13 +173,13 @@ func (s *images) tree(ctx context.Context, name string) (*tree.Tree, error) {
 	return t, nil
 }
 
-// peek is tree for those who can do without: nil if the image is missing or
+// Peek is Tree for those who can do without: nil if the image is missing or
 // cannot be read, which is told elsewhere.
 func (s *images) Peek(ctx context.Context, name string) *tree.Tree {
 	if s.Get(name) == nil {
 		return nil
 	}
-	t, err := s.tree(ctx, name)
+	t, err := s.Tree(ctx, name)
 	if err != nil {
 		return nil
 	}

@@ -107,7 +107,7 @@ func (l *layout) addKernel() error {
 	if k.Image == "" {
 		return nil
 	}
-	image, err := l.images.tree(l.ctx, k.Image)
+	image, err := l.images.Tree(l.ctx, k.Image)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ const apkDatabase = "lib/apk/db/installed"
 func (l *layout) addInit() error {
 	var packages []string
 	for i, name := range l.config.Init {
-		image, err := l.images.tree(l.ctx, name)
+		image, err := l.images.Tree(l.ctx, name)
 		if err != nil {
 			return err
 		}

@@ -17,19 +17,16 @@ import (
 	"slipway/pkg/build/yml"
 )
 
-// labelSources is the label of our own images that says what they are made of.
-const labelSources = "slipway.sources"
-
 // SBOM is the SPDX document of the machine.
 func (m *Machine) SBOM(ctx context.Context, name string) ([]byte, error) {
 	var list []sbom.Image
 	for w, img := range m.images.found {
 		i := sbom.Image{
 			Name: img.Name, Digest: img.Digest.String(), Arch: img.Config.Architecture,
-			Used: m.used[w], Sources: img.Config.Config.Labels[labelSources],
+			Used: m.used[w], Sources: img.Config.Config.Labels[oci.SourcesLabel],
 		}
 		if w.platform == m.images.platform.String() {
-			t, err := m.images.tree(ctx, w.name)
+			t, err := m.images.Tree(ctx, w.name)
 			if err != nil {
 				return nil, err
 			}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/spec"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -16,7 +17,7 @@ import (
 // it has in the store, the places that name it, and what lies in it.
 func TestSBOM(t *testing.T) {
 	store := fixtures(t)
-	put(t, store, "test/alpine:1", v1.Config{Cmd: []string{"x"}, Labels: map[string]string{labelSources: "tool=1.2-3"}},
+	put(t, store, "test/alpine:1", v1.Config{Cmd: []string{"x"}, Labels: map[string]string{oci.SourcesLabel: "tool=1.2-3"}},
 		archive(t, "lib/apk/db/installed=P:musl\nV:1.2.4-r2\nA:x86_64\n\n", "x=x"))
 	file := filepath.Join(t.TempDir(), "m.yml")
 	text := "kernel: {image: 'test/kernel:1', cmdline: x}\ninit: ['test/init:1', 'test/alpine:1']\nonboot:\n  - {name: a, image: 'test/app:1'}\n" +

@@ -16,7 +16,7 @@ func (m *Machine) Stub(ctx context.Context, b *Builder) (*tree.Inode, error) {
 		return nil, fmt.Errorf("find EFI stub: %w", err)
 	}
 	m.images.found[want{oci.Key(disk.StubImage), b.Platform.String()}] = img
-	t, err := m.images.tree(ctx, disk.StubImage)
+	t, err := m.images.Tree(ctx, disk.StubImage)
 	if err != nil {
 		return nil, fmt.Errorf("find EFI stub: %w", err)
 	}

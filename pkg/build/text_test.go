@@ -15,8 +15,8 @@ import (
 	"slipway/pkg/build/yml"
 )
 
-// check gives the faults of a text: with no finder, those of the text alone.
-func check(t *testing.T, finder Finder, text string) yml.Faults {
+// checkText gives the faults of a text: with no finder, those of the text alone.
+func checkText(t *testing.T, finder Finder, text string) yml.Faults {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "m.yml")
 	writeText(t, file, text)
@@ -154,11 +154,11 @@ func TestTextFaults(t *testing.T) {
 	store := fixtures(t)
 	for _, c := range textFaults {
 		text := "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/app:1\", " + c.service + "}\n"
-		alone := check(t, nil, text)
+		alone := checkText(t, nil, text)
 		if !said(alone, c.want) {
 			t.Errorf("%s: without images:\n%v", c.service, alone)
 		}
-		if all := check(t, only{store}, text); !said(all, c.want) {
+		if all := checkText(t, only{store}, text); !said(all, c.want) {
 			t.Errorf("%s: with images:\n%v", c.service, all)
 		}
 	}
@@ -186,7 +186,7 @@ func TestTextFaultsOfOthers(t *testing.T) {
 		"volumes:\n  - {name: v, readonly: true}\nservices:\n  - {name: a, image: i, binds: [\"v:/v\"]}\n":                                                                            `volume "v" is read-only`,
 		"volumes:\n  - {name: v, image: i, format: oci, platforms: [windows/amd64]}\n":                                                                                                `platform "windows/amd64"`,
 	} {
-		if faults := check(t, nil, text); !said(faults, want) {
+		if faults := checkText(t, nil, text); !said(faults, want) {
 			t.Errorf("%s: want %q, got\n%v", text, want, faults)
 		}
 	}
@@ -209,18 +209,18 @@ func TestVolumesThatNobodySees(t *testing.T) {
 		"services: [{name: a, image: \"test/app:1\", runtime: {mounts: [{type: bind, source: /containers/volumes/v, destination: /run/v}]}}]\n":                false,
 		"services: [{name: a, image: \"test/app:1\", mounts: [{type: overlay, destination: /o, options: [\"lowerdir=/containers/volumes/v/lower:/etc\"]}]}]\n": false,
 	} {
-		if faults := check(t, only{store}, head+text); said(faults, want) != unused {
+		if faults := checkText(t, only{store}, head+text); said(faults, want) != unused {
 			t.Errorf("%s: unused %v, got\n%v", text, unused, faults)
 		}
 	}
-	if faults := check(t, nil, head+"services: [{name: a, image: \"test/app:1\"}]\n"); said(faults, want) {
+	if faults := checkText(t, nil, head+"services: [{name: a, image: \"test/app:1\"}]\n"); said(faults, want) {
 		t.Errorf("an image that was not read may bind it: %v", faults)
 	}
 }
 
 // TestTextAlone says nothing of what an image's label may make right.
 func TestTextAlone(t *testing.T) {
-	faults := check(t, nil, `init: ["test/init:1"]
+	faults := checkText(t, nil, `init: ["test/init:1"]
 onboot:
   - {name: wg, image: "test/label:1"}
 services:
@@ -232,7 +232,7 @@ services:
 		t.Error(faults)
 	}
 	// Nor of what runc takes.
-	faults = check(t, nil, `init: ["test/init:1"]
+	faults = checkText(t, nil, `init: ["test/init:1"]
 services:
   - name: a
     image: test/app:1
@@ -287,7 +287,7 @@ func TestImageNames(t *testing.T) {
 			t.Errorf("%q: %t", name, !want)
 		}
 	}
-	faults := check(t, nil, "init: [Test/init:1]\nkernel: {image: \"a b\"}\nservices:\n  - {name: x, image: \"a:b:c\"}\nvolumes:\n  - {name: v, image: \"/a\"}\n")
+	faults := checkText(t, nil, "init: [Test/init:1]\nkernel: {image: \"a b\"}\nservices:\n  - {name: x, image: \"a:b:c\"}\nvolumes:\n  - {name: v, image: \"/a\"}\n")
 	if len(faults.Only(yml.Error)) != 4 || !said(faults, `did you mean "test/init:1"?`) {
 		t.Error(faults)
 	}
@@ -315,8 +315,8 @@ func TestNothingToStart(t *testing.T) {
 		{kernel + "files: [{path: /init, contents: x, mode: \"0755\"}]\n", "", ""},
 		{"kernel: {image: \"test/kernel:1\", cmdline: \"rdinit=/opt/start\"}\n", "", ""},
 	} {
-		alone := check(t, nil, c.text)
-		all := check(t, only{store}, c.text)
+		alone := checkText(t, nil, c.text)
+		all := checkText(t, only{store}, c.text)
 		file := filepath.Join(t.TempDir(), "m.yml")
 		writeText(t, file, c.text)
 		_, built, err := buildWarned(t, store, spec.HardeningDefault, file)
@@ -387,10 +387,10 @@ func TestPath(t *testing.T) {
 		{`image: "test/app:1", env: [A=b], command: [app]`, true, true},
 	} {
 		text := "init: [\"test/init:1\"]\nservices:\n  - {name: x, " + c.service + "}\n"
-		if faults := check(t, nil, text); said(faults, "no PATH") != c.alone {
+		if faults := checkText(t, nil, text); said(faults, "no PATH") != c.alone {
 			t.Errorf("%s: without images: %v", c.service, faults)
 		}
-		if faults := check(t, only{store}, text); said(faults, "no PATH") != c.full || said(faults, "has no program") {
+		if faults := checkText(t, only{store}, text); said(faults, "no PATH") != c.full || said(faults, "has no program") {
 			t.Errorf("%s: with images: %v", c.service, faults)
 		}
 	}
@@ -400,7 +400,7 @@ func TestPath(t *testing.T) {
 func TestNearIsAnother(t *testing.T) {
 	for _, key := range []string{"net", "pid", "ipc", "uts", "userns"} {
 		for _, value := range []string{"none", "None", "nne", "hst", "New", "root2", "nowhere"} {
-			for _, f := range check(t, nil, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/app:1\", "+key+": "+value+"}\n") {
+			for _, f := range checkText(t, nil, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/app:1\", "+key+": "+value+"}\n") {
 				if f.Nearest == value || f.Nearest != "" && !strings.Contains(f.Want, f.Nearest) {
 					t.Errorf("%s: %s: %v", key, value, f)
 				}
@@ -424,7 +424,7 @@ func TestLabelsOfOddValues(t *testing.T) {
 		`{"capabilities": "all"}`:                                      {"a list", yml.Error},
 	} {
 		put(t, store, "test/odd:1", v1.Config{Cmd: []string{"/bin/app"}, Labels: map[string]string{spec.LabelKey: label}}, archive(t, "bin/app=app"))
-		faults := check(t, only{store}, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/odd:1\"}\n")
+		faults := checkText(t, only{store}, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/odd:1\"}\n")
 		if !said(faults, want.text) || !said(faults, "the label "+spec.LabelKey+" of the image is wrong") || len(faults.Only(want.severity)) != len(faults) {
 			t.Errorf("%s: %v", label, faults)
 		}
@@ -438,7 +438,7 @@ func TestLabelsThatCountForNothing(t *testing.T) {
 	put(t, store, "test/labels:1", v1.Config{Cmd: []string{"/bin/app"}, Labels: map[string]string{
 		"slipway.restart": "always", "slipway.timeout": "3s", "slipway.sources": "x", "com.example.slipway.restart": "no",
 	}}, archive(t, "bin/app=app"))
-	faults := check(t, only{store}, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/labels:1\"}\n")
+	faults := checkText(t, only{store}, "init: [\"test/init:1\"]\nservices:\n  - {name: x, image: \"test/labels:1\"}\n")
 	if len(faults) != 2 || !said(faults, "services[0].image: the image's label slipway.restart counts for nothing") || !said(faults, "label slipway.timeout") {
 		t.Error(faults)
 	}
@@ -462,7 +462,7 @@ func TestMarksOfDeletedFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		put(t, store, "test/mark:1", v1.Config{Cmd: []string{"/bin/app"}}, b.Bytes())
-		faults := check(t, only{store}, "init: [\"test/init:1\"]\nonboot:\n  - {name: x, image: \"test/mark:1\"}\n")
+		faults := checkText(t, only{store}, "init: [\"test/init:1\"]\nonboot:\n  - {name: x, image: \"test/mark:1\"}\n")
 		if said(faults, "onboot[0].image: /d/a of ") != c.told || len(faults) > 1 {
 			t.Errorf("0:%d: %v", c.minor, faults)
 		}

@@ -42,7 +42,7 @@ func (l *layout) addVolume(v *yml.Volume, origin *tree.Origin) error {
 			return err
 		}
 	default:
-		image, err := l.images.tree(l.ctx, v.Image)
+		image, err := l.images.Tree(l.ctx, v.Image)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/pkg/build/oci"
 	"slipway/test/skip"
 )
 
@@ -66,8 +67,8 @@ func checkKernelImage(t *testing.T, b *Builder) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := conf.Config.Labels[labelSources]; !strings.HasPrefix(got, "linux-image-") || !strings.Contains(got, "=") {
-		t.Errorf("label %s is %q", labelSources, got)
+	if got := conf.Config.Labels[oci.SourcesLabel]; !strings.HasPrefix(got, "linux-image-") || !strings.Contains(got, "=") {
+		t.Errorf("label %s is %q", oci.SourcesLabel, got)
 	}
 	top := topLayer(t, img)
 	if len(top) != 2 || len(top["kernel"].Data) < 0x1000 || string(top["kernel"].Data[0x202:0x206]) != "HdrS" {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 
+	"slipway/pkg/build/oci"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -17,9 +19,8 @@ import (
 
 // Labels that every image of ours has, beside the recipe's.
 const (
-	labelTitle   = "org.opencontainers.image.title"
-	labelAbout   = "org.opencontainers.image.description"
-	labelSources = "slipway.sources" // "linux-image-...=6.1.192-2, ..."
+	labelTitle = "org.opencontainers.image.title"
+	labelAbout = "org.opencontainers.image.description"
 )
 
 // A packedLayer is a tree as a compressed layer. It is kept in memory, for it is
@@ -108,11 +109,11 @@ func configure(conf *v1.Config, s *site) error {
 	labels[labelTitle] = title(s.recipe.Name)
 	labels[labelAbout] = s.recipe.About
 	sources := s.sources
-	if below := conf.Labels[labelSources]; below != "" {
+	if below := conf.Labels[oci.SourcesLabel]; below != "" {
 		sources = append([]string{below}, sources...)
 	}
 	if len(sources) > 0 {
-		labels[labelSources] = strings.Join(sources, ", ")
+		labels[oci.SourcesLabel] = strings.Join(sources, ", ")
 	}
 	conf.Labels = labels
 	if want.Entrypoint != nil {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/pkg/build/oci"
 )
 
 func TestDependencies(t *testing.T) {
@@ -92,8 +94,8 @@ func checkLibraries(t *testing.T, b *Builder, name string) {
 		t.Fatal(err)
 	}
 	for _, pkg := range []string{"crun=", "libc6=", "libseccomp2="} {
-		if got := conf.Config.Labels[labelSources]; !strings.Contains(got, pkg) {
-			t.Errorf("label %s is %q, without %s", labelSources, got, pkg)
+		if got := conf.Config.Labels[oci.SourcesLabel]; !strings.Contains(got, pkg) {
+			t.Errorf("label %s is %q, without %s", oci.SourcesLabel, got, pkg)
 		}
 	}
 }

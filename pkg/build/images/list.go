@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"strings"
+
+	"slipway/pkg/build/oci"
 )
 
 // State says how an image in the store stands to its recipe.
@@ -77,7 +79,7 @@ func (b *Builder) status(ctx context.Context, r *Recipe) (Status, error) {
 	if s.Size, err = layersSize(img); err != nil {
 		return s, err
 	}
-	s.Digest, s.Sources, s.State = d.Digest.String(), conf.Config.Labels[labelSources], UpToDate
+	s.Digest, s.Sources, s.State = d.Digest.String(), conf.Config.Labels[oci.SourcesLabel], UpToDate
 	switch {
 	case d.Annotations[annotationInputs] == imported:
 		s.State = Imported

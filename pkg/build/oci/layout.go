@@ -29,6 +29,10 @@ const InputsAnnotation = "slipway.images.inputs"
 // asked. Such a one is never taken for one of our own, whatever its name.
 const FetchedAnnotation = "slipway.images.fetched"
 
+// SourcesLabel is the label of our own images that says what they are made of, such as
+// "linux-image-...=6.1.192-2, ...".
+const SourcesLabel = "slipway.sources"
+
 const refAnnotation = "org.opencontainers.image.ref.name"
 
 // StoreDir is where the local store lies: $SLIPWAY_STORE, else the user's

@@ -24,7 +24,7 @@ type Image struct {
 	Digest string
 	Arch   string   // amd64, arm64, ...
 	Used   []string // places in the YAML, such as "services[0]"
-	// Sources is the text of the label slipway.sources.
+	// Sources is the text of oci.SourcesLabel.
 	Sources string
 	// Tree is its files; nil if they are carried unread.
 	Tree *tree.Tree

@@ -109,6 +109,10 @@ var (
 // MaxHostname are the bytes of a host or domain name.
 const MaxHostname = 64
 
+// MaxSource bounds a file that is copied into the machine, in bytes: it is in memory
+// until the image is written.
+const MaxSource = 4 << 30
+
 var cpuRange = regexp.MustCompile(`^([0-9]{1,9})(?:-([0-9]{1,9})(?::[0-9]{1,9}/[0-9]{1,9})?)?$`)
 
 // isCPUList tells what bitmap_parselist of the kernel takes; "" leaves all.

@@ -1,4 +1,4 @@
-package build
+package check
 
 import (
 	"maps"
@@ -13,24 +13,24 @@ import (
 )
 
 // checkProcess finds commands and values that the OCI runtime refuses.
-func (k *checker) checkProcess(c *spec.Container) {
+func (k *Checker) checkProcess(c *spec.Container) {
 	p := c.Spec.Process
 	switch {
 	case len(p.Args) == 0 && (c.Command != nil || k.images.Get(c.Image) != nil):
-		k.faults.Add(k.warn(c, "command", "no command: the image has none and the YAML gives none"))
+		k.Faults.Add(k.warn(c, "command", "no command: the image has none and the YAML gives none"))
 	case len(p.Args) > 0 && p.Args[0] == "":
-		k.faults.Add(k.warn(c, "command", "a command with no program").Wants("the program first"))
+		k.Faults.Add(k.warn(c, "command", "a command with no program").Wants("the program first"))
 	}
 	for i, v := range p.Env {
 		if strings.Index(v, "=") < 1 {
-			k.faults.Add(k.warnItem(c, "env", i, "%q", v).Wants("NAME=VALUE"))
+			k.Faults.Add(k.warnItem(c, "env", i, "%q", v).Wants("NAME=VALUE"))
 		}
 	}
 	if n := p.OOMScoreAdj; n != nil && (*n < -1000 || *n > 1000) {
-		k.faults.Add(k.warn(c, "oomScoreAdj", "%d", *n).Wants("-1000 to 1000"))
+		k.Faults.Add(k.warn(c, "oomScoreAdj", "%d", *n).Wants("-1000 to 1000"))
 	}
 	if !strings.HasPrefix(p.Cwd, "/") {
-		k.faults.Add(k.warn(c, "cwd", "%q", p.Cwd).Wants("an absolute path"))
+		k.Faults.Add(k.warn(c, "cwd", "%q", p.Cwd).Wants("an absolute path"))
 	}
 }
 
@@ -46,17 +46,17 @@ func namespace(s *specs.Spec, kind specs.LinuxNamespaceType) (where string, ok b
 
 // checkNamespaces finds settings that need a namespace the container does not
 // have, and paths on which nobody keeps a namespace.
-func (k *checker) checkNamespaces(c *spec.Container) {
+func (k *Checker) checkNamespaces(c *spec.Container) {
 	if _, own := namespace(c.Spec, specs.UTSNamespace); c.Spec.Hostname != "" && !own && !c.Unspecified("uts") {
-		k.faults.Add(k.warn(c, "hostname", "a host name in the machine's own namespace").Wants("uts: new beside it"))
+		k.Faults.Add(k.warn(c, "hostname", "a host name in the machine's own namespace").Wants("uts: new beside it"))
 	}
 	where, own := namespace(c.Spec, specs.UserNamespace)
 	mapped := len(c.Spec.Linux.UIDMappings) > 0 || len(c.Spec.Linux.GIDMappings) > 0
 	switch {
 	case mapped && !own && !c.Unspecified("userns"):
-		k.faults.Add(k.warn(c, "uidMappings", "mappings without a user namespace").Wants("userns: new beside them"))
+		k.Faults.Add(k.warn(c, "uidMappings", "mappings without a user namespace").Wants("userns: new beside them"))
 	case own && where == "" && !mapped && !c.Unspecified("uidMappings") && !c.Unspecified("gidMappings"):
-		k.faults.Add(k.warn(c, "userns", "a user namespace without mappings").Wants("uidMappings and gidMappings"))
+		k.Faults.Add(k.warn(c, "userns", "a user namespace without mappings").Wants("uidMappings and gidMappings"))
 	}
 	for _, n := range []struct {
 		key  string
@@ -71,13 +71,13 @@ func (k *checker) checkNamespaces(c *spec.Container) {
 	}
 }
 
-func (k *checker) checkNamespacePath(c *spec.Container, key, where string) {
+func (k *Checker) checkNamespacePath(c *spec.Container, key, where string) {
 	if !strings.HasPrefix(where, "/") {
 		words := []string{"host", "new"}
 		if key == "net" {
 			words = append(words, "none")
 		}
-		k.faults.Add(k.warn(c, key, "%q", where).Near(where, words).Wants("%s or an absolute path", strings.Join(words, ", ")))
+		k.Faults.Add(k.warn(c, key, "%q", where).Near(where, words).Wants("%s or an absolute path", strings.Join(words, ", ")))
 		return
 	}
 	if strings.HasPrefix(where, "/proc/") {
@@ -97,7 +97,7 @@ func (k *checker) checkNamespacePath(c *spec.Container, key, where string) {
 				if before(other, c) {
 					return
 				}
-				k.faults.Add(k.warn(c, key, "%s is made by %s %s, which runs later", where, other.Section, other.Name))
+				k.Faults.Add(k.warn(c, key, "%s is made by %s %s, which runs later", where, other.Section, other.Name))
 				return
 			}
 			made = append(made, b.Path)
@@ -107,18 +107,18 @@ func (k *checker) checkNamespacePath(c *spec.Container, key, where string) {
 		Wants("a runtime: bindNS: %s: of an earlier container", kept)
 	mayKeep := func(other *spec.Container) bool { return other.Unread && before(other, c) }
 	if fault.Nearest != "" || !slices.ContainsFunc(k.containers, mayKeep) {
-		k.faults.Add(fault)
+		k.Faults.Add(fault)
 	}
 }
 
 // checkBindNS finds two containers that keep their namespaces on one file.
-func (k *checker) checkBindNS() {
+func (k *Checker) checkBindNS() {
 	first := map[string]*spec.Container{}
 	for _, c := range k.containers {
 		for _, b := range c.RuntimeJSON.BindNS.Paths() {
 			p := spec.MachinePath(b.Path)
 			if other := first[p]; other != nil && other != c {
-				k.faults.Add(k.warn(c, "runtime", "bindNS: %s %s keeps a namespace on %s already", other.Section, other.Name, b.Path))
+				k.Faults.Add(k.warn(c, "runtime", "bindNS: %s %s keeps a namespace on %s already", other.Section, other.Name, b.Path))
 			}
 			first[p] = c
 		}
@@ -127,7 +127,7 @@ func (k *checker) checkBindNS() {
 
 // checkCgroups finds services of which one ends with the other, because all of a
 // container's cgroup is killed at its end.
-func (k *checker) checkCgroups() {
+func (k *Checker) checkCgroups() {
 	for i, c := range k.containers {
 		for _, other := range k.containers[:i] {
 			a, b := c.Spec.Linux.CgroupsPath, other.Spec.Linux.CgroupsPath
@@ -136,7 +136,7 @@ func (k *checker) checkCgroups() {
 			}
 			a, b = path.Join("/", a), path.Join("/", b)
 			if spec.Within(a, b) || spec.Within(b, a) {
-				k.faults.Add(k.warn(c, "cgroupsPath", "%s is not apart from %s of service %s: what ends one kills the other", a, b, other.Name).
+				k.Faults.Add(k.warn(c, "cgroupsPath", "%s is not apart from %s of service %s: what ends one kills the other", a, b, other.Name).
 					Wants(bundle.CgroupsPathWords))
 			}
 		}

@@ -71,7 +71,7 @@ func TestScriptsOfText(t *testing.T) {
 		"files[1]: /etc/init.d/011-b is not executable (mode 0600)",
 		`files[2]: /etc/init.d/012-c needs "python3\r" to start`,
 	}
-	faults := check(t, nil, text)
+	faults := checkText(t, nil, text)
 	for _, w := range want {
 		if !strings.Contains(faults.Error(), w) {
 			t.Errorf("no %q", w)

@@ -15,21 +15,6 @@ import (
 	"slipway/pkg/build/oci"
 )
 
-func TestRuncWant(t *testing.T) {
-	const any = "1.2.8, 1.3.6, 1.4.3, 1.5.0 or later"
-	for version, want := range map[string]string{
-		"1.2.7": "1.2.8 or later", "1.2.8": "", "v1.2.8": "", "1.2.8-rc.1": "1.2.8 or later", "1.2.8+dev": "", "1.2.10": "",
-		"1.3.5": "1.3.6 or later", "1.3.6": "", "1.3.0-rc.2+dirty": "1.3.6 or later",
-		"1.4.2": "1.4.3 or later", "1.4.3": "", "1.5.0": "", "1.5.0-rc.1": "1.5.0 or later", "v1.5.2": "", "1.6.0-rc.1": "", "2.0.0": "",
-		"1.1.15": any, "1.0.0-rc95": any, "0.1.1": any,
-		"": "", "(devel)": "", "unknown": "", "1.2": "", "1.2.7.1": "", "99999999999999999999.0.0": "",
-	} {
-		if got := runcWant(version); got != want {
-			t.Errorf("%q: got %q, want %q", version, got, want)
-		}
-	}
-}
-
 // runcLayer holds a program as /usr/bin/runc.
 func runcLayer(t *testing.T, program string) []byte {
 	t.Helper()
@@ -87,7 +72,7 @@ func TestRuncVersions(t *testing.T) {
 	} {
 		var labels map[string]string
 		if c.label != "" {
-			labels = map[string]string{labelSources: c.label}
+			labels = map[string]string{oci.SourcesLabel: c.label}
 		}
 		put(t, store, "test/"+name+":1", v1.Config{Labels: labels}, runcLayer(t, c.program))
 		file := filepath.Join(t.TempDir(), "m.yml")

@@ -1,4 +1,4 @@
-package build
+package check
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 )
@@ -22,10 +23,10 @@ const runcModule = "github.com/opencontainers/runc"
 var runcMended = map[int]int{2: 8, 3: 6, 4: 3, 5: 0}
 
 // checkRuncs looks at each image once, at the first place that names it.
-func (k *checker) checkRuncs() {
+func (k *Checker) checkRuncs() {
 	seen := map[string]bool{}
 	look := func(image string, at yml.Position) {
-		if t := k.tree(image, at); t != nil && !seen[image] {
+		if t := k.Tree(image, at); t != nil && !seen[image] {
 			seen[image] = true
 			k.checkFaulty(image, t, at)
 		}
@@ -39,7 +40,7 @@ func (k *checker) checkRuncs() {
 }
 
 // checkFaulty looks for runtimes with known faults in an image.
-func (k *checker) checkFaulty(image string, t *tree.Tree, at yml.Position) {
+func (k *Checker) checkFaulty(image string, t *tree.Tree, at yml.Position) {
 	for _, n := range t.Nodes() {
 		switch runtimeName(n) {
 		case "crun":
@@ -48,9 +49,9 @@ func (k *checker) checkFaulty(image string, t *tree.Tree, at yml.Position) {
 		case "":
 			continue
 		}
-		version := cmp.Or(runcVersion(n.Inode.Data), runcSource(k.images.Get(image).Config.Config.Labels[labelSources]))
+		version := cmp.Or(runcVersion(n.Inode.Data), runcSource(k.images.Get(image).Config.Config.Labels[oci.SourcesLabel]))
 		if want := runcWant(version); want != "" {
-			k.faults.Add(at.At("/%s is runc %s, which containers can escape from in ways that are known; want %s", n.Path(), version, want).Warns())
+			k.Faults.Add(at.At("/%s is runc %s, which containers can escape from in ways that are known; want %s", n.Path(), version, want).Warns())
 		}
 	}
 }

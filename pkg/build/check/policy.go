@@ -1,4 +1,4 @@
-package build
+package check
 
 import (
 	"errors"
@@ -10,31 +10,31 @@ import (
 )
 
 // checkPolicy finds unknown and wrong slipway.* annotations.
-func (k *checker) checkPolicy(c *spec.Container) {
+func (k *Checker) checkPolicy(c *spec.Container) {
 	policy, err := bundle.ParsePolicy(c.Section, c.Spec.Annotations)
 	c.Policy = policy
 	for _, e := range unjoin(err) {
 		var wrong *bundle.PolicyError
 		if !errors.As(e, &wrong) {
-			k.faults.Add(c.Annotation("").At("%v", e))
+			k.Faults.Add(c.Annotation("").At("%v", e))
 			continue
 		}
 		if slices.Contains(bundle.PolicyKeys(c.Section), wrong.Key) {
-			k.faults.Add(c.Annotation(wrong.Key).At("%s %q: %s", wrong.Key, wrong.Value, wrong.Reason))
+			k.Faults.Add(c.Annotation(wrong.Key).At("%s %q: %s", wrong.Key, wrong.Value, wrong.Reason))
 			continue
 		}
 		fault := c.Annotation("").Key(wrong.Key).At("%s: %s", wrong.Key, wrong.Reason)
 		fault.Nearest = wrong.Nearest
-		k.faults.Add(fault)
+		k.Faults.Add(fault)
 	}
 	k.checkUpper(c)
 }
 
 // checkUpper finds a writable layer asked for where there is none.
-func (k *checker) checkUpper(c *spec.Container) {
+func (k *Checker) checkUpper(c *spec.Container) {
 	const key = bundle.Prefix + "upper"
 	if _, asked := c.Spec.Annotations[key]; asked && c.Spec.Root != nil && c.Spec.Root.Readonly {
-		k.faults.Add(c.Annotation(key).At("%s: the container is read-only and has no writable layer", key).Warns())
+		k.Faults.Add(c.Annotation(key).At("%s: the container is read-only and has no writable layer", key).Warns())
 	}
 }
 
@@ -50,7 +50,7 @@ func unjoin(err error) []error {
 
 // checkOrder finds services that wait for what does not exist, or for
 // themselves.
-func (k *checker) checkOrder() {
+func (k *Checker) checkOrder() {
 	services := map[string]*spec.Container{}
 	var names []string
 	for _, c := range k.containers {
@@ -71,25 +71,25 @@ func (k *checker) checkOrder() {
 		if slices.Contains(c.Policy.Requires, circle[1]) {
 			key = "slipway.requires"
 		}
-		k.faults.Add(c.Annotation(key).At("services wait for each other: %s", strings.Join(circle, " waits for ")))
+		k.Faults.Add(c.Annotation(key).At("services wait for each other: %s", strings.Join(circle, " waits for ")))
 	}
 }
 
-func (k *checker) checkNames(c *spec.Container, key string, list []string, services map[string]*spec.Container, names []string) {
+func (k *Checker) checkNames(c *spec.Container, key string, list []string, services map[string]*spec.Container, names []string) {
 	for _, name := range list {
 		switch {
 		case name == c.Name:
-			k.faults.Add(c.Annotation(key).At("%s: service %q waits for itself", key, name))
+			k.Faults.Add(c.Annotation(key).At("%s: service %q waits for itself", key, name))
 		case services[name] == nil && k.isStep(name):
-			k.faults.Add(c.Annotation(key).At("%s: %q is no service; onboot containers are over before services start", key, name))
+			k.Faults.Add(c.Annotation(key).At("%s: %q is no service; onboot containers are over before services start", key, name))
 		case services[name] == nil:
-			k.faults.Add(c.Annotation(key).At("%s: no service is named %q", key, name).Near(name, names).
+			k.Faults.Add(c.Annotation(key).At("%s: no service is named %q", key, name).Near(name, names).
 				Wants("one of %s", strings.Join(names, ", ")))
 		}
 	}
 }
 
-func (k *checker) isStep(name string) bool {
+func (k *Checker) isStep(name string) bool {
 	return slices.ContainsFunc(k.containers, func(c *spec.Container) bool {
 		return c.Section == bundle.Onboot && c.Name == name
 	})

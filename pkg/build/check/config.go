@@ -1,4 +1,4 @@
-package build
+package check
 
 import (
 	"archive/tar"
@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"slipway/pkg/build/oci"
 	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
@@ -17,7 +16,7 @@ import (
 
 // checkConfig finds what an image's configuration asks for and a container of
 // LinuxKit's does not get.
-func (k *checker) checkConfig(c *spec.Container) {
+func (k *Checker) checkConfig(c *spec.Container) {
 	img := k.images.Get(c.Image)
 	if img == nil {
 		return
@@ -25,18 +24,18 @@ func (k *checker) checkConfig(c *spec.Container) {
 	config, at := img.Config.Config, c.At.Child("image")
 	if config.User != "" && c.UID == nil && c.Label.UID == nil {
 		if want, root := asUser(config.User, k.root(c)); !root {
-			k.faults.Add(at.At("the image's USER is %q, and the container runs as root, as under LinuxKit", config.User).Wants("%s", want).Warns())
+			k.Faults.Add(at.At("the image's USER is %q, and the container runs as root, as under LinuxKit", config.User).Wants("%s", want).Warns())
 		}
 	}
 	for _, volume := range slices.Sorted(maps.Keys(config.Volumes)) {
 		if !c.HasMount(volume) && !c.Covers(volume) {
-			k.faults.Add(at.At("the image's VOLUME %q is a directory of the container like others, and is gone with it", volume).
+			k.Faults.Add(at.At("the image's VOLUME %q is a directory of the container like others, and is gone with it", volume).
 				Wants("a bind or a mount there").Warns())
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(config.Labels)) {
 		if slices.Contains(bundle.PolicyKeys(bundle.Services), key) || slices.Contains(bundle.PolicyKeys(bundle.Onboot), key) {
-			k.faults.Add(at.At("the image's label %s counts for nothing", key).
+			k.Faults.Add(at.At("the image's label %s counts for nothing", key).
 				Wants("the key among annotations: in the YAML, or in the label %s", spec.LabelKey).Warns())
 		}
 	}
@@ -45,25 +44,25 @@ func (k *checker) checkConfig(c *spec.Container) {
 		return
 	}
 	if h := config.Healthcheck; h != nil && len(h.Test) > 0 && h.Test[0] != "NONE" && c.Policy.Health.Kind == "" {
-		k.faults.Add(at.At("the image's HEALTHCHECK is not run: %q", strings.Join(h.Test[1:], " ")).
+		k.Faults.Add(at.At("the image's HEALTHCHECK is not run: %q", strings.Join(h.Test[1:], " ")).
 			Wants("annotations: {slipway.health: ...}, such as exec:COMMAND or http:PORT/PATH").Warns())
 	}
 	if _, said := c.Spec.Annotations[spec.StopSignalKey]; config.StopSignal != "" && !said {
-		k.faults.Add(at.At("the image's STOPSIGNAL %q is not used", config.StopSignal).Wants("annotations: {%s: ...}", spec.StopSignalKey).Warns())
+		k.Faults.Add(at.At("the image's STOPSIGNAL %q is not used", config.StopSignal).Wants("annotations: {%s: ...}", spec.StopSignalKey).Warns())
 	}
 }
 
 // checkIDMaps finds idmapped mounts that the OCI runtime, or the boot, does not
 // make.
-func (k *checker) checkIDMaps(c *spec.Container) {
+func (k *Checker) checkIDMaps(c *spec.Container) {
 	for _, m := range c.Spec.Mounts {
 		if (len(m.UIDMappings) == 0) != (len(m.GIDMappings) == 0) {
-			k.faults.Add(mountPosition(c, m).At("the mount on %s maps users or groups alone", m.Destination).Wants("both uidMappings and gidMappings").Warns())
+			k.Faults.Add(mountPosition(c, m).At("the mount on %s maps users or groups alone", m.Destination).Wants("both uidMappings and gidMappings").Warns())
 		}
 	}
 	for _, m := range c.RuntimeJSON.Mounts {
 		if len(m.UIDMappings)+len(m.GIDMappings) > 0 {
-			k.faults.Add(k.warn(c, "runtime", "the mount on %s: mappings have no effect in runtime", m.Destination).Wants("the mount in mounts"))
+			k.Faults.Add(k.warn(c, "runtime", "the mount on %s: mappings have no effect in runtime", m.Destination).Wants("the mount in mounts"))
 		}
 	}
 }
@@ -112,40 +111,29 @@ func passwd(image *tree.Tree, user string) []string {
 	return nil
 }
 
-// checkPlatforms finds images for another architecture that the machine's CPU has
-// as well: nothing better was there.
-func (k *checker) checkPlatforms() {
-	all, _ := mentions(k.config, k.images.platform)
-	for _, m := range all {
-		if img := k.images.found[m.want()]; img != nil && oci.OtherArch(img.Platform, m.platform) {
-			k.faults.Add(m.at.At("the image is for %s, and the machine is %s: its programs run only if the kernel takes them", img.Platform, m.platform).Warns())
-		}
-	}
-}
-
 // checkLinks finds links in the place of directories that every image gets, and
 // that lead to no directory; and what overlayfs does not show.
-func (k *checker) checkLinks(name string, image *tree.Tree, at yml.Position) {
+func (k *Checker) checkLinks(name string, image *tree.Tree, at yml.Position) {
 	for _, dir := range []string{"dev", "etc", "proc", "sys"} {
 		if image.Blocked(dir) {
-			k.faults.Add(at.At("/%s of image %s is a link to %q, which leads to no directory: a directory takes its place", dir, name, image.Lookup(dir).Link).Warns())
+			k.Faults.Add(at.At("/%s of image %s is a link to %q, which leads to no directory: a directory takes its place", dir, name, image.Lookup(dir).Link).Warns())
 		}
 	}
 	for _, n := range image.Nodes() {
 		if n.Type == tar.TypeChar && n.Major == 0 && n.Minor == 0 {
-			k.faults.Add(at.At("/%s of %s is the device 0:0, which overlayfs takes for the mark of a deleted file: a container that can write does not see it", n.Path(), n.Origin).Warns())
+			k.Faults.Add(at.At("/%s of %s is the device 0:0, which overlayfs takes for the mark of a deleted file: a container that can write does not see it", n.Path(), n.Origin).Warns())
 			return // one tells of its kind
 		}
 	}
 }
 
 // checkRun finds a /run that leads to /var, where the boot makes a link back.
-func (k *checker) checkRun(name string, image *tree.Tree, at yml.Position) {
+func (k *Checker) checkRun(name string, image *tree.Tree, at yml.Position) {
 	n := image.Lookup("run")
 	if n == nil || n.IsDir() {
 		return
 	}
 	if target := strings.TrimLeft(n.Link, "/."); target == "var/run" || image.Blocked("run") {
-		k.faults.Add(at.At("/run of image %s is a link to %q, and the boot makes /var/run a link to /run", name, n.Link).Wants("a directory").Warns())
+		k.Faults.Add(at.At("/run of image %s is a link to %q, and the boot makes /var/run a link to /run", name, n.Link).Wants("a directory").Warns())
 	}
 }

@@ -29,22 +29,11 @@ func programLayer(t *testing.T, names ...string) []byte {
 	return b.Bytes()
 }
 
-func TestCrunFaulty(t *testing.T) {
-	for version, want := range map[string]bool{
-		"1.8.1-1+deb12u1": true, "1.21-1": true, "1.27": true, "1.27.9": true, "0.17+dfsg-1.1": true,
-		"1.28": false, "1.28.0-1": false, "1.29.1": false, "2.0": false, "": false, "x": false, "1": false,
-	} {
-		if got := crunFaulty(version); got != want {
-			t.Errorf("%q: %v", version, got)
-		}
-	}
-}
-
 // A runtime that somebody asks for has to be there; crun alone has runc's name too.
 func TestRuntimes(t *testing.T) {
 	store := oci.OpenLayout(t.TempDir(), true)
 	for name, programs := range map[string][]string{"runc": {"runc"}, "crun": {"crun"}, "both": {"runc", "crun"}, "none": {"sh"}} {
-		put(t, store, "test/"+name+":1", v1.Config{Labels: map[string]string{labelSources: "libc6=1, crun=1.8.1-1"}}, programLayer(t, programs...))
+		put(t, store, "test/"+name+":1", v1.Config{Labels: map[string]string{oci.SourcesLabel: "libc6=1, crun=1.8.1-1"}}, programLayer(t, programs...))
 	}
 	put(t, store, "test/app:1", v1.Config{Cmd: []string{"/usr/bin/app"}}, programLayer(t, "app"))
 	for name, c := range map[string]struct {

@@ -1,4 +1,4 @@
-package build
+package check
 
 import (
 	"regexp"
@@ -13,11 +13,11 @@ import (
 
 // checkMounts finds mounts that the OCI runtime or the kernel refuses by their
 // words alone.
-func (k *checker) checkMounts(c *spec.Container) {
+func (k *Checker) checkMounts(c *spec.Container) {
 	for _, m := range c.Spec.Mounts {
 		at := mountPosition(c, m)
 		if !strings.HasPrefix(m.Destination, "/") {
-			k.faults.Add(at.At("the target %q is not absolute, and OCI runtimes will not take it for long", m.Destination).
+			k.Faults.Add(at.At("the target %q is not absolute, and OCI runtimes will not take it for long", m.Destination).
 				Wants("/%s", m.Destination).Warns())
 		}
 		k.checkMountTarget(at, m)
@@ -47,39 +47,39 @@ var overProc = []string{
 }
 
 // checkMountTarget finds targets that runc refuses.
-func (k *checker) checkMountTarget(at yml.Position, m specs.Mount) {
+func (k *Checker) checkMountTarget(at yml.Position, m specs.Mount) {
 	p := cleaned(m.Destination)
 	switch {
 	case p == "/":
-		k.faults.Add(at.At("a mount on the container's whole root, which the OCI runtime refuses").Wants("a path below it").Warns())
+		k.Faults.Add(at.At("a mount on the container's whole root, which the OCI runtime refuses").Wants("a path below it").Warns())
 	case !spec.Within(p, "/proc") || m.Type == "proc" || p == "/proc" && spec.Within(m.Source, "/proc"):
 	case !slices.Contains(overProc, p):
-		k.faults.Add(at.At("a mount on %s, which the OCI runtime refuses", p).Wants("a path elsewhere, or one of %s", strings.Join(overProc, ", ")).Warns())
+		k.Faults.Add(at.At("a mount on %s, which the OCI runtime refuses", p).Wants("a path elsewhere, or one of %s", strings.Join(overProc, ", ")).Warns())
 	}
 }
 
 // checkBindOptions finds options of a file system: a bind mount has that of its
 // source, and runc refuses it.
-func (k *checker) checkBindOptions(at yml.Position, m specs.Mount) {
+func (k *Checker) checkBindOptions(at yml.Position, m specs.Mount) {
 	for _, o := range m.Options {
 		if o != "" && !slices.Contains(mountOptions, o) {
-			k.faults.Add(at.At("a bind mount has no option %q", o).Near(o, mountOptions).
+			k.Faults.Add(at.At("a bind mount has no option %q", o).Near(o, mountOptions).
 				Wants("options such as ro, rw, nosuid, nodev, noexec, rprivate, rslave, rshared").Warns())
 		}
 	}
 }
 
-func (k *checker) checkTmpfsOptions(at yml.Position, m specs.Mount) {
+func (k *Checker) checkTmpfsOptions(at yml.Position, m specs.Mount) {
 	for _, o := range m.Options {
 		name, value, _ := strings.Cut(o, "=")
 		want, known := tmpfsOptions[name]
 		switch {
 		case o == "" || slices.Contains(mountOptions, o) || o == "tmpcopyup":
 		case !known:
-			k.faults.Add(at.At("a tmpfs has no option %q", o).Near(name, tmpfsNames).
+			k.Faults.Add(at.At("a tmpfs has no option %q", o).Near(name, tmpfsNames).
 				Wants("options such as size=64m, mode=1777, noexec, nosuid, nodev").Warns())
 		case !want.value.MatchString(value):
-			k.faults.Add(at.At("tmpfs option %q", o).Wants("%s", want.words).Warns())
+			k.Faults.Add(at.At("tmpfs option %q", o).Wants("%s", want.words).Warns())
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package build
+package check
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/spec"
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
@@ -19,7 +20,7 @@ const cmdlineRuntime = bundle.Prefix + "runtime="
 
 // checkRuntimes finds OCI runtimes that are asked for and will not be in the machine.
 // In an image whose root filesystem is not made here nobody knows what there is.
-func (k *checker) checkRuntimes() {
+func (k *Checker) checkRuntimes() {
 	for _, word := range strings.Fields(k.config.Kernel.Cmdline) {
 		value, is := strings.CutPrefix(word, cmdlineRuntime)
 		if !is {
@@ -27,22 +28,22 @@ func (k *checker) checkRuntimes() {
 		}
 		at := k.config.Kernel.At.Child("cmdline")
 		if _, err := bundle.ParseRuntime(value); err != nil {
-			k.faults.Add(at.At("%s: %v", word, err).Near(value, bundle.Runtimes))
+			k.Faults.Add(at.At("%s: %v", word, err).Near(value, bundle.Runtimes))
 			continue
 		}
 		if !k.hasRuntime(value, nil) {
-			k.faults.Add(k.noRuntime(at, word, value))
+			k.Faults.Add(k.noRuntime(at, word, value))
 		}
 	}
 	const key = bundle.Prefix + "runtime"
 	for _, c := range k.containers {
 		if asked := c.Policy.Runtime; asked != "" && !k.hasRuntime(asked, c) {
-			k.faults.Add(k.noRuntime(c.Annotation(key), key+" "+asked, asked))
+			k.Faults.Add(k.noRuntime(c.Annotation(key), key+" "+asked, asked))
 		}
 	}
 }
 
-func (k *checker) noRuntime(at yml.Position, said, asked string) yml.Fault {
+func (k *Checker) noRuntime(at yml.Position, said, asked string) yml.Fault {
 	f := at.At("%s: no image in init has %s", said, bundle.RuntimeProgram(asked))
 	if slices.Contains(bundle.Runtimes, asked) {
 		return f.Wants("slipway/%s:v0.1 in init", asked)
@@ -52,7 +53,7 @@ func (k *checker) noRuntime(at yml.Position, said, asked string) yml.Fault {
 
 // hasRuntime tells whether a runtime is there when a container starts; nil: when the
 // first does.
-func (k *checker) hasRuntime(asked string, c *spec.Container) bool {
+func (k *Checker) hasRuntime(asked string, c *spec.Container) bool {
 	p := bundle.RuntimeProgram(asked)
 	return len(k.config.Init) == 0 || k.inRoot(p) || c != nil && k.madeBefore(c, p)
 }
@@ -62,10 +63,10 @@ func (k *checker) hasRuntime(asked string, c *spec.Container) bool {
 var crunMended = [3]int{1, 28, 0}
 
 // checkCrun looks for a crun with known faults among an image's files.
-func (k *checker) checkCrun(image string, n *tree.Node, at yml.Position) {
-	version := crunSource(k.images.Get(image).Config.Config.Labels[labelSources])
+func (k *Checker) checkCrun(image string, n *tree.Node, at yml.Position) {
+	version := crunSource(k.images.Get(image).Config.Config.Labels[oci.SourcesLabel])
 	if crunFaulty(version) {
-		k.faults.Add(at.At("/%s is crun %s, by which an image whose /dev is a link can write to the machine's directories (CVE-2026-47766); want 1.28 or later, or images that you trust",
+		k.Faults.Add(at.At("/%s is crun %s, by which an image whose /dev is a link can write to the machine's directories (CVE-2026-47766); want 1.28 or later, or images that you trust",
 			n.Path(), version).Warns())
 	}
 }

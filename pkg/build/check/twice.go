@@ -1,4 +1,4 @@
-package build
+package check
 
 import (
 	"path"
@@ -17,7 +17,7 @@ type twin struct {
 
 // checkTwice finds what the YAML says twice of one container, of which only one
 // counts.
-func (k *checker) checkTwice(c *spec.Container) {
+func (k *Checker) checkTwice(c *spec.Container) {
 	for _, list := range []struct {
 		what  string
 		known []twin
@@ -32,7 +32,7 @@ func (k *checker) checkTwice(c *spec.Container) {
 		first := map[string]yml.Position{}
 		for _, x := range list.known {
 			if other, ok := first[x.name]; ok && x.name != "" {
-				k.faults.Add(x.at.At(list.what+" again, first in %s", x.name, other.Path()).Wants("one of them").Warns())
+				k.Faults.Add(x.at.At(list.what+" again, first in %s", x.name, other.Path()).Wants("one of them").Warns())
 				continue
 			}
 			first[x.name] = x.at

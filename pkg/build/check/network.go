@@ -1,4 +1,4 @@
-package build
+package check
 
 import (
 	"slices"
@@ -13,7 +13,7 @@ import (
 
 // checkSysctl finds parameters that the OCI runtime refuses, because the
 // container would change them for the whole machine.
-func (k *checker) checkSysctl(c *spec.Container) {
+func (k *Checker) checkSysctl(c *spec.Container) {
 	own := func(key string, kind specs.LinuxNamespaceType) bool {
 		_, ok := namespace(c.Spec, kind)
 		return ok || c.Unspecified(key)
@@ -30,18 +30,18 @@ func (k *checker) checkSysctl(c *spec.Container) {
 		case key == "kernel.domainname":
 			needs, ok = "uts: new", own("uts", specs.UTSNamespace)
 			if n := len(c.Spec.Linux.Sysctl[name]); n > yml.MaxHostname {
-				k.faults.Add(k.warnIn(c, "sysctl", name, "a domain name of %d bytes, of which Linux cuts the end", n).Wants("%d at most", yml.MaxHostname))
+				k.Faults.Add(k.warnIn(c, "sysctl", name, "a domain name of %d bytes, of which Linux cuts the end", n).Wants("%d at most", yml.MaxHostname))
 			}
 		case key == "kernel.hostname":
-			k.faults.Add(k.warnIn(c, "sysctl", name, "%s is refused by the OCI runtime", name).Wants("hostname:, with uts: new"))
+			k.Faults.Add(k.warnIn(c, "sysctl", name, "%s is refused by the OCI runtime", name).Wants("hostname:, with uts: new"))
 			continue
 		default:
-			k.faults.Add(k.warnIn(c, "sysctl", name, "%s belongs to the whole machine, and the OCI runtime refuses it", name).
+			k.Faults.Add(k.warnIn(c, "sysctl", name, "%s belongs to the whole machine, and the OCI runtime refuses it", name).
 				Wants("a step of the boot that writes /proc/sys"))
 			continue
 		}
 		if !ok {
-			k.faults.Add(k.warnIn(c, "sysctl", name, "%s in the machine's own namespace, which the OCI runtime refuses", name).Wants("%s beside it", needs))
+			k.Faults.Add(k.warnIn(c, "sysctl", name, "%s in the machine's own namespace, which the OCI runtime refuses", name).Wants("%s beside it", needs))
 		}
 	}
 }
@@ -53,23 +53,23 @@ var ipcSysctls = []string{
 }
 
 // checkInterfaces finds what the boot cannot make.
-func (k *checker) checkInterfaces(c *spec.Container) {
+func (k *Checker) checkInterfaces(c *spec.Container) {
 	for _, i := range c.RuntimeJSON.Interfaces {
 		if i.Add == "veth" && i.Peer == "" {
-			k.faults.Add(k.warn(c, "runtime", "interface %s: a veth without its other end", i.Name).Wants("peer: and a name"))
+			k.Faults.Add(k.warn(c, "runtime", "interface %s: a veth without its other end", i.Name).Wants("peer: and a name"))
 		}
 		if i.Add != "" && i.Add != "veth" && i.Peer != "" {
-			k.faults.Add(k.warn(c, "runtime", "interface %s: a %s has no peer, and %s is passed over", i.Name, i.Add, i.Peer).Wants("add: veth, or no peer:"))
+			k.Faults.Add(k.warn(c, "runtime", "interface %s: a %s has no peer, and %s is passed over", i.Name, i.Add, i.Peer).Wants("add: veth, or no peer:"))
 		}
 	}
 	if _, own := namespace(c.Spec, specs.NetworkNamespace); len(c.RuntimeJSON.Interfaces) > 0 && !own && !c.Unspecified("net") {
-		k.faults.Add(k.warn(c, "runtime", "interfaces in the machine's own network").Wants("net: new beside them"))
+		k.Faults.Add(k.warn(c, "runtime", "interfaces in the machine's own network").Wants("net: new beside them"))
 	}
 }
 
 // checkPorts finds services that are asked for the same port of one network,
 // and ports that they are not allowed to listen on.
-func (k *checker) checkPorts() {
+func (k *Checker) checkPorts() {
 	type port struct {
 		network string
 		number  int
@@ -81,7 +81,7 @@ func (k *checker) checkPorts() {
 			continue
 		}
 		if number < 1024 && !c.Unspecified("capabilities") && !slices.Contains(c.Spec.Process.Capabilities.Effective, "CAP_NET_BIND_SERVICE") {
-			k.faults.Add(c.Annotation(key).At("the container may not listen on port %d", number).
+			k.Faults.Add(c.Annotation(key).At("the container may not listen on port %d", number).
 				Wants("CAP_NET_BIND_SERVICE among its capabilities, or a port from 1024 on").Warns())
 		}
 		where, own := namespace(c.Spec, specs.NetworkNamespace)
@@ -90,7 +90,7 @@ func (k *checker) checkPorts() {
 		}
 		p := port{where, number}
 		if other := first[p]; other != nil {
-			k.faults.Add(c.Annotation(key).At("service %s is asked for port %d of the same network", other.Name, number).Warns())
+			k.Faults.Add(c.Annotation(key).At("service %s is asked for port %d of the same network", other.Name, number).Warns())
 			continue
 		}
 		first[p] = c

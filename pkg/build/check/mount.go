@@ -1,4 +1,4 @@
-package build
+package check
 
 import (
 	"path"
@@ -43,7 +43,7 @@ func texts(c *spec.Container, key string) []string {
 }
 
 // checkTargets finds mounts on what a read-only root does not have.
-func (k *checker) checkTargets(c *spec.Container) {
+func (k *Checker) checkTargets(c *spec.Container) {
 	root := k.root(c)
 	if root == nil || !c.Spec.Root.Readonly {
 		return
@@ -52,13 +52,13 @@ func (k *checker) checkTargets(c *spec.Container) {
 		if c.Covers(m.Destination) || provided[m.Destination] || root.Resolve(m.Destination) != nil {
 			continue
 		}
-		k.faults.Add(mountPosition(c, m).At("the image has no %s to mount on, and being read-only none can be made", m.Destination).
+		k.Faults.Add(mountPosition(c, m).At("the image has no %s to mount on, and being read-only none can be made", m.Destination).
 			Wants("a directory or file of that name in the image, or readonly: false").Warns())
 	}
 }
 
 // checkSources finds binds of what will not be in the machine.
-func (k *checker) checkSources(c *spec.Container) {
+func (k *Checker) checkSources(c *spec.Container) {
 	for _, m := range c.Spec.Mounts {
 		if m.Type != "bind" || !strings.HasPrefix(m.Source, "/") || len(k.config.Init) == 0 {
 			continue
@@ -68,20 +68,20 @@ func (k *checker) checkSources(c *spec.Container) {
 		} else if !k.inRoot(p) && !k.madeBefore(c, p) {
 			fault := mountPosition(c, m).At("nothing makes %s in the machine before this container", m.Source)
 			if f := k.missing(p); f != nil {
-				k.faults.Add(fault.Wants("%s, which %s would bring and which is not there, or runtime: mkdir: [%s]", f.Source, f.At.Path(), m.Source).Warns())
+				k.Faults.Add(fault.Wants("%s, which %s would bring and which is not there, or runtime: mkdir: [%s]", f.Source, f.At.Path(), m.Source).Warns())
 				continue
 			}
-			k.faults.Add(fault.Wants("runtime: mkdir: [%s] if it is a directory, or an entry in files", m.Source).Warns())
+			k.Faults.Add(fault.Wants("runtime: mkdir: [%s] if it is a directory, or an entry in files", m.Source).Warns())
 		}
 	}
 }
 
 // checkVolumes finds volumes that no container sees: a misspelt path, or what was left
 // over. A container whose image is not there may bind it by its label.
-func (k *checker) checkVolumes() {
+func (k *Checker) checkVolumes() {
 	for _, v := range k.config.Volumes {
 		if !slices.ContainsFunc(k.containers, func(c *spec.Container) bool { return c.Unread || sees(c, v) }) {
-			k.faults.Add(v.At.Child("name").At("no container binds the volume %q", v.Name).
+			k.Faults.Add(v.At.Child("name").At("no container binds the volume %q", v.Name).
 				Wants(`binds: ["%s:/a/path"] in one that needs it`, v.Name).Warns())
 		}
 	}
@@ -108,7 +108,7 @@ var atBoot = []string{
 var below = []string{"/dev", "/proc", "/sys", "/containers", "/boot", "/lib/modules", "/lib/firmware", "/run/containerd", "/run/log", "/run/runc", machine.Run}
 
 // inRoot tells whether a path is there when the first container starts.
-func (k *checker) inRoot(p string) bool {
+func (k *Checker) inRoot(p string) bool {
 	if slices.Contains(atBoot, p) || slices.ContainsFunc(below, func(dir string) bool { return spec.Within(p, dir) }) || provided[p] {
 		return true
 	}
@@ -117,7 +117,7 @@ func (k *checker) inRoot(p string) bool {
 		return false // what the images have there is hidden
 	}
 	for i, name := range k.config.Init {
-		root := k.tree(name, k.config.InitAt[i])
+		root := k.Tree(name, k.config.InitAt[i])
 		if root == nil || root.Lookup(p) != nil {
 			return true
 		}
@@ -126,7 +126,7 @@ func (k *checker) inRoot(p string) bool {
 }
 
 // missing is the entry of files that would make a path if its source were there.
-func (k *checker) missing(p string) *yml.File {
+func (k *Checker) missing(p string) *yml.File {
 	i := slices.IndexFunc(k.config.Files, func(f *yml.File) bool { return spec.Within(path.Join("/", f.Path), p) && f.LeftOut() })
 	if i < 0 {
 		return nil
@@ -136,7 +136,7 @@ func (k *checker) missing(p string) *yml.File {
 
 // madeBefore tells whether a container that runs earlier, or the preparation of
 // this one, makes a path or could.
-func (k *checker) madeBefore(c *spec.Container, p string) bool {
+func (k *Checker) madeBefore(c *spec.Container, p string) bool {
 	return slices.ContainsFunc(k.containers, func(other *spec.Container) bool {
 		if other != c && !before(other, c) {
 			return false
