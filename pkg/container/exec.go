@@ -68,6 +68,7 @@ func Forget(dir string) error {
 type session struct {
 	id      reap.Ident
 	process *reap.Process
+	runtime *runtime.Runtime
 	dir     string
 }
 
@@ -76,12 +77,12 @@ func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run in %s: %w", b.Name, err)
 	}
-	s := &session{dir: dir}
+	oci := e.recorded(b)
+	s := &session{runtime: oci, dir: dir}
 	call := runtime.Exec{
 		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(), Log: s.log(),
 		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
 	}
-	oci := e.recorded(b)
 	if call.Process, err = Describe(oci, b, p, dir); err == nil {
 		s.process, err = oci.StartExec(call)
 	}
@@ -136,7 +137,7 @@ func (s *session) log() string { return filepath.Join(s.dir, "log") }
 
 func (s *session) Ident() reap.Ident { return s.id }
 
-func (s *session) Signal(sig unix.Signal) error { return s.id.Signal(sig) }
+func (s *session) Signal(sig unix.Signal) error { return s.runtime.PassOn(s.id, sig) }
 
 func (s *session) Kill() error {
 	pid, err := runtime.ReadPid(s.pidFile())

@@ -15,13 +15,19 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/runtime"
 	"slipway/pkg/reap"
+	"slipway/test/poll"
 )
 
 // scripted is an engine whose OCI runtime is a shell script.
 func scripted(t *testing.T, script string) *Engine {
 	t.Helper()
+	return scriptedAs(t, "runc", script)
+}
+
+func scriptedAs(t *testing.T, name, script string) *Engine {
+	t.Helper()
 	dir := t.TempDir()
-	program := dir + "/runc"
+	program := filepath.Join(dir, name)
 	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +95,35 @@ func TestExecKnowsTheTerminalsSize(t *testing.T) {
 	}
 	if b.Spec.Process.Terminal || len(b.Spec.Process.Env) != 1 {
 		t.Errorf("the bundle has changed: %+v", b.Spec.Process)
+	}
+}
+
+// A window that changes reaches a program through a runtime that passes on the signal
+// alone (crun), as one that changes its terminal.
+func TestExecSeesTheWindowChange(t *testing.T) {
+	outer, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outer.Close()
+	e := scriptedAs(t, "crun", `exec 5</dev/null 6<>/dev/ptmx; touch $(dirname $0)/ready
+		until [ "$(stty size <&6)" = "41 91" ]; do sleep .01; done; exit 7`)
+	s, err := e.begin(&bundle.Bundle{Name: "web"}, Program{Args: []string{"x"}, Terminal: true, Stdin: outer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll.Until(t, "the runtime has a terminal", func() bool { _, err := os.Stat(filepath.Join(e.RunDir, "ready")); return err == nil })
+	if err := unix.IoctlSetWinsize(int(outer.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 41, Col: 91}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Signal(unix.SIGWINCH); err != nil {
+		t.Error(err)
+	}
+	if got, err := s.Wait(t.Context()); err != nil || got.Code != 7 {
+		t.Errorf("%v %v", got, err)
+	}
+	if err := s.Signal(unix.SIGWINCH); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("of one that has ended: %v", err)
 	}
 }
 

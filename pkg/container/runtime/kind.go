@@ -38,6 +38,8 @@ type Kind struct {
 	forgets bool
 	// chowns: it gives streams to the container's user, devices too.
 	chowns bool
+	// sizeless: its exec passes on that a window has changed, and not to what.
+	sizeless bool
 
 	// compiled is the annotation by which it takes a compiled filter of system calls; "":
 	// it takes none. compiledFile is what of a container's state has the one it has
@@ -61,7 +63,7 @@ var Kinds = []*Kind{
 	{
 		// Built with systemd, some versions would ask it for cgroups.
 		Name: "crun", Path: bundle.RuntimeProgram("crun"), Root: "/run/crun", Options: []string{"--cgroup-manager", "cgroupfs"},
-		Strict: true, propagation: "rslave", open: true, forgets: true, chowns: true, scratch: "_LIBCONTAINER_STATEDIR",
+		Strict: true, propagation: "rslave", open: true, forgets: true, chowns: true, sizeless: true, scratch: "_LIBCONTAINER_STATEDIR",
 		compiled: crunCompiled, compiledFile: crunCompiledFile,
 		stateFile: "status", state: crunState, inHook: isCrunInit,
 	},

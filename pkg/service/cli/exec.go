@@ -74,7 +74,7 @@ func (c *call) execute(p control.Program) (reap.Status, error) {
 	run, err := c.client().Exec(c.args[0], p)
 	var refused *control.Refused
 	if errors.Is(err, control.ErrNoSupervisor) || errors.As(err, &refused) && refused.Status == 404 {
-		return c.executeHere(p)
+		return c.executeHere(p, signals)
 	}
 	if err != nil {
 		return reap.Status{}, err
@@ -110,8 +110,9 @@ func keepTerminal() func() {
 }
 
 // executeHere calls the OCI runtime itself, whose place is the machine and not a
-// container.
-func (c *call) executeHere(p control.Program) (reap.Status, error) {
+// container. Keys and a changed window reach all that this terminal has in the
+// foreground, so of the signals the latter alone may have to be passed on.
+func (c *call) executeHere(p control.Program, signals <-chan os.Signal) (reap.Status, error) {
 	section, directory, err := locate(c, c.args[0])
 	if err != nil {
 		return reap.Status{}, err
@@ -132,7 +133,19 @@ func (c *call) executeHere(p control.Program) (reap.Status, error) {
 	}
 	cmd := r.ExecCommand(x)
 	cmd.SysProcAttr = nil // Ctrl-C is for all of this terminal
-	err = cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return reap.Status{}, fmt.Errorf("run %s: %w", r.Program(), err)
+	}
+	if id, err := reap.Identify(cmd.Process.Pid); err == nil {
+		go func() {
+			for s := range signals {
+				if s == unix.SIGWINCH && r.PassOn(id, unix.SIGWINCH) != nil {
+					return // it has ended
+				}
+			}
+		}()
+	}
+	err = cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return reap.Status{}, fmt.Errorf("run %s: %w", r.Program(), err)
