@@ -78,14 +78,14 @@ type Supervisor struct {
 	timelined          bool
 	last               sync.WaitGroup // what the host is being told, and is to hear before the end
 	following          map[string]bool
-	stopping                      bool
-	reminders                     reminders
-	unreported                    map[string]bool // whose next start belongs to an end that was not reported
-	ctx                           context.Context
-	book                          book
-	dog                           *watchdog
-	began                         time.Time
-	memory                        memoryReports
+	stopping           bool
+	reminders          reminders
+	unreported         map[string]bool // whose next start belongs to an end that was not reported
+	ctx                context.Context
+	book               book
+	dog                *watchdog
+	began              time.Time
+	memory             memoryReports
 }
 
 type timerKey struct {
