@@ -122,17 +122,17 @@ func (s *Supervisor) makeReport(how string) {
 		s.Guest.Answer("report: ok")
 	}
 	// A report that a killed supervisor has not brought to its end is made anew.
-	go func() {
+	s.last.Go(func() {
 		s.Guest.AwaitConsoles()
 		s.tellTimeline()
 		s.tellReport(list, faults, true)
-		s.post(func() {
+		go s.post(func() {
 			if how == guest.ReportPoweroff && (len(faults) > 0 || !s.Guest.Requested().Hold) {
 				s.check("report", "power off", s.End(bundle.Poweroff))
 			}
 			s.check("report", "note", os.WriteFile(done, nil, 0o600))
 		})
-	}()
+	})
 }
 
 // faults are onboot steps that failed and services that are not up.
