@@ -50,7 +50,7 @@ var program = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if out, err := exec.Command("go", "build", "-o", file, "../cmd/slipway").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", file, "../cmd/slipway").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build slipway: %w\n%s", err, out)
 	}
 	return file, nil
