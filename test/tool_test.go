@@ -272,10 +272,11 @@ func (tl *tool) media(t *testing.T) {
 	tl.want(t, 0, "", "build", "--offline", "-q", "--dir", tl.dir, "--name", "disc", "-f", "iso-efi", "testdata/tool.yml")
 	tl.want(t, 0, "", "build", "--offline", "-q", "--dir", tl.dir, "--name", "box", "-f", "kernel+squashfs,qcow2-efi,containerdisk", "testdata/tool.yml")
 	started := "failure on the console: .*Linux version"
-	for _, args := range [][]string{{"disc"}, {"--iso", "disc"}, {"box-efi.qcow2"}, {"--squashfs", "box"}, {"--kernel", "box"}} {
+	for _, args := range [][]string{{"--iso", "disc"}, {"box-efi.qcow2"}, {"--squashfs", "box"}, {"--kernel", "box"}} {
 		args[len(args)-1] = filepath.Join(tl.dir, args[len(args)-1])
 		tl.want(t, 7, started, append([]string{"run", "--timeout", "5m", "--fail-on", "Linux version"}, args...)...)
 	}
+	// By its name alone it is found as what it is, and then refused.
 	tl.want(t, 2, "command line of disc is inside it", "run", "--append", "x=y", filepath.Join(tl.dir, "disc"))
 	tl.want(t, 1, "container disk is run by KubeVirt", "run", filepath.Join(tl.dir, "box-containerdisk.tar"))
 }
