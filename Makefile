@@ -93,8 +93,9 @@ space  := $() $()
 SINGLE_NAMES := ^($(subst $(space),|,$(strip $(notdir $(SINGLE)))))$$
 
 # A program with the race detector sleeps for a second before it exits, and many tests run their own again. Nobody
-# debugs what is linked here, and make lint has go vet.
-UNIT := -vet=off -ldflags=-w -timeout 20m
+# debugs what is linked here, make lint has go vet, and what slipway is compiled of is not compiled once more.
+TEST := -trimpath -vet=off -ldflags=-w
+UNIT := $(TEST) -timeout 20m
 test-unit: images $(BIN)/runc ## run the tests that need no VM (as root, through sudo if need be)
 	$(SUDO) env SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc GORACE=atexit_sleep_ms=0 $(GO) test $(UNIT) -race -skip '$(SINGLE_NAMES)' . ./pkg/... ./cmd/...
 	$(SUDO) $(GO) test $(UNIT) -run '$(SINGLE_NAMES)' $(sort $(dir $(SINGLE)))
@@ -108,7 +109,7 @@ MACHINES ?= $(shell awk -v most=$$(($$(nproc) * 2)) '/^MemAvailable:/ { n = int(
 # ENGINE=crun boots all cases with slipway/crun in place of slipway/runc.
 test-vm: images images-arm64 images-examples $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
 	@$(SUDO) rm -rf build/test/stood-still
-	$(SUDO) env SLIPWAY_ENGINE=$(ENGINE) SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test -timeout 3h -parallel $(MACHINES) ./test/...
+	$(SUDO) env SLIPWAY_ENGINE=$(ENGINE) SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test $(TEST) -timeout 3h -parallel $(MACHINES) ./test/...
 	@for f in build/test/stood-still/*; do [ ! -e "$$f" ] || echo "booted once more, as the emulated kernel stood still: $$f"; done
 
 # SOAK='-parts cuts,runc -count 50 -seed 1' chooses; bin/soak -help lists what there is.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -32,6 +33,11 @@ func (c *testCase) bootable(ctx context.Context, format string) (qemu.Boot, erro
 		return qemu.Resolve(image+medium.Suffix, qemu.AnyKind)
 	}
 	return qemu.Resolve(image, qemu.Kind(format))
+}
+
+// sameDisk tells whether a guest sees the same on two disks, in whatever formats they are.
+func sameDisk(ctx context.Context, a, b qemu.Boot) bool {
+	return a.Disk != "" && b.Disk != "" && a.EFI == b.EFI && exec.CommandContext(ctx, "qemu-img", "compare", "-q", a.Disk, b.Disk).Run() == nil
 }
 
 // kubevirtUser is what KubeVirt's QEMU runs as.

@@ -103,6 +103,10 @@ func TestAwait(t *testing.T) {
 			t.Errorf("%+v: %q, %q", c.boot, words, lines)
 		}
 	}
+	e.CPUs, e.Arch, e.Formats = 1, "amd64", []string{"kernel+initrd"}
+	if words := e.options(boot{}); words != "loglevel=5 quiet" {
+		t.Errorf("with one processor: %q", words)
+	}
 	for _, b := range []boot{{Await: []string{"("}}, {Await: []string{"a"}, Report: "none"}, {Await: []string{"a"}, Until: "b"}} {
 		if err := b.check(); err == nil {
 			t.Errorf("%+v is taken", b)

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,14 +34,27 @@ func makeTool(t *testing.T) *tool {
 	t.Parallel()
 	skip.IfShort(t)
 	needImages(t)
-	dir := t.TempDir()
-	tl := &tool{binary: filepath.Join(dir, "slipway"), dir: dir}
-	if out, err := exec.Command("go", "build", "-o", tl.binary, "../cmd/slipway").CombinedOutput(); err != nil {
-		t.Fatalf("build slipway: %v\n%s", err, out)
+	binary, err := program()
+	if err != nil {
+		t.Fatal(err)
 	}
+	dir := t.TempDir()
+	tl := &tool{binary: binary, dir: dir}
 	tl.want(t, 0, "", "build", "--offline", "-q", "--dir", dir, "--name", "box", "testdata/tool.yml")
 	return tl
 }
+
+// program is slipway, built once for all tests.
+var program = sync.OnceValues(func() (string, error) {
+	file, err := filepath.Abs(filepath.Join(artefacts, "tool", "slipway"))
+	if err != nil {
+		return "", err
+	}
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", file, "../cmd/slipway").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build slipway: %w\n%s", err, out)
+	}
+	return file, nil
+})
 
 func (tl *tool) image() string { return filepath.Join(tl.dir, "box") }
 
@@ -129,18 +143,20 @@ func freePort(t *testing.T) int {
 func TestToolBackground(t *testing.T) {
 	tl := makeTool(t)
 	log, disk, port := filepath.Join(tl.dir, "log"), filepath.Join(tl.dir, "d.img"), freePort(t)
-	data := filepath.Join(tl.dir, "metadata")
+	data, chart := filepath.Join(tl.dir, "metadata"), filepath.Join(tl.dir, "background.svg")
 	for name, text := range map[string]string{data: "from a file", disk: "mine0" + strings.Repeat("\x00", 4091)} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	publish := fmt.Sprintf("127.0.0.1:%d:80", port)
-	run := []string{"run", "--detach", "--log", log, "--publish", publish, "--disk", disk, "--data-file", data, tl.image()}
+	run := []string{"run", "--detach", "--log", log, "--publish", publish, "--disk", disk, "--data-file", data, "--boot-chart", chart, tl.image()}
 	tl.want(t, 0, "runs in the background", run...)
 	defer tl.wantNoMachine(t, "at the end")
 
 	await(t, log, `metadata: from a file\n(.*\n)*disk held mine0\n(.*\n)*slipway: services web: ready`)
+	await(t, chart, "</svg>")
+	wantChart(t, chart, "web ready: ")
 	body := get(t, port)
 	if !strings.Contains(body, "root:x:0:0") {
 		t.Errorf("the web server in the machine says %q", body)
@@ -232,9 +248,10 @@ func (tl *tool) console(t *testing.T) {
 // left behind by any, however it was brought about.
 func TestToolStatus(t *testing.T) {
 	tl := makeTool(t)
-	log := filepath.Join(tl.dir, "log")
-	tl.want(t, 0, `report: ok`, "run", "--report", "--expect", "web: ready", "--log", log, "--data", "from a word", "--disk", filepath.Join(tl.dir, "new.img")+",size=1M", tl.image())
+	log, chart := filepath.Join(tl.dir, "log"), filepath.Join(tl.dir, "boot.svg")
+	tl.want(t, 0, `boot chart: .*boot.svg\r?\n(.*\n)*.*report: ok`, "run", "--report", "--boot-chart", chart, "--expect", "web: ready", "--log", log, "--data", "from a word", "--disk", filepath.Join(tl.dir, "new.img")+",size=1M", tl.image())
 	await(t, log, `metadata: from a word\n(.*\n)*disk held \x00*\n(.*\n)*slipway: report: ok`)
+	wantChart(t, chart, "box: ready ", "kernel", "pid1", "000-dhcp", "001-devices", "web ready: ", "web run: since ", "getty create: ")
 	tl.want(t, 7, "failure on the console: .*Linux version", "run", "--fail-on", "Linux version", tl.image())
 	tl.media(t)
 	tl.want(t, 5, "timeout: still running after 2s", "run", "--timeout", "2s", "--expect", "never", tl.image())
@@ -255,10 +272,11 @@ func (tl *tool) media(t *testing.T) {
 	tl.want(t, 0, "", "build", "--offline", "-q", "--dir", tl.dir, "--name", "disc", "-f", "iso-efi", "testdata/tool.yml")
 	tl.want(t, 0, "", "build", "--offline", "-q", "--dir", tl.dir, "--name", "box", "-f", "kernel+squashfs,qcow2-efi,containerdisk", "testdata/tool.yml")
 	started := "failure on the console: .*Linux version"
-	for _, args := range [][]string{{"disc"}, {"--iso", "disc"}, {"box-efi.qcow2"}, {"--squashfs", "box"}, {"--kernel", "box"}} {
+	for _, args := range [][]string{{"--iso", "disc"}, {"box-efi.qcow2"}, {"--squashfs", "box"}, {"--kernel", "box"}} {
 		args[len(args)-1] = filepath.Join(tl.dir, args[len(args)-1])
 		tl.want(t, 7, started, append([]string{"run", "--timeout", "5m", "--fail-on", "Linux version"}, args...)...)
 	}
+	// By its name alone it is found as what it is, and then refused.
 	tl.want(t, 2, "command line of disc is inside it", "run", "--append", "x=y", filepath.Join(tl.dir, "disc"))
 	tl.want(t, 1, "container disk is run by KubeVirt", "run", filepath.Join(tl.dir, "box-containerdisk.tar"))
 }

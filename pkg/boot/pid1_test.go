@@ -46,7 +46,7 @@ func newGuest(t *testing.T) *guest {
 		t.Fatal(err)
 	}
 	g.file("bin/busybox", string(busybox))
-	build := exec.Command("go", "build", "-o", filepath.Join(g.root, "init"), "slipway/cmd/init")
+	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(g.root, "init"), "slipway/cmd/init")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build init: %v\n%s", err, out)

@@ -3,6 +3,7 @@ package port
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,19 +86,24 @@ func find(sys string) (string, error) {
 	return "", ErrNone
 }
 
-// nameTime bounds the wait for a port's name.
-const nameTime = 2 * time.Second
+// The wait for a port's name is counted in pauses, two seconds of them, and not on a clock: a machine
+// that stood still, because its host did, has waited for one of them.
+const (
+	namePause  = 5 * time.Millisecond
+	namePauses = 400
+)
 
 // Await opens the port, waiting for a driver that has only just been loaded: its
 // ports come, and get their names, by messages. It does not wait where no more
 // are to come.
 func Await(sys, dev string) (*Port, error) {
-	for deadline := time.Now().Add(nameTime); ; time.Sleep(5 * time.Millisecond) {
+	for left := namePauses; ; left-- {
 		coming := pending(sys)
 		p, err := Open(sys, dev)
-		if !errors.Is(err, ErrNone) || !coming || time.Now().After(deadline) {
+		if !errors.Is(err, ErrNone) || !coming || left == 0 {
 			return p, err
 		}
+		time.Sleep(namePause)
 	}
 }
 
@@ -146,10 +152,40 @@ func (p *Port) Send(m Message, limit time.Duration) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.file.SetWriteDeadline(time.Now().Add(limit)); err != nil {
-		return fmt.Errorf("port: %w", err)
+	return Write(&patient{p.file, limit / patience, patience}, m)
+}
+
+// patience is the number of parts of a limit. A machine that stood still, because its host did, finds a
+// deadline passed that nobody has had the time to keep: then one part is over, and not all.
+const patience = 10
+
+// file is what of an *os.File a patient one needs.
+type file interface {
+	io.Writer
+	SetWriteDeadline(t time.Time) error
+}
+
+// patient writes to a file that does not block, and waits for it so many parts of its limit in all.
+type patient struct {
+	file  file
+	part  time.Duration
+	parts int
+}
+
+func (p *patient) Write(data []byte) (done int, err error) {
+	for {
+		if err := p.file.SetWriteDeadline(time.Now().Add(p.part)); err != nil {
+			return done, err
+		}
+		n, err := p.file.Write(data[done:])
+		done += n
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return done, err
+		}
+		if p.parts--; p.parts <= 0 {
+			return done, err
+		}
 	}
-	return Write(p.file, m)
 }
 
 // Receive waits for what the host says.

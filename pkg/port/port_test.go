@@ -247,6 +247,42 @@ func child() {
 	os.Exit(0)
 }
 
+// slow is a file that takes a byte and no more for so many times.
+type slow struct {
+	busy   int
+	took   []byte
+	waited time.Duration
+}
+
+func (s *slow) SetWriteDeadline(t time.Time) error {
+	s.waited += time.Until(t).Round(time.Second)
+	return nil
+}
+
+func (s *slow) Write(p []byte) (int, error) {
+	if s.busy--; s.busy >= 0 {
+		s.took = append(s.took, p[0])
+		return 1, os.ErrDeadlineExceeded
+	}
+	s.took = append(s.took, p...)
+	return len(p), nil
+}
+
+// A deadline that has passed, because nobody could keep it, is a part of the limit and not all.
+func TestPatient(t *testing.T) {
+	for busy, want := range map[int]error{0: nil, patience - 1: nil, patience: os.ErrDeadlineExceeded} {
+		s := &slow{busy: busy}
+		p := &patient{s, time.Minute, patience}
+		n, err := p.Write([]byte("message of some length"))
+		if !errors.Is(err, want) || n != len(s.took) || want == nil && string(s.took) != "message of some length" {
+			t.Errorf("busy %d times: %d, %v, %q", busy, n, err, s.took)
+		}
+		if most := patience * time.Minute; s.waited > most {
+			t.Errorf("busy %d times: waited %s, want %s or less", busy, s.waited, most)
+		}
+	}
+}
+
 // A machine without a port says nothing and hears nothing.
 func TestNoPort(t *testing.T) {
 	var p *Port

@@ -141,8 +141,13 @@ func (j *judge) request() {
 		}
 	}
 	if w.Report || w.Timeline || w.Poweroff || w.Now || w.Output > 0 || w.Window != nil || w.Lines != nil {
-		j.say = append(j.say, port.Message{Request: &w})
+		j.tell(port.Message{Request: &w})
 	}
+}
+
+// tell has the guest hear a message. One of its kind that it has not taken yet is out of date.
+func (j *judge) tell(m port.Message) {
+	j.say = append(drop(j.say, func(old port.Message) bool { return (old.Request != nil) == (m.Request != nil) }), m)
 }
 
 // late tells whether the guest has used up its time.

@@ -37,12 +37,14 @@ func (vm *VM) readPort(timeline func([]byte)) {
 }
 
 // sayTime bounds the saying: a guest that does not read is not waited for.
-const sayTime = 100 * time.Millisecond
+const sayTime = 10 * time.Millisecond
 
 // speak says to the guest what the judge wants it to hear. Each message is a
-// single write of few bytes.
+// single write of few bytes. What it does not take now is said again, from its beginning, at
+// the next turn.
 func (vm *VM) speak() {
-	for _, m := range vm.judge.say {
+	for ; len(vm.judge.say) > 0; vm.judge.say = vm.judge.say[1:] {
+		m := vm.judge.say[0]
 		var b bytes.Buffer
 		err := port.Write(&b, m)
 		if err == nil {
@@ -51,9 +53,11 @@ func (vm *VM) speak() {
 		if err == nil {
 			_, err = vm.port.Write(b.Bytes())
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, syscall.EPIPE) {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		if !errors.Is(err, syscall.EPIPE) {
 			vm.judge.warn(err)
 		}
 	}
-	vm.judge.say = nil
 }

@@ -110,7 +110,7 @@ func (j *judge) suspectEnd(e Ending, cause string, now time.Time) {
 func (j *judge) ask() {
 	j.pings++
 	j.suspect.ping = j.pings
-	j.say = append(j.say, port.Message{Ping: j.pings})
+	j.tell(port.Message{Ping: j.pings})
 }
 
 // answered clears what was suspected before the question.

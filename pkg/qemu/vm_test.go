@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -122,6 +123,46 @@ func TestPort(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `{"wishes":{"report":true,"timeline":true}}`) {
 		t.Errorf("the guest was told %q", out.String())
+	}
+}
+
+// busy is a port that takes no more than a byte the first time.
+type busy struct {
+	net.Conn
+	times int
+	took  bytes.Buffer
+}
+
+func (b *busy) SetWriteDeadline(time.Time) error { return nil }
+
+func (b *busy) Write(p []byte) (int, error) {
+	if b.times++; b.times == 1 {
+		b.took.Write(p[:1])
+		return 1, os.ErrDeadlineExceeded
+	}
+	return b.took.Write(p)
+}
+
+// What a guest does not take at once is said again, the newest request alone.
+func TestSaidAgain(t *testing.T) {
+	conn := &busy{}
+	vm := &VM{judge: newJudge(Watch{Report: true}, time.Time{}), port: conn}
+	vm.judge.message(port.Message{Hello: &port.Hello{From: port.Onboot}}, time.Time{})
+	vm.speak()
+	vm.judge.tell(port.Message{Ping: 7})
+	vm.judge.askOff(time.Unix(1, 0))
+	vm.speak()
+	vm.speak()
+	var heard []port.Message
+	for r := port.NewReader(&conn.took); ; {
+		m, err := r.Next()
+		if err != nil {
+			break
+		}
+		heard = append(heard, m)
+	}
+	if len(heard) != 2 || heard[0].Ping != 7 || heard[1].Request == nil || !heard[1].Request.Report || !heard[1].Request.Poweroff {
+		t.Errorf("heard %+v", heard)
 	}
 }
 

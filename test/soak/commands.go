@@ -20,7 +20,7 @@ func soakService(name, more string) string {
 var commandsYAML = head + "services:\n" + soakService("base", ", annotations: {slipway.restart: always}") +
 	soakService("needs", ", annotations: {slipway.requires: base, slipway.restart: always}") +
 	soakService("other", ", annotations: {slipway.after: base}") +
-	`  - {name: crash, image: "slipway/busybox:v0.1", command: ["/bin/sh", "-c", "usleep 200000; exit 3"], annotations: {slipway.restart: always, slipway.restart-max-delay: 500ms}}
+	`  - {name: crash, image: "slipway/busybox:v0.1", command: ["/bin/sh", "-c", "usleep 200000; exit 3"], annotations: {slipway.restart: always, slipway.restart-max-delay: 2s}}
 `
 
 // perMachine is how many sequences of commands one machine takes.

@@ -263,7 +263,7 @@ func TestEnginesShowTheSameWorld(t *testing.T) {
 	runc, err = filepath.Abs(runc)
 	must(t, err)
 	see := filepath.Join(t.TempDir(), "see")
-	build := exec.Command("go", "build", "-o", see, "./see")
+	build := exec.Command("go", "build", "-trimpath", "-o", see, "./see")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

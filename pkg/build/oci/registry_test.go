@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"slipway/test/poll"
 
@@ -227,7 +226,7 @@ func TestSideBySide(t *testing.T) {
 	}
 	watch := &watcher{}
 	r := impatient()
-	r.Stall = 20 * time.Second // what ends the test if they come one by one
+	r.Stall = poll.Longest // what ends the test if they come one by one
 	r.Progress = watch
 	if err := r.Fetch(t.Context(), s.host()+"/app:1", amd64, OpenLayout(t.TempDir(), true)); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"slipway/pkg/service/state"
+	"slipway/test/poll"
 	"slipway/test/skip"
 )
 
@@ -108,7 +109,7 @@ func raw(t *testing.T, c Client, text string) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(poll.Longest)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, text); err != nil {

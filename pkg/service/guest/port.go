@@ -72,26 +72,29 @@ func (g *Guest) noteRequest(w *port.Request) {
 	}
 }
 
-// Tell says something to the host, which may take its time to read it.
-func (g *Guest) Tell(m port.Message) {
-	if err := g.Port.Send(m, portSend); err != nil && !errors.Is(err, fs.ErrClosed) {
+// Tell says something to the host, which may take its time to read it. It is false when that has not
+// got it.
+func (g *Guest) Tell(m port.Message) bool {
+	err := g.Port.Send(m, portSend)
+	if err != nil && !errors.Is(err, fs.ErrClosed) {
 		g.Say("tell the host: %s", err)
 	}
+	return err == nil
 }
 
 // AwaitConsoles waits until what was printed is on the wire: the host may end the
 // machine at what it is told next. Consoles that are stuck are not waited for.
 func (g *Guest) AwaitConsoles() { g.Terminal.Drain(consoleDrain) }
 
-// TellTimeline hands the timeline of this boot to the host.
-func (g *Guest) TellTimeline() {
+// TellTimeline hands the timeline of this boot to the host. It is false when that has not got it.
+func (g *Guest) TellTimeline() bool {
 	data, err := os.ReadFile(g.Paths.RunDir(machine.Timeline))
 	if err != nil {
 		g.Say("tell the host: %s", err)
-		return
+		return false
 	}
 	// What follows the last newline is being written.
-	g.Tell(port.Message{Timeline: data[:bytes.LastIndexByte(data, '\n')+1]})
+	return g.Tell(port.Message{Timeline: data[:bytes.LastIndexByte(data, '\n')+1]})
 }
 
 // Requested is what the host asks of this machine.

@@ -276,7 +276,7 @@ func TestNotifyBarrier(t *testing.T) {
 	if ctlErr := conn.Control(func(fd uintptr) { err = unix.Sendmsg(int(fd), []byte("BARRIER=1"), rights, nil, 0) }); ctlErr != nil || err != nil {
 		t.Fatal(ctlErr, err)
 	}
-	if err := errors.Join(w.Close(), r.SetReadDeadline(time.Now().Add(30*time.Second))); err != nil {
+	if err := errors.Join(w.Close(), r.SetReadDeadline(time.Now().Add(poll.Longest))); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
@@ -335,7 +335,7 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 	defer cancel()
 	p := bundle.Probe{Kind: bundle.ProbeHTTP, Port: l.Addr().(*net.TCPAddr).Port, Path: "/"}
 	begin := time.Now()
-	if err := Check(ctx, p, self(t)); err == nil || time.Since(begin) > 20*time.Second {
+	if err := Check(ctx, p, self(t)); err == nil || time.Since(begin) > poll.Longest {
 		t.Errorf("after %s: %v", time.Since(begin), err)
 	}
 	slow := self(t)

@@ -11,6 +11,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
 	"slipway/pkg/port"
+	"slipway/pkg/reap"
 	"slipway/pkg/service/state"
 	"slipway/test/poll"
 )
@@ -171,6 +172,40 @@ func TestHostWantsTimelineAtTheEnd(t *testing.T) {
 	if got := h.hear(); got.End == nil {
 		t.Errorf("heard %+v", got)
 	}
+}
+
+// A timeline that did not get to the host when the boot had settled gets there at the end.
+func TestTimelineIsToldAgain(t *testing.T) {
+	m, h := withHost(t, "good run")
+	file := m.guest.Paths.RunDir(machine.Timeline)
+	if err := os.Rename(file, file+".away"); err != nil {
+		t.Fatal(err)
+	}
+	h.say(port.Message{Request: &port.Request{Timeline: true}})
+	poll.Until(t, "it is missed", func() bool { return strings.Contains(m.console(), "tell the host: ") })
+	if err := os.Rename(file+".away", file); err != nil {
+		t.Fatal(err)
+	}
+	m.end()
+	if got := h.hear(); len(got.Timeline) == 0 {
+		t.Errorf("no timeline, but %+v", got)
+	}
+}
+
+// A request that comes while services stop is heard.
+func TestLateRequestForTimeline(t *testing.T) {
+	m, h := withHost(t, "deaf deaf ready=file:/none stop-timeout=1h")
+	m.await("deaf", state.Running)
+	m.stop()
+	poll.Until(t, "it is asked to stop", func() bool { return strings.Contains(m.engine.Happened(), "TERM deaf") })
+	if got := h.hear(); got.End == nil {
+		t.Errorf("heard %+v", got)
+	}
+	h.say(port.Message{Request: &port.Request{Timeline: true}})
+	if got := h.hear(); len(got.Timeline) == 0 {
+		t.Errorf("no timeline, but %+v", got)
+	}
+	m.engine.EndAll(reap.Status{})
 }
 
 // While files are handed out at the end, others are answered, and the watchdog is fed by the

@@ -78,38 +78,40 @@ func (s *Supervisor) goOn() {
 	}
 }
 
-// grant gives what is wanted once the first start of all is over and has settled.
+// grant gives what is wanted once the first start of all is over and has settled, or never will be.
 func (s *Supervisor) grant() {
 	if !s.settled {
+		if s.stopping {
+			s.last.Go(s.tellTimeline)
+		}
 		return
 	}
-	tell := s.takeTimeline()
 	how := s.Guest.WantsReport()
 	if (how == guest.ReportPoweroff || how == guest.ReportPrint) && !s.reporting {
 		s.reporting = true
-		s.makeReport(how, tell)
+		s.makeReport(how)
 		return
 	}
-	go tell()
+	s.last.Go(s.tellTimeline)
 }
 
-// takeTimeline is how the timeline gets to the host, if that wants it and has none
-// yet of a boot that is over.
-func (s *Supervisor) takeTimeline() func() {
-	if !s.Guest.Requested().Timeline || s.timelined {
-		return func() {}
+// tellTimeline hands the timeline to the host, if that wants it and has got none yet of a boot that is
+// over. Who comes while another is at it waits for what becomes of that.
+func (s *Supervisor) tellTimeline() {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if s.Guest.Requested().Timeline && !s.timelined {
+		s.timelined = s.Guest.TellTimeline()
 	}
-	s.timelined = true
-	return s.Guest.TellTimeline
 }
 
 // makeReport shows how all went, once for each boot: slipway.report, or the
 // host's request. What else there is to tell comes first, as the report may end the
 // machine.
-func (s *Supervisor) makeReport(how string, tell func()) {
+func (s *Supervisor) makeReport(how string) {
 	done := s.Guest.Paths.RunDir("reported")
 	if _, err := os.Lstat(done); err == nil {
-		go tell()
+		s.last.Go(s.tellTimeline)
 		return
 	}
 	list, faults := s.List(), append(s.scripts().Faults(), s.faults()...)
@@ -120,17 +122,17 @@ func (s *Supervisor) makeReport(how string, tell func()) {
 		s.Guest.Answer("report: ok")
 	}
 	// A report that a killed supervisor has not brought to its end is made anew.
-	go func() {
+	s.last.Go(func() {
 		s.Guest.AwaitConsoles()
-		tell()
+		s.tellTimeline()
 		s.tellReport(list, faults, true)
-		s.post(func() {
+		go s.post(func() {
 			if how == guest.ReportPoweroff && (len(faults) > 0 || !s.Guest.Requested().Hold) {
 				s.check("report", "power off", s.End(bundle.Poweroff))
 			}
 			s.check("report", "note", os.WriteFile(done, nil, 0o600))
 		})
-	}()
+	})
 }
 
 // faults are onboot steps that failed and services that are not up.

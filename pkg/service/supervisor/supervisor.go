@@ -73,16 +73,19 @@ type Supervisor struct {
 	over   bool                // Ready was called
 	held   bool                // a failed service's policy is to stop the boot
 	// What the host has got of what it wants.
-	settled, reporting, timelined bool
-	following                     map[string]bool
-	stopping                      bool
-	reminders                     reminders
-	unreported                    map[string]bool // whose next start belongs to an end that was not reported
-	ctx                           context.Context
-	book                          book
-	dog                           *watchdog
-	began                         time.Time
-	memory                        memoryReports
+	settled, reporting bool
+	telling            sync.Mutex // the timeline; guards timelined
+	timelined          bool
+	last               sync.WaitGroup // what the host is being told, and is to hear before the end
+	following          map[string]bool
+	stopping           bool
+	reminders          reminders
+	unreported         map[string]bool // whose next start belongs to an end that was not reported
+	ctx                context.Context
+	book               book
+	dog                *watchdog
+	began              time.Time
+	memory             memoryReports
 }
 
 type timerKey struct {
@@ -181,6 +184,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.loop(ctx)
 	s.Guest.Say("services: all are stopped")
 	s.handOut()
+	s.last.Wait()
 	if s.Down != nil {
 		s.Down()
 	}
@@ -191,8 +195,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 // loop is where everything happens, one thing at a time.
 func (s *Supervisor) loop(ctx context.Context) {
 	stop := ctx.Done()
-	var last sync.WaitGroup // what the host is told at the end
-	defer last.Wait()
+	defer s.last.Wait()
 	rest := time.NewTimer(restTime)
 	defer rest.Stop()
 	for !s.stopping || !s.set.Idle() {
@@ -206,8 +209,7 @@ func (s *Supervisor) loop(ctx context.Context) {
 			stop = nil
 			s.stopping = true
 			// A boot that ends before it has settled has a timeline, too.
-			tell := s.takeTimeline()
-			last.Go(func() { tell(); s.tellEnd() })
+			s.last.Go(func() { s.tellTimeline(); s.tellEnd() })
 			s.tellLimit()
 			s.noteEnd(s.endOfMachine())
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))

@@ -90,7 +90,7 @@ func say(format string, args ...any) {
 // until waits for a state, and says what there was instead if it never comes.
 func until(what string, there func() error) error {
 	var err error
-	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
 		if err = there(); err == nil {
 			return nil
 		}
