@@ -56,11 +56,16 @@ func Load(section Section, dir string) (*Bundle, error) {
 	if err := checkSpec(b.Spec); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Path(ConfigFile), err)
 	}
-	b.Runtime, warn, err = readJSON[Runtime](b.Path(RuntimeFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch data, err := readRegular(b.Path(RuntimeFile)); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return nil, err
+	default:
+		if b.Runtime, warn, err = decode[Runtime](b.Path(RuntimeFile), data); err != nil {
+			return nil, err
+		}
+		b.addWarning(warn)
 	}
-	b.addWarning(warn)
 	if err := checkCgroups(b); err != nil {
 		return nil, err
 	}
@@ -73,7 +78,12 @@ func Load(section Section, dir string) (*Bundle, error) {
 
 // readConfig reads the spec, and the filter beside it.
 func (b *Bundle) readConfig() (warning, err error) {
-	c, warning, err := readJSON[config](b.Path(ConfigFile))
+	data, err := readRegular(b.Path(ConfigFile))
+	if err != nil {
+		return nil, err
+	}
+	data, left := known.cut(data)
+	c, warning, err := decode[config](b.Path(ConfigFile), data)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +97,10 @@ func (b *Bundle) readConfig() (warning, err error) {
 	if b.Spec.Linux = c.Linux.Linux; b.Spec.Linux == nil {
 		b.Spec.Linux = &specs.Linux{}
 	}
-	b.Filter = c.Linux.Seccomp
+	if b.Filter = c.Linux.Seccomp; b.Filter == cutMark {
+		b.Filter = left
+	}
+	known.add(b.Filter)
 	if b.Spec.Linux.Seccomp, err = b.Filter.standIn(); err != nil {
 		err = fmt.Errorf("%s: %w", b.Path(ConfigFile), err)
 	}
@@ -114,13 +127,9 @@ func checkSpec(s *specs.Spec) error {
 	return nil
 }
 
-// readJSON decodes the regular file name. A field that is not known is a warning, of
+// decode reads the JSON of the file name. A field that is not known is a warning, of
 // which the first is told.
-func readJSON[T any](name string) (v T, warning, err error) {
-	data, err := readRegular(name)
-	if err != nil {
-		return v, nil, err
-	}
+func decode[T any](name string, data []byte) (v T, warning, err error) {
 	strict := json.NewDecoder(bytes.NewReader(data))
 	strict.DisallowUnknownFields()
 	strictErr := strict.Decode(&v)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -54,6 +55,15 @@ var some = []Message{
 func TestMessages(t *testing.T) {
 	if got := read(t, text(t, some...)); !reflect.DeepEqual(got, some) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The other side may be of another release.
+func TestSumIsCRC32C(t *testing.T) {
+	for _, text := range []string{"", "a", "123456789", strings.Repeat("\x00\xff", 5000)} {
+		if got, want := sum([]byte(text)), crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)); got != want {
+			t.Errorf("%.10q: %08x, want %08x", text, got, want)
+		}
 	}
 }
 

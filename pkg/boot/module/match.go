@@ -6,6 +6,11 @@ package module
 func match(pattern, name string) bool {
 	star, mark := -1, 0
 	p, n := 0, 0
+	// Most of the thousands of patterns differ from a name in the numbers that both begin with.
+	for p < min(len(pattern), len(name)) && pattern[p] == name[p] && pattern[p] != '*' && pattern[p] != '?' && pattern[p] != '[' {
+		p++
+	}
+	n = p
 	for n < len(name) {
 		if p < len(pattern) && pattern[p] == '*' {
 			star, mark = p, n
