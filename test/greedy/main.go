@@ -16,6 +16,9 @@
 //	netlink=N    have N netlink sockets full of what nobody reads
 //	aio=N        make N contexts for asynchronous input and output
 //	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
+//	floods=PATH  without pause, from then on: readiness messages that are none, signals to itself,
+//	             and requests that are none to the socket PATH
+//	orphans      leave processes to others to collect, without pause
 package main
 
 import (
@@ -89,6 +92,11 @@ func do(verb, value string) (n int, err error) {
 		return times(value, context)
 	case "messages":
 		return messages()
+	case "floods":
+		floods(value)
+		return 0, nil
+	case "orphans":
+		flood(verb, orphan)
 	case "forks":
 		forks()
 	}
@@ -338,11 +346,9 @@ func forks() {
 	pause := unix.Timespec{Sec: 1}
 	for {
 		if _, _, err := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0); err != 0 {
-			if _, _, err := unix.RawSyscall(unix.SYS_NANOSLEEP, addr(&pause), 0, 0); err != 0 {
+			if _, _, err := unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0); err != 0 {
 				continue
 			}
 		}
 	}
 }
-
-func addr(t *unix.Timespec) uintptr { return uintptr(unsafe.Pointer(t)) }

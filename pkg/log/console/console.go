@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/log/yield"
 )
 
 // queueSize is what may wait for one console. The kernel takes the memory for it
@@ -150,7 +152,10 @@ const (
 func (c *Console) move(l *line, yields bool) {
 	push := l.push
 	if yields {
-		push = func() int { return last(l.push) }
+		push = func() (n int) {
+			yield.Do(yield.Device, func() { n = l.push() })
+			return n
+		}
 	}
 	for pause := firstPause; ; {
 		<-l.device

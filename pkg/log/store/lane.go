@@ -8,6 +8,7 @@ import (
 
 	"slipway/pkg/container/mount"
 	"slipway/pkg/log/layout"
+	"slipway/pkg/log/yield"
 )
 
 // retryTime is how often a log is tried again that could not be written.
@@ -60,7 +61,8 @@ func (l *lane) add(c *carrying) {
 		c.queued = true
 		l.queue = append(l.queue, c)
 		if l.at == nil {
-			go l.work(l.next())
+			next := l.next()
+			go yield.Do(yield.Output, func() { l.work(next) })
 		}
 	}
 	l.tell(c)

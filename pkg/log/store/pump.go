@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/pkg/log/yield"
 )
 
 const (
@@ -58,7 +60,7 @@ func NewPump(logger *slog.Logger) (*Pump, error) {
 	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake, &ev); err != nil {
 		return nil, errors.Join(fmt.Errorf("start log pump: %w", err), unix.Close(wake), unix.Close(epoll))
 	}
-	go p.loop()
+	go yield.Do(yield.Output, p.loop)
 	return p, nil
 }
 

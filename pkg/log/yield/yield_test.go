@@ -1,4 +1,4 @@
-package console
+package yield
 
 import (
 	"runtime"
@@ -9,8 +9,8 @@ import (
 	"slipway/test/skip"
 )
 
-// Only what the device takes has a low priority; the thread has its own again.
-func TestLast(t *testing.T) {
+// Only what is called has a low priority; the thread has its own again.
+func TestDo(t *testing.T) {
 	skip.UnlessRoot(t, "raise a priority")
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -22,7 +22,7 @@ func TestLast(t *testing.T) {
 		return 20 - n
 	}
 	before, during := nice(), 0
-	if n := last(func() int { during = nice(); return 7 }); n != 7 || during != low || nice() != before {
-		t.Errorf("returned %d; priority %d, then %d, then %d", n, before, during, nice())
+	if Do(Output, func() { during = nice() }); during != Output || nice() != before {
+		t.Errorf("priority %d, then %d, then %d", before, during, nice())
 	}
 }
