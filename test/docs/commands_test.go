@@ -1,0 +1,128 @@
+package docs
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/test/docs/shown"
+	"slipway/test/skip"
+)
+
+const root = "../.."
+
+// TestCommandsAreRunOrMarked counts: each block of commands is run by one of the two tests
+// below, or marked as an illustration, with a reason.
+func TestCommandsAreRunOrMarked(t *testing.T) {
+	count := map[string]int{}
+	for _, b := range shown.Blocks(t, root) {
+		if b.Kind == "sh" {
+			count[b.Mode] += len(b.Commands())
+		}
+	}
+	t.Logf("run on the host %d, in a machine %d; illustrations %d", count[""], count["guest"], count["illustration"])
+	if count[""] < 15 || count["guest"] < 30 {
+		t.Errorf("commands found by kind: %v; are they written in another way now?", count)
+	}
+}
+
+// TestCommandsOnTheHost runs the blocks of commands of the pages, each in a directory with
+// what its page says is there, and wants each line to succeed. It does so in a network of its
+// own, where the loopback has the registry and the server that the pages name.
+func TestCommandsOnTheHost(t *testing.T) {
+	skip.IfShort(t)
+	skip.UnlessRoot(t, "a network of its own")
+	if os.Getenv("DOCS_INSIDE") == "" {
+		inside := exec.Command("/proc/self/exe", "-test.run=^TestCommandsOnTheHost$", "-test.v")
+		inside.Env = append(os.Environ(), "DOCS_INSIDE=1")
+		inside.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+		out, err := inside.CombinedOutput()
+		t.Logf("%s", out)
+		if err != nil || !strings.Contains(string(out), "--- PASS: TestCommandsOnTheHost/README.md") {
+			t.Fatal("inside: ", err)
+		}
+		return
+	}
+	h := newHost(t)
+	for _, b := range shown.Blocks(t, root) {
+		if b.Kind == "sh" && b.Mode == "" {
+			t.Run(b.Place(), func(t *testing.T) { h.run(t, b) })
+		}
+	}
+}
+
+// endless tells a machine that the one who types it ends, by Ctrl-].
+func endless(command string) bool {
+	return strings.HasPrefix(command, "slipway run ") && !strings.Contains(command, "--report") && !strings.Contains(command, "--expect")
+}
+
+// run types a block. A machine that nothing else ends is asked to power off once it has booted.
+func (h *host) run(t *testing.T, b shown.Block) {
+	dir := h.directory(t)
+	script := `ended() {
+	"$@" --log log </dev/null >said 2>&1 & pid=$!
+	until grep -q 'boot done' log || ! kill -0 $pid; do sleep 0.1; done
+	kill -TERM $pid; wait $pid; status=$?; cat said; return $status
+}
+touch log
+`
+	for _, c := range b.Commands() {
+		if endless(c) {
+			c = "ended " + c
+		}
+		script += c + "\n"
+	}
+	out, err := h.sh(dir, script).CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCommandsInAMachine types the commands of the pages in one machine, as getty's shell
+// has them, and wants each to succeed and to say something.
+func TestCommandsInAMachine(t *testing.T) {
+	skip.IfShort(t)
+	var typed, places []string
+	for _, b := range shown.Blocks(t, root) {
+		if b.Kind != "sh" || b.Mode != "guest" {
+			continue
+		}
+		for _, c := range b.Commands() {
+			if c != "poweroff" { // which ends the machine, behind all others
+				typed, places = append(typed, c), append(places, b.Place())
+			}
+		}
+	}
+	h := &host{slipway: buildSlipway(t), dir: t.TempDir()}
+	lines := fmt.Sprintf("files:\n  - path: etc/typed/lines\n    contents: %q\n", strings.Join(typed, "\n")+"\n")
+	write(t, filepath.Join(h.dir, "lines.yml"), lines)
+	guest, err := filepath.Abs("testdata/guest.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := h.sh(h.dir, "slipway build -q --offline --decompress-kernel "+guest+" lines.yml\nslipway run --timeout 40m --output out lines </dev/null\n").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for i, c := range typed {
+		said, errSaid := os.ReadFile(filepath.Join(h.dir, fmt.Sprintf("out/%d.out", i+1)))
+		status, errStatus := os.ReadFile(filepath.Join(h.dir, fmt.Sprintf("out/%d.status", i+1)))
+		if errSaid != nil || errStatus != nil || string(status) != "0\n" {
+			t.Errorf("%s: %s: status %q, said %q; %v, %v", places[i], c, status, said, errSaid, errStatus)
+		}
+		silent := strings.HasPrefix(c, "service exec") // a shell with no input
+		if len(said) == 0 && !silent {
+			t.Errorf("%s: %s: says nothing", places[i], c)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
