@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,7 +96,7 @@ func TestCommandsInAMachine(t *testing.T) {
 			continue
 		}
 		for _, c := range b.Commands() {
-			if c != "poweroff" { // which ends the machine, behind all others
+			if c != "poweroff" && !slices.Contains(typed, c) { // which ends the machine, behind all others
 				typed, places = append(typed, c), append(places, b.Place())
 			}
 		}

@@ -50,8 +50,11 @@ func newHost(t *testing.T) *host {
 	store := filepath.Join(h.dir, "store") // of its own, with the same blobs
 	command(t, "cp", "-al", oci.StoreDir(), store)
 	h.env = []string{"SSL_CERT_FILE=" + certificate, "SLIPWAY_STORE=" + store}
-	command(t, "sh", "-c", "cd \"$1\" && cp \"$2\" machine.yml && PATH=${0%/*}:$PATH slipway build -q --offline --decompress-kernel machine.yml",
-		h.slipway, h.dir, absolute(t, "testdata/machine.yml"))
+	out, err := h.sh(h.dir, "cp "+absolute(t, "testdata/machine.yml")+" .\nslipway build -q --offline --decompress-kernel machine.yml\n"+
+		"slipway images export slipway-VERSION-images-amd64.tar busybox\n").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	return h
 }
 
@@ -92,13 +95,12 @@ func (h *host) directory(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	files := map[string]string{"examples": absolute(t, root+"/examples"), "linuxkit.yml": absolute(t, root+"/linuxkit.yml")}
-	for _, name := range []string{"machine.yml", "machine-kernel", "machine-initrd.img", "machine-cmdline"} {
+	for _, name := range []string{"machine-kernel", "machine-initrd.img", "machine-cmdline", "slipway-VERSION-images-amd64.tar"} {
 		files[name] = filepath.Join(h.dir, name)
 	}
+	command(t, "cp", filepath.Join(h.dir, "machine.yml"), dir)
 	for name, to := range files {
-		if strings.HasPrefix(name, "machine") { // a build writes over it
-			command(t, "cp", to, filepath.Join(dir, name))
-		} else if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -55,18 +55,19 @@ var kinds = map[string][]string{
 // typed is a line that somebody could type.
 var typed = regexp.MustCompile(`^\s*(\$ |(slipway|service|make|apt-get|curl|cosign|linuxkit|docker) [a-z-])`)
 
-// Blocks finds the blocks of all pages that users read, and fails where one does not say
+// Blocks finds the blocks of all pages that users read, the README's first, and fails where one does not say
 // what it is, or an illustration not why it is one.
 func Blocks(t *testing.T, root string) (all []Block) {
 	t.Helper()
-	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
-	if err != nil || len(pages) == 0 {
-		t.Fatal(pages, err)
+	docs, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
+	if err != nil || len(docs) == 0 {
+		t.Fatal(docs, err)
 	}
+	var pages []string
 	for _, page := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "images/README.md"} {
 		pages = append(pages, filepath.Join(root, page))
 	}
-	for _, page := range pages {
+	for _, page := range append(pages, docs...) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
