@@ -28,20 +28,21 @@ func TestCommandsAreRunOrMarked(t *testing.T) {
 		}
 	}
 	t.Logf("run on the host %d, in a machine %d; illustrations %d", count[""], count["guest"], count["illustration"])
-	if count[""] < 15 || count["guest"] < 30 {
+	if count[""] < 20 || count["guest"] < 30 {
 		t.Errorf("commands found by kind: %v; are they written in another way now?", count)
 	}
 }
 
-// TestCommandsOnTheHost runs the blocks of commands of the pages, each in a directory with
-// what its page says is there, and wants each line to succeed. It does so in a network of its
+// TestCommandsOnTheHost runs the blocks of commands of each page in a directory with what the
+// page says is there, and wants each line to succeed. It does so in a network of its
 // own, where the loopback has the registry and the server that the pages name.
 func TestCommandsOnTheHost(t *testing.T) {
 	skip.IfShort(t)
 	skip.UnlessRoot(t, "a network of its own")
-	if os.Getenv("DOCS_INSIDE") == "" {
+	program := os.Getenv(programVar)
+	if program == "" {
 		inside := exec.Command("/proc/self/exe", "-test.run=^TestCommandsOnTheHost$", "-test.v")
-		inside.Env = append(os.Environ(), "DOCS_INSIDE=1")
+		inside.Env = append(os.Environ(), programVar+"="+buildSlipway(t))
 		inside.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 		out, err := inside.CombinedOutput()
 		t.Logf("%s", out)
@@ -50,13 +51,23 @@ func TestCommandsOnTheHost(t *testing.T) {
 		}
 		return
 	}
-	h := newHost(t)
+	h := newHost(t, program)
+	directories := map[string]string{}
 	for _, b := range shown.Blocks(t, root) {
-		if b.Kind == "sh" && b.Mode == "" {
-			t.Run(b.Place(), func(t *testing.T) { h.run(t, b) })
+		if directories[b.Page] == "" {
+			directories[b.Page] = h.directory(t)
+		}
+		switch dir := directories[b.Page]; {
+		case b.IsFile():
+			write(t, filepath.Join(dir, b.Mode), strings.Join(b.Lines, "\n")+"\n")
+		case b.Kind == "sh" && b.Mode == "":
+			t.Run(b.Place(), func(t *testing.T) { h.run(t, dir, b) })
 		}
 	}
 }
+
+// programVar names the program in the environment of the test that runs in its own network.
+const programVar = "DOCS_SLIPWAY"
 
 // endless tells a machine that the one who types it ends, by Ctrl-].
 func endless(command string) bool {
@@ -64,8 +75,7 @@ func endless(command string) bool {
 }
 
 // run types a block. A machine that nothing else ends is asked to power off once it has booted.
-func (h *host) run(t *testing.T, b shown.Block) {
-	dir := h.directory(t)
+func (h *host) run(t *testing.T, dir string, b shown.Block) {
 	script := `ended() {
 	"$@" --log log </dev/null >said 2>&1 & pid=$!
 	until grep -q 'boot done' log || ! kill -0 $pid; do sleep 0.1; done

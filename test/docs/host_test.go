@@ -35,9 +35,9 @@ type host struct {
 var hosts = []string{"registry.example", "example.com"}
 
 // newHost makes one whose others are all on the loopback of this process's own network.
-func newHost(t *testing.T) *host {
+func newHost(t *testing.T, program string) *host {
 	t.Helper()
-	h := &host{slipway: buildSlipway(t), dir: t.TempDir()}
+	h := &host{slipway: program, dir: t.TempDir()}
 	command(t, "ip", "link", "set", "lo", "up")
 	names := filepath.Join(h.dir, "hosts")
 	write(t, names, "127.0.0.1 localhost "+strings.Join(hosts, " ")+"\n")
@@ -50,9 +50,7 @@ func newHost(t *testing.T) *host {
 	store := filepath.Join(h.dir, "store") // of its own, with the same blobs
 	command(t, "cp", "-al", oci.StoreDir(), store)
 	h.env = []string{"SSL_CERT_FILE=" + certificate, "SLIPWAY_STORE=" + store}
-	out, err := h.sh(h.dir, "cp "+absolute(t, "testdata/machine.yml")+" .\nslipway build -q --offline --decompress-kernel machine.yml\n"+
-		"slipway images export slipway-VERSION-images-amd64.tar busybox\n").CombinedOutput()
-	if err != nil {
+	if out, err := h.sh(h.dir, "slipway images export slipway-VERSION-images-amd64.tar busybox\n").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return h
@@ -80,7 +78,7 @@ func (h *host) serve(t *testing.T) (file string) {
 	images := registry.New(registry.Logger(quiet))
 	server := &http.Server{ErrorLog: quiet, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host == "example.com" {
-			http.ServeFile(w, r, filepath.Join(h.dir, "machine.yml"))
+			_, _ = io.WriteString(w, base)
 			return
 		}
 		images.ServeHTTP(w, r)
@@ -90,21 +88,21 @@ func (h *host) serve(t *testing.T) (file string) {
 	return file
 }
 
+// base is a machine with nothing in it.
+const base = "kernel: {image: \"slipway/kernel:v0.1\", cmdline: console=ttyS0}\ninit: [\"slipway/init:v0.1\", \"slipway/runc:v0.1\"]\n"
+
 // directory is one with what the pages name in it.
 func (h *host) directory(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	files := map[string]string{"examples": absolute(t, root+"/examples"), "linuxkit.yml": absolute(t, root+"/linuxkit.yml")}
-	for _, name := range []string{"machine-kernel", "machine-initrd.img", "machine-cmdline", "slipway-VERSION-images-amd64.tar"} {
-		files[name] = filepath.Join(h.dir, name)
-	}
-	command(t, "cp", filepath.Join(h.dir, "machine.yml"), dir)
-	for name, to := range files {
-		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+	for name, to := range map[string]string{"examples": root + "/examples", "linuxkit.yml": root + "/linuxkit.yml",
+		"slipway-VERSION-images-amd64.tar": filepath.Join(h.dir, "slipway-VERSION-images-amd64.tar")} {
+		if err := os.Symlink(absolute(t, to), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write(t, filepath.Join(dir, "base.yml"), "kernel: {image: \"slipway/kernel:v0.1\", cmdline: console=ttyS0}\ninit: [\"slipway/init:v0.1\", \"slipway/runc:v0.1\"]\n")
+	write(t, filepath.Join(dir, "machine.yml"), base)
+	write(t, filepath.Join(dir, "base.yml"), base)
 	write(t, filepath.Join(dir, "site.yml"), "services: [{name: web, image: \"slipway/busybox:v0.1\", command: [/bin/sleep, \"1000\"]}]\n")
 	write(t, filepath.Join(dir, "generate"), "#!/bin/sh\ncat base.yml\n")
 	if err := os.Chmod(filepath.Join(dir, "generate"), 0o755); err != nil {

@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -81,8 +82,9 @@ func TestEveryKeyHasAnExample(t *testing.T) {
 	if len(wanted) < 150 || !has(wanted, "/container/resources/memory/limit") || !has(wanted, "/container/annotations/slipway.restart") {
 		t.Fatalf("the schema has %d keys: %v", len(wanted), wanted)
 	}
+	before := map[string]string{} // by page: the file that the next one goes with
 	for _, b := range shown.Blocks(t, root) {
-		if b.Kind != "yaml" || b.Mode != "" && b.Mode != "container" {
+		if b.Kind != "yaml" || b.Mode != "" && b.Mode != "container" && !b.IsFile() {
 			continue
 		}
 		example := strings.Join(b.Lines, "\n") + "\n"
@@ -96,8 +98,11 @@ func TestEveryKeyHasAnExample(t *testing.T) {
 		}
 		show("", &document, shownKeys)
 		rest, file := filepath.Join(t.TempDir(), "rest.yml"), filepath.Join(t.TempDir(), "example.yml")
-		write(t, rest, restOf[b.Mode])
+		write(t, rest, cmp.Or(before[b.Page], restOf[b.Mode], restOf[""]))
 		write(t, file, example)
+		if b.IsFile() {
+			before[b.Page] = example
+		}
 		faults, err := (&build.Builder{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}).CheckFiles(t.Context(), []string{rest, file}, nil)
 		if err != nil || len(faults) > 0 {
 			t.Errorf("%s: %v\n%v", b.Place(), err, faults)

@@ -19,6 +19,7 @@ import (
 //	sh illustration: WHY    run by none
 //	yaml                    a machine, or sections of one, that validate takes
 //	yaml container          keys of one container
+//	yaml NAME.yml           a machine, and what the page calls it
 //	yaml WORD: WHY          another file
 //	text, json              what is read, and not typed
 //
@@ -46,6 +47,9 @@ func (b Block) Commands() (all []string) {
 	}
 	return all
 }
+
+// IsFile tells a block that is the file of which its mode is the name.
+func (b Block) IsFile() bool { return b.Kind == "yaml" && strings.HasSuffix(b.Mode, ".yml") }
 
 // kinds are what a fence may say, with the modes of each.
 var kinds = map[string][]string{
@@ -89,7 +93,7 @@ func Blocks(t *testing.T, root string) (all []Block) {
 // fault says what is wrong with how a block is marked.
 func (b Block) fault() string {
 	switch modes, is := kinds[b.Kind]; {
-	case !is || !slices.Contains(modes, b.Mode):
+	case !is || !slices.Contains(modes, b.Mode) && !b.IsFile():
 		return fmt.Sprintf("%q %q says nothing of the block; see test/docs/shown", b.Kind, b.Mode)
 	case b.Mode == "illustration" && b.Why == "":
 		return "an illustration says why no test runs it"
