@@ -99,7 +99,7 @@ func (k *checker) checkPorts() {
 // probedPort is the port that tells whether a service is ready or healthy.
 func probedPort(c *container) (key string, number int) {
 	if c.policy.Ready.Port != 0 {
-		return "slipway.ready", c.policy.Ready.Port
+		return bundle.Prefix + "ready", c.policy.Ready.Port
 	}
-	return "slipway.health", c.policy.Health.Port
+	return bundle.Prefix + "health", c.policy.Health.Port
 }

@@ -76,14 +76,14 @@ func (k *checker) checkOrder() {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	for _, c := range k.containers {
-		k.checkNames(c, "slipway.after", c.policy.After, services, names)
-		k.checkNames(c, "slipway.requires", c.policy.Requires, services, names)
+		k.checkNames(c, bundle.Prefix+"after", c.policy.After, services, names)
+		k.checkNames(c, bundle.Prefix+"requires", c.policy.Requires, services, names)
 	}
 	if circle := findCircle(services, names); circle != nil {
 		c := services[circle[0]]
-		key := "slipway.after"
+		key := bundle.Prefix + "after"
 		if slices.Contains(c.policy.Requires, circle[1]) {
-			key = "slipway.requires"
+			key = bundle.Prefix + "requires"
 		}
 		k.faults.Add(annotation(c, key).At("services wait for each other: %s", strings.Join(circle, " waits for ")))
 	}

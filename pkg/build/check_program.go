@@ -99,7 +99,7 @@ func (k *checker) checkPath(c *container) {
 		}
 		k.faults.Add(k.warn(c, key, "no PATH in env, so program %q will not be found", args[0]).Wants(want))
 	}
-	for key, probe := range map[string]bundle.Probe{"slipway.ready": c.policy.Ready, "slipway.health": c.policy.Health} {
+	for key, probe := range map[string]bundle.Probe{bundle.Prefix + "ready": c.policy.Ready, bundle.Prefix + "health": c.policy.Health} {
 		if probe.Kind == bundle.ProbeExec && bare(probe.Command[0]) {
 			k.faults.Add(annotation(c, key).At("no PATH in env, so program %q of %s will not be found", probe.Command[0], key).Wants(want).Warns())
 		}
