@@ -47,8 +47,8 @@ func newHost(t *testing.T, program string) *host {
 		}
 	}
 	certificate := h.serve(t)
-	store := filepath.Join(h.dir, "store") // of its own, with the same blobs
-	command(t, "cp", "-al", oci.StoreDir(), store)
+	store := filepath.Join(h.dir, "store") // of its own, with the same blobs where they are on the same file system
+	command(t, "sh", "-c", `cp -al "$0" "$1" || { rm -rf "$1" && cp -a "$0" "$1"; }`, oci.StoreDir(), store)
 	h.env = []string{"SSL_CERT_FILE=" + certificate, "SLIPWAY_STORE=" + store}
 	if out, err := h.sh(h.dir, "slipway images export slipway-VERSION-images-amd64.tar busybox\n").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
