@@ -18,7 +18,7 @@ import (
 
 const root = "../.."
 
-// TestCommandsAreRunOrMarked counts: each block of commands is run by one of the two tests
+// TestCommandsAreRunOrMarked counts: each block of commands is run by the test
 // below, or marked as an illustration, with a reason.
 func TestCommandsAreRunOrMarked(t *testing.T) {
 	count := map[string]int{}
@@ -33,20 +33,32 @@ func TestCommandsAreRunOrMarked(t *testing.T) {
 	}
 }
 
-// TestCommandsOnTheHost runs the blocks of commands of each page in a directory with what the
-// page says is there, and wants each line to succeed. It does so in a network of its
-// own, where the loopback has the registry and the server that the pages name.
-func TestCommandsOnTheHost(t *testing.T) {
+// TestCommands runs the commands of the pages.
+func TestCommands(t *testing.T) {
 	skip.IfShort(t)
 	skip.UnlessRoot(t, "a network of its own")
-	program := os.Getenv(programVar)
-	if program == "" {
-		inside := exec.Command("/proc/self/exe", "-test.run=^TestCommandsOnTheHost$", "-test.v")
-		inside.Env = append(os.Environ(), programVar+"="+buildSlipway(t))
+	program, inside := os.LookupEnv(programVar)
+	if !inside {
+		program = filepath.Join(t.TempDir(), "slipway")
+		command(t, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", program, "slipway/cmd/slipway")
+	}
+	t.Run("OnTheHost", func(t *testing.T) { onTheHost(t, program, inside) })
+	if !inside {
+		t.Run("InAMachine", func(t *testing.T) { inAMachine(t, program) })
+	}
+}
+
+// onTheHost runs the blocks of commands of each page in a directory with what the page says is
+// there, and wants each line to succeed. It does so in a network of its own, where the loopback
+// has the registry and the server that the pages name.
+func onTheHost(t *testing.T, program string, isInside bool) {
+	if !isInside {
+		inside := exec.Command("/proc/self/exe", "-test.run=^TestCommands$", "-test.v")
+		inside.Env = append(os.Environ(), programVar+"="+program)
 		inside.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 		out, err := inside.CombinedOutput()
 		t.Logf("%s", out)
-		if err != nil || !strings.Contains(string(out), "--- PASS: TestCommandsOnTheHost/README.md") {
+		if err != nil || !strings.Contains(string(out), "--- PASS: TestCommands/OnTheHost/README.md") {
 			t.Fatal("inside: ", err)
 		}
 		return
@@ -78,10 +90,9 @@ func (h *host) run(t *testing.T, dir string, b shown.Block) {
 	}
 }
 
-// TestCommandsInAMachine types the commands of the pages in one machine, as getty's shell
-// has them, and wants each to succeed and to say something.
-func TestCommandsInAMachine(t *testing.T) {
-	skip.IfShort(t)
+// inAMachine types the commands of the pages in one machine, as getty's shell has them, and
+// wants each to succeed and to say something.
+func inAMachine(t *testing.T, program string) {
 	var typed, places []string
 	for _, b := range shown.Blocks(t, root) {
 		if b.Kind != "sh" || b.Mode != "guest" {
@@ -93,7 +104,7 @@ func TestCommandsInAMachine(t *testing.T) {
 			}
 		}
 	}
-	h := &host{slipway: buildSlipway(t), dir: t.TempDir()}
+	h := &host{slipway: program, dir: t.TempDir()}
 	lines := fmt.Sprintf("files:\n  - path: etc/typed/lines\n    contents: %q\n", strings.Join(typed, "\n")+"\n")
 	write(t, filepath.Join(h.dir, "lines.yml"), lines)
 	guest, err := filepath.Abs("testdata/guest.yml")

@@ -120,13 +120,6 @@ func (h *host) sh(dir, script string) *exec.Cmd {
 	return cmd
 }
 
-func buildSlipway(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "slipway")
-	command(t, "go", "build", "-buildvcs=false", "-ldflags=-w", "-o", program, "slipway/cmd/slipway")
-	return program
-}
-
 func absolute(t *testing.T, path string) string {
 	t.Helper()
 	path, err := filepath.Abs(path)
