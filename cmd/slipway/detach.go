@@ -222,7 +222,7 @@ func newConsoleCommand() *cobra.Command {
 
 func oneName(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usageError{fmt.Errorf("%s%q: want one NAME", about(cmd), args)}
+		return usageError{fmt.Errorf("%swant one NAME, and not %d", about(cmd), len(args))}
 	}
 	return nil
 }

@@ -64,14 +64,16 @@ func testImage(t *testing.T, arch string) v1.Image {
 	return testimage.For(t, img, arch, nil)
 }
 
-// debianRegistry starts Debian's docker-registry on a port that the kernel chooses.
-func debianRegistry(t *testing.T) (host string) {
+func debianRegistry(t *testing.T) (host string) { t.Helper(); return debianRegistryIn(t, t.TempDir()) }
+
+// debianRegistryIn starts Debian's docker-registry on a port that the kernel chooses, with its
+// blobs below dir.
+func debianRegistryIn(t *testing.T, dir string) (host string) {
 	t.Helper()
 	program, err := exec.LookPath("docker-registry")
 	if err != nil {
 		skip.Test(t, skip.Program, "docker-registry")
 	}
-	dir := t.TempDir()
 	config := fmt.Sprintf("version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: \"127.0.0.1:0\"}\n", filepath.Join(dir, "data"))
 	writeFile(t, filepath.Join(dir, "config.yml"), config)
 	cmd := exec.Command(program, "serve", filepath.Join(dir, "config.yml"))
@@ -99,9 +101,12 @@ func debianRegistry(t *testing.T) (host string) {
 	return ""
 }
 
-func goRegistry(t *testing.T) (host string) {
+func goRegistry(t *testing.T) (host string) { t.Helper(); return goRegistryIn(t, t.TempDir()) }
+
+// goRegistryIn starts go-containerregistry's, with its blobs, but for manifests, below dir.
+func goRegistryIn(t *testing.T, dir string) (host string) {
 	t.Helper()
-	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(dir))))
 	t.Cleanup(s.Close)
 	return strings.TrimPrefix(s.URL, "http://")
 }

@@ -83,13 +83,27 @@ func Resolve(name string, kind Kind) (Boot, error) {
 	return b, nil
 }
 
+// noMedium tells a file that firmware would look for a system on in vain: the text that an image
+// is made of, or a part of an image.
+func noMedium(file string) error {
+	if ext := filepath.Ext(file); ext == ".yml" || ext == ".yaml" {
+		return fmt.Errorf("image %s: it is the text of one; `slipway build` makes the image %s of it", file, strings.TrimSuffix(filepath.Base(file), ext))
+	}
+	for _, suffix := range []string{"-kernel", "-cmdline", bootstrapSuffix, "-initrd.img", "-squashfs.img"} {
+		if stem, is := strings.CutSuffix(file, suffix); is && isFile(stem+"-kernel") {
+			return fmt.Errorf("image %s: it is a part of one, which is called %s", file, stem)
+		}
+	}
+	return nil
+}
+
 // findMedium finds the ISO or disk that a name stands for, "" if none.
 func findMedium(name string, kind Kind) (string, error) {
 	switch {
 	case isFile(name) && strings.HasSuffix(name, ".tar"):
 		return "", fmt.Errorf("image %s: a tar is nothing to boot; a container disk is run by KubeVirt, and --format qcow2-efi makes the same disk as a file", name)
 	case isFile(name):
-		return name, nil
+		return name, noMedium(name)
 	case isFile(name+"-kernel") && kind == AnyKind:
 		return "", nil
 	}

@@ -87,7 +87,7 @@ func TestResolve(t *testing.T) {
 		"s-kernel": "", "s-initrd.img": "", "s-squashfs.img": "",
 		"lone-kernel": "", "x.iso": "", "d.img": "",
 		"m-kernel": "", "m-squashfs.img": "", "m-squashfs-initrd.img": "", "m-efi.img": "",
-		"e-efi.qcow2": "", "two-efi.img": "", "two-efi.iso": "", "c-containerdisk.tar": "",
+		"e-efi.qcow2": "", "a.yml": "", "b.yaml": "", "two-efi.img": "", "two-efi.iso": "", "c-containerdisk.tar": "",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -121,6 +121,8 @@ func TestResolve(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"lone": "lone-initrd.img", "none": "slipway build", "s-": "s-kernel", "two": "name one of them", "c-containerdisk.tar": "qcow2-efi",
+		"a.yml": "makes the image a of it", "b.yaml": "makes the image b of it", "a-kernel": "which is called a", "a-initrd.img": "which is called a", "a-cmdline": "which is called a",
+		"s-squashfs.img": "which is called s", "m-squashfs-initrd.img": "which is called m",
 	} {
 		if _, err := Resolve(name, AnyKind); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, want)

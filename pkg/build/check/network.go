@@ -100,7 +100,7 @@ func (k *Checker) checkPorts() {
 // probedPort is the port that tells whether a service is ready or healthy.
 func probedPort(c *spec.Container) (key string, number int) {
 	if c.Policy.Ready.Port != 0 {
-		return "slipway.ready", c.Policy.Ready.Port
+		return bundle.Prefix + "ready", c.Policy.Ready.Port
 	}
-	return "slipway.health", c.Policy.Health.Port
+	return bundle.Prefix + "health", c.Policy.Health.Port
 }

@@ -62,14 +62,14 @@ func (k *Checker) checkOrder() {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	for _, c := range k.containers {
-		k.checkNames(c, "slipway.after", c.Policy.After, services, names)
-		k.checkNames(c, "slipway.requires", c.Policy.Requires, services, names)
+		k.checkNames(c, bundle.Prefix+"after", c.Policy.After, services, names)
+		k.checkNames(c, bundle.Prefix+"requires", c.Policy.Requires, services, names)
 	}
 	if circle := findCircle(services, names); circle != nil {
 		c := services[circle[0]]
-		key := "slipway.after"
+		key := bundle.Prefix + "after"
 		if slices.Contains(c.Policy.Requires, circle[1]) {
-			key = "slipway.requires"
+			key = bundle.Prefix + "requires"
 		}
 		k.Faults.Add(c.Annotation(key).At("services wait for each other: %s", strings.Join(circle, " waits for ")))
 	}

@@ -51,7 +51,7 @@ func (k *Checker) checkPath(c *spec.Container) {
 		}
 		k.Faults.Add(k.warn(c, key, "no PATH in env, so program %q will not be found", args[0]).Wants(want))
 	}
-	for key, probe := range map[string]bundle.Probe{"slipway.ready": c.Policy.Ready, "slipway.health": c.Policy.Health} {
+	for key, probe := range map[string]bundle.Probe{bundle.Prefix + "ready": c.Policy.Ready, bundle.Prefix + "health": c.Policy.Health} {
 		if probe.Kind == bundle.ProbeExec && spec.IsBare(probe.Command[0]) {
 			k.Faults.Add(c.Annotation(key).At("no PATH in env, so program %q of %s will not be found", probe.Command[0], key).Wants(want).Warns())
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -91,6 +92,10 @@ func (f *Finder) get(ctx context.Context, name, pin string, platform v1.Platform
 	img, err := exact.Get(ctx, oci.Pinned(name, pin), platform)
 	if err != nil {
 		return nil, fmt.Errorf("%s locks %s to %s: %w", f.Path, name, pin, err)
+	}
+	if !strings.Contains(name, "@") {
+		// What is built tells of the same image under the same name, locked or not.
+		img.Name = oci.FullName(strings.TrimSuffix(img.Name, "@"+pin))
 	}
 	return img, nil
 }

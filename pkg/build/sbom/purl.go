@@ -30,14 +30,13 @@ func (p Package) purl() string {
 
 // purl of an image has its digest as version and its repository beside it.
 func (i Image) purl() string {
-	repository := i.Name
+	repository, _, pinned := strings.Cut(i.Name, "@")
 	tag := ""
 	if at := strings.LastIndexByte(repository, ':'); at > strings.LastIndexByte(repository, '/') {
 		repository, tag = repository[:at], repository[at+1:]
 	}
-	repository, _, _ = strings.Cut(repository, "@")
 	values := url.Values{"arch": {i.Arch}, "repository_url": {repository}}
-	if tag != "" && !strings.Contains(i.Name, "@") {
+	if tag != "" && !pinned {
 		values.Set("tag", tag)
 	}
 	return "pkg:oci/" + escape(strings.ToLower(path.Base(repository))) + "@" + escape(i.Digest) + "?" + values.Encode()

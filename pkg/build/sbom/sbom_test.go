@@ -173,3 +173,16 @@ func TestTooLarge(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPURLOfImage: a name that means a digest has the tag that may stand before that in neither part.
+func TestPURLOfImage(t *testing.T) {
+	for name, want := range map[string]string{
+		"docker.io/library/alpine:3":       "pkg:oci/alpine@sha256%3A1?arch=amd64&repository_url=docker.io%2Flibrary%2Falpine&tag=3",
+		"localhost:5000/a/app@sha256:1":    "pkg:oci/app@sha256%3A1?arch=amd64&repository_url=localhost%3A5000%2Fa%2Fapp",
+		"localhost:5000/a/app:v1@sha256:1": "pkg:oci/app@sha256%3A1?arch=amd64&repository_url=localhost%3A5000%2Fa%2Fapp",
+	} {
+		if got := (Image{Name: name, Digest: "sha256:1", Arch: "amd64"}).purl(); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}

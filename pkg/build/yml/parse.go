@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -60,6 +61,9 @@ func readText(ctx context.Context, name string, stdin io.Reader) ([]byte, error)
 		r = body
 	default:
 		file, err := input.Stream(name)
+		if _, near := os.Stat(name + ".yml"); err != nil && near == nil {
+			return nil, fmt.Errorf("read YAML: %w; did you mean %s.yml?", err, name)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read YAML: %w", err)
 		}

@@ -96,3 +96,16 @@ func FuzzParse(f *testing.F) {
 		c.check()
 	})
 }
+
+// TestNameWithoutSuffix: an image's name in the place of its YAML's is told.
+func TestNameWithoutSuffix(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("box.yml", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"box": "did you mean box.yml?", "bax": "bax: no such file or directory"} {
+		if _, _, err := Read(t.Context(), []string{name}, nil); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}

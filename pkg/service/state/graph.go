@@ -78,9 +78,9 @@ func (g *Graph) addEdges(n node, known map[string]bool, names []string) {
 }
 
 func unknown(n node, dep string, names []string) error {
-	key := "slipway.after"
+	key := bundle.Prefix + "after"
 	if slices.Contains(n.Requires, dep) {
-		key = "slipway.requires"
+		key = bundle.Prefix + "requires"
 	}
 	if near := bundle.Nearest(dep, names); near != "" {
 		return fmt.Errorf("%s names %q, which is no service; did you mean %q?", key, dep, near)
