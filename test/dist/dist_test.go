@@ -69,8 +69,6 @@ func installed(t *testing.T, root, release string) {
 func inside(t *testing.T, root, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("/usr/bin/"+name, args...)
-	cmd.Path = "/usr/bin/" + name // of the root, and not looked for here
-	cmd.Err = nil
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/bin", "HOME=/root"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
 	out, err := cmd.CombinedOutput()

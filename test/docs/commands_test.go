@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,12 +20,21 @@ import (
 const root = "../.."
 
 // TestCommandsAreRunOrMarked counts: each block of commands is run by the test
-// below, or marked as an illustration, with a reason.
+// below, or marked as an illustration, with a reason. Tests that a reason names are there.
 func TestCommandsAreRunOrMarked(t *testing.T) {
-	count := map[string]int{}
+	out, err := exec.Command("git", "-C", root, "grep", "-h", "^func Test").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, count := "\n"+string(out), map[string]int{}
 	for _, b := range shown.Blocks(t, root) {
 		if b.Kind == "sh" {
 			count[b.Mode] += len(b.Commands())
+		}
+		for _, name := range regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(b.Why, -1) {
+			if !strings.Contains(tests, "\nfunc "+name+"(t *testing.T) {") {
+				t.Errorf("%s: there is no %s", b.Place(), name)
+			}
 		}
 	}
 	t.Logf("run on the host %d, in a machine %d; illustrations %d", count[""], count["guest"], count["illustration"])
