@@ -54,6 +54,19 @@ func TestKnownFilterChangesNothing(t *testing.T) {
 	}
 }
 
+// The mark in an image stands for nothing: it stays what it is, with which no runtime starts.
+func TestMarkOfAnImageIsAFilter(t *testing.T) {
+	for range 2 {
+		b, err := Load(Services, write(t, map[string]string{ConfigFile: filtered(mark)}))
+		if err != nil || b.Filter != cutMark || b.Spec.Linux.Seccomp == nil {
+			t.Fatalf("%+v, %v", b, err)
+		}
+		if text, err := Encode(b.Spec, b.Filter); err != nil || !strings.Contains(string(text), `"seccomp":`+mark) {
+			t.Errorf("%s, %v", text, err)
+		}
+	}
+}
+
 // What is read once more is the short text; few filters are kept, and none of several lines.
 func TestKnownFilterIsCutOut(t *testing.T) {
 	var k knownFilters

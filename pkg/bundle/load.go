@@ -97,7 +97,7 @@ func (b *Bundle) readConfig() (warning, err error) {
 	if b.Spec.Linux = c.Linux.Linux; b.Spec.Linux == nil {
 		b.Spec.Linux = &specs.Linux{}
 	}
-	if b.Filter = c.Linux.Seccomp; b.Filter == cutMark {
+	if b.Filter = c.Linux.Seccomp; b.Filter == cutMark && !left.None() {
 		b.Filter = left
 	}
 	known.add(b.Filter)
