@@ -64,6 +64,27 @@ func TestSeccompClone(t *testing.T) {
 	}
 }
 
+// The size of an extended attribute is bounded, whatever call sets it.
+func TestSeccompAttributes(t *testing.T) {
+	tr := translator{c: &yml.Container{}, arch: "amd64"}
+	bounded := map[string]bool{}
+	for _, s := range tr.resolveSeccomp(tr.defaultProfile(true)).Syscalls {
+		for _, name := range s.Names {
+			if !strings.HasPrefix(strings.TrimLeft(name, "fl"), "setxattr") {
+				continue
+			}
+			less := s.Action == specs.ActAllow && len(s.Args) == 1 && s.Args[0] == specs.LinuxSeccompArg{Index: 3, Value: 1000, Op: specs.OpLessEqual}
+			absent := name == "setxattrat" && s.Action == specs.ActErrno && *s.ErrnoRet == 38
+			if bounded[name] = less || absent; !bounded[name] {
+				t.Errorf("%s: %+v", name, s)
+			}
+		}
+	}
+	if len(bounded) != 4 {
+		t.Errorf("these are there: %v", bounded)
+	}
+}
+
 // A container has 32-bit calls if it is one of 32-bit programs.
 func TestSeccompOf32Bits(t *testing.T) {
 	store := oci.OpenLayout(t.TempDir(), true)
