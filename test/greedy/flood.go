@@ -11,7 +11,7 @@ import (
 )
 
 // begun is how many times a flood has done its thing when it says so.
-const begun = 200
+const begun = 50
 
 // flood does something without pause, and never returns.
 func flood(name string, do func() error) {
