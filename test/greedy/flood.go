@@ -5,12 +5,13 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // begun is how many times a flood has done its thing when it says so.
-const begun = 200
+const begun = 50
 
 // flood does something without pause, and never returns.
 func flood(name string, do func() error) {
@@ -78,4 +79,17 @@ func orphan() error {
 	}
 	_, err := unix.Wait4(int(pid), nil, 0, nil)
 	return err
+}
+
+// forks never returns. A child has but one thread and no runtime around it, so
+// nothing but system calls is done here.
+func forks() {
+	pause := unix.Timespec{Sec: 1}
+	for {
+		if _, _, err := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0); err != 0 {
+			if _, _, err := unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0); err != 0 {
+				continue
+			}
+		}
+	}
 }

@@ -339,16 +339,3 @@ func call(number uintptr, args ...uintptr) error {
 	}
 	return nil
 }
-
-// forks never returns. A child has but one thread and no runtime around it, so
-// nothing but system calls is done here.
-func forks() {
-	pause := unix.Timespec{Sec: 1}
-	for {
-		if _, _, err := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0); err != 0 {
-			if _, _, err := unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0); err != 0 {
-				continue
-			}
-		}
-	}
-}

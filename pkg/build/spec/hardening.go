@@ -42,7 +42,8 @@ func ParseHardening(s string) (Hardening, error) {
 // masked is what tells root alone how the kernel's memory is used, page by page and
 // object by object, since a container's root is the same user; read-only is
 // dynamic_debug, by which anyone could flood the console with the kernel's own
-// words. None of them is there in every kernel.
+// words, and pressure: the kernel waits some milliseconds for each of its triggers that is closed, so
+// a process with many of them takes hours to end. None of them is there in every kernel.
 var (
 	maskedPaths = []string{
 		"/proc/acpi", "/proc/allocinfo", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
@@ -50,7 +51,7 @@ var (
 		"/proc/scsi", "/proc/sched_debug", "/proc/slabinfo", "/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo",
 		"/sys/devices/virtual/powercap", "/sys/firmware",
 	}
-	readonlyPaths = []string{"/proc/bus", "/proc/dynamic_debug", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
+	readonlyPaths = []string{"/proc/bus", "/proc/dynamic_debug", "/proc/fs", "/proc/irq", "/proc/pressure", "/proc/sys", "/proc/sysrq-trigger"}
 )
 
 // sysctlDirectories are what kernels have below /proc/sys beside net.

@@ -121,6 +121,17 @@ func (t *translator) runs32(spec *specs.Spec) bool {
 // afVsock is Linux's AF_VSOCK, wherever images are built.
 const afVsock = 40
 
+// enosys is Linux's ENOSYS, likewise.
+const enosys = 38
+
+// setsAttribute are the calls that set an extended attribute, whose size is the argument of index 3.
+var setsAttribute = []string{"fsetxattr", "lsetxattr", "setxattr"}
+
+// maxAttribute bounds it, in bytes. An access list of a file in memory (posix_acl_access, and posix_acl_default of a directory) lies in
+// the kernel's memory, counted for nobody: 64 KB each, if nothing else bounds them. With one of 124 entries the kernel
+// takes a kilobyte.
+const maxAttribute = 1000
+
 // defaultProfile is Docker's with what is different here.
 func (t *translator) defaultProfile(runs32 bool) *seccomp.Seccomp {
 	p := dockersProfile()
@@ -136,7 +147,9 @@ func (t *translator) defaultProfile(runs32 bool) *seccomp.Seccomp {
 	for _, s := range p.Syscalls {
 		// 32-bit programs reach every kind of socket by it, with arguments that a
 		// filter cannot see. Those that know the newer calls go on with them.
-		s.Names = slices.DeleteFunc(slices.Clone(s.Names), func(name string) bool { return name == "socketcall" })
+		s.Names = slices.DeleteFunc(slices.Clone(s.Names), func(name string) bool {
+			return name == "socketcall" || name == "setxattrat" || slices.Contains(setsAttribute, name)
+		})
 	}
 	allow := func(capability string, args []specs.LinuxSeccompArg, names ...string) {
 		rule := &seccomp.Syscall{LinuxSyscall: specs.LinuxSyscall{Names: names, Action: specs.ActAllow, Args: args}}
@@ -145,6 +158,12 @@ func (t *translator) defaultProfile(runs32 bool) *seccomp.Seccomp {
 		}
 		p.Syscalls = append(p.Syscalls, rule)
 	}
+	allow("", []specs.LinuxSeccompArg{{Index: 3, Value: maxAttribute, Op: specs.OpLessEqual}}, setsAttribute...)
+	// The newest of them has the size where a filter cannot see it. Who finds that it is not there takes another.
+	noCall := uint(enosys)
+	p.Syscalls = append(p.Syscalls, &seccomp.Syscall{LinuxSyscall: specs.LinuxSyscall{
+		Names: []string{"setxattrat"}, Action: specs.ActErrno, ErrnoRet: &noCall,
+	}})
 	// What LinuxKit's packages do that hold these capabilities: swap, dm-crypt,
 	// those that start containers themselves, and those that boot other kernels.
 	allow("CAP_SYS_ADMIN", nil, "add_key", "keyctl", "pivot_root", "request_key", "socket", "socketcall", "swapoff", "swapon")

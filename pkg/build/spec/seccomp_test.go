@@ -2,6 +2,7 @@ package spec
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -56,6 +57,27 @@ func TestSeccompClone(t *testing.T) {
 	tr.bounding = []string{"CAP_SYS_ADMIN"}
 	if f := tr.resolveSeccomp(tr.defaultProfile(true)); !allows(f, "clone") || !allows(f, "clone3") || !allows(f, "vsock") {
 		t.Error("CAP_SYS_ADMIN is no different")
+	}
+}
+
+// The size of an extended attribute is bounded, whatever call sets it.
+func TestSeccompAttributes(t *testing.T) {
+	tr := translator{c: &yml.Container{}, arch: "amd64"}
+	bounded := map[string]bool{}
+	for _, s := range tr.resolveSeccomp(tr.defaultProfile(true)).Syscalls {
+		for _, name := range s.Names {
+			if !strings.HasPrefix(strings.TrimLeft(name, "fl"), "setxattr") {
+				continue
+			}
+			less := s.Action == specs.ActAllow && len(s.Args) == 1 && s.Args[0] == specs.LinuxSeccompArg{Index: 3, Value: 1000, Op: specs.OpLessEqual}
+			absent := name == "setxattrat" && s.Action == specs.ActErrno && *s.ErrnoRet == 38
+			if bounded[name] = less || absent; !bounded[name] {
+				t.Errorf("%s: %+v", name, s)
+			}
+		}
+	}
+	if len(bounded) != 4 {
+		t.Errorf("these are there: %v", bounded)
 	}
 }
 

@@ -1,8 +1,10 @@
 package attack
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +18,7 @@ var resources = []Attack{
 	{Name: "fill-memfd", What: "as much in a `memfd`", Try: fillMemfd,
 		Why: "It is memory of the container: its limit and that of all hold, and it goes with the last process that has it open."},
 	{Name: "inodes", What: "room for more empty files than an eighth of the memory holds (1 KB each)", Try: manyInodes},
+	{Name: "access-list", What: "an access list of 64 KB for a directory, in the kernel's memory", Try: accessList},
 	{Name: "open-files", What: "an eighth of all files that the machine may open, in one process", Try: openFiles},
 	{Name: "queues", What: "64 POSIX message queues of the machine's", Try: manyQueues},
 	{Name: "semaphores", What: "200 sets of System V semaphores of the machine's", Try: manySemaphores, Why: sharedIPC + " The kernel has 32,000."},
@@ -82,6 +85,28 @@ func manyInodes() error {
 		return unix.ENOSPC
 	}
 	return nil
+}
+
+// accessList is that of acl(5), as the kernel takes it: version, then tag, permissions and
+// user of each entry (linux/posix_acl_xattr.h).
+func accessList() error {
+	const owner, user, group, mask, other, nobody = 1, 2, 4, 0x10, 0x20, math.MaxUint32
+	list := binary.LittleEndian.AppendUint32(nil, 2)
+	add := func(tag uint16, id uint32) {
+		list = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(list, tag), 7), id)
+	}
+	add(owner, nobody)
+	for id := range uint32(8000) {
+		add(user, id)
+	}
+	for _, tag := range []uint16{group, mask, other} {
+		add(tag, nobody)
+	}
+	dir := "/mnt/listed"
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	return errors.Join(unix.Setxattr(dir, "system.posix_acl_access", list, 0), os.Remove(dir))
 }
 
 func openFiles() error {
