@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -35,6 +36,9 @@ type Session interface {
 	Kill() error
 	// Wait waits for the program's end.
 	Wait(ctx context.Context) (reap.Status, error)
+	// Reason says, after that, why the program did not run; "" where its standard error
+	// does.
+	Reason() string
 }
 
 // Exec runs a program in a running container, its output nowhere, and waits.
@@ -70,6 +74,7 @@ type session struct {
 	process *reap.Process
 	runtime *runtime.Runtime
 	dir     string
+	reason  atomic.Pointer[string]
 }
 
 func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
@@ -155,6 +160,16 @@ func (s *session) Wait(ctx context.Context) (reap.Status, error) {
 	if err != nil {
 		return status, err
 	}
-	status = runtime.ExecStatus(status, s.log())
+	status, reason := s.runtime.ExecStatus(status, s.log())
+	if reason != "" {
+		s.reason.Store(&reason) // another Wait may be at it
+	}
 	return status, discard(s.dir, os.RemoveAll)
+}
+
+func (s *session) Reason() string {
+	if reason := s.reason.Load(); reason != nil {
+		return *reason
+	}
+	return ""
 }

@@ -86,12 +86,18 @@ const (
 
 // ExecStatus tells a program's own status from that of a runtime that could not
 // run it, which is 255 whatever the reason; its words give it away.
-func ExecStatus(status reap.Status, log string) reap.Status {
+//
+// The reason is those words where whoever asked for the program has not read them on its
+// standard error.
+func (r *Runtime) ExecStatus(status reap.Status, log string) (_ reap.Status, reason string) {
 	if status.Signal != 0 || status.Code != 255 {
-		return status
+		return status, ""
 	}
-	message := strings.ToLower(lastError(status, log))
-	switch {
+	said := lastError(status, log)
+	if r.kind().silent {
+		reason = said
+	}
+	switch message := strings.ToLower(said); {
 	case message == "":
 	case strings.Contains(message, "not found"), strings.Contains(message, "no such file"):
 		status.Code = notFound
@@ -102,5 +108,5 @@ func ExecStatus(status reap.Status, log string) reap.Status {
 	default:
 		status.Code = 1
 	}
-	return status
+	return status, reason
 }

@@ -40,12 +40,14 @@ func TestExecStatus(t *testing.T) {
 		if err := os.WriteFile(log, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := ExecStatus(reap.Status{Code: 255}, log); got.Code != want {
-			t.Errorf("%s: %v, want %d", message, got, want)
+		for path, reason := range map[string]string{"runc": "", "crun": message} {
+			if got, said := (&Runtime{Path: path}).ExecStatus(reap.Status{Code: 255}, log); got.Code != want || said != reason {
+				t.Errorf("%s: %s: %v, %q, want %d", path, message, got, said, want)
+			}
 		}
 		for _, own := range []reap.Status{{}, {Code: 3}, {Signal: unix.SIGKILL}} {
-			if got := ExecStatus(own, log); got != own {
-				t.Errorf("a program's own %v became %v", own, got)
+			if got, said := (&Runtime{Path: "crun"}).ExecStatus(own, log); got != own || said != "" {
+				t.Errorf("a program's own %v became %v, %q", own, got, said)
 			}
 		}
 	}

@@ -40,6 +40,9 @@ type Kind struct {
 	chowns bool
 	// sizeless: its exec passes on that a window has changed, and not to what.
 	sizeless bool
+	// silent: what goes wrong before an exec's program runs stands in its log alone, not
+	// on standard error too.
+	silent bool
 
 	// compiled is the annotation by which it takes a compiled filter of system calls; "":
 	// it takes none. compiledFile is what of a container's state has the one it has
@@ -63,7 +66,7 @@ var Kinds = []*Kind{
 	{
 		// Built with systemd, some versions would ask it for cgroups.
 		Name: "crun", Path: bundle.RuntimeProgram("crun"), Root: "/run/crun", Options: []string{"--cgroup-manager", "cgroupfs"},
-		Strict: true, propagation: "rslave", open: true, forgets: true, chowns: true, sizeless: true, scratch: "_LIBCONTAINER_STATEDIR",
+		Strict: true, propagation: "rslave", open: true, forgets: true, chowns: true, sizeless: true, silent: true, scratch: "_LIBCONTAINER_STATEDIR",
 		compiled: crunCompiled, compiledFile: crunCompiledFile,
 		stateFile: "status", state: crunState, inHook: isCrunInit,
 	},

@@ -92,6 +92,9 @@ func (c *call) execute(p control.Program) (reap.Status, error) {
 		exit, err := keeper.Wait(context.Background(), c.paths.RunDir(), run.Ident())
 		return exit.Status, err
 	}
+	if reason := run.Reason(); reason != "" {
+		say(p.Files[2], "service: %s\n", reason)
+	}
 	return status, err
 }
 

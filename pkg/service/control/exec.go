@@ -18,6 +18,8 @@ type Remote struct {
 	conn *net.UnixConn
 	in   *bufio.Reader
 	id   reap.Ident
+
+	reason string
 }
 
 // ErrLost says that the supervisor went away while a program ran for us. The
@@ -103,5 +105,9 @@ func (r *Remote) Wait() (reap.Status, error) {
 	if err := r.receive(&t); err != nil {
 		return reap.Status{}, err
 	}
+	r.reason = t.Reason
 	return reap.Status{Code: t.Code, Signal: unix.Signal(t.Signal)}, r.conn.Close()
 }
+
+// Reason says, after Wait, why the program did not run; "" where its standard error does.
+func (r *Remote) Reason() string { return r.reason }

@@ -44,6 +44,9 @@ type Session interface {
 	Signal(unix.Signal) error
 	Kill() error
 	Wait(context.Context) (reap.Status, error)
+	// Reason says, after Wait, why the program did not run; "" where its standard error
+	// does.
+	Reason() string
 }
 
 // serverLine is a line from the server.
@@ -53,6 +56,7 @@ type serverLine struct {
 	Ended  bool   `json:"ended,omitempty"`
 	Code   int    `json:"exit_status,omitempty"`
 	Signal int    `json:"signal,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 // clientLine is a line from the client.
@@ -118,7 +122,7 @@ func serveSession(conn *net.UnixConn, run Session) {
 		return
 	}
 	if err := errors.Join(conn.SetDeadline(time.Now().Add(clientTime)),
-		send(conn, serverLine{Ended: true, Code: status.Code, Signal: int(status.Signal)})); err != nil {
+		send(conn, serverLine{Ended: true, Code: status.Code, Signal: int(status.Signal), Reason: run.Reason()})); err != nil {
 		return // the client has gone
 	}
 }

@@ -45,6 +45,13 @@ func (l *local) Ident() reap.Ident            { return reap.Ident{Pid: l.cmd.Pro
 func (l *local) Signal(sig unix.Signal) error { return l.cmd.Process.Signal(sig) }
 func (l *local) Kill() error                  { return l.cmd.Process.Kill() }
 
+func (l *local) Reason() string {
+	if l.cmd.ProcessState.ExitCode() == 127 {
+		return "no such program"
+	}
+	return ""
+}
+
 func (l *local) Wait(ctx context.Context) (reap.Status, error) {
 	select {
 	case <-l.done:
@@ -104,10 +111,16 @@ func TestExec(t *testing.T) {
 	if run, err = c.Exec("web", Program{Args: []string{"/bin/sh", "-c", "kill -9 $$"}, Files: files}); err != nil {
 		t.Fatal(err)
 	}
-	if status, err = run.Wait(); err != nil || status.Signal != unix.SIGKILL {
+	if status, err = run.Wait(); err != nil || status.Signal != unix.SIGKILL || run.Reason() != "" {
 		t.Errorf("killed: %v, %v", status, err)
 	}
 	var refused *Refused
+	if run, err = c.Exec("web", Program{Args: []string{"/bin/sh", "-c", "exit 127"}, Files: files}); err != nil {
+		t.Fatal(err)
+	}
+	if status, err = run.Wait(); err != nil || status.Code != 127 || run.Reason() != "no such program" {
+		t.Errorf("%v, %v, %q", status, err, run.Reason())
+	}
 	if _, err = c.Exec("web", Program{Args: []string{"refused"}, Files: files}); !errors.As(err, &refused) || refused.Status != 409 {
 		t.Errorf("refused: %v", err)
 	}
