@@ -107,10 +107,10 @@ func completeImages(f *imagesFlags) func(*cobra.Command, []string, string) ([]st
 }
 
 // imagesBehind offers images behind the first argument, which is something else.
-func imagesBehind(f *imagesFlags) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+func imagesBehind(f *imagesFlags, first cobra.ShellCompDirective) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
-			return nil, cobra.ShellCompDirectiveDefault
+			return nil, first
 		}
 		return completeImages(f)(cmd, args, begun)
 	}

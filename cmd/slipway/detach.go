@@ -146,6 +146,8 @@ func newPsCommand() *cobra.Command {
 		Use:   "ps",
 		Short: "list the machines that run in the background",
 		Args:  cobra.NoArgs,
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
 			all, err := qemu.Machines(machinesDirectory())
 			if err != nil {

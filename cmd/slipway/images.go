@@ -73,7 +73,7 @@ A recipe of your own is a directory with an image.yml, which has the same keys a
 		RunE:  func(_ *cobra.Command, args []string) error { return f.take(args[0]) },
 	}
 	build.ValidArgsFunction = completeImages(&f)
-	export.ValidArgsFunction = imagesBehind(&f)
+	export.ValidArgsFunction = imagesBehind(&f, cobra.ShellCompDirectiveDefault)
 	take.ValidArgsFunction = cobra.FixedCompletions([]string{"tar"}, cobra.ShellCompDirectiveFilterFileExt)
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("platform", cobra.FixedCompletions([]string{"linux/amd64", "linux/arm64"}, cobra.ShellCompDirectiveNoFileComp)))
 	cmd.AddCommand(build, list, export, take, newPushCommand(&f), newUpdateCommand())

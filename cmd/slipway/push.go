@@ -31,7 +31,7 @@ A YAML goes on saying slipway/NAME:TAG with build --rename slipway=REGISTRY/ORG.
 		},
 	}
 	cmd.Flags().StringArrayVar(&certFiles, "cert-file", nil, "PEM file of further authorities that the registry's certificate may be from (repeatable)")
-	cmd.ValidArgsFunction = imagesBehind(f)
+	cmd.ValidArgsFunction = imagesBehind(f, cobra.ShellCompDirectiveNoFileComp)
 	return cmd
 }
 

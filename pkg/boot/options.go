@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slipway/pkg/log/console"
+	"slipway/pkg/machine"
 )
 
 // Options is what the kernel's command line says to PID 1.
@@ -36,7 +37,7 @@ func ParseOptions(cmdline string) Options {
 		switch key {
 		case "linuxkit.unified_cgroup_hierarchy":
 			o.CgroupV1 = value == "0"
-		case "slipway.console":
+		case machine.OptionConsole:
 			o.Quiet = value == "quiet"
 		case "panic":
 			if n, err := strconv.Atoi(value); err == nil {

@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 	"slipway/pkg/port"
 )
 
-// machine is what differs between the architectures.
-type machine struct {
+// emulated is what differs between the architectures.
+type emulated struct {
 	model   string
 	tcgCPU  string
 	console string // the kernel's name of the serial port
@@ -25,7 +26,7 @@ type machine struct {
 // qemu64 has not. As an Intel CPU the kernel would isolate its page tables
 // (Meltdown), which makes system calls under TCG slow: 300 forks take 1.04 s,
 // and 0.60 s when the vendor is AMD; max takes 0.75 s.
-var machines = map[string]machine{
+var machines = map[string]emulated{
 	"x86_64":  {model: "q35", tcgCPU: "Nehalem,vendor=AuthenticAMD", console: "ttyS0"},
 	"aarch64": {model: "virt", tcgCPU: "cortex-a57", console: "ttyAMA0"},
 }
@@ -73,7 +74,7 @@ func Args(c Config) ([]string, error) {
 	return append(append(a, boot...), diskArgs(c)...), err
 }
 
-func accelArgs(accel string, m machine) []string {
+func accelArgs(accel string, m emulated) []string {
 	if accel == AccelKVM {
 		return []string{"-accel", "kvm", "-cpu", "host"}
 	}
@@ -105,7 +106,7 @@ func mac(c Config) string {
 
 // bootArgs names what to boot, ahead of all other disks, as the guest counts
 // disks in this order.
-func bootArgs(c Config, m machine) ([]string, error) {
+func bootArgs(c Config, m emulated) ([]string, error) {
 	var a []string
 	if c.UEFI || c.Boot.EFI {
 		firmware, err := firmwareArgs(c.Arch)
@@ -140,7 +141,7 @@ func bootArgs(c Config, m machine) ([]string, error) {
 }
 
 // cmdline is the image's command line with what the machine adds to it.
-func cmdline(c Config, m machine) string {
+func cmdline(c Config, m emulated) string {
 	words := []string{c.Boot.Cmdline}
 	if !strings.Contains(" "+c.Boot.Cmdline+" "+c.Append, " console=") {
 		words = append(words, "console="+m.console)
@@ -157,7 +158,7 @@ func cmdline(c Config, m machine) string {
 		// Testing its ciphers is half of what a kernel does before /init, and
 		// emulated that takes seconds. In FIPS mode it tests them all the same.
 		// The check of a module's signature is nine tenths of what it costs.
-		words = append(words, "cryptomgr.notests", "slipway.modules=unsigned")
+		words = append(words, "cryptomgr.notests", machine.OptionModules+"=unsigned")
 	}
 	return strings.TrimSpace(strings.Join(append(words, c.Append), " "))
 }

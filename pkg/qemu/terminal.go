@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 
+	"slipway/pkg/machine"
+
 	"golang.org/x/term"
 )
 
@@ -50,7 +52,7 @@ func WindowSize(stdout *os.File) string {
 	if err != nil || cols < 1 || rows < 1 {
 		return ""
 	}
-	return fmt.Sprintf("slipway.winsize=%dx%d", cols, rows)
+	return fmt.Sprintf(machine.OptionWindow+"=%dx%d", cols, rows)
 }
 
 // FollowWindow tells the size of the window now, and whenever it has changed, until the
@@ -91,7 +93,7 @@ func TermOption(name string) string {
 	}) {
 		return ""
 	}
-	return "slipway.term=" + name
+	return machine.OptionTerm + "=" + name
 }
 
 // Restore puts the terminal back as it was found.

@@ -8,19 +8,17 @@ import (
 	"os"
 	"strings"
 
+	"slipway/pkg/machine"
+
 	"golang.org/x/sys/unix"
 )
-
-// Option is the word of the kernel's command line that says whether modules are
-// loaded with their signatures, the default, or "unsigned".
-const Option = "slipway.modules"
 
 // Unsigned tells whether the command line asks for modules without their
 // signatures; the last of several words wins.
 func Unsigned(cmdline string) bool {
 	unsigned := false
 	for _, word := range strings.Fields(cmdline) {
-		if value, ok := strings.CutPrefix(word, Option+"="); ok {
+		if value, ok := strings.CutPrefix(word, machine.OptionModules+"="); ok {
 			unsigned = value == "unsigned"
 		}
 	}

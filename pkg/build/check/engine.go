@@ -13,10 +13,11 @@ import (
 	"slipway/pkg/build/tree"
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 )
 
 // cmdlineRuntime is the word of the kernel's command line that names an OCI runtime.
-const cmdlineRuntime = bundle.Prefix + "runtime="
+const cmdlineRuntime = machine.OptionRuntime + "="
 
 // checkRuntimes finds OCI runtimes that are asked for and will not be in the machine.
 // In an image whose root filesystem is not made here nobody knows what there is.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
+	"slipway/pkg/machine"
 )
 
 // Options are the words of the kernel's command line that matter here.
@@ -43,11 +44,11 @@ func ParseOptions(cmdline string) Options {
 			o.RuncDebug = value == "1"
 		case "linuxkit.runc_console":
 			o.RuncConsole = value == "1"
-		case "slipway.report":
+		case machine.OptionReport:
 			o.Report = value
-		case "slipway.runtime":
+		case machine.OptionRuntime:
 			o.setRuntime(value)
-		case "slipway.watchdog":
+		case machine.OptionWatchdog:
 			o.setWatchdog(value)
 		}
 	}
@@ -57,7 +58,7 @@ func ParseOptions(cmdline string) Options {
 func (o *Options) setRuntime(value string) {
 	name, err := bundle.ParseRuntime(value)
 	if err != nil {
-		o.Wrong = append(o.Wrong, fmt.Sprintf("slipway.runtime=%s: %s", value, err))
+		o.Wrong = append(o.Wrong, fmt.Sprintf("%s=%s: %s", machine.OptionRuntime, value, err))
 		return
 	}
 	o.Runtime = name
@@ -69,7 +70,7 @@ func (o *Options) setWatchdog(value string) {
 	case value == "off":
 		o.Watchdog, o.WatchdogOff = 0, true
 	case err != nil || d < minWatchdog:
-		o.Wrong = append(o.Wrong, fmt.Sprintf("slipway.watchdog=%s: want off, or a duration of %s or more", value, minWatchdog))
+		o.Wrong = append(o.Wrong, fmt.Sprintf("%s=%s: want off, or a duration of %s or more", machine.OptionWatchdog, value, minWatchdog))
 	default:
 		o.Watchdog, o.WatchdogOff = d, false
 	}
