@@ -57,10 +57,9 @@ A recipe of your own is a directory with an image.yml, which has the same keys a
 		Use:   "list",
 		Short: "list the images with digest, size and whether they are up to date",
 		Args:  cobra.NoArgs,
-
-		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:  func(*cobra.Command, []string) error { return f.list() },
 	}
+	list.ValidArgsFunction = cobra.NoFileCompletions
 	list.Flags().BoolVar(&f.json, "json", false, "write JSON")
 	export := &cobra.Command{
 		Use:   "export FILE.tar [NAME...]",
