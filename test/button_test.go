@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestToolButton asks a machine to power off at many moments of its boot, from its
-// first sign of life on: it always does, and never has to be killed.
+// TestToolButton asks a machine to power off at many moments of its boot, from the
+// kernel's first line on: it always does, and never has to be killed.
 func TestToolButton(t *testing.T) {
 	tl := makeTool(t)
 	for _, when := range []string{"Linux version", "Run /init", "Power Button", "Slipway: a LinuxKit", "onboot 000-dhcp: from", "onboot 001-devices: exited", "services web: started"} {

@@ -50,7 +50,7 @@ func (l *layout) addFile(f *yml.File, numbers spec.IDs, origin *tree.Origin) err
 		}
 		e.Type, e.Inode = tar.TypeReg, content
 	}
-	if err := l.checkPlace(f); err != nil {
+	if err := l.checkReplaced(f); err != nil {
 		return err
 	}
 	if err := l.addParents(f, e); err != nil {
@@ -64,9 +64,9 @@ func (l *layout) addFile(f *yml.File, numbers spec.IDs, origin *tree.Origin) err
 	return l.root.Put(f.Path, e)
 }
 
-// checkPlace tells what a file takes the place of: a directory goes with all that is
+// checkReplaced tells what a file takes the place of: a directory goes with all that is
 // in it, and a file that is to be a directory is none any more.
-func (l *layout) checkPlace(f *yml.File) error {
+func (l *layout) checkReplaced(f *yml.File) error {
 	at := f.At.Child("path")
 	name := strings.Trim(path.Clean("/"+f.Path), "/")
 	for i := range name + "/" {

@@ -93,7 +93,8 @@ const programVar = "DOCS_SLIPWAY"
 
 // run types a block.
 func (h *host) run(t *testing.T, dir string, b shown.Block) {
-	out, err := h.sh(dir, strings.Join(b.Lines, "\n")).CombinedOutput()
+	script := strings.ReplaceAll(strings.Join(b.Lines, "\n"), "--timeout 10m", "--timeout 40m") // of a busy machine
+	out, err := h.sh(dir, script).CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
 		t.Error(err)

@@ -113,7 +113,7 @@ func (h *host) directory(t *testing.T) string {
 
 // sh is a script that ends with its first line that fails.
 func (h *host) sh(dir, script string) *exec.Cmd {
-	cmd := exec.Command("sh", "-euxc", script)
+	cmd := exec.Command("bash", "-euxo", "pipefail", "-c", script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(h.slipway)+":"+dir+":"+os.Getenv("PATH"))
 	cmd.Env = append(cmd.Env, h.env...)

@@ -50,7 +50,7 @@ func resize(id reap.Ident) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("process %d has no terminal for a program yet", id.Pid)
+	return fmt.Errorf("terminal of process %d: %w", id.Pid, unix.ENOTTY) // none yet
 }
 
 // resizeMaster leaves a descriptor alone that is no master.

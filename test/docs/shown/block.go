@@ -57,7 +57,7 @@ var kinds = map[string][]string{
 }
 
 // typed is a line that somebody could type.
-var typed = regexp.MustCompile(`^\s*(\$ |(slipway|service|make|apt-get|curl|cosign|linuxkit|docker) [a-z-])`)
+var typed = regexp.MustCompile(`^\s*(\$ |(sudo |\./|bin/)*(slipway|service|make|apt-get|curl|cosign|linuxkit|docker|qemu-img|virtctl) [a-z-])`)
 
 // Blocks finds the blocks of all pages that users read, the README's first, and fails where one does not say
 // what it is, or an illustration not why it is one.
@@ -97,6 +97,8 @@ func (b Block) fault() string {
 		return fmt.Sprintf("%q %q says nothing of the block; see test/docs/shown", b.Kind, b.Mode)
 	case b.Mode == "illustration" && b.Why == "":
 		return "an illustration says why no test runs it"
+	case b.Kind == "sh" && len(b.Commands()) == 0:
+		return "no command is in it"
 	case b.Kind == "sh":
 		return ""
 	}
@@ -110,6 +112,10 @@ func (b Block) fault() string {
 
 var tableMark = regexp.MustCompile(`^<!-- (sh .*) -->$`)
 
+// odd begins a block in a way that is not looked for.
+var odd = regexp.MustCompile("^\\s*(```|~~~|<!--\\s*sh\\b)")
+
+// blocksOf gives a block that is not one by these rules as one of no kind.
 func blocksOf(page, text string) (all []Block) {
 	var open *Block
 	table := false
@@ -121,6 +127,8 @@ func blocksOf(page, text string) (all []Block) {
 			open = newBlock(page, i+1, info)
 		case open == nil && mark != nil:
 			open, table = newBlock(page, i+1, mark[1]), true
+		case open == nil && odd.MatchString(line):
+			all = append(all, *newBlock(page, i+1, strings.TrimSpace(line)))
 		case open == nil:
 		case fence && !table, table && !strings.HasPrefix(line, "|"):
 			all, open, table = append(all, *open), nil, false
@@ -133,6 +141,9 @@ func blocksOf(page, text string) (all []Block) {
 		default:
 			open.Lines = append(open.Lines, line)
 		}
+	}
+	if open != nil {
+		all = append(all, *newBlock(page, open.Line, "without an end"))
 	}
 	return all
 }

@@ -1,7 +1,6 @@
 package shown
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -20,6 +19,13 @@ func TestBlocks(t *testing.T) {
 		"```text\nslipway build x.yml\n```":            {"slipway build x.yml", "could be typed"},
 		"```yaml box.yml\nkernel: {}\n```":             {"kernel: {}", ""},
 		"```yaml box\nkernel: {}\n```":                 {"kernel: {}", "says nothing"},
+		"```sh\n# none\n```":                           {"", "no command"},
+		"```sh\nslipway ps":                            {"", "without"},
+		"<!--sh guest-->\n| a | `service list` |":      {"", "says nothing"},
+		"<!-- sh guest -->\n\n| a | `service list` |":  {"", "no command"},
+		"- so:\n  ```sh":                               {"", "says nothing"},
+		"~~~ sh":                                       {"", "says nothing"},
+		"```text\nsudo bin/slipway build x.yml\n```":   {"sudo bin/slipway build x.yml", "could be typed"},
 		"<!-- sh guest -->\n| a | b |\n| - | - |\n| `x y` | `service list`, `dmesg`: `no` |\n\n| `a` | `b` |": {"service list|dmesg", ""},
 	} {
 		all := blocksOf("page.md", text+"\n")
@@ -27,7 +33,7 @@ func TestBlocks(t *testing.T) {
 			t.Errorf("%q: %d blocks", text, len(all))
 			continue
 		}
-		if got := all[0].Commands(); !slices.Equal(got, strings.Split(want.commands, "|")) {
+		if got := strings.Join(all[0].Commands(), "|"); got != want.commands {
 			t.Errorf("%q: commands %q, want %q", text, got, want.commands)
 		}
 		if fault := all[0].fault(); !strings.Contains(fault, want.fault) || want.fault == "" && fault != "" {
