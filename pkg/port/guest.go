@@ -152,7 +152,7 @@ func (p *Port) Send(m Message, limit time.Duration) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Write(&patient{p.file, limit / patience, patience}, m)
+	return Write(&patient{file: p.file, part: limit / patience, left: limit, now: time.Now}, m)
 }
 
 // patience is the number of parts of a limit. A machine that stood still, because its host did, finds a
@@ -165,24 +165,24 @@ type file interface {
 	SetWriteDeadline(t time.Time) error
 }
 
-// patient writes to a file that does not block, and waits for it so many parts of its limit in all.
+// patient writes a message to a file that does not block. What is left of its limit is less after each
+// write by the time that took, and by no more than a part.
 type patient struct {
-	file  file
-	part  time.Duration
-	parts int
+	file       file
+	part, left time.Duration
+	now        func() time.Time
 }
 
 func (p *patient) Write(data []byte) (done int, err error) {
 	for {
-		if err := p.file.SetWriteDeadline(time.Now().Add(p.part)); err != nil {
+		begin := p.now()
+		if err := p.file.SetWriteDeadline(begin.Add(min(p.part, p.left))); err != nil {
 			return done, err
 		}
 		n, err := p.file.Write(data[done:])
 		done += n
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return done, err
-		}
-		if p.parts--; p.parts <= 0 {
+		p.left -= min(p.now().Sub(begin), p.part)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || p.left <= 0 {
 			return done, err
 		}
 	}

@@ -257,38 +257,70 @@ func child() {
 	os.Exit(0)
 }
 
-// slow is a file that takes a byte and no more for so many times.
+// slow is a file that takes a byte and no more for so many times, until its deadline or long after it,
+// and then takes all at its pace.
 type slow struct {
-	busy   int
-	took   []byte
-	waited time.Duration
+	busy         int
+	late, pace   time.Duration
+	now, waitFor time.Time
+	took         []byte
 }
 
 func (s *slow) SetWriteDeadline(t time.Time) error {
-	s.waited += time.Until(t).Round(time.Second)
+	s.waitFor = t
 	return nil
 }
 
 func (s *slow) Write(p []byte) (int, error) {
+	if !s.waitFor.After(s.now) {
+		return 0, os.ErrDeadlineExceeded
+	}
 	if s.busy--; s.busy >= 0 {
+		s.now = s.waitFor.Add(s.late)
 		s.took = append(s.took, p[0])
 		return 1, os.ErrDeadlineExceeded
 	}
+	s.now = s.now.Add(s.pace)
 	s.took = append(s.took, p...)
 	return len(p), nil
 }
 
-// A deadline that has passed, because nobody could keep it, is a part of the limit and not all.
+// A deadline that has passed, because nobody could keep it, is a part of the limit and not all; and all
+// pieces of a message have one limit.
 func TestPatient(t *testing.T) {
-	for busy, want := range map[int]error{0: nil, patience - 1: nil, patience: os.ErrDeadlineExceeded} {
-		s := &slow{busy: busy}
-		p := &patient{s, time.Minute, patience}
-		n, err := p.Write([]byte("message of some length"))
-		if !errors.Is(err, want) || n != len(s.took) || want == nil && string(s.took) != "message of some length" {
-			t.Errorf("busy %d times: %d, %v, %q", busy, n, err, s.took)
+	const limit, pieces = time.Minute, 40
+	piece := strings.Repeat("piece", 300)
+	for _, c := range []struct {
+		name  string
+		slow  slow
+		want  error
+		least time.Duration // that it takes
+		most  time.Duration
+	}{
+		{"at once", slow{}, nil, 0, 0},
+		{"in the last part", slow{busy: patience - 1}, nil, limit * 9 / 10, limit * 9 / 10},
+		{"never", slow{busy: 1000}, os.ErrDeadlineExceeded, limit, limit},
+		{"after it stood still for an hour", slow{busy: 1, late: time.Hour}, nil, time.Hour, time.Hour + limit},
+		{"each piece nearly too late", slow{pace: limit/patience - time.Second}, os.ErrDeadlineExceeded, limit - limit/patience, limit},
+	} {
+		s := &c.slow
+		begin := s.now
+		p := &patient{file: s, part: limit / patience, left: limit, now: func() time.Time { return s.now }}
+		var err error
+		wrote := 0
+		for range pieces {
+			var n int
+			n, err = p.Write([]byte(piece))
+			if wrote += n; err != nil {
+				break
+			}
 		}
-		if most := patience * time.Minute; s.waited > most {
-			t.Errorf("busy %d times: waited %s, want %s or less", busy, s.waited, most)
+		took := s.now.Sub(begin)
+		if !errors.Is(err, c.want) || wrote != len(s.took) || c.want == nil && string(s.took) != strings.Repeat(piece, pieces) {
+			t.Errorf("%s: %d of %d, %v", c.name, wrote, len(s.took), err)
+		}
+		if took < c.least || took > c.most {
+			t.Errorf("%s: took %s, want %s to %s", c.name, took, c.least, c.most)
 		}
 	}
 }

@@ -34,14 +34,60 @@ func (s *Supervisor) reportNow() {
 	if len(faults) > 0 {
 		s.Guest.Answer("so far: %s", strings.Join(faults, "; "))
 	}
-	go func() {
+	s.tellHost(func() {
 		s.Guest.AwaitConsoles()
-		if s.Guest.Requested().Timeline {
-			s.Guest.TellTimeline()
-		}
 		s.tellReport(list, faults, false)
-		s.Guest.TellOutput()
+	}, func() { go s.Guest.TellOutput() })
+}
+
+// wantsTimeline tells whether the host wants the timeline and has got none yet of a boot that is over.
+func (s *Supervisor) wantsTimeline() bool {
+	return s.Guest.Requested().Timeline && !s.tells.timeline && !s.tells.timelined
+}
+
+func (s *Supervisor) tellTimeline() {
+	if s.wantsTimeline() && !s.tells.over {
+		s.tellHost(func() {}, func() {})
+	}
+}
+
+// tells is what is under way to the host outside of the loop, which is kept by the loop.
+type tells struct {
+	under     int
+	timeline  bool // one of them has the timeline
+	timelined bool // the host has got it
+	again     bool // it was tried once more, as the machine goes down
+	over      bool // services are down: who asks from now on is late
+}
+
+// tellHost has something told outside of the loop, the timeline before it if that is wanted: a host may take its
+// time. Then goes on in the loop.
+func (s *Supervisor) tellHost(something, then func()) {
+	timeline := s.wantsTimeline()
+	s.tells.under++
+	s.tells.timeline = s.tells.timeline || timeline
+	go func() {
+		got := timeline && s.Guest.TellTimeline()
+		something()
+		s.post(func() {
+			s.tells.under--
+			if timeline {
+				s.tells.timeline, s.tells.timelined = false, got
+			}
+			if s.stopping && s.wantsTimeline() && !s.tells.again {
+				s.tells.again = true
+				s.tellHost(func() {}, func() {})
+			}
+			then()
+		})
 	}()
+}
+
+// awaitTold waits for what is under way. The watchdog is fed meanwhile, and others are answered.
+func (s *Supervisor) awaitTold() {
+	for s.tells.over = true; s.tells.under > 0; {
+		(<-s.inbox)()
+	}
 }
 
 func (s *Supervisor) tellReport(l control.List, faults []string, final bool) {

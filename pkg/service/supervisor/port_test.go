@@ -1,10 +1,12 @@
 package supervisor
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -206,6 +208,29 @@ func TestLateRequestForTimeline(t *testing.T) {
 		t.Errorf("no timeline, but %+v", got)
 	}
 	m.engine.EndAll(reap.Status{})
+}
+
+// A host that asks again and again and does not read is waited for a few times in all, and
+// others are answered meanwhile.
+func TestHostThatDoesNotRead(t *testing.T) {
+	m, h := withHost(t, "good run")
+	long := make([]byte, 1<<20) // more than the port takes
+	if err := m.guest.Port.Send(port.Message{Timeline: long}, time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("the port takes all: %v", err)
+	}
+	for range 5 {
+		h.say(port.Message{Request: &port.Request{Timeline: true}})
+	}
+	failures := func() int { return strings.Count(m.console(), "tell the host: ") }
+	poll.Until(t, "the first is given up", func() bool { return failures() > 0 })
+	m.stop()
+	if err := m.sup.Do(t.Context(), func() {}); err != nil {
+		t.Error(err)
+	}
+	m.end()
+	if n := failures(); n > 5 { // timelines: two of the boot, two of the end; and the word that it ends
+		t.Errorf("%d tries:\n%s", n, m.console())
+	}
 }
 
 // While files are handed out at the end, others are answered, and the watchdog is fed by the

@@ -82,7 +82,7 @@ func (s *Supervisor) goOn() {
 func (s *Supervisor) grant() {
 	if !s.settled {
 		if s.stopping {
-			s.last.Go(s.tellTimeline)
+			s.tellTimeline()
 		}
 		return
 	}
@@ -92,17 +92,7 @@ func (s *Supervisor) grant() {
 		s.makeReport(how)
 		return
 	}
-	s.last.Go(s.tellTimeline)
-}
-
-// tellTimeline hands the timeline to the host, if that wants it and has got none yet of a boot that is
-// over. Who comes while another is at it waits for what becomes of that.
-func (s *Supervisor) tellTimeline() {
-	s.telling.Lock()
-	defer s.telling.Unlock()
-	if s.Guest.Requested().Timeline && !s.timelined {
-		s.timelined = s.Guest.TellTimeline()
-	}
+	s.tellTimeline()
 }
 
 // makeReport shows how all went, once for each boot: slipway.report, or the
@@ -111,7 +101,7 @@ func (s *Supervisor) tellTimeline() {
 func (s *Supervisor) makeReport(how string) {
 	done := s.Guest.Paths.RunDir("reported")
 	if _, err := os.Lstat(done); err == nil {
-		s.last.Go(s.tellTimeline)
+		s.tellTimeline()
 		return
 	}
 	list, faults := s.List(), append(s.scripts().Faults(), s.faults()...)
@@ -122,16 +112,14 @@ func (s *Supervisor) makeReport(how string) {
 		s.Guest.Answer("report: ok")
 	}
 	// A report that a killed supervisor has not brought to its end is made anew.
-	s.last.Go(func() {
+	s.tellHost(func() {
 		s.Guest.AwaitConsoles()
-		s.tellTimeline()
 		s.tellReport(list, faults, true)
-		go s.post(func() {
-			if how == guest.ReportPoweroff && (len(faults) > 0 || !s.Guest.Requested().Hold) {
-				s.check("report", "power off", s.End(bundle.Poweroff))
-			}
-			s.check("report", "note", os.WriteFile(done, nil, 0o600))
-		})
+	}, func() {
+		if how == guest.ReportPoweroff && (len(faults) > 0 || !s.Guest.Requested().Hold) {
+			s.check("report", "power off", s.End(bundle.Poweroff))
+		}
+		s.check("report", "note", os.WriteFile(done, nil, 0o600))
 	})
 }
 

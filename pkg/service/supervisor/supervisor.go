@@ -14,7 +14,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"slipway/pkg/bundle"
@@ -74,9 +73,7 @@ type Supervisor struct {
 	held   bool                // a failed service's policy is to stop the boot
 	// What the host has got of what it wants.
 	settled, reporting bool
-	telling            sync.Mutex // the timeline; guards timelined
-	timelined          bool
-	last               sync.WaitGroup // what the host is being told, and is to hear before the end
+	tells              tells
 	following          map[string]bool
 	stopping           bool
 	reminders          reminders
@@ -182,9 +179,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	go s.watchMachine()
 	s.tellLimit()
 	s.loop(ctx)
+	s.awaitTold()
 	s.Guest.Say("services: all are stopped")
 	s.handOut()
-	s.last.Wait()
 	if s.Down != nil {
 		s.Down()
 	}
@@ -195,7 +192,6 @@ func (s *Supervisor) Run(ctx context.Context) error {
 // loop is where everything happens, one thing at a time.
 func (s *Supervisor) loop(ctx context.Context) {
 	stop := ctx.Done()
-	defer s.last.Wait()
 	rest := time.NewTimer(restTime)
 	defer rest.Stop()
 	for !s.stopping || !s.set.Idle() {
@@ -209,7 +205,7 @@ func (s *Supervisor) loop(ctx context.Context) {
 			stop = nil
 			s.stopping = true
 			// A boot that ends before it has settled has a timeline, too.
-			s.last.Go(func() { s.tellTimeline(); s.tellEnd() })
+			s.tellHost(s.tellEnd, func() {})
 			s.tellLimit()
 			s.noteEnd(s.endOfMachine())
 			s.report(s.submit(state.Event{Kind: state.Shutdown}))
