@@ -11,22 +11,60 @@ import (
 	"slipway/pkg/log/rotate"
 )
 
-// plain reads a log that has no index, such as one that LinuxKit wrote: its
-// standard output, then its standard error, without times.
-func (r *reader) plain() error {
+// plainLog is a log that has no index, such as one that LinuxKit wrote, with all that it
+// had when it was opened.
+type plainLog [3][]plainFile
+
+type plainFile struct {
+	file *os.File
+	size int64
+}
+
+func (p plainLog) close() {
+	for _, files := range p {
+		for _, f := range files {
+			f.file.Close() // Only read from.
+		}
+	}
+}
+
+// openPlain opens the files of each stream, the oldest first.
+func (r *reader) openPlain() (p plainLog) {
+	r.src.guard.Begin()
+	defer r.src.guard.End()
 	for _, s := range layout.Streams {
 		path, n := r.at.File(s), 0
-		r.src.guard.Begin()
 		for rotate.Exists(rotate.Old(path, n)) {
 			n++
 		}
-		r.src.guard.End()
 		for ; n >= 0; n-- {
 			name := path
 			if n > 0 {
 				name = rotate.Old(path, n-1)
 			}
-			if err := r.plainFile(s, name); err != nil {
+			f, err := layout.OpenRegular(name, os.O_RDONLY, 0)
+			if err != nil {
+				continue // There is none, or it is no log.
+			}
+			size, err := f.Seek(0, io.SeekEnd)
+			if err == nil {
+				_, err = f.Seek(0, io.SeekStart)
+			}
+			if err != nil {
+				f.Close() // Only read from.
+				continue
+			}
+			p[s] = append(p[s], plainFile{f, size})
+		}
+	}
+	return p
+}
+
+// plain reads standard output, then standard error, without times.
+func (r *reader) plain(p plainLog) error {
+	for _, s := range layout.Streams {
+		for _, f := range p[s] {
+			if err := r.plainFile(s, f); err != nil {
 				return err
 			}
 		}
@@ -37,18 +75,12 @@ func (r *reader) plain() error {
 	return nil
 }
 
-func (r *reader) plainFile(s layout.Stream, name string) error {
-	r.src.guard.Begin()
-	f, err := layout.OpenRegular(name, os.O_RDONLY, 0)
-	r.src.guard.End()
-	if err != nil {
-		return nil //nolint:nilerr // There is none, or it is no log.
-	}
-	defer f.Close() // Only read from.
+func (r *reader) plainFile(s layout.Stream, f plainFile) error {
+	part := io.LimitReader(f.file, f.size)
 	buf := make([]byte, 16<<10)
 	for {
 		r.src.guard.Begin()
-		n, err := f.Read(buf)
+		n, err := part.Read(buf)
 		r.src.guard.End()
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -114,7 +114,7 @@ func (r *reader) deliver(yield func(Line, error) bool) bool {
 			if !more || !yield(i.line, i.err) {
 				return true
 			}
-		case <-r.src.guard.late:
+		case <-r.guard.late:
 			return false
 		case <-r.ctx.Done():
 			return true

@@ -22,6 +22,7 @@ type reader struct {
 	q      Query
 	yield  func(Line) bool
 	src    *source
+	guard  *guard
 	noDisk bool
 	after  *[3]int64 // by Stream: nothing that is before it in the spool; nil: all
 
@@ -41,7 +42,8 @@ type assembler struct {
 }
 
 func newReader(ctx context.Context, at layout.Places, q Query) *reader {
-	r := &reader{ctx: ctx, at: at, q: q, src: newSource(at)}
+	g := newGuard()
+	r := &reader{ctx: ctx, at: at, q: q, src: newSource(at, g), guard: g}
 	for _, s := range layout.Streams {
 		r.text[s] = assembler{split: line.Splitter{Max: maxLine}, next: -1}
 	}
@@ -103,21 +105,32 @@ func (r *reader) look() (err error) {
 // disk reads what the files have. It goes over the index twice: first for what
 // is known at its end, such as the number of the last run, then for the lines.
 func (r *reader) disk(ix *index.Reader) error {
-	found := false
-	for rec := range ix.All() {
+	found := r.note(ix)
+	var plain plainLog
+	if !found && !r.q.Follow && ix.Err == nil {
+		plain = r.openPlain()
+		defer plain.close()
+	}
+	var behind []index.Record
+	// Who carries the spool may just be beginning: what the files have and the index does not know is
+	// nobody's only if the index does not come to know it. A beginning is a few records.
+	for again := mostBeginnings; again > 0 && ix.Err == nil && !r.src.knowsSpool(); again-- {
+		var err error
+		if behind, err = r.src.beyond(); err != nil {
+			return err
+		}
+		if !r.note(ix) {
+			break
+		}
 		found = true
-		r.src.Note(rec)
 	}
 	if ix.Err != nil {
 		return ix.Err
 	}
-	behind, err := r.src.beyond()
-	if err != nil {
-		return err
-	}
+	behind = r.src.leftover(behind)
 	r.choose(r.src.Run)
 	if !found && !r.q.Follow {
-		return r.plain()
+		return r.plain(plain)
 	}
 	for _, s := range layout.Streams {
 		if segs := r.src.Segs[s]; len(segs) > 0 && r.want == 0 {
@@ -134,6 +147,19 @@ func (r *reader) disk(ix *index.Reader) error {
 		}
 	}
 	return nil
+}
+
+// mostBeginnings is more than the records that the files' index has of a beginning: files, what they had,
+// and the spool.
+const mostBeginnings = 20
+
+// note takes in what the index says that was not read yet.
+func (r *reader) note(ix *index.Reader) (found bool) {
+	for rec := range ix.All() {
+		found = true
+		r.src.Note(rec)
+	}
+	return found
 }
 
 func (r *reader) openIndex() (*index.Reader, error) {

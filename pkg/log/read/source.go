@@ -24,7 +24,7 @@ type source struct {
 	file        [3]*os.File     // of the segment read last
 	ino         [3]uint32
 	buf         []byte
-	guard       *guard
+	guard       index.Guard
 }
 
 // piece is a part of a stream: bytes, or a gap.
@@ -35,7 +35,7 @@ type piece struct {
 	hole   bool  // and should be
 }
 
-func newSource(at layout.Places) *source { return &source{at: at, guard: newGuard()} }
+func newSource(at layout.Places, g index.Guard) *source { return &source{at: at, guard: g} }
 
 func (s *source) close() {
 	s.guard.End()
@@ -59,9 +59,6 @@ func (s *source) match() {
 // has left it so, and nobody has begun a run since. What the spool brings there
 // is known from the spool.
 func (s *source) beyond() ([]index.Record, error) {
-	if s.snap != nil && s.snap.ID == s.ID {
-		return nil, nil
-	}
 	s.guard.Begin()
 	defer s.guard.End()
 	var all []index.Record
@@ -83,11 +80,24 @@ func (s *source) beyond() ([]index.Record, error) {
 		}
 		if n := min(seg.Base+info.Size()-s.End[id], 1<<31); n > 0 {
 			all = append(all, index.Record{Kind: index.KindData, Stream: id, Offset: s.End[id], Length: uint32(n), Time: info.ModTime()})
-			s.End[id] += n
 		}
 	}
 	return all, nil
 }
+
+// leftover counts what beyond has found among what the files have.
+func (s *source) leftover(all []index.Record) []index.Record {
+	if s.knowsSpool() {
+		return nil
+	}
+	for _, rec := range all {
+		s.Note(rec)
+	}
+	return all
+}
+
+// knowsSpool tells whether the files have the beginning of what memory has.
+func (s *source) knowsSpool() bool { return s.snap != nil && s.snap.ID == s.ID }
 
 // placed is a record of the spool as the files would have it.
 func (s *source) placed(r index.Record) index.Record {

@@ -13,13 +13,15 @@ const (
 	// Device has 110 parts, as much as all containers together: whoever wants to say
 	// something waits for the device.
 	Device = 10
-	// Output has 36. Two threads bring output from the pipes to the files, and have less
-	// together than the containers, or one that writes without pause would stop the others.
+	// Output has 36. Two threads bring output from the pipes to the files, one more for each
+	// directory of its own, and two have less together than the containers, or one that
+	// writes without pause would stop the others.
 	Output = 15
 )
 
 // Do calls do on a thread of a priority. A thread that cannot be raised again ends
-// with its goroutine.
+// with its goroutine. Nothing may be started there: a process has the priority of the thread
+// that starts it.
 func Do(priority int, do func()) {
 	runtime.LockOSThread()
 	was, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
