@@ -79,7 +79,10 @@ func signalAll() error {
 		if comm, err := os.ReadFile("/proc/" + itoa(pid) + "/comm"); err == nil && strings.TrimSpace(string(comm)) == ownName {
 			continue
 		}
-		return nil
+		// The thread of an attack ends with it. Others that can be signalled stay.
+		if unix.Kill(pid, 0) == nil {
+			return nil
+		}
 	}
 	return unix.ESRCH
 }
