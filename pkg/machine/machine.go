@@ -4,8 +4,9 @@
 // versions after an upgrade, so what stands here is a contract: names below
 // /run/slipway, signals, and the descriptors that a supervisor is born with.
 //
-// What the builder and PID 1 agree on is in image.go; the rest that is between
-// guest and host in packages bundle and port.
+// What the builder and PID 1 agree on is in image.go, words of the kernel's command
+// line, which the host gives too, in options.go; the rest that is between guest and
+// host in packages bundle and port.
 package machine
 
 // Run is the directory below which all of them meet. It is in memory, and ends
