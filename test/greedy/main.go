@@ -14,6 +14,9 @@
 //	timers=N     make N timers
 //	pipes=N      make N pipes of the usual size
 //	netlink=N    have N netlink sockets full of what nobody reads
+//	locks=N      lock N parts of files
+//	options=N    have N sockets with as long a list of addresses as they take
+//	flight=N     send N netlink sockets, full of what nobody reads, through other sockets
 //	aio=N        make N contexts for asynchronous input and output
 //	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
 //	floods=PATH  without pause, from then on: readiness messages that are none, signals to itself,
@@ -87,7 +90,13 @@ func do(verb, value string) (n int, err error) {
 	case "pipes":
 		return times(value, pipe)
 	case "netlink":
-		return times(value, fullSocket)
+		return times(value, func() error { _, err := fullSocket(); return err })
+	case "locks":
+		return locks(value)
+	case "options":
+		return options(value)
+	case "flight":
+		return times(value, inFlight)
 	case "aio":
 		return times(value, context)
 	case "messages":
@@ -252,18 +261,17 @@ func pipe() error {
 }
 
 // fullSocket sends itself as much as it takes: some 370 KB of the kernel's memory.
-func fullSocket() error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_USERSOCK)
-	if err != nil {
-		return err
+func fullSocket() (fd int, err error) {
+	if fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_USERSOCK); err != nil {
+		return fd, err
 	}
 	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF} {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1<<30); err != nil {
-			return err
+			return fd, err
 		}
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return err
+		return fd, err
 	}
 	self, err := unix.Getsockname(fd)
 	for message := make([]byte, 90000); err == nil; {
@@ -271,10 +279,10 @@ func fullSocket() error {
 		binary.NativeEndian.PutUint32(message, uint32(len(message)))
 		err = unix.Sendto(fd, message, unix.MSG_DONTWAIT, self)
 	}
-	if err != unix.EAGAIN {
-		return err
+	if err == unix.EAGAIN {
+		err = nil
 	}
-	return nil
+	return fd, err
 }
 
 // context makes one that may have 128 requests under way.

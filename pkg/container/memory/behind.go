@@ -15,8 +15,8 @@ import (
 // them, are counted.
 const behindSocket = 2 << 10
 
-// Behind is memory that hangs on netlink sockets which containers have open, and is counted
-// for no group, in bytes, by container. A socket that several have counts for one of them.
+// Behind is memory that hangs on netlink sockets which containers have open, and on locks of files, and is
+// counted for no group, in bytes, by container. A socket that several have counts for one of them.
 type Behind map[string]uint64
 
 // LookBehind finds it out for containers with these processes. No more than enough is
@@ -24,8 +24,7 @@ type Behind map[string]uint64
 // millions of descriptors for that. What is on its way in other sockets counts for nobody,
 // as it may wait at somebody who has not asked for it.
 func LookBehind(pids map[string][]int, enough uint64, patience time.Duration) Behind {
-	o := open{proc: "/proc", isNetlink: isNetlink, sameFiles: sameFiles, namespaces: map[string]bool{}, tables: map[string]uint64{}, counted: map[string]bool{}}
-	return o.behind(pids, enough, func() func() bool {
+	return nothingSeen("/proc").behind(pids, enough, func() func() bool {
 		until := time.Now().Add(patience)
 		return func() bool { return time.Now().After(until) }
 	})
@@ -46,11 +45,20 @@ type open struct {
 	proc      string
 	isNetlink func(fd string) bool
 	sameFiles func(a, b int) bool
+	sameFile  func(a, b descriptor) bool
 	// tables say what netlink sockets take that have an address, by inodes, of all network
 	// namespaces that have been looked at.
 	tables     map[string]uint64
 	namespaces map[string]bool
 	counted    map[string]bool // sockets: processes share them
+	lockers    map[place]descriptor
+}
+
+func nothingSeen(proc string) open {
+	return open{
+		proc: proc, isNetlink: isNetlink, sameFiles: sameFiles, sameFile: sameFile,
+		namespaces: map[string]bool{}, tables: map[string]uint64{}, counted: map[string]bool{}, lockers: map[place]descriptor{},
+	}
 }
 
 // kcmpFiles asks kcmp(2) whether two threads have one table of files
@@ -125,21 +133,27 @@ func (o open) ofTask(dir string, enough uint64, over func() bool) (sum uint64) {
 		names, err = f.Readdirnames(256)
 		for _, name := range names {
 			// Where the link leads the kernel says by itself.
-			inode, is := strings.CutPrefix(link(dir+"/fd/"+name), "socket:[")
-			if !is || o.counted[inode] {
-				continue
-			}
-			o.counted[inode] = true
-			takes, listed := o.tables[strings.TrimSuffix(inode, "]")]
-			if !listed && o.isNetlink(dir+"/fd/"+name) {
-				takes = behindSocket
-			}
-			if sum += takes; sum >= enough {
+			target := link(dir + "/fd/" + name)
+			sum += o.ofSocket(dir+"/fd/"+name, target) + o.locks(dir, name, target)
+			if sum >= enough {
 				return sum
 			}
 		}
 	}
 	return sum
+}
+
+func (o open) ofSocket(fd, target string) uint64 {
+	inode, is := strings.CutPrefix(target, "socket:[")
+	if !is || o.counted[inode] {
+		return 0
+	}
+	o.counted[inode] = true
+	takes, listed := o.tables[strings.TrimSuffix(inode, "]")]
+	if !listed && o.isNetlink(fd) {
+		return behindSocket
+	}
+	return takes
 }
 
 // isNetlink asks the attribute of a socket that names its protocol. It asks of a handle

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -63,6 +64,20 @@ func TestBehind(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(proc, "5/task/5"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	// Processes 21 and 22 have one open file, 23 another of the same name.
+	locked := strings.Repeat("lock:\t1: POSIX  ADVISORY  WRITE 6950 fe:00:99 5 5\n", 3) + "lock:\t2: OFDLCK ADVISORY  WRITE -1 fe:00:99 10 10\n"
+	for _, pid := range []int{21, 22, 23, 24} {
+		target := "/var/lib/db"
+		if pid == 24 {
+			target = "anon_inode:inotify"
+		}
+		has(pid, pid, target)
+		info := filepath.Join(proc, fmt.Sprint(pid), "task", fmt.Sprint(pid), "fdinfo")
+		if err := errors.Join(os.Mkdir(info, 0o700), os.WriteFile(info+"/1", []byte("pos:\t0\n"+locked), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sharedFile := func(a, b descriptor) bool { return a.tid != "23" && b.tid != "23" && a.fd == b.fd }
 	named := func(fd string) bool { return link(fd) != "socket:[12]" }
 	same := func(a, b int) bool { return a == 91 && b == 92 }
 	const full = 400000 + behindSocket
@@ -83,9 +98,11 @@ func TestBehind(t *testing.T) {
 		{map[string][]int{"a": {9}}, mb, Behind{"a": 0}},
 		// One of another network namespace, in which only b is.
 		{map[string][]int{"a": {3}, "b": {10}}, 10 * mb, Behind{"a": 5000 + 1000*behindSocket, "b": 0}},
+		{map[string][]int{"a": {21, 22, 23, 24}}, mb, Behind{"a": (4 + 3 + 4) * behindLock}},
 		{nil, mb, Behind{}},
 	} {
-		o := open{proc: proc, isNetlink: named, sameFiles: same, tables: map[string]uint64{}, namespaces: map[string]bool{}, counted: map[string]bool{}}
+		o := nothingSeen(proc)
+		o.isNetlink, o.sameFiles, o.sameFile = named, same, sharedFile
 		if got := o.behind(tt.pids, tt.enough, never); !maps.Equal(got, tt.want) {
 			t.Errorf("%d: %v, want %v", i, got, tt.want)
 		}
@@ -97,7 +114,8 @@ func TestBehind(t *testing.T) {
 		used := turns > 2 // one turn for the tables, one for the descriptors; then the next container's
 		return func() bool { return used }
 	}
-	o := open{proc: proc, isNetlink: named, sameFiles: same, tables: map[string]uint64{}, namespaces: map[string]bool{}, counted: map[string]bool{}}
+	o := nothingSeen(proc)
+	o.isNetlink, o.sameFiles = named, same
 	if got := o.behind(map[string][]int{"a": {1}}, mb, clock); got["a"] != full+100+behindSocket {
 		t.Errorf("in time: %v", got)
 	}
@@ -122,7 +140,7 @@ func TestNetlinkSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	look := func() uint64 {
-		o := open{proc: "/proc", isNetlink: isNetlink, namespaces: map[string]bool{}, tables: map[string]uint64{}, counted: map[string]bool{}}
+		o := nothingSeen("/proc")
 		o.namespace("/proc/thread-self")
 		return o.ofTask("/proc/thread-self", mb, func() bool { return false })
 	}
@@ -191,5 +209,40 @@ func TestSameFiles(t *testing.T) {
 	}
 	if sameFiles(one, 1<<30) {
 		t.Error("a thread that is not there")
+	}
+}
+
+// What the kernel shows of locks is those of a table of files and of an open file, not those that others have of the
+// same file.
+func TestLocksOfOthers(t *testing.T) {
+	runtime.LockOSThread() // and never unlocked: the thread ends with this
+	if err := unix.Unshare(unix.CLONE_FILES); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "locked")
+	var fds [3]int
+	for i := range fds {
+		fd, err := unix.Open(name, unix.O_CREAT|unix.O_RDWR, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds[i] = fd
+	}
+	for i, lock := range []struct{ fd, command int }{{fds[0], unix.F_SETLK}, {fds[1], unix.F_OFD_SETLK}, {fds[1], unix.F_OFD_SETLK}} {
+		part := unix.Flock_t{Type: unix.F_RDLCK, Start: int64(i) * 2, Len: 1}
+		if err := unix.FcntlFlock(uintptr(lock.fd), lock.command, &part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range [][2]uint64{{1, 0}, {0, 2}, {0, 0}} {
+		own, shared := countLocks(fmt.Sprintf("/proc/thread-self/fdinfo/%d", fds[i]))
+		if [2]uint64{own, shared} != want {
+			t.Errorf("descriptor %d: %d of its table, %d of its file, want %v", i, own, shared, want)
+		}
+	}
+	me := fmt.Sprint(unix.Gettid())
+	at := func(fd int) descriptor { return descriptor{me, fmt.Sprint(fd)} }
+	if copied, err := unix.Dup(fds[0]); err != nil || !sameFile(at(fds[0]), at(copied)) || sameFile(at(fds[0]), at(fds[1])) {
+		t.Errorf("%v, a copy and another of the same name are not told from each other", err)
 	}
 }

@@ -61,8 +61,17 @@ func (q Quota) Set() error {
 			faults = append(faults, err)
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, lower("/proc/sys/net/core/optmem_max", q.options()))...)
 }
+
+// minOptions is for what programs usually ask for: 253 descriptors in one message take 1,032 bytes, a filter of
+// 500 instructions 4,080, and the kernel's least for multicast less.
+const minOptions = 4 << 10
+
+// options is how much of a socket's options, filters and ancillary data, which no limit counts, a socket may have: as
+// many bytes as 65,536 of them have in the memory of containers. The kernel's own is 20 KB,
+// or 128 since Linux 6.7.
+func (q Quota) options() uint64 { return max(minOptions, q.Memory>>16) }
 
 // shared are the file systems in memory that outlive containers, all of which
 // LinuxKit's YAML binds into containers, with the most that each may have of the

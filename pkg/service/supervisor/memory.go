@@ -116,7 +116,7 @@ func (s *Supervisor) sayKilled(name string, result error) {
 		what = "it cannot be killed: " + result.Error()
 	}
 	s.report(s.Do(context.Background(), func() {
-		s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets, which no limit counts: %s",
+		s.Guest.Say("memory: the machine has less than %s left, and %s has taken more than that with netlink sockets or locks of files, which no limit counts: %s",
 			memory.Size(quota.Floor), name, what)
 	}))
 }

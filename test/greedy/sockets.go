@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// perFile is how many parts of a file are locked: the kernel looks through all of them for each.
+const perFile = 1000
+
+// locks locks parts of files in the working directory that do not touch each other.
+func locks(value string) (n int, err error) {
+	most, err := strconv.Atoi(value)
+	var f *os.File
+	part := unix.Flock_t{Type: unix.F_WRLCK, Len: 1}
+	for ; n < most && err == nil; n++ {
+		if n%perFile == 0 {
+			if f, err = os.CreateTemp(".", "locks-"); err != nil {
+				return n, err
+			}
+			locked = append(locked, f)
+		}
+		part.Start = int64(n%perFile) * 2
+		err = unix.FcntlFlock(f.Fd(), unix.F_SETLK, &part)
+	}
+	return n, err
+}
+
+var locked []*os.File // or their locks go with them
+
+// filtered makes a socket with a filter of so many instructions, of 8 bytes.
+func filtered(instructions int) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	filter := make([]unix.SockFilter, instructions)
+	for i := range filter {
+		filter[i] = unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+	}
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(instructions), Filter: &filter[0]})
+}
+
+// options has sockets with the longest filters that they take.
+func options(value string) (n int, err error) {
+	most, err := strconv.Atoi(value)
+	for length := 4096; n < most && length > 0 && (err == nil || err == unix.ENOMEM); {
+		if err = filtered(length); err == nil {
+			n++
+		} else {
+			length = length * 3 / 4
+		}
+	}
+	return n, err
+}
+
+// inFlight sends a netlink socket full of what nobody reads to where nobody takes it.
+func inFlight() error {
+	fd, err := fullSocket()
+	for err == nil {
+		if pending != 0 {
+			if err = unix.Sendmsg(pending, []byte{0}, unix.UnixRights(fd), nil, unix.MSG_DONTWAIT); err != unix.EAGAIN {
+				break
+			}
+		}
+		var ends [2]int
+		if ends, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil {
+			pending = ends[0]
+		}
+	}
+	if err == nil {
+		err = unix.Close(fd)
+	}
+	return err
+}
+
+var pending int // the last one, that may have room
