@@ -15,7 +15,7 @@
 //	pipes=N      make N pipes of the usual size
 //	netlink=N    have N netlink sockets full of what nobody reads
 //	locks=N      lock N parts of files
-//	options=N    have N sockets with as long a list of addresses as they take
+//	filters=N,M  have N sockets with a filter of M instructions
 //	flight=N     send N netlink sockets, full of what nobody reads, through other sockets
 //	aio=N        make N contexts for asynchronous input and output
 //	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
@@ -93,8 +93,8 @@ func do(verb, value string) (n int, err error) {
 		return times(value, func() error { _, err := fullSocket(); return err })
 	case "locks":
 		return locks(value)
-	case "options":
-		return options(value)
+	case "filters":
+		return filters(value)
 	case "flight":
 		return times(value, inFlight)
 	case "aio":

@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,30 +32,22 @@ func locks(value string) (n int, err error) {
 
 var locked []*os.File // or their locks go with them
 
-// filtered makes a socket with a filter of so many instructions, of 8 bytes.
-func filtered(instructions int) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+// filters makes sockets with a filter of as many instructions, of 8 bytes, as the second number says.
+func filters(value string) (n int, err error) {
+	sockets, instructions, _ := strings.Cut(value, ",")
+	length, err := strconv.Atoi(instructions)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	filter := make([]unix.SockFilter, instructions)
-	for i := range filter {
-		filter[i] = unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
-	}
-	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(instructions), Filter: &filter[0]})
-}
-
-// options has sockets with the longest filters that they take.
-func options(value string) (n int, err error) {
-	most, err := strconv.Atoi(value)
-	for length := 4096; n < most && length > 0 && (err == nil || err == unix.ENOMEM); {
-		if err = filtered(length); err == nil {
-			n++
-		} else {
-			length = length * 3 / 4
+	filter := slices.Repeat([]unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}, length)
+	program := unix.SockFprog{Len: uint16(length), Filter: &filter[0]}
+	return times(sockets, func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
 		}
-	}
-	return n, err
+		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
+	})
 }
 
 // inFlight sends a netlink socket full of what nobody reads to where nobody takes it.

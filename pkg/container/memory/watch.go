@@ -71,40 +71,70 @@ func Watch(missing func(string), look func() (short bool)) error {
 }
 
 // far is how often it is looked at what the machine has left, where the kernel
-// does not tell of stalls.
-const far = 10 * time.Second
+// does not tell of stalls; near where that is not much, whatever it tells.
+const (
+	far     = 10 * time.Second
+	near    = time.Second
+	forever = -time.Millisecond
+)
 
 // WatchMachine calls low whenever the machine has less left than floor, in bytes. It
 // sleeps until processes wait for memory, or looks now and then where the kernel
-// does not count that. It goes on after a failure, which it tells once: looking may fail
+// does not count that, more often where there is little left; and when the kernel has killed a
+// container's process. It goes on after a failure, which it tells once: looking may fail
 // because there is no memory.
 func WatchMachine(floor uint64, low func(), failed func(error)) {
 	var fds []unix.PollFd
-	wait := int(far / time.Millisecond)
-	if stalls, err := openStallsOf("/proc/pressure/memory"); err == nil {
-		defer stalls.Close()
-		fds, wait = append(fds, unix.PollFd{Fd: int32(stalls.Fd()), Events: unix.POLLPRI}), -1
+	calmly := far
+	files, stalls := signs()
+	for _, f := range files {
+		defer f.Close()
+		fds = append(fds, unix.PollFd{Fd: int32(f.Fd()), Events: unix.POLLPRI})
 	}
+	if stalls {
+		calmly = forever
+	}
+	wait := calmly
 	for told := false; ; time.Sleep(pause) {
-		_, err := unix.Poll(fds, wait)
+		_, err := unix.Poll(fds, int(wait/time.Millisecond))
 		if errors.Is(err, unix.EINTR) {
 			err = nil
+		}
+		for _, f := range files {
+			// The kernel tells of changes since the last time that a file was read.
+			_, _ = f.ReadAt(make([]byte, 512), 0)
 		}
 		var left uint64
 		if err == nil {
 			left, err = Free()
 		}
-		switch {
-		case err == nil && left < floor:
-			low()
-		case err != nil && !told:
-			told = true
-			failed(fmt.Errorf("watch the machine's memory: %w", err))
-			fallthrough
-		case err != nil:
+		if err != nil {
+			if !told {
+				told = true
+				failed(fmt.Errorf("watch the machine's memory: %w", err))
+			}
 			time.Sleep(far)
+			continue
+		}
+		if wait = calmly; left < 4*floor {
+			wait = near
+		}
+		if left < floor {
+			low()
 		}
 	}
+}
+
+// signs are files by which the kernel tells that the machine may be short of memory: stalls, if it counts
+// them, and what containers were killed for.
+func signs() (files []*os.File, stalls bool) {
+	if f, err := openStallsOf("/proc/pressure/memory"); err == nil {
+		files, stalls = append(files, f), true
+	}
+	if f, err := os.Open(cgroup.Top().File("memory.events")); err == nil {
+		files = append(files, f)
+	}
+	return files, stalls
 }
 
 // draw draws the line, or takes it away.

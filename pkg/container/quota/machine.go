@@ -65,8 +65,8 @@ func (q Quota) Set() error {
 }
 
 // minOptions is for what programs usually ask for: 253 descriptors in one message take 1,032 bytes, a filter of
-// 500 instructions 4,080, and the kernel's least for multicast less.
-const minOptions = 4 << 10
+// 100 instructions 860, and 20 groups of multicast as much.
+const minOptions = 2 << 10
 
 // options is how much of a socket's options, filters and ancillary data, which no limit counts, a socket may have: as
 // many bytes as 65,536 of them have in the memory of containers. The kernel's own is 20 KB,

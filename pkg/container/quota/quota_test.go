@@ -133,7 +133,7 @@ func TestBoundSystemV(t *testing.T) {
 
 // A socket has room for what programs ask for, and on a large machine what the kernel gives it.
 func TestOptions(t *testing.T) {
-	for memory, want := range map[uint64]uint64{0: 4096, 114 * mb: 4096, 512 * mb: 8192, 2048 * mb: 32768} {
+	for memory, want := range map[uint64]uint64{0: 2048, 114 * mb: 2048, 512 * mb: 8192, 2048 * mb: 32768} {
 		if got := (Quota{Memory: memory}).options(); got != want {
 			t.Errorf("%d MB: %d bytes, want %d", memory/mb, got, want)
 		}
