@@ -61,7 +61,25 @@ func (q Quota) Set() error {
 			faults = append(faults, err)
 		}
 	}
-	return errors.Join(append(faults, lower("/proc/sys/net/core/optmem_max", q.options()))...)
+	faults = append(faults, lower("/proc/sys/net/core/optmem_max", q.options()), double("/proc/sys/net/core/bpf_jit_limit"))
+	return errors.Join(faults...)
+}
+
+// double doubles a limit whose default is half of what the kernel takes at most, and leaves one alone that is
+// more than that. It is of compiled filters, of sockets and of system calls, of all who have no CAP_BPF: who has used it up
+// keeps every container from starting, and every command in one.
+func double(file string) error {
+	now, err := readNumber(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, []byte(strconv.FormatUint(2*now, 10)), 0); !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	return nil
 }
 
 // minOptions is for what programs usually ask for: 253 descriptors in one message take 1,032 bytes, a filter of

@@ -140,6 +140,16 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+func TestDouble(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "limit")
+	if err := errors.Join(double(file), os.WriteFile(file, []byte("528482304\n"), 0o600), double(file)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != "1056964608" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // However small the machine, there is a queue.
 func TestBoundLeavesOne(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "msgmni")
