@@ -15,6 +15,7 @@
 //	pipes=N      make N pipes of the usual size
 //	netlink=N    have N netlink sockets full of what nobody reads
 //	locks=N      lock N parts of files
+//	connections=N[,close]  have N connections to itself full of what nobody reads, or close them then
 //	filters=N,M  have N sockets with a filter of M instructions
 //	flight=N     send N netlink sockets, full of what nobody reads, through other sockets
 //	aio=N        make N contexts for asynchronous input and output
@@ -93,6 +94,10 @@ func do(verb, value string) (n int, err error) {
 		return times(value, func() error { _, err := fullSocket(); return err })
 	case "locks":
 		return locks(value)
+	case "neighbours":
+		return 0, neighbours(value)
+	case "connections":
+		return connections(value)
 	case "filters":
 		return filters(value)
 	case "flight":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -71,3 +72,64 @@ func inFlight() error {
 }
 
 var pending int // the last one, that may have room
+
+// connections connects to itself and sends as much as goes, which nobody reads; each, with the
+// shortest queues there are, is closed then if the second word says so.
+func connections(value string) (n int, err error) {
+	number, then, _ := strings.Cut(value, ",")
+	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	}
+	if err == nil && then == "close" {
+		err = unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_RCVBUF, 1)
+	}
+	if err == nil {
+		err = unix.Listen(listener, 4096)
+	}
+	if err != nil {
+		return 0, err
+	}
+	to, err := unix.Getsockname(listener)
+	if err != nil {
+		return 0, err
+	}
+	block := make([]byte, 1<<16)
+	return times(number, func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Connect(fd, to)
+		}
+		if err == nil {
+			err = unix.SetNonblock(fd, true)
+		}
+		if err == nil && then == "close" {
+			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1)
+		}
+		for err == nil {
+			_, err = unix.Write(fd, block)
+		}
+		if err == unix.EAGAIN && then == "close" {
+			return unix.Close(fd)
+		}
+		if err == unix.EAGAIN {
+			return nil
+		}
+		return err
+	})
+}
+
+// neighbours sends without pause to all addresses of a network of 65,536, which begins with these two numbers.
+func neighbours(value string) error {
+	var to unix.SockaddrInet4
+	if _, err := fmt.Sscanf(value, "%d.%d", &to.Addr[0], &to.Addr[1]); err != nil {
+		return err
+	}
+	to.Port = 9
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	for n := 0; err == nil; n++ {
+		to.Addr[2], to.Addr[3] = byte(n>>8), byte(n)
+		_ = unix.Sendto(fd, []byte{0}, unix.MSG_DONTWAIT, &to)
+	}
+	return err
+}
