@@ -138,7 +138,7 @@ audit: ## known faults in what is used, checksums of modules, licences
 	$(GO) run $(VULN) -db file://$$($(GO) mod download -json golang.org/x/vulndb@$(VULNDB) | sed -n 's/.*"Dir": "\(.*\)",/\1/p')/data/osv ./...
 	$(GO) run $(LICENSES) check --allowed_licenses=$(ALLOWED) ./cmd/...
 
-# BENCH='-parts services,crash -rounds 1' chooses; bin/bench -help lists what there is. A thousand services take hours, and
+# BENCH='-parts services,crash -rounds 1' chooses; bin/bench -help lists what there is. A thousand services take long, and
 # are measured by name only: BENCH='-parts growth -instructions -only crun'.
 bench: images ## measure boots, memory, idleness, crash loops and builds; writes docs/bench.md
 	$(SLIPWAY) images build containerd testinit

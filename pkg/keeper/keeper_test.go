@@ -81,6 +81,41 @@ func TestLedgerGoesOnAfterReopenAndWraps(t *testing.T) {
 	}
 }
 
+// Who asks again finds what has come meanwhile, wherever the ring ends, and who comes later finds all.
+func TestReaderGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var r reader
+	look := func(pid int, ask func(string, reap.Ident) (Exit, bool, error), want bool) {
+		t.Helper()
+		if e, found, err := ask(dir, reap.Ident{Pid: pid, Start: 1}); err != nil || found != want || found && e.Pid != pid {
+			t.Fatalf("process %d: %v, found %v, err %v", pid, e, found, err)
+		}
+	}
+	const end = slots + 2*atOnce + 7
+	for pid := 1; pid <= end; pid++ {
+		late := pid > slots-atOnce
+		if late {
+			look(pid, r.lookup, false)
+		}
+		if err := l.Record(exitOf(pid, 1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if late {
+			look(pid, r.lookup, true)
+		}
+	}
+	look(end-1, r.lookup, false) // it has been seen
+	for pid := end; pid > end-slots; pid -= atOnce/2 - 1 {
+		look(pid, Lookup, true)
+	}
+	look(end-slots, Lookup, false)
+}
+
 // TestFullMemory: exits are recorded although nothing more can be written.
 func TestFullMemory(t *testing.T) {
 	skip.UnlessRoot(t, "mounts a small tmpfs")

@@ -22,6 +22,14 @@ const recordDelay = 10 * time.Second
 // Lookup finds how a process ended. It returns false if the ledger in dir does
 // not know.
 func Lookup(dir string, id reap.Ident) (Exit, bool, error) {
+	var r reader
+	return r.lookup(dir, id)
+}
+
+// reader is somebody who asks again and again: what it has seen it does not read again.
+type reader struct{ seen uint64 }
+
+func (r *reader) lookup(dir string, id reap.Ident) (Exit, bool, error) {
 	f, err := os.Open(ledgerPath(dir))
 	if errors.Is(err, os.ErrNotExist) {
 		return Exit{}, false, nil
@@ -29,24 +37,35 @@ func Lookup(dir string, id reap.Ident) (Exit, bool, error) {
 	if err != nil {
 		return Exit{}, false, fmt.Errorf("read ledger: %w", err)
 	}
-	e, found, err := search(f, id)
+	e, found, err := r.search(f, id)
 	return e, found, errors.Join(err, f.Close())
 }
 
+// atOnce is how many records are read at a time: when a thousand services end together, each is looked
+// for among the ends of all.
+const atOnce = 100
+
 // search goes back from the newest record.
-func search(f *os.File, id reap.Ident) (Exit, bool, error) {
+func (r *reader) search(f *os.File, id reap.Ident) (Exit, bool, error) {
 	last, err := newest(f)
 	if err != nil {
 		return Exit{}, false, err
 	}
-	var b [recordSize]byte
-	for seq := last; seq > 0 && last-seq < slots; seq-- {
-		if _, err := f.ReadAt(b[:], offset(seq)); err != nil {
+	left := min(last-min(r.seen, last), slots)
+	r.seen = last
+	var block [atOnce * recordSize]byte
+	for seq := last; left > 0; {
+		n := min(left, atOnce, 1+(seq-1)%slots) // the ring ends there
+		b := block[:n*recordSize]
+		if _, err := f.ReadAt(b, offset(seq-n+1)); err != nil {
 			return Exit{}, false, fmt.Errorf("read ledger: %w", err)
 		}
-		if _, e, ok := decode(b[:]); ok && e.matches(id) {
-			return e, true, nil
+		for ; len(b) > 0; b = b[:len(b)-recordSize] {
+			if _, e, ok := decode(b[len(b)-recordSize:]); ok && e.matches(id) {
+				return e, true, nil
+			}
 		}
+		seq, left = seq-n, left-n
 	}
 	return Exit{}, false, nil
 }
@@ -70,9 +89,10 @@ func Wait(ctx context.Context, dir string, id reap.Ident) (Exit, error) {
 	if err := awaitEnd(ctx, id); err != nil {
 		return Exit{}, err
 	}
+	var r reader
 	deadline := time.Now().Add(recordDelay)
 	for pause := 500 * time.Microsecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		e, found, err := Lookup(dir, id)
+		e, found, err := r.lookup(dir, id)
 		if found || err != nil {
 			return e, err
 		}

@@ -60,7 +60,7 @@ type bench struct {
 type part struct {
 	name, heading string
 	guests        bool // it boots machines
-	slow          bool // it takes hours, so that only who names it gets it
+	slow          bool // it takes long, so that only who names it gets it
 	measure       func(*bench) (string, error)
 }
 

@@ -17,6 +17,7 @@ func (p spot) verifyArguments(c *Content) (faults []error) {
 	switch {
 	case c.Debian != nil:
 		names = []string{c.Debian.Package}
+		faults = append(faults, p.verifyStandIns(c.Debian)...)
 	case c.Kernel != nil:
 		names = []string{c.Kernel.Package}
 	case c.Program != nil:
@@ -48,6 +49,18 @@ var (
 	setVariable   = regexp.MustCompile(`^[A-Za-z0-9_][^ \t\r\n'"=]*=[^ \t\r\n'"]*$`)
 	libraryName   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+-]*$`)
 )
+
+func (p spot) verifyStandIns(d *debian) (faults []error) {
+	if len(d.StandIns) > 0 && !d.Libraries {
+		faults = append(faults, p.fault("stand-ins: want libraries: true beside it"))
+	}
+	for _, name := range d.StandIns {
+		if !libraryName.MatchString(name) {
+			faults = append(faults, p.fault("stand-ins %q: want the name of a shared library, such as libsystemd.so.0", name))
+		}
+	}
+	return faults
+}
 
 func (p spot) verifyModule(m *module) (faults []error) {
 	want := func(form *regexp.Regexp, key, value, what string) {

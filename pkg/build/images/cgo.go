@@ -20,6 +20,14 @@ var crossTargets = map[string]crossTarget{
 // native says that the machine's own compiler and libraries do.
 func (s *site) native() bool { return s.arch == s.apt.arch }
 
+// gcc is the C compiler for the image's architecture.
+func (s *site) gcc() string {
+	if s.native() {
+		return "gcc"
+	}
+	return crossTargets[s.arch].triplet + "-gcc"
+}
+
 // cgoInputs are the versions of the C compiler and of the libraries.
 func (m *module) cgoInputs(ctx context.Context, s *site) ([]string, error) {
 	if s.native() {
@@ -34,10 +42,9 @@ func (m *module) cgoInputs(ctx context.Context, s *site) ([]string, error) {
 		}
 		return lines, err
 	}
-	target := crossTargets[s.arch]
-	lines, err := answer(ctx, target.triplet+"-gcc", "-dumpfullversion")
+	lines, err := answer(ctx, s.gcc(), "-dumpfullversion")
 	if err != nil {
-		return nil, fmt.Errorf("%w: for %s it takes Debian's %s", err, s.arch, target.pkg)
+		return nil, fmt.Errorf("%w: for %s it takes Debian's %s", err, s.arch, crossTargets[s.arch].pkg)
 	}
 	for _, pkg := range slices.Sorted(maps.Values(m.Libraries)) {
 		d, err := s.apt.fetch(ctx, pkg, s.arch, "")

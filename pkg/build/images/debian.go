@@ -19,6 +19,8 @@ type debian struct {
 	// Libraries adds what these programs are linked against, where the loader looks
 	// for it: the files of other packages too.
 	Libraries bool `yaml:"libraries"`
+	// StandIns are shared libraries of which the programs call nothing in this image (standin.go).
+	StandIns []string `yaml:"stand-ins"`
 }
 
 func (d *debian) fetch(ctx context.Context, s *site) (deb, error) {
@@ -37,6 +39,11 @@ func (d *debian) inputs(ctx context.Context, s *site) ([]string, error) {
 	used, err := d.add(ctx, s, got, Tree{})
 	for _, u := range used {
 		lines = append(lines, s.use(u))
+	}
+	if err == nil && len(d.StandIns) > 0 {
+		var compiler []string
+		compiler, err = answer(ctx, s.gcc(), "-dumpfullversion")
+		lines = append(lines, compiler...)
 	}
 	return lines, err
 }

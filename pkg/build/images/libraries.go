@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -40,6 +41,9 @@ func (d *debian) closure(ctx context.Context, s *site, got deb, t Tree) ([]deb, 
 	if err := l.dependOn(got); err != nil {
 		return nil, err
 	}
+	if err := d.addStandIns(ctx, s, t); err != nil {
+		return nil, err
+	}
 	var wanted []string
 	for to := range d.Files {
 		more, err := wants(t[clean(to)].Data)
@@ -48,6 +52,7 @@ func (d *debian) closure(ctx context.Context, s *site, got deb, t Tree) ([]deb, 
 		}
 		wanted = append(wanted, more...)
 	}
+	wanted = slices.DeleteFunc(wanted, d.standsIn)
 	done := map[string]bool{}
 	for ; len(wanted) > 0; wanted = wanted[1:] {
 		name := wanted[0]
@@ -61,6 +66,9 @@ func (d *debian) closure(ctx context.Context, s *site, got deb, t Tree) ([]deb, 
 		}
 		t.AddFile(to, e.Perm, e.Data)
 		more, err := wants(e.Data)
+		if i := slices.IndexFunc(more, d.standsIn); err == nil && i >= 0 {
+			err = fmt.Errorf("it is linked against %s, for which something stands in", more[i])
+		}
 		if err != nil {
 			return nil, fmt.Errorf("libraries of %s: %s: %w", got, to, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"debug/elf"
 	"os"
 	"path"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +88,9 @@ func checkLibraries(t *testing.T, b *Builder, name string) {
 			}
 		}
 	}
+	if _, ok := tree["usr/lib/"+crossTargets[b.Arch].triplet+"/liblzma.so.5"]; ok {
+		t.Error("what libsystemd is linked against is there, and a stand-in for it")
+	}
 	if programs < 5 || named < 10 {
 		t.Errorf("%d ELF files name %d", programs, named)
 	}
@@ -97,5 +102,54 @@ func checkLibraries(t *testing.T, b *Builder, name string) {
 		if got := conf.Config.Labels[oci.SourcesLabel]; !strings.Contains(got, pkg) {
 			t.Errorf("label %s is %q, without %s", oci.SourcesLabel, got, pkg)
 		}
+	}
+}
+
+// What stands in for a library has what the program takes, with versions, and needs nothing itself.
+func TestStandIn(t *testing.T) {
+	s := &site{arch: runtime.GOARCH, apt: &aptCache{arch: runtime.GOARCH}}
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"thing.c":  "int thing(void) { return 7; } int other(void) { return 8; } int value = 9;\n",
+		"versions": "THING_1 { thing; }; THING_2 { other; value; };\n",
+		"calls.c":  "int thing(void), other(void); int main(void) { return thing() == -38 && other() == -38 ? 0 : 1; }\n",
+		"reads.c":  "extern int value; int main(void) { return value; }\n",
+	})
+	gcc := func(args ...string) {
+		t.Helper()
+		if _, err := (command{dir: dir, args: append([]string{s.gcc()}, args...)}).output(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gcc("-shared", "-fPIC", "-Wl,-soname,libthing.so.1,--version-script=versions", "-o", "libthing.so", "thing.c")
+	tree := Tree{}
+	for _, name := range []string{"calls", "reads"} {
+		gcc("-o", name, name+".c", "-L.", "-lthing")
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree.AddFile(name, 0o755, data)
+	}
+	build := func(program, library string) error {
+		d := debian{Files: map[string]string{program: ""}, StandIns: []string{library}}
+		return d.addStandIns(t.Context(), s, tree)
+	}
+	for library, program := range map[string]string{"libnone.so.1": "calls", "libthing.so.1": "reads"} {
+		if err := build(program, library); err == nil || !strings.Contains(err.Error(), "stand-in for "+library) {
+			t.Errorf("%s, %s: %v", program, library, err)
+		}
+	}
+	if err := build("calls", "libthing.so.1"); err != nil {
+		t.Fatal(err)
+	}
+	made := tree["usr/lib/"+crossTargets[s.arch].triplet+"/libthing.so.1"].Data
+	if names, err := wants(made); err != nil || len(names) > 0 {
+		t.Errorf("it needs %q: %v", names, err)
+	}
+	write(t, dir, map[string]string{"libthing.so.1": string(made)})
+	run := command{env: []string{"LD_LIBRARY_PATH=" + dir, "LD_BIND_NOW=1"}, args: []string{filepath.Join(dir, "calls")}}
+	if out, err := run.output(t.Context()); err != nil {
+		t.Errorf("%s: %v", out, err)
 	}
 }

@@ -55,6 +55,8 @@ func TestLoadRecipeFaults(t *testing.T) {
 		"about: x\ncontents: [{links: {a: [/x], b: [/c, / x y]}}]":                                                                                    ":2:13: contents[0].links: /x is named twice",
 		"about: x\ncontents: [{debian: {package: p, files: {/a/../b: b, /b: c}}}]":                                                                    ":2:13: contents[0].debian: /b is named twice",
 		"about: x\ncontents: [{debian: {package: -oDir::Etc=/x, files: {/a: a}}}]":                                                                    `:2:13: contents[0].debian: package "-oDir::Etc=/x": want the name`,
+		"about: x\ncontents: [{debian: {package: x, files: {/a: a}, libraries: true, stand-ins: [\"x,-T\"]}}]":                                         `stand-ins "x,-T": want the name`,
+		"about: x\ncontents: [{debian: {package: x, files: {/a: a}, stand-ins: [x]}}]":                                                                 "stand-ins: want libraries: true",
 		"about: x\ncontents: [{debian: {package: ../x, files: {/a: a}}}]":                                                                             `package "../x": want the name`,
 		"about: x\ncontents: [{kernel: {package: -x-$ARCH}}]":                                                                                         `package "-x-$ARCH": want the name`,
 		"about: x\ncontents: [{program: {package: -toolexec=./x, to: /a}}]":                                                                           `contents[0].program: package "-toolexec=./x": want a directory`,

@@ -59,6 +59,9 @@ func missing(recipes []*Recipe, s *site) error {
 func tools(st step, s *site) []string {
 	switch st := st.(type) {
 	case *debian:
+		if len(st.StandIns) > 0 {
+			return []string{"apt-get", "dpkg-deb", s.gcc()}
+		}
 		return []string{"apt-get", "dpkg-deb"}
 	case *kernel:
 		return []string{"apt-cache", "apt-get", "dpkg-deb", "depmod"}
@@ -69,9 +72,9 @@ func tools(st step, s *site) []string {
 		case !st.Cgo:
 			return []string{"go"}
 		case s.native():
-			return []string{"go", "gcc", "pkg-config"}
+			return []string{"go", s.gcc(), "pkg-config"}
 		}
-		return []string{"go", "pkg-config", crossTargets[s.arch].triplet + "-gcc", "apt-get", "dpkg-deb"}
+		return []string{"go", "pkg-config", s.gcc(), "apt-get", "dpkg-deb"}
 	}
 	return nil
 }

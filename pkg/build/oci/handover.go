@@ -7,8 +7,8 @@ const (
 	handoverBuffers = 4
 )
 
-// handover writes on a goroutine of its own, so that the sum of a stored layer, unpacking it
-// and storing what comes of it go on side by side.
+// handover writes on a goroutine of its own, so that unpacking a layer and storing what comes of
+// it go on side by side.
 type handover struct {
 	full, free chan []byte
 	buf        []byte // being filled

@@ -52,11 +52,8 @@ func (i *Image) layer(ctx context.Context, d v1.Descriptor, diff v1.Hash, limits
 	}
 	decompress, err := compression(blob, blob.Size)
 	if err != nil {
-		// What is there may be damaged, or an error page: that is told first.
-		if wrong := verify(contextReader{ctx, blob.Reader()}, d.Digest); d.Digest != diff && wrong != nil {
-			return nil, wrong
-		}
-		return nil, fmt.Errorf("%w (its media type is %q)", err, d.MediaType)
+		err = fmt.Errorf("%w (its media type is %q)", err, d.MediaType)
+		return nil, blamed(ctx, blob, d.Digest, diff, err)
 	}
 	if decompress == nil {
 		return i.plain(ctx, blob, d.Digest, diff, limits)
@@ -64,8 +61,23 @@ func (i *Image) layer(ctx context.Context, d v1.Descriptor, diff v1.Hash, limits
 	if layer, err := i.keptLayer(ctx, diff, limits); layer != nil || err != nil {
 		return layer, err
 	}
-	in := contextReader{ctx, blob.Reader()}
-	return i.unpack(in, decompress, d.Digest, diff, limits)
+	layer, err := i.unpack(contextReader{ctx, blob.Reader()}, decompress, diff, limits)
+	if err != nil {
+		return nil, blamed(ctx, blob, d.Digest, diff, err)
+	}
+	return layer, nil
+}
+
+// blamed is why a layer cannot be unpacked. What is stored may be damaged, or an error page: that is
+// told first. A tar of docker save knows its layers by their unpacked digest alone.
+func blamed(ctx context.Context, blob *Blob, digest, diff v1.Hash, err error) error {
+	if digest == diff {
+		return err
+	}
+	if wrong := verify(contextReader{ctx, blob.Reader()}, digest); wrong != nil {
+		return wrong
+	}
+	return err
 }
 
 // plain checks a layer that is stored as it is.
@@ -100,7 +112,9 @@ func (i *Image) keptLayer(ctx context.Context, diff v1.Hash, limits tree.Limits)
 	return io.NewSectionReader(file, 0, info.Size()), nil
 }
 
-func (i *Image) unpack(blob io.Reader, decompress unpacker, digest, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
+// unpack writes a layer as it is unpacked to a file. The digest of the content is the configuration's, so
+// that what is stored needs none of its own.
+func (i *Image) unpack(blob io.Reader, decompress unpacker, diff v1.Hash, limits tree.Limits) (*io.SectionReader, error) {
 	file, kept := i.blobs.unpacked().create(), true
 	if file == nil {
 		var err error
@@ -110,21 +124,10 @@ func (i *Image) unpack(blob io.Reader, decompress unpacker, digest, diff v1.Hash
 		kept = false
 	}
 	i.open = append(i.open, file)
-	stored, plain := sha256.New(), sha256.New()
-	sum, out := newHandover(stored), newHandover(io.MultiWriter(file, plain))
-	in := io.TeeReader(blob, sum)
-	n, err := expand(out, in, decompress, limits)
-	err = errors.Join(err, out.Close())
-	_, readErr := io.Copy(io.Discard, in)
-	if readErr = errors.Join(readErr, sum.Close()); readErr != nil {
-		return nil, readErr
-	}
-	// A tar of docker save knows its layers by their unpacked digest alone. A
-	// damaged layer seldom unpacks, so that this is told first.
-	if got := fmt.Sprintf("sha256:%x", stored.Sum(nil)); digest != diff && got != digest.String() {
-		return nil, fmt.Errorf("%w: its content has %s", errDigest, got)
-	}
-	if err != nil {
+	plain := sha256.New()
+	out := newHandover(io.MultiWriter(file, plain))
+	n, err := expand(out, blob, decompress, limits)
+	if err := errors.Join(err, out.Close()); err != nil {
 		return nil, err
 	}
 	if got := fmt.Sprintf("sha256:%x", plain.Sum(nil)); got != diff.String() {

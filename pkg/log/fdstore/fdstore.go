@@ -27,8 +27,8 @@ import (
 const (
 	maxName = 255
 	// maxHeld bounds what a faulty child can make its parent keep: two pipes
-	// of each of 512 containers.
-	maxHeld = 1024
+	// of each of 2048 containers.
+	maxHeld = 4096
 )
 
 // Store is the side that keeps descriptors.

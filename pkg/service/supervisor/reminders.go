@@ -36,12 +36,12 @@ type reminders struct {
 	due    time.Time
 }
 
-// trackWaits keeps the list of those who wait, and sets the timer for the first of
-// them to be named. There is none when nobody waits: an idle machine sleeps.
-func (s *Supervisor) trackWaits() {
+// trackWaits enters in the list of those who wait services whose records have changed, and
+// sets the timer for the first to be named. There is none when nobody waits: an idle machine sleeps.
+func (s *Supervisor) trackWaits(names ...string) {
 	now := s.Clock.Now()
 	p := &s.reminders
-	for _, name := range s.set.Names() {
+	for _, name := range names {
 		rec := s.set.Peek(name)
 		switch w, known := p.waits[name]; {
 		case !s.waits(rec):
@@ -50,23 +50,20 @@ func (s *Supervisor) trackWaits() {
 				delete(p.pauses, name)
 			}
 		case !known || w.state != rec.State:
-			p.waits[name] = wait{state: rec.State, since: now, next: now.Add(max(firstReminder, p.pauses[name]))}
+			next := now.Add(max(firstReminder, p.pauses[name]))
+			p.waits[name] = wait{state: rec.State, since: now, next: next}
+			if p.due.IsZero() || next.Before(p.due) {
+				s.setReminder(now, next)
+			}
 		}
 	}
-	s.setReminder(now)
+	if len(p.waits) == 0 { // else one that is set for who waits no more finds the next
+		s.setReminder(now, time.Time{})
+	}
 }
 
-func (s *Supervisor) setReminder(now time.Time) {
+func (s *Supervisor) setReminder(now, due time.Time) {
 	p := &s.reminders
-	var due time.Time
-	for _, w := range p.waits {
-		if due.IsZero() || w.next.Before(due) {
-			due = w.next
-		}
-	}
-	if due.Equal(p.due) {
-		return
-	}
 	p.due = due
 	if p.stop != nil {
 		p.stop()
@@ -99,8 +96,17 @@ func (s *Supervisor) remind() {
 	if len(who) > 0 {
 		s.Guest.Say("waiting for %s", strings.Join(who, ", "))
 	}
-	p.due = time.Time{}
-	s.setReminder(now)
+	s.setReminder(now, p.earliest())
+}
+
+// earliest is when the next one is to be named; zero if nobody waits.
+func (p *reminders) earliest() (due time.Time) {
+	for _, w := range p.waits {
+		if due.IsZero() || w.next.Before(due) {
+			due = w.next
+		}
+	}
+	return due
 }
 
 // waits tells whether somebody waits for this service to get on: itself for

@@ -284,5 +284,5 @@ func (s *Supervisor) carryOut(r state.Result) {
 		s.act(a)
 	}
 	s.checkOver()
-	s.trackWaits()
+	s.trackWaits(r.Dirty...)
 }

@@ -32,6 +32,7 @@ func (s *Supervisor) takeOver() {
 			s.lives[name] = l
 		}
 		s.carryOut(s.set.Restore(s.Clock.Now(), rec, found))
+		s.trackWaits(name)
 		if found.Running {
 			taken++
 			s.await(l)

@@ -1,0 +1,91 @@
+package images
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// addStandIns adds a library of ours for each of those that a recipe has replaced. It has the
+// functions that the programs import, and each of them returns -ENOSYS. So a program
+// starts as before, without that library and all that the library is linked against.
+func (d *debian) addStandIns(ctx context.Context, s *site, t Tree) error {
+	for _, library := range d.StandIns {
+		functions := map[string][]string{} // by version
+		for _, to := range slices.Sorted(maps.Keys(d.Files)) {
+			if err := imports(t[clean(to)].Data, library, functions); err != nil {
+				return fmt.Errorf("stand-in for %s: %s: %w", library, to, err)
+			}
+		}
+		if len(functions) == 0 {
+			return fmt.Errorf("stand-in for %s: no program takes a function of it", library)
+		}
+		data, err := standIn(ctx, s.gcc(), library, functions)
+		if err != nil {
+			return fmt.Errorf("stand-in for %s: %w", library, err)
+		}
+		t.AddFile("usr/lib/"+crossTargets[s.arch].triplet+"/"+library, 0o644, data)
+	}
+	return nil
+}
+
+// standsIn tells whether something else is there for a library.
+func (d *debian) standsIn(library string) bool { return slices.Contains(d.StandIns, library) }
+
+// imports adds the functions that a program takes of a library.
+func imports(program []byte, library string, functions map[string][]string) error {
+	if !bytes.HasPrefix(program, []byte(elf.ELFMAG)) {
+		return nil
+	}
+	f, err := elf.NewFile(bytes.NewReader(program))
+	if err != nil {
+		return err
+	}
+	symbols, err := f.DynamicSymbols()
+	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
+		return err
+	}
+	for _, symbol := range symbols {
+		switch {
+		case symbol.Library != library:
+		case elf.ST_TYPE(symbol.Info) == elf.STT_OBJECT:
+			return fmt.Errorf("%s is a variable", symbol.Name)
+		case !slices.Contains(functions[symbol.Version], symbol.Name):
+			functions[symbol.Version] = append(functions[symbol.Version], symbol.Name)
+		}
+	}
+	return nil
+}
+
+// standIn compiles a library of functions by version, each in the form of ld's VERSION.
+func standIn(ctx context.Context, gcc, library string, functions map[string][]string) (data []byte, err error) {
+	var source, versions strings.Builder
+	for _, version := range slices.Sorted(maps.Keys(functions)) {
+		names := slices.Sorted(slices.Values(functions[version]))
+		fmt.Fprintf(&versions, "%s { %s; };\n", version, strings.Join(names, "; "))
+		for _, name := range names {
+			fmt.Fprintf(&source, "long %s(void) { return -38; }\n", name)
+		}
+	}
+	err = inScratch("", func(tmp string) error {
+		for name, text := range map[string]string{"library.c": source.String(), "versions": versions.String()} {
+			if err := os.WriteFile(filepath.Join(tmp, name), []byte(text), 0o644); err != nil {
+				return err
+			}
+		}
+		if _, err := (command{dir: tmp, args: []string{gcc, "-O1", "-fPIC", "-shared", "-nostdlib", "-s",
+			"-Wl,--build-id=none,-z,noseparate-code,--version-script=versions,-soname=" + library, "-o", "library", "library.c"}}).output(ctx); err != nil {
+			return err
+		}
+		data, err = os.ReadFile(filepath.Join(tmp, "library"))
+		return err
+	})
+	return data, err
+}
