@@ -138,7 +138,7 @@ func (s *soak) start(dir string, boot qemu.Boot, words string, watch qemu.Watch,
 		watch.Timeout = bootTime
 	}
 	config := qemu.Config{
-		Name: "soak", Binary: wrapper, Boot: boot, Append: words, MemMB: 512, CPUs: 2, NoReboot: true, NoNetwork: true,
+		Name: "soak", Binary: wrapper, Boot: boot, Append: words, MemMB: 512, CPUs: s.cpus, NoReboot: true, NoNetwork: true,
 		Serials: []string{"file,path=" + filepath.Join(dir, "said")},
 	}
 	machine, err := qemu.Start(config, watch, qemu.Console{Log: log})

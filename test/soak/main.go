@@ -28,6 +28,7 @@ func main() {
 	flag.IntVar(&s.count, "count", 0, "tries of each part; 0: its own number")
 	flag.Uint64Var(&s.seed, "seed", s.seed, "what chance begins with")
 	flag.StringVar(&s.only, "only", "", "only the hostile bundles whose names match this; !PATTERN: all others")
+	flag.IntVar(&s.cpus, "cpus", 2, "processors of the machines")
 	flag.StringVar(&s.dir, "dir", "build/soak", "where machines and what failures leave behind lie")
 	flag.StringVar(&s.runc, "runc", "bin/runc", "the OCI runtime for the parts on this machine")
 	out := flag.String("o", "", "add a line for each part to the table in this file")
@@ -76,6 +77,7 @@ type soak struct {
 	runc  string
 	seed  uint64
 	count int
+	cpus  int  // of each machine
 	short bool // the tests of this package
 
 	helper string // the guest's program
