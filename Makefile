@@ -106,7 +106,7 @@ CRUNTESTS := Runtime|Stale|Failure|Faults|Starter|Kills|Exec|Mutate|Environment|
 
 # Machines that run side by side: each has a processor, waits for two fifths of its time, and takes up to a gigabyte.
 MACHINES ?= $(shell awk -v most=$$(($$(nproc) * 2)) '/^MemAvailable:/ { n = int($$2 / 1048576); print n < 1 ? 1 : n < most ? n : most }' /proc/meminfo)
-# ENGINE=crun boots all cases with slipway/crun in place of slipway/runc.
+# ENGINE=crun, or runc, boots all cases with it; else each has what its linuxkit.yml says.
 test-vm: images images-arm64 images-examples $(BIN)/runc ## boot a VM for every case in test/cases; the soak, in short
 	@$(SUDO) rm -rf build/test/stood-still
 	$(SUDO) env SLIPWAY_ENGINE=$(ENGINE) SLIPWAY_RUNC=$(CURDIR)/$(BIN)/runc $(GO) test $(TEST) -timeout 3h -parallel $(MACHINES) ./test/...

@@ -4,7 +4,7 @@
 // case for a machine of examples/ has what tries it.
 //
 //	go test ./test -run TestCases/NAME
-//	SLIPWAY_ENGINE=crun go test ./test -run TestCases/NAME   # slipway/crun in place of slipway/runc
+//	SLIPWAY_ENGINE=crun go test ./test -run TestCases/NAME   # slipway/crun in place of slipway/runc; or runc
 //
 // As many run side by side as -parallel says, each with one processor, so that one
 // computes while another waits.
@@ -36,7 +36,7 @@ var (
 	keep  = flag.Bool("keep", false, "keep what a case made even when it passes")
 )
 
-// engine is which OCI runtime all cases run with, in place of runc.
+// engine is which OCI runtime all cases run with, in place of the one that each has.
 var engine = os.Getenv("SLIPWAY_ENGINE")
 
 // artefacts is where cases work; make clean removes it.

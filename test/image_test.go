@@ -39,13 +39,7 @@ func (c *testCase) build(ctx context.Context) (err error) {
 	if err := errors.Join(err, faults.Only(yml.Error).Err()); err != nil {
 		return err
 	}
-	// A case whose machine has that runtime anyway is about both.
-	isThere := func(name string) bool { return strings.HasPrefix(name, "slipway/"+c.engine+":") }
-	if c.engine != "" && !slices.ContainsFunc(config.Init, isThere) {
-		for i, name := range config.Init {
-			config.Init[i] = strings.Replace(name, "slipway/runc:", "slipway/"+c.engine+":", 1)
-		}
-	}
+	c.chooseEngine(config.Init)
 	builder := &build.Builder{
 		Finder:    &oci.Finder{Store: oci.OpenStore()},
 		Platform:  v1.Platform{OS: "linux", Architecture: c.want.Arch},
@@ -69,6 +63,19 @@ func (c *testCase) build(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// chooseEngine has a machine of one runtime take the engine instead.
+func (c *testCase) chooseEngine(images []string) {
+	isThere := func(name string) bool { return strings.HasPrefix(name, "slipway/"+c.engine+":") }
+	if c.engine == "" || slices.ContainsFunc(images, isThere) {
+		return
+	}
+	for i, name := range images {
+		if kind, version, _ := strings.Cut(name, ":"); kind == "slipway/runc" || kind == "slipway/crun" {
+			images[i] = "slipway/" + c.engine + ":" + version
+		}
+	}
 }
 
 func exists(name string) bool {

@@ -13,6 +13,7 @@ import (
 	"slipway/pkg/build/oci"
 	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
+	"slipway/test/allows"
 )
 
 // of is what an image of LinuxKit, or one of its examples, gets by default.
@@ -131,13 +132,13 @@ func (x of) check(t *testing.T, spec *specs.Spec) {
 		t.Errorf("%s: filtered %t, want %t", x.image, !x.filtered, x.filtered)
 	}
 	for _, call := range strings.Fields(x.calls) {
-		if x.filtered && !allows(spec.Linux.Seccomp, call) {
+		if x.filtered && !allows.Call(spec.Linux.Seccomp, call) {
 			t.Errorf("%s: may not call %s", x.image, call)
 		}
 	}
 	for _, call := range []string{"unshare", "io_uring_setup", "keyctl", "add_key", "request_key", "vsock", "socketcall", "mount", "swapon", "init_module", "kexec_load", "clock_settime", "bpf"} {
 		asked := strings.Contains(" "+x.calls+" ", " "+call+" ") || slices.Contains(spec.Process.Capabilities.Bounding, "CAP_SYS_ADMIN")
-		if x.filtered && !asked && allows(spec.Linux.Seccomp, call) {
+		if x.filtered && !asked && allows.Call(spec.Linux.Seccomp, call) {
 			t.Errorf("%s: may call %s", x.image, call)
 		}
 	}
@@ -168,24 +169,6 @@ func sysctlsOf(spec *specs.Spec) string {
 		return "all"
 	}
 	return "some"
-}
-
-// allows tells whether a filter lets a call pass with any arguments; "vsock" is
-// socket(AF_VSOCK).
-func allows(f *specs.LinuxSeccomp, call string) bool {
-	name, family := call, uint64(2)
-	if call == "vsock" {
-		name, family = "socket", 40
-	}
-	return slices.ContainsFunc(f.Syscalls, func(s specs.LinuxSyscall) bool {
-		if s.Action != specs.ActAllow || !slices.Contains(s.Names, name) {
-			return false
-		}
-		if len(s.Args) != 1 || name != "socket" {
-			return len(s.Args) == 0
-		}
-		return s.Args[0].Op == specs.OpEqualTo && s.Args[0].Value == family || s.Args[0].Op == specs.OpLessThan && family < s.Args[0].Value
-	})
 }
 
 // TestLinuxKitLayoutsHardened builds what LinuxKit's tool builds with our own

@@ -106,7 +106,11 @@ func (d *download) fill(ctx context.Context, part *partial) error {
 func (d *download) once(ctx context.Context, part *partial, bar Transfer) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	watch := time.AfterFunc(d.stall(), func() { stop(errStall) })
+	after := d.after
+	if after == nil {
+		after = time.AfterFunc
+	}
+	watch := after(d.stall(), func() { stop(errStall) })
 	defer watch.Stop()
 	err := d.exchange(ctx, part, func() {
 		watch.Reset(d.stall())

@@ -30,7 +30,8 @@ type Registry struct {
 	// nothing; a minute if 0.
 	Pause, Stall time.Duration
 
-	keys keychain
+	after func(time.Duration, func()) *time.Timer // time.AfterFunc if nil
+	keys  keychain
 }
 
 // Progress follows downloads, several at once.

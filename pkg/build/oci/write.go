@@ -158,15 +158,15 @@ const (
 	oldPartial = 30 * 24 * time.Hour
 )
 
-// sweep removes leftovers; what cannot be removed does no harm.
+// sweep removes leftovers.
 func (l *Layout) sweep() {
 	for pattern, age := range map[string]time.Duration{
 		".tmp-*": oldTemp, "blobs/sha256/.tmp-*": oldTemp, "partial/*": oldPartial,
 	} {
-		names, _ := filepath.Glob(filepath.Join(l.dir, pattern))
+		names, _ := filepath.Glob(filepath.Join(l.dir, pattern)) // of a pattern alone it complains
 		for _, name := range names {
 			if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > age {
-				_ = os.Remove(name)
+				_ = os.Remove(name) // the next build tries again
 			}
 		}
 	}

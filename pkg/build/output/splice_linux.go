@@ -11,13 +11,13 @@ import (
 // pipeSize is the most that a user without rights gets (/proc/sys/fs/pipe-max-size).
 const pipeSize = 1 << 20
 
-// widen makes a pipe hold more, so that its two ends wait for each other less often. One that
-// stays as it is serves as well.
+// widen makes a pipe hold more, so that its two ends wait for each other less often.
 func widen(pipe *os.File) {
 	conn, err := pipe.SyscallConn()
 	if err != nil {
-		return
+		return // closed already, which who writes to it is told
 	}
+	// One that stays as it is serves as well.
 	_ = conn.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
 }
 

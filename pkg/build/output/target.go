@@ -120,14 +120,13 @@ func (p pending) directory() string {
 // oldTemp is longer than any build takes.
 const oldTemp = 24 * time.Hour
 
-// sweep removes what a build that was killed left behind; what cannot be removed
-// does no harm.
+// sweep removes what a build that was killed left behind.
 func sweep(dir, prefix string) {
-	entries, _ := os.ReadDir(dir)
+	entries, _ := os.ReadDir(dir) // who cannot read it can write there all the same
 	for _, e := range entries {
 		info, err := e.Info()
 		if err == nil && strings.HasPrefix(e.Name(), prefix) && info.Mode().IsRegular() && time.Since(info.ModTime()) > oldTemp {
-			_ = os.Remove(filepath.Join(dir, e.Name()))
+			_ = os.Remove(filepath.Join(dir, e.Name())) // the next build tries again
 		}
 	}
 }

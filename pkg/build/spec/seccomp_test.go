@@ -8,6 +8,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/pkg/build/yml"
+	"slipway/test/allows"
 )
 
 // The architecture is the machine's and not the builder's.
@@ -24,11 +25,11 @@ func TestSeccompArchitectures(t *testing.T) {
 			t.Errorf("%s, no 32-bit programs: %v", arch, f.Architectures)
 		}
 		f := tr.resolveSeccomp(tr.defaultProfile(true))
-		if !slices.Equal(f.Architectures, want.arches) || !allows(f, want.call) {
-			t.Errorf("%s: %v, %s %t", arch, f.Architectures, want.call, allows(f, want.call))
+		if !slices.Equal(f.Architectures, want.arches) || !allows.Call(f, want.call) {
+			t.Errorf("%s: %v, %s %t", arch, f.Architectures, want.call, allows.Call(f, want.call))
 		}
 		for other, call := range map[string]string{"amd64": "arch_prctl", "arm64": "arm_fadvise64_64"} {
-			if other != arch && allows(f, call) {
+			if other != arch && allows.Call(f, call) {
 				t.Errorf("%s has %s", arch, call)
 			}
 		}
@@ -55,7 +56,7 @@ func TestSeccompClone(t *testing.T) {
 		t.Errorf("clone with a mask: %t, clone3 not there: %t", masked, nosys)
 	}
 	tr.bounding = []string{"CAP_SYS_ADMIN"}
-	if f := tr.resolveSeccomp(tr.defaultProfile(true)); !allows(f, "clone") || !allows(f, "clone3") || !allows(f, "vsock") {
+	if f := tr.resolveSeccomp(tr.defaultProfile(true)); !allows.Call(f, "clone") || !allows.Call(f, "clone3") || !allows.Call(f, "vsock") {
 		t.Error("CAP_SYS_ADMIN is no different")
 	}
 }
@@ -88,21 +89,4 @@ func checkAttributeRule(t *testing.T, name string, s specs.LinuxSyscall) {
 	if !less && !absent {
 		t.Errorf("%s: %+v", name, s)
 	}
-}
-
-// allows tells whether a filter allows a call whatever its arguments are; vsock is
-// socket(2) with that family.
-func allows(f *specs.LinuxSeccomp, call string) bool {
-	for _, s := range f.Syscalls {
-		switch {
-		case s.Action != specs.ActAllow:
-		case call != "vsock" && len(s.Args) == 0 && slices.Contains(s.Names, call):
-			return true
-		case call == "vsock" && len(s.Args) == 0 && slices.Contains(s.Names, "socket"):
-			return true
-		case call == "vsock" && slices.Contains(s.Names, "socket") && s.Args[0].Op == specs.OpEqualTo && s.Args[0].Value == afVsock:
-			return true
-		}
-	}
-	return false
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"time"
@@ -39,8 +40,10 @@ func get(f *os.File, path string) (int, error) {
 	for len(head) < 512 && !bytes.Contains(head, []byte("\n")) {
 		n, err := f.Read(buf)
 		head = append(head, buf[:n]...)
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			break
+		} else if err != nil {
+			return 0, fmt.Errorf("read answer: %w", err)
 		}
 		if n == 0 {
 			time.Sleep(time.Millisecond)
