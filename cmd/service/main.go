@@ -15,11 +15,11 @@ func main() {
 	os.Exit(cli.Main(os.Args))
 }
 
-// beside has what can run do so on a machine of one processor too, while one thread of Go's waits in a
-// system call and another, that looks for work, sleeps: there Go finds out at one of the next
-// ticks of the clock, which are 4 ms apart where timers are no finer.
+// beside has what can run do so while a system call waits, on a machine of one processor
+// too: there Go finds out at one of the next ticks of the clock, which are 4 ms apart where timers
+// are no finer.
 func beside() {
 	if runtime.GOMAXPROCS(0) == 1 {
-		runtime.GOMAXPROCS(3)
+		runtime.GOMAXPROCS(2)
 	}
 }

@@ -16,7 +16,7 @@ const (
 	diskThreads  = 12 // on the way down: sync, swapoff, unmount, thaw
 	closeThreads = fdclose.Threads
 	otherThreads = 12 // signals, timers, events of devices, consoles, journal, reboot(2)
-	processors   = 2  // how much of PID 1 runs at a time, however many the machine has
+	processors   = 2  // how much of PID 1 runs at a time, on a machine of one too
 )
 
 // reserveThreads makes them. It takes the locked goroutines to be on threads of
