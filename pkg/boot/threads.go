@@ -16,13 +16,13 @@ const (
 	diskThreads  = 12 // on the way down: sync, swapoff, unmount, thaw
 	closeThreads = fdclose.Threads
 	otherThreads = 12 // signals, timers, events of devices, consoles, journal, reboot(2)
-	processors   = 2  // how much of PID 1 runs at a time
+	processors   = 2  // how much of PID 1 runs at a time, on a machine of one too
 )
 
 // reserveThreads makes them. It takes the locked goroutines to be on threads of
 // their own, all at a time; unlocked, these are idle.
 func reserveThreads() {
-	runtime.GOMAXPROCS(min(processors, runtime.NumCPU()))
+	runtime.GOMAXPROCS(processors)
 	var all, over sync.WaitGroup
 	release := make(chan struct{})
 	for range diskThreads + closeThreads + otherThreads {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"runtime"
 	"strings"
 	"time"
 
@@ -57,6 +58,11 @@ func openGuest(c *call) (*guest.Guest, error) {
 }
 
 func runSequence(c *call, section bundle.Section) error {
+	if runtime.NumCPU() == 1 {
+		// Between two steps one thread waits in a system call, and one that looks for work sleeps
+		// until a tick. Who stays, as the supervisor, would pay for a third with memory.
+		runtime.GOMAXPROCS(3)
+	}
 	g, err := openGuest(c)
 	if err != nil {
 		return err
