@@ -14,10 +14,9 @@
 //	timers=N     make N timers
 //	pipes=N      make N pipes of the usual size
 //	netlink=N    have N netlink sockets full of what nobody reads
-//	locks=N      lock N parts of files
-//	connections=N[,close]  have N connections to itself full of what nobody reads, or close them then
+//	locks=N      lock N parts of files in the working directory
+//	connections=N  have N connections to itself full of what nobody reads
 //	filters=N,M  have N sockets with a filter of M instructions
-//	flight=N     send N netlink sockets, full of what nobody reads, through other sockets
 //	aio=N        make N contexts for asynchronous input and output
 //	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
 //	floods=PATH  without pause, from then on: readiness messages that are none, signals to itself,
@@ -91,17 +90,13 @@ func do(verb, value string) (n int, err error) {
 	case "pipes":
 		return times(value, pipe)
 	case "netlink":
-		return times(value, func() error { _, err := fullSocket(); return err })
+		return times(value, fullSocket)
 	case "locks":
 		return locks(value)
-	case "neighbours":
-		return 0, neighbours(value)
 	case "connections":
 		return connections(value)
 	case "filters":
 		return filters(value)
-	case "flight":
-		return times(value, inFlight)
 	case "aio":
 		return times(value, context)
 	case "messages":
@@ -266,17 +261,18 @@ func pipe() error {
 }
 
 // fullSocket sends itself as much as it takes: some 370 KB of the kernel's memory.
-func fullSocket() (fd int, err error) {
-	if fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_USERSOCK); err != nil {
-		return fd, err
+func fullSocket() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_USERSOCK)
+	if err != nil {
+		return err
 	}
 	for _, option := range []int{unix.SO_RCVBUF, unix.SO_SNDBUF} {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, 1<<30); err != nil {
-			return fd, err
+			return err
 		}
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return fd, err
+		return err
 	}
 	self, err := unix.Getsockname(fd)
 	for message := make([]byte, 90000); err == nil; {
@@ -284,10 +280,10 @@ func fullSocket() (fd int, err error) {
 		binary.NativeEndian.PutUint32(message, uint32(len(message)))
 		err = unix.Sendto(fd, message, unix.MSG_DONTWAIT, self)
 	}
-	if err == unix.EAGAIN {
-		err = nil
+	if err != unix.EAGAIN {
+		return err
 	}
-	return fd, err
+	return nil
 }
 
 // context makes one that may have 128 requests under way.

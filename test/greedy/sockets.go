@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -51,38 +51,11 @@ func filters(value string) (n int, err error) {
 	})
 }
 
-// inFlight sends a netlink socket full of what nobody reads to where nobody takes it.
-func inFlight() error {
-	fd, err := fullSocket()
-	for err == nil {
-		if pending != 0 {
-			if err = unix.Sendmsg(pending, []byte{0}, unix.UnixRights(fd), nil, unix.MSG_DONTWAIT); err != unix.EAGAIN {
-				break
-			}
-		}
-		var ends [2]int
-		if ends, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil {
-			pending = ends[0]
-		}
-	}
-	if err == nil {
-		err = unix.Close(fd)
-	}
-	return err
-}
-
-var pending int // the last one, that may have room
-
-// connections connects to itself and sends as much as goes, which nobody reads; each, with the
-// shortest queues there are, is closed then if the second word says so.
+// connections connects to itself, and sends as much as goes, which nobody reads.
 func connections(value string) (n int, err error) {
-	number, then, _ := strings.Cut(value, ",")
 	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
 		err = unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
-	}
-	if err == nil && then == "close" {
-		err = unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_RCVBUF, 1)
 	}
 	if err == nil {
 		err = unix.Listen(listener, 4096)
@@ -95,7 +68,7 @@ func connections(value string) (n int, err error) {
 		return 0, err
 	}
 	block := make([]byte, 1<<16)
-	return times(number, func() error {
+	return times(value, func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err == nil {
 			err = unix.Connect(fd, to)
@@ -103,33 +76,12 @@ func connections(value string) (n int, err error) {
 		if err == nil {
 			err = unix.SetNonblock(fd, true)
 		}
-		if err == nil && then == "close" {
-			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1)
-		}
 		for err == nil {
 			_, err = unix.Write(fd, block)
 		}
-		if err == unix.EAGAIN && then == "close" {
-			return unix.Close(fd)
-		}
-		if err == unix.EAGAIN {
+		if errors.Is(err, unix.EAGAIN) {
 			return nil
 		}
 		return err
 	})
-}
-
-// neighbours sends without pause to all addresses of a network of 65,536, which begins with these two numbers.
-func neighbours(value string) error {
-	var to unix.SockaddrInet4
-	if _, err := fmt.Sscanf(value, "%d.%d", &to.Addr[0], &to.Addr[1]); err != nil {
-		return err
-	}
-	to.Port = 9
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	for n := 0; err == nil; n++ {
-		to.Addr[2], to.Addr[3] = byte(n>>8), byte(n)
-		_ = unix.Sendto(fd, []byte{0}, unix.MSG_DONTWAIT, &to)
-	}
-	return err
 }
