@@ -7,6 +7,7 @@
 package rootfs
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -35,11 +36,13 @@ type Facts struct {
 // Look finds the facts. A "lower" that is no directory, or is a link, is none.
 func Look(b *bundle.Bundle) (Facts, error) {
 	var st unix.Stat_t
-	err := unix.Lstat(b.Path(bundle.LowerDir), &st)
-	if err == unix.ENOENT {
+	lower := b.Path(bundle.LowerDir)
+	if err := unix.Lstat(lower, &st); err == unix.ENOENT {
 		return Facts{}, nil
+	} else if err != nil {
+		return Facts{}, fmt.Errorf("stat %s: %w", lower, err)
 	}
-	return Facts{HasLower: err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR}, err
+	return Facts{HasLower: st.Mode&unix.S_IFMT == unix.S_IFDIR}, nil
 }
 
 // Plan lists what has to be there before the container is created, in

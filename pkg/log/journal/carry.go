@@ -77,7 +77,7 @@ func (c Carrier) carry(from *os.File) error {
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil
 		}
-		return err
+		return fmt.Errorf("lock %s: %w", from.Name(), err)
 	}
 	for {
 		more, err := c.step(from)
