@@ -14,15 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longestPause is between two looks at a group that takes long to end. Where a thousand end at once, each that is looked
-// at more often takes from the processor what the others need to end.
-const longestPause = time.Second
-
 // Kill sends SIGKILL to everything in the group, nested groups included, and
 // returns when nothing runs in it any more. A frozen group is thawed: a frozen
 // process of v1 does not die.
 func (g Group) Kill(ctx context.Context) error {
-	for pause := time.Millisecond; ; pause = min(2*pause, longestPause) {
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		if err := g.killOnce(); err != nil {
 			return err
 		}
@@ -128,7 +124,7 @@ func (g Group) Populated() (bool, error) {
 // Remove takes the group and those below it away. It has to be empty; what is
 // still being torn down in the kernel is waited for until ctx ends.
 func (g Group) Remove(ctx context.Context) error {
-	for pause := time.Millisecond; ; pause = min(2*pause, longestPause) {
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		err := g.RemoveOnce()
 		if err == nil || !errors.Is(err, unix.EBUSY) {
 			return err
