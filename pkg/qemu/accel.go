@@ -62,8 +62,8 @@ func CheckAccelerator(asked string) error {
 
 // Accelerator chooses the acceleration for a QEMU binary: what was asked for,
 // else KVM if a guest really runs with it. That /dev/kvm opens proves nothing:
-// inside some virtual machines it opens and no guest ever starts. So a tiny
-// guest is booted once, and the answer is remembered in cacheDir for this
+// inside some virtual machines it opens and no guest ever starts, or none gets beyond its
+// firmware. So a tiny guest is booted once, and the answer is remembered in cacheDir for this
 // binary and this host kernel.
 func Accelerator(ctx context.Context, asked, binary, cacheDir string) (Trial, error) {
 	if err := CheckAccelerator(asked); err != nil {
@@ -105,7 +105,7 @@ func remembered(ctx context.Context, binary, cacheDir string, limit time.Duratio
 	return t, save(file, t)
 }
 
-// trialKey changes when QEMU or the host's kernel does.
+// trialKey changes when QEMU, the host's kernel or what is tried does.
 func trialKey(binary string) (string, error) {
 	info, err := os.Stat(binary)
 	if err != nil {
@@ -115,7 +115,7 @@ func trialKey(binary string) (string, error) {
 	if err := unix.Uname(&uts); err != nil {
 		return "", fmt.Errorf("find the host's kernel: %w", err)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d\x00%s", binary, info.Size(), info.ModTime().UnixNano(), unix.ByteSliceToString(uts.Release[:])))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%d\x00%s\x00%s", binary, info.Size(), info.ModTime().UnixNano(), unix.ByteSliceToString(uts.Release[:]), trialFirmware()))
 	return hex.EncodeToString(sum[:8]), nil
 }
 
