@@ -41,8 +41,8 @@ func FuzzParseOptions(f *testing.F) {
 	f.Add("console=ttyS0 panic=-1 linuxkit.unified_cgroup_hierarchy=0")
 	f.Fuzz(func(t *testing.T, cmdline string) {
 		for _, c := range ParseOptions(cmdline).Consoles {
-			if c == "" || strings.Contains(c, "/") {
-				t.Errorf("console %q would be looked for outside of /dev", c)
+			if c == "" || c == "." || c == ".." || strings.Contains(c, "/") {
+				t.Errorf("console %q is no device in /dev", c)
 			}
 		}
 	})

@@ -36,7 +36,7 @@ func TestParts(t *testing.T) {
 			continue
 		}
 		t.Run(p.name, func(t *testing.T) {
-			s := &soak{dir: t.TempDir(), runc: runc, seed: testSeed, count: p.short, short: true}
+			s := &soak{cpus: 2, dir: t.TempDir(), runc: runc, seed: testSeed, count: p.short, short: true}
 			if _, err := os.Stat(runc); err != nil {
 				t.Fatalf("no runc: %v; make %s makes one", err, "bin/runc")
 			}

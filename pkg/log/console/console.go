@@ -66,7 +66,7 @@ func Names(cmdline string) []string {
 	for _, word := range strings.Fields(cmdline) {
 		value, ok := strings.CutPrefix(word, "console=")
 		name, _, _ := strings.Cut(value, ",")
-		if ok && name != "" && !strings.Contains(name, "/") && !seen[name] {
+		if ok && filepath.IsLocal(name) && name != "." && name == filepath.Base(name) && !seen[name] {
 			seen[name] = true
 			names = append(names, name)
 		}
