@@ -60,7 +60,7 @@ func TestNames(t *testing.T) {
 	for cmdline, want := range map[string][]string{
 		"":                    nil,
 		"quiet console=ttyS0": {"ttyS0"},
-		"console=tty0 console=ttyS0,115200n8 console=tty0 xconsole=no":  {"tty0", "ttyS0"},
+		"console=tty0 console=ttyS0,115200n8 console=tty0 xconsole=no":                                  {"tty0", "ttyS0"},
 		"console= console=,9600 console=../../etc/passwd console=pts/0 console=.. console=. console=a/": nil, // the kernel has no such names
 	} {
 		if got := Names(cmdline); !slices.Equal(got, want) {
