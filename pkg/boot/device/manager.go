@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"sync"
 	"time"
 
@@ -55,6 +56,8 @@ func (m *Manager) Start(caught func(cause any)) error {
 		defer func() { caught(recover()) }()
 		m.coldplug(events)
 		close(m.settled)
+		// Who waits for that runs in this thread: when it sleeps Go finds out at a tick of the clock.
+		runtime.Gosched()
 		m.hotplug(events)
 	}()
 	return nil

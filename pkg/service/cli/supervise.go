@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +28,6 @@ func runSupervise(c *call) error {
 		return err
 	}
 	g.Terminal.Yield()
-	debug.SetGCPercent(50) // a small heap is worth more here than a fast one
 	ctx, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer cancel()
 	outlive(unix.SIGPIPE, unix.SIGHUP)

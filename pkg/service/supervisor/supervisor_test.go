@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +180,7 @@ func TestGivingUpStopsTheBoot(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	m := boot(t, "quiet slipway.report=poweroff", "good run", "bad exit 7 restart=no", "worse no restart=no")
 	m.awaitReady()
 	select {
@@ -191,6 +193,9 @@ func TestReport(t *testing.T) {
 	}
 	saw(t, m.console(), "SERVICE +STATE", "(?m)^good +ready +")
 	saw(t, m.console(), `slipway: report: failed: bad: exit status 7; worse: start: no such command`)
+	if got := debug.SetGCPercent(100); got != gcPercent {
+		t.Errorf("the heap may grow by %d %%", got)
+	}
 }
 
 func TestSteering(t *testing.T) {
