@@ -231,6 +231,10 @@ func TestLeave(t *testing.T) {
 	if s := strings.Join(got, "|"); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
+	l := leftOf(entries)
+	if len(l.free["254:0"]) != 0 || len(l.covered["254:0"]) != 1 || len(l.free["0:40"]) != 1 || len(l.free["0:41"]) != 0 {
+		t.Errorf("left are %v", l)
+	}
 }
 
 func TestSplitKnown(t *testing.T) {

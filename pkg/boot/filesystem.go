@@ -49,11 +49,10 @@ func (f *filesystem) leave(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	for last := time.Now(); ; {
-		table, err := mount.Table()
+		free, covered, err := f.mounts(time.Now(), f.entry.Dev)
 		if err != nil {
 			return fmt.Errorf("read mount table: %w", err)
 		}
-		free, covered := mountsOf(table, f.entry.Dev)
 		if len(free)+len(covered) == 0 {
 			return f.unpin(ctx)
 		}
@@ -62,7 +61,7 @@ func (f *filesystem) leave(ctx context.Context) error {
 			continue
 		}
 		if time.Since(last) > busyTimeout || !sleep(ctx, leavePause) {
-			return f.giveUp(append(free, covered...))
+			return f.giveUp(slices.Concat(free, covered))
 		}
 	}
 }

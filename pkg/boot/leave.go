@@ -27,6 +27,10 @@ type leaver struct {
 	mu   sync.Mutex
 	jobs []*job
 	wait sync.WaitGroup
+
+	reading sync.Mutex
+	read    time.Time // when the table was read last
+	left    left
 }
 
 // job is one filesystem, swap space or loop device that is being left.

@@ -66,6 +66,34 @@ func TestBoundedWaitsForWhatGetsOn(t *testing.T) {
 	}
 }
 
+// Who has asked before the table was read is answered from it; who asks later is not.
+func TestTableIsReadOnceForAllWhoWait(t *testing.T) {
+	skip.UnlessRoot(t, "mounts a file system")
+	dir := t.TempDir()
+	release, err := hung.Mount(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := mount.Table()
+	if err != nil {
+		t.Fatal(err)
+	}
+	on, _ := lies(table, dir)
+	l, asked := &leaver{}, time.Now()
+	if free, covered, err := l.mounts(asked, on.Dev); err != nil || len(free) != 1 || free[0] != on || covered != nil {
+		t.Errorf("%v, %v, %v", free, covered, err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if free, _, err := l.mounts(asked, on.Dev); err != nil || len(free) != 1 {
+		t.Errorf("it was read again: %v, %v", free, err)
+	}
+	if free, _, err := l.mounts(time.Now(), on.Dev); err != nil || free != nil {
+		t.Errorf("it was not read again: %v, %v", free, err)
+	}
+}
+
 // A filesystem that hangs is named with what it hangs in, and the others are left
 // meanwhile.
 func TestOneHangsAndTheOthersDoNot(t *testing.T) {

@@ -1,7 +1,7 @@
 package boot
 
 import (
-	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -60,19 +60,42 @@ func onData(byID map[int]mount.Entry, e mount.Entry) bool {
 	return false
 }
 
-// mountsOf lists the mounts of one filesystem that are to be unmounted, those
-// with nothing mounted on them apart.
-func mountsOf(table []mount.Entry, dev string) (free, covered []mount.Entry) {
-	for _, e := range leave(table) {
-		switch {
-		case e.Dev != dev:
-		case slices.ContainsFunc(table, func(on mount.Entry) bool { return on.Parent == e.ID && on.ID != e.ID }):
-			covered = append(covered, e)
-		default:
-			free = append(free, e)
+// left is what is to be unmounted, by filesystem: mounts with nothing mounted on them, and those that something covers.
+type left struct{ free, covered map[string][]mount.Entry }
+
+func leftOf(table []mount.Entry) left {
+	under := map[int]bool{}
+	for _, on := range table {
+		if on.Parent != on.ID {
+			under[on.Parent] = true
 		}
 	}
-	return free, covered
+	l := left{free: map[string][]mount.Entry{}, covered: map[string][]mount.Entry{}}
+	for _, e := range leave(table) {
+		of := l.free
+		if under[e.ID] {
+			of = l.covered
+		}
+		of[e.Dev] = append(of[e.Dev], e)
+	}
+	return l
+}
+
+// mounts are those of a filesystem that were still to be unmounted when somebody asked, or later. All who ask while the
+// table is being read get what is read next: thousands of filesystems that each read thousands of lines would be
+// all that this machine still does.
+func (l *leaver) mounts(asked time.Time, dev string) (free, covered []mount.Entry, err error) {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	if l.read.Before(asked) {
+		now := time.Now()
+		table, err := mount.Table()
+		if err != nil {
+			return nil, nil, err
+		}
+		l.read, l.left = now, leftOf(table)
+	}
+	return l.left.free[dev], l.left.covered[dev], nil
 }
 
 // unmountFlags are those of a plain unmount.

@@ -52,14 +52,14 @@ func (l Look) add(dir string) {
 		key, value, _ := strings.Cut(string(line), ":")
 		fields[key] = strings.TrimSpace(value)
 	}
-	if strings.HasPrefix(fields["State"], "D") || where(dir) == fuseWait {
+	if strings.HasPrefix(fields["State"], "D") || slices.Contains(opens, where(dir)) {
 		l.threads[dir] = fields["voluntary_ctxt_switches"] + " " + fields["nonvoluntary_ctxt_switches"]
 	}
 }
 
-// fuseWait is where a call waits for the answer of a FUSE server. It looks like any
-// other sleep.
-const fuseWait = "request_wait_answer"
+// opens are where a call waits for what a container may have put in the place of a file:
+// a FUSE server, a pipe that nobody writes to, a lease. It looks like any other sleep.
+var opens = []string{"request_wait_answer", "wait_for_partner", "__break_lease"}
 
 // where is the kernel's function that a thread waits in, or "".
 func where(dir string) string {

@@ -1,6 +1,7 @@
 package hang
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,36 @@ import (
 	"slipway/test/poll"
 	"slipway/test/skip"
 )
+
+// A process waits for what lies in the place of a file that it opens: a pipe that nobody
+// writes to, a lease that its holder does not give up.
+func TestOpens(t *testing.T) {
+	pipe, leased := t.TempDir()+"/pipe", t.TempDir()+"/leased"
+	if err := errors.Join(unix.Mkfifo(pipe, 0o600), os.WriteFile(leased, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	holder, err := os.OpenFile(leased, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	if _, err := unix.FcntlInt(holder.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{pipe, leased} {
+		cat := exec.Command("cat", file)
+		if err := cat.Start(); err != nil {
+			t.Fatal(err)
+		}
+		poll.Until(t, "cat waits for "+file, func() bool { return strings.HasPrefix(looked(0, cat.Process.Pid), "waits in ") })
+		if err := cat.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cat.Wait(); err == nil {
+			t.Errorf("%s was read", file)
+		}
+	}
+}
 
 // looked makes two looks between which nothing that sleeps needs to run.
 func looked(own int, pids ...int) string {
