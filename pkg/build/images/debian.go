@@ -68,7 +68,9 @@ func (d *debian) add(ctx context.Context, s *site, got deb, t Tree) ([]deb, erro
 		if err != nil {
 			return nil, fmt.Errorf("add %s: %s holds %w %s", to, got, err, from)
 		}
-		t.AddFile(to, e.Perm, e.Data)
+		if err := t.addBeside(to, e, crossTargets[s.arch].triplet); err != nil {
+			return nil, err
+		}
 	}
 	if !d.Libraries {
 		return nil, nil

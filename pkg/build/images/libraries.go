@@ -34,6 +34,22 @@ func libraryDirs(triplet string) []string {
 	return []string{"lib/" + triplet, "usr/lib/" + triplet, "lib", "usr/lib", "lib64", "usr/lib64"}
 }
 
+// addBeside adds a file, but no library beside or over another of that name: a program would
+// get one of the two, such as what stands in for a library that another program uses.
+func (t Tree) addBeside(to string, e Entry, triplet string) error {
+	dirs := libraryDirs(triplet)
+	if to = clean(to); slices.Contains(dirs, path.Dir(to)) {
+		for _, dir := range dirs {
+			at := path.Join(dir, path.Base(to))
+			if there, ok := t.follow(at); ok && !bytes.Equal(there.Data, e.Data) {
+				return fmt.Errorf("add /%s: /%s is there already, and is another", to, at)
+			}
+		}
+	}
+	t.AddFile(to, e.Perm, e.Data)
+	return nil
+}
+
 // closure adds to a tree what its programs of a package need, and returns the packages
 // that it came from.
 func (d *debian) closure(ctx context.Context, s *site, got deb, t Tree) ([]deb, error) {
@@ -64,7 +80,9 @@ func (d *debian) closure(ctx context.Context, s *site, got deb, t Tree) ([]deb, 
 		if err != nil {
 			return nil, fmt.Errorf("libraries of %s: %w", got, err)
 		}
-		t.AddFile(to, e.Perm, e.Data)
+		if err := t.addBeside(to, e, crossTargets[s.arch].triplet); err != nil {
+			return nil, fmt.Errorf("libraries of %s: %w", got, err)
+		}
 		more, err := wants(e.Data)
 		if i := slices.IndexFunc(more, d.standsIn); err == nil && i >= 0 {
 			err = fmt.Errorf("it is linked against %s, for which something stands in", more[i])

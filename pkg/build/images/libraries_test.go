@@ -110,10 +110,11 @@ func TestStandIn(t *testing.T) {
 	s := &site{arch: runtime.GOARCH, apt: &aptCache{arch: runtime.GOARCH}}
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
-		"thing.c":  "int thing(void) { return 7; } int other(void) { return 8; } int value = 9;\n",
-		"versions": "THING_1 { thing; }; THING_2 { other; value; };\n",
+		"thing.c":  "int thing(void) { return 7; } int other(void) { return 8; } int value = 9; __thread int own = 10;\n",
+		"versions": "THING_1 { thing; }; THING_2 { other; value; own; };\n",
 		"calls.c":  "int thing(void), other(void); int main(void) { return thing() == -38 && other() == -38 ? 0 : 1; }\n",
 		"reads.c":  "extern int value; int main(void) { return value; }\n",
+		"owns.c":   "extern __thread int own; int main(void) { return own; }\n",
 	})
 	gcc := func(args ...string) {
 		t.Helper()
@@ -123,7 +124,7 @@ func TestStandIn(t *testing.T) {
 	}
 	gcc("-shared", "-fPIC", "-Wl,-soname,libthing.so.1,--version-script=versions", "-o", "libthing.so", "thing.c")
 	tree := Tree{}
-	for _, name := range []string{"calls", "reads"} {
+	for _, name := range []string{"calls", "reads", "owns"} {
 		gcc("-o", name, name+".c", "-L.", "-lthing")
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -135,15 +136,29 @@ func TestStandIn(t *testing.T) {
 		d := debian{Files: map[string]string{program: ""}, StandIns: []string{library}}
 		return d.addStandIns(t.Context(), s, tree)
 	}
-	for library, program := range map[string]string{"libnone.so.1": "calls", "libthing.so.1": "reads"} {
-		if err := build(program, library); err == nil || !strings.Contains(err.Error(), "stand-in for "+library) {
-			t.Errorf("%s, %s: %v", program, library, err)
+	for _, row := range []struct{ program, library, want string }{
+		{"calls", "libnone.so.1", "stand-in for libnone.so.1: no program takes a function of it with a version"},
+		{"reads", "libthing.so.1", "stand-in for libthing.so.1: reads: value is no function"},
+		{"owns", "libthing.so.1", "stand-in for libthing.so.1: owns: own is no function"},
+	} {
+		if err := build(row.program, row.library); err == nil || err.Error() != row.want {
+			t.Errorf("%s, %s: %v", row.program, row.library, err)
 		}
 	}
 	if err := build("calls", "libthing.so.1"); err != nil {
 		t.Fatal(err)
 	}
-	made := tree["usr/lib/"+crossTargets[s.arch].triplet+"/libthing.so.1"].Data
+	triplet := crossTargets[s.arch].triplet
+	made := tree["usr/lib/"+triplet+"/libthing.so.1"].Data
+	for _, dir := range libraryDirs(triplet) {
+		if err := tree.addBeside(dir+"/libthing.so.1", Entry{Data: []byte("real")}, triplet); err == nil {
+			t.Errorf("the real library is in %s, beside what stands in for it", dir)
+		}
+	}
+	tree.AddFile("lib/libthing.so.1", 0o644, []byte("real"))
+	if err := build("calls", "libthing.so.1"); err == nil || !strings.Contains(err.Error(), "/lib/libthing.so.1 is there already") {
+		t.Errorf("it stands in for a library that is there: %v", err)
+	}
 	if names, err := wants(made); err != nil || len(names) > 0 {
 		t.Errorf("it needs %q: %v", names, err)
 	}

@@ -25,13 +25,16 @@ func (d *debian) addStandIns(ctx context.Context, s *site, t Tree) error {
 			}
 		}
 		if len(functions) == 0 {
-			return fmt.Errorf("stand-in for %s: no program takes a function of it", library)
+			return fmt.Errorf("stand-in for %s: no program takes a function of it with a version", library)
 		}
 		data, err := standIn(ctx, s.gcc(), library, functions)
 		if err != nil {
 			return fmt.Errorf("stand-in for %s: %w", library, err)
 		}
-		t.AddFile("usr/lib/"+crossTargets[s.arch].triplet+"/"+library, 0o644, data)
+		triplet := crossTargets[s.arch].triplet
+		if err := t.addBeside("usr/lib/"+triplet+"/"+library, Entry{Perm: 0o644, Data: data}, triplet); err != nil {
+			return fmt.Errorf("stand-in for %s: %w", library, err)
+		}
 	}
 	return nil
 }
@@ -39,7 +42,11 @@ func (d *debian) addStandIns(ctx context.Context, s *site, t Tree) error {
 // standsIn tells whether something else is there for a library.
 func (d *debian) standsIn(library string) bool { return slices.Contains(d.StandIns, library) }
 
-// imports adds the functions that a program takes of a library.
+// callable are the types that a program notes for the functions that it takes.
+var callable = []elf.SymType{elf.STT_FUNC, elf.STT_NOTYPE, elf.STT_GNU_IFUNC}
+
+// imports adds the functions that a program takes of a library, by their versions: a symbol
+// without one does not tell what library it is of.
 func imports(program []byte, library string, functions map[string][]string) error {
 	if !bytes.HasPrefix(program, []byte(elf.ELFMAG)) {
 		return nil
@@ -55,8 +62,8 @@ func imports(program []byte, library string, functions map[string][]string) erro
 	for _, symbol := range symbols {
 		switch {
 		case symbol.Library != library:
-		case elf.ST_TYPE(symbol.Info) == elf.STT_OBJECT:
-			return fmt.Errorf("%s is a variable", symbol.Name)
+		case !slices.Contains(callable, elf.ST_TYPE(symbol.Info)):
+			return fmt.Errorf("%s is no function", symbol.Name)
 		case !slices.Contains(functions[symbol.Version], symbol.Name):
 			functions[symbol.Version] = append(functions[symbol.Version], symbol.Name)
 		}
