@@ -15,7 +15,6 @@
 //	pipes=N      make N pipes of the usual size
 //	netlink=N    have N netlink sockets full of what nobody reads
 //	locks=N      lock N parts of files in the working directory
-//	connections=N  have N connections to itself full of what nobody reads
 //	filters=N,M  have N sockets with a filter of M instructions
 //	aio=N        make N contexts for asynchronous input and output
 //	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
@@ -93,8 +92,6 @@ func do(verb, value string) (n int, err error) {
 		return times(value, fullSocket)
 	case "locks":
 		return locks(value)
-	case "connections":
-		return connections(value)
 	case "filters":
 		return filters(value)
 	case "aio":

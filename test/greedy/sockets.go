@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -48,40 +47,5 @@ func filters(value string) (n int, err error) {
 			return err
 		}
 		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
-	})
-}
-
-// connections connects to itself, and sends as much as goes, which nobody reads.
-func connections(value string) (n int, err error) {
-	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
-	}
-	if err == nil {
-		err = unix.Listen(listener, 4096)
-	}
-	if err != nil {
-		return 0, err
-	}
-	to, err := unix.Getsockname(listener)
-	if err != nil {
-		return 0, err
-	}
-	block := make([]byte, 1<<16)
-	return times(value, func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		if err == nil {
-			err = unix.Connect(fd, to)
-		}
-		if err == nil {
-			err = unix.SetNonblock(fd, true)
-		}
-		for err == nil {
-			_, err = unix.Write(fd, block)
-		}
-		if errors.Is(err, unix.EAGAIN) {
-			return nil
-		}
-		return err
 	})
 }

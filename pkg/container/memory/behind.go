@@ -2,7 +2,9 @@ package memory
 
 import (
 	"bufio"
+	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +18,8 @@ import (
 const behindSocket = 2 << 10
 
 // Behind is memory that hangs on netlink sockets which containers have open, and on locks of files, and is
-// counted for no group, in bytes, by container. A socket that several have counts for one of them.
+// counted for no group, in bytes, by container. A socket that several have counts for one of them, locks of an open
+// file that several have for none.
 type Behind map[string]uint64
 
 // LookBehind finds it out for containers with these processes. No more than enough is
@@ -44,57 +47,55 @@ func (b Behind) Over(floor uint64) (names []string) {
 type open struct {
 	proc      string
 	isNetlink func(fd string) bool
-	sameFiles func(a, b int) bool
-	sameFile  func(a, b descriptor) bool
+	// These compare by the kernel's order: tables of files by threads, and open files.
+	byTable func(a, b int) int
+	byFile  func(a, b *locker) int
 	// tables say what netlink sockets take that have an address, by inodes, of all network
 	// namespaces that have been looked at.
 	tables     map[string]uint64
 	namespaces map[string]bool
 	counted    map[string]bool // sockets: processes share them
-	lockers    map[place]descriptor
+	threads    []int           // one of each table of files that was looked through, in order
+	lockers    lockers
+	buffer     []byte // what the kernel says of a descriptor, of each in its turn
 }
 
-func nothingSeen(proc string) open {
-	return open{
-		proc: proc, isNetlink: isNetlink, sameFiles: sameFiles, sameFile: sameFile,
-		namespaces: map[string]bool{}, tables: map[string]uint64{}, counted: map[string]bool{}, lockers: map[place]descriptor{},
+func nothingSeen(proc string) *open {
+	return &open{
+		proc: proc, isNetlink: isNetlink, byTable: byTable, byFile: byFile,
+		namespaces: map[string]bool{}, tables: map[string]uint64{}, counted: map[string]bool{}, lockers: lockers{}, buffer: make([]byte, 16<<10),
 	}
 }
 
-// kcmpFiles asks kcmp(2) whether two threads have one table of files
-// (include/uapi/linux/kcmp.h).
-const kcmpFiles = 2
-
-func sameFiles(a, b int) bool {
-	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), kcmpFiles, 0, 0, 0)
-	return errno == 0 && order == 0
-}
-
 // behind asks clock for what says that a container's time is over.
-func (o open) behind(pids map[string][]int, enough uint64, clock func() (over func() bool)) Behind {
+func (o *open) behind(pids map[string][]int, enough uint64, clock func() (over func() bool)) Behind {
 	// A socket may be another's namespace's than the process's that has it.
 	for _, processes := range pids {
 		over := clock()
 		for _, pid := range processes {
-			o.tasks(pid, func(dir string) bool { o.namespace(dir); return !over() })
+			o.tasks(pid, func(_ int, dir string) bool { o.namespace(dir); return !over() })
 		}
 	}
 	all := Behind{}
 	for name, processes := range pids {
 		over := clock()
 		for _, pid := range processes {
-			o.tasks(pid, func(dir string) bool {
-				all[name] += o.ofTask(dir, enough-min(enough, all[name]), over)
+			o.tasks(pid, func(tid int, dir string) bool {
+				if at, seen := slices.BinarySearchFunc(o.threads, tid, o.byTable); !seen {
+					o.threads = slices.Insert(o.threads, at, tid)
+					all[name] += o.ofTable(table{name, dir, tid, map[string]bool{}}, enough-min(enough, all[name]), over)
+				}
 				return all[name] < enough && !over()
 			})
 		}
 	}
+	o.lockers.forget(all)
 	return all
 }
 
 // tasks goes through the tables of files that a process has: threads may have their
 // own, and the first one, whose table /proc/PID/fd shows, may have ended before the others.
-func (o open) tasks(pid int, do func(dir string) (more bool)) {
+func (o *open) tasks(pid int, do func(tid int, dir string) (more bool)) {
 	tasks := o.proc + "/" + strconv.Itoa(pid) + "/task"
 	entries, err := os.ReadDir(tasks)
 	if err != nil {
@@ -103,38 +104,59 @@ func (o open) tasks(pid int, do func(dir string) (more bool)) {
 	last := 0
 	for _, e := range entries {
 		tid, err := strconv.Atoi(e.Name())
-		if err != nil || last != 0 && o.sameFiles(last, tid) {
+		if err != nil || last != 0 && o.byTable(last, tid) == 0 {
 			continue
 		}
 		last = tid
-		if !do(tasks + "/" + e.Name()) {
+		if !do(tid, tasks+"/"+e.Name()) {
 			return
 		}
 	}
 }
 
-func (o open) namespace(dir string) {
+func (o *open) namespace(dir string) {
 	if ns := link(dir + "/ns/net"); ns != "" && !o.namespaces[ns] {
 		o.namespaces[ns] = true
 		netlink(dir+"/net/netlink", o.tables)
 	}
 }
 
-// ofTask goes through a table of files. Its directory is read in parts: a process may have
+// table is a table of files, by a thread that has it.
+type table struct {
+	container, dir string
+	tid            int
+	locked         map[string]bool // files whose POSIX locks are counted
+}
+
+// ofTable goes through a table of files. Its directory is read in parts: a process may have
 // a million descriptors.
-func (o open) ofTask(dir string, enough uint64, over func() bool) (sum uint64) {
-	f, err := os.Open(dir + "/fd")
+func (o *open) ofTable(t table, enough uint64, over func() bool) (sum uint64) {
+	f, err := os.Open(t.dir + "/fd")
 	if err != nil {
 		return 0
 	}
 	defer f.Close()
+	infos, err := os.Open(t.dir + "/fdinfo")
+	if err != nil {
+		return 0
+	}
+	defer infos.Close()
+	links, info := int(f.Fd()), int(infos.Fd())
 	for err == nil && !over() {
 		var names []string
 		names, err = f.Readdirnames(256)
-		for _, name := range names {
+		for _, fd := range names {
 			// Where the link leads the kernel says by itself.
-			target := link(dir + "/fd/" + name)
-			sum += o.ofSocket(dir+"/fd/"+name, target) + o.locks(dir, name, target)
+			n, e := unix.Readlinkat(links, fd, o.buffer)
+			if e != nil {
+				continue // it was closed meanwhile
+			}
+			if target := o.buffer[:n]; bytes.HasPrefix(target, socket) {
+				sum += o.ofSocket(t.dir+"/fd/"+fd, string(target))
+			} else if inOnePiece(target) {
+				continue
+			}
+			sum += o.locks(t, info, fd)
 			if sum >= enough {
 				return sum
 			}
@@ -143,13 +165,14 @@ func (o open) ofTask(dir string, enough uint64, over func() bool) (sum uint64) {
 	return sum
 }
 
-func (o open) ofSocket(fd, target string) uint64 {
-	inode, is := strings.CutPrefix(target, "socket:[")
-	if !is || o.counted[inode] {
+var socket = []byte("socket:[")
+
+func (o *open) ofSocket(fd, target string) uint64 {
+	if o.counted[target] {
 		return 0
 	}
-	o.counted[inode] = true
-	takes, listed := o.tables[strings.TrimSuffix(inode, "]")]
+	o.counted[target] = true
+	takes, listed := o.tables[strings.TrimSuffix(target[len(socket):], "]")]
 	if !listed && o.isNetlink(fd) {
 		return behindSocket
 	}

@@ -1,7 +1,7 @@
 package memory
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -22,7 +22,7 @@ func TestBehind(t *testing.T) {
 	proc := t.TempDir()
 	has := func(pid, tid int, targets ...string) {
 		dir := filepath.Join(proc, fmt.Sprint(pid), "task", fmt.Sprint(tid))
-		for _, sub := range []string{"fd", "ns", "net"} {
+		for _, sub := range []string{"fd", "fdinfo", "ns", "net"} {
 			if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -60,26 +60,38 @@ func TestBehind(t *testing.T) {
 	has(7, 8, "socket:[78]")
 	has(9, 91)
 	has(10, 10)
+	has(12, 12, "socket:[77]")
 	has(9, 92, "socket:[78]")
 	if err := os.MkdirAll(filepath.Join(proc, "5/task/5"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// Processes 21 and 22 have one open file, 23 another of the same name.
-	locked := strings.Repeat("lock:\t1: POSIX  ADVISORY  WRITE 6950 fe:00:99 5 5\n", 3) + "lock:\t2: OFDLCK ADVISORY  WRITE -1 fe:00:99 10 10\n"
-	for _, pid := range []int{21, 22, 23, 24} {
-		target := "/var/lib/db"
-		if pid == 24 {
-			target = "anon_inode:inotify"
-		}
-		has(pid, pid, target)
-		info := filepath.Join(proc, fmt.Sprint(pid), "task", fmt.Sprint(pid), "fdinfo")
-		if err := errors.Join(os.Mkdir(info, 0o700), os.WriteFile(info+"/1", []byte("pos:\t0\n"+locked), 0o600)); err != nil {
+	// Processes 21 and 22 have one open file, the second one twice, 23 another of the same name, and 24 what is not read.
+	posix := strings.Repeat("lock:\t1: POSIX  ADVISORY  WRITE 6950 fe:00:99 5 5\n", 3)
+	ofd := "lock:\t2: OFDLCK ADVISORY  WRITE -1 fe:00:99 10 10\n"
+	locked := func(pid, fd int, locks string) {
+		info := filepath.Join(proc, fmt.Sprintf("%d/task/%d/fdinfo/%d", pid, pid, fd))
+		if err := os.WriteFile(info, []byte("pos:\t0\n"+locks), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	sharedFile := func(a, b descriptor) bool { return a.tid != "23" && b.tid != "23" && a.fd == b.fd }
+	has(21, 21, "/var/lib/db")
+	has(22, 22, "/dev/null", "/var/lib/db", "/var/lib/db")
+	has(23, 23, "/var/lib/db", "/var/lib/other")
+	has(24, 24, "anon_inode:inotify", "anon_inode:[io_uring]")
+	for _, at := range [][2]int{{21, 1}, {22, 2}, {22, 3}, {23, 1}, {24, 1}, {24, 2}} {
+		locked(at[0], at[1], posix+ofd)
+	}
+	locked(23, 2, strings.ReplaceAll(posix+ofd, "fe:00:99", "fe:00:98"))
+	sharedFile := func(a, b *locker) int { return cmp.Compare(a.tid/23, b.tid/23) }
 	named := func(fd string) bool { return link(fd) != "socket:[12]" }
-	same := func(a, b int) bool { return a == 91 && b == 92 }
+	// 92 has the table of 91, and 12 that of 7, which is another process.
+	tables := map[int]int{92: 91, 12: 7}
+	same := func(a, b int) int {
+		if first, is := tables[b]; is {
+			b = first
+		}
+		return cmp.Compare(a, b)
+	}
 	const full = 400000 + behindSocket
 	never := func() func() bool { return func() bool { return false } }
 	for i, tt := range []struct {
@@ -98,11 +110,16 @@ func TestBehind(t *testing.T) {
 		{map[string][]int{"a": {9}}, mb, Behind{"a": 0}},
 		// One of another network namespace, in which only b is.
 		{map[string][]int{"a": {3}, "b": {10}}, 10 * mb, Behind{"a": 5000 + 1000*behindSocket, "b": 0}},
-		{map[string][]int{"a": {21, 22, 23, 24}}, mb, Behind{"a": (4 + 3 + 4) * behindLock}},
+		{map[string][]int{"a": {21, 22, 23, 24}}, mb, Behind{"a": (3 + 1 + 3 + 4 + 4) * behindLock}},
+		{map[string][]int{"a": {22}}, mb, Behind{"a": (3 + 1) * behindLock}}, // twice in one table
+		// An open file of two containers is neither's.
+		{map[string][]int{"a": {21}, "b": {22}, "c": {23}}, mb, Behind{"a": 3 * behindLock, "b": 3 * behindLock, "c": 8 * behindLock}},
+		// Two processes of one table.
+		{map[string][]int{"a": {7, 12}}, mb, Behind{"a": 100 + behindSocket}},
 		{nil, mb, Behind{}},
 	} {
 		o := nothingSeen(proc)
-		o.isNetlink, o.sameFiles, o.sameFile = named, same, sharedFile
+		o.isNetlink, o.byTable, o.byFile = named, same, sharedFile
 		if got := o.behind(tt.pids, tt.enough, never); !maps.Equal(got, tt.want) {
 			t.Errorf("%d: %v, want %v", i, got, tt.want)
 		}
@@ -115,7 +132,7 @@ func TestBehind(t *testing.T) {
 		return func() bool { return used }
 	}
 	o := nothingSeen(proc)
-	o.isNetlink, o.sameFiles = named, same
+	o.isNetlink, o.byTable = named, same
 	if got := o.behind(map[string][]int{"a": {1}}, mb, clock); got["a"] != full+100+behindSocket {
 		t.Errorf("in time: %v", got)
 	}
@@ -142,7 +159,7 @@ func TestNetlinkSockets(t *testing.T) {
 	look := func() uint64 {
 		o := nothingSeen("/proc")
 		o.namespace("/proc/thread-self")
-		return o.ofTask("/proc/thread-self", mb, func() bool { return false })
+		return o.ofTable(table{dir: "/proc/thread-self", tid: unix.Gettid()}, mb, func() bool { return false })
 	}
 	for _, name := range []string{"/dev/null", "/"} {
 		// Not an os.File: who closes one that is forgotten has other descriptors than this thread.
@@ -201,13 +218,13 @@ func TestSameFiles(t *testing.T) {
 	}
 	shares := func() error { return nil }
 	one, other, alone := thread(shares), thread(shares), thread(func() error { return unix.Unshare(unix.CLONE_FILES) })
-	if !sameFiles(one, other) {
+	if byTable(one, other) != 0 {
 		t.Error("two threads of one table")
 	}
-	if sameFiles(one, alone) {
+	if byTable(one, alone) == 0 {
 		t.Error("a thread with files of its own")
 	}
-	if sameFiles(one, 1<<30) {
+	if byTable(one, 1<<30) == 0 {
 		t.Error("a thread that is not there")
 	}
 }
@@ -234,15 +251,39 @@ func TestLocksOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	infos, err := unix.Open("/proc/thread-self/fdinfo", unix.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := nothingSeen("/proc")
 	for i, want := range [][2]uint64{{1, 0}, {0, 2}, {0, 0}} {
-		own, shared := countLocks(fmt.Sprintf("/proc/thread-self/fdinfo/%d", fds[i]))
-		if [2]uint64{own, shared} != want {
-			t.Errorf("descriptor %d: %d of its table, %d of its file, want %v", i, own, shared, want)
+		if got := o.readLocks(infos, fmt.Sprint(fds[i])); [2]uint64{got.own, got.shared} != want {
+			t.Errorf("descriptor %d: %+v, want %v", i, got, want)
 		}
 	}
-	me := fmt.Sprint(unix.Gettid())
-	at := func(fd int) descriptor { return descriptor{me, fmt.Sprint(fd)} }
-	if copied, err := unix.Dup(fds[0]); err != nil || !sameFile(at(fds[0]), at(copied)) || sameFile(at(fds[0]), at(fds[1])) {
-		t.Errorf("%v, a copy and another of the same name are not told from each other", err)
+	here := table{container: "a", tid: unix.Gettid(), locked: map[string]bool{}}
+	for i := range fds[:2] {
+		copied, err := unix.Dup(fds[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, again := o.locks(here, infos, fmt.Sprint(copied)), o.locks(here, infos, fmt.Sprint(fds[i]))
+		if want := uint64(i+1) * behindLock; first != want || again != 0 {
+			t.Errorf("descriptor %d: %d bytes, once more %d; want %d and none", i, first, again, want)
+		}
+	}
+	if byFile(&locker{tid: here.tid, fd: fds[0]}, &locker{tid: here.tid, fd: fds[1]}) == 0 {
+		t.Error("two open files of the same name are one")
+	}
+	// A long text comes in parts, which end within lines.
+	o.buffer = o.buffer[:128]
+	for i := range 100 {
+		part := unix.Flock_t{Type: unix.F_RDLCK, Start: int64(i) * 2, Len: 1}
+		if err := unix.FcntlFlock(uintptr(fds[2]), unix.F_OFD_SETLK, &part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := o.readLocks(infos, fmt.Sprint(fds[2])); got.shared != 100 {
+		t.Errorf("%+v, want 100", got)
 	}
 }

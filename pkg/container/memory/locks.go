@@ -1,11 +1,9 @@
 package memory
 
 import (
-	"bufio"
-	"os"
-	"path/filepath"
+	"bytes"
+	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,68 +12,128 @@ import (
 // counts for no group, in bytes (Linux 6.1, /proc/slabinfo).
 const behindLock = 216
 
-// descriptor is a number in a thread's table of files.
-type descriptor struct{ tid, fd string }
+// locker is an open file that has locks of its own (OFD, flock, leases), by a descriptor of it. Processes share it
+// after a fork, and when it is sent.
+type locker struct {
+	tid, fd   int
+	container string
+	takes     uint64 // bytes
+	others    bool   // another container has it too
+}
 
-// place is what a descriptor leads to, and its number.
-type place struct{ target, fd string }
+// lockers are all of them in the kernel's order, by what they lock: one file may be open thousands of times.
+type lockers map[string][]*locker
+
+// forget takes back what several containers have: one may have sent it to have the other ended.
+func (all lockers) forget(sums Behind) {
+	for _, files := range all {
+		for _, l := range files {
+			if l.others {
+				sums[l.container] -= l.takes
+			}
+		}
+	}
+}
+
+// inOnePiece tells by a link what has no locks that are looked for, while the kernel shows all that is watched by it,
+// or under way, in one piece.
+func inOnePiece(target []byte) bool {
+	switch string(target) {
+	case "anon_inode:inotify", "anon_inode:[eventpoll]", "anon_inode:[fanotify]", "anon_inode:[io_uring]":
+		return true
+	}
+	return false
+}
 
 // locks is what is taken for the locks that a descriptor shows, which are no one else's: those of its table of
-// files (POSIX), and those of the open file (OFD, flock, leases), which processes share after a
-// fork and which count once. For each new lock the kernel looks through all of that file,
-// so no descriptor shows very many.
-func (o open) locks(dir, fd, target string) uint64 {
-	switch target {
-	case "anon_inode:inotify", "anon_inode:[eventpoll]", "anon_inode:[fanotify]":
-		return 0 // what is watched is shown as well, all of it in one piece
+// files (POSIX), which each descriptor of the same file shows, and those of the open file. For each new lock the kernel
+// looks through all of that file, so no descriptor shows very many.
+func (o *open) locks(t table, infos int, fd string) uint64 {
+	of := o.readLocks(infos, fd)
+	if t.locked[of.file] {
+		of.own = 0
+	} else if of.own > 0 {
+		t.locked[of.file] = true
 	}
-	own, shared := countLocks(dir + "/fdinfo/" + fd)
-	if shared == 0 {
-		return own * behindLock
+	if of.shared > 0 {
+		number, err := strconv.Atoi(fd)
+		if err != nil || !o.isFirst(of.file, &locker{tid: t.tid, fd: number, container: t.container, takes: of.shared * behindLock}) {
+			of.shared = 0
+		}
 	}
-	at, here := place{target, fd}, descriptor{filepath.Base(dir), fd}
-	first, seen := o.lockers[at]
+	return (of.own + of.shared) * behindLock
+}
+
+func (o *open) isFirst(file string, l *locker) bool {
+	known := o.lockers[file]
+	at, seen := slices.BinarySearchFunc(known, l, o.byFile)
 	if !seen {
-		o.lockers[at] = here
+		o.lockers[file] = slices.Insert(known, at, l)
+		return true
 	}
-	if seen && o.sameFile(first, here) {
-		shared = 0
-	}
-	return (own + shared) * behindLock
+	known[at].others = known[at].others || known[at].container != l.container
+	return false
 }
 
-// countLocks reads lines like "lock:\t1: POSIX  ADVISORY  WRITE 6950 fe:00:99 5 5".
-func countLocks(fdinfo string) (own, shared uint64) {
-	f, err := os.Open(fdinfo)
+// shown are the locks of a descriptor, by whose they are, and their file: device and inode.
+type shown struct {
+	own, shared uint64
+	file        string
+}
+
+// readLocks allocates nothing for a descriptor without locks. The kernel writes all of such a file before it gives the
+// first part of it, so a part that is short is the last.
+func (o *open) readLocks(infos int, fd string) (all shown) {
+	info, err := unix.Openat(infos, fd, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, 0 // it was closed meanwhile
+		return all // it was closed meanwhile
 	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		line := s.Text()
-		switch {
-		case !strings.HasPrefix(line, "lock:"):
-		case strings.Contains(line, ": POSIX "):
-			own++
-		default:
-			shared++
+	defer unix.Close(info)
+	for rest := 0; ; {
+		n, err := unix.Read(info, o.buffer[rest:])
+		if err != nil {
+			return all
+		}
+		text, more := o.buffer[:rest+n], rest+n == len(o.buffer)
+		for line, after, whole := bytes.Cut(text, newline); whole; line, after, whole = bytes.Cut(text, newline) {
+			all.add(line)
+			text = after
+		}
+		if rest = copy(o.buffer, text); !more || rest == len(o.buffer) {
+			return all
 		}
 	}
-	return own, shared
 }
 
-// kcmpFile asks kcmp(2) whether two descriptors are one open file (include/uapi/linux/kcmp.h).
-const kcmpFile = 0
+var newline, lock, posix = []byte("\n"), []byte("lock:"), []byte(": POSIX ")
 
-func sameFile(a, b descriptor) bool {
-	var n [4]uintptr
-	for i, text := range []string{a.tid, b.tid, a.fd, b.fd} {
-		number, err := strconv.Atoi(text)
-		if err != nil {
-			return false
-		}
-		n[i] = uintptr(number)
+// add reads lines like "lock:\t1: POSIX  ADVISORY  WRITE 6950 fe:00:99 5 5".
+func (all *shown) add(line []byte) {
+	if !bytes.HasPrefix(line, lock) {
+		return
 	}
-	order, _, errno := unix.Syscall6(unix.SYS_KCMP, n[0], n[1], kcmpFile, n[2], n[3], 0)
-	return errno == 0 && order == 0
+	if bytes.Contains(line, posix) {
+		all.own++
+	} else {
+		all.shared++
+	}
+	if all.file == "" {
+		if words := bytes.Fields(line); len(words) > 6 {
+			all.file = string(words[6])
+		}
+	}
+}
+
+// byFile and byTable ask kcmp(2) for the order of open files and of tables of files (include/uapi/linux/kcmp.h). What
+// has ended is like no other.
+func byFile(a, b *locker) int { return kcmp(a.tid, b.tid, 0, a.fd, b.fd) }
+
+func byTable(a, b int) int { return kcmp(a, b, 2, 0, 0) }
+
+func kcmp(a, b, kind, x, y int) int {
+	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), uintptr(kind), uintptr(x), uintptr(y), 0)
+	if errno != 0 || order == 1 {
+		return -1
+	}
+	return int(order)
 }

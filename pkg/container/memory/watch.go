@@ -78,55 +78,59 @@ const (
 	forever = -time.Millisecond
 )
 
+// rhythm says how long no sign is heeded after a look that found left bytes, and how long one is then waited for. Little is
+// four times the floor, but no more than half of the most that was ever left, or a small machine would be
+// looked at for ever. With more than that, signs are mostly of containers at limits of their own.
+func rhythm(left, most, floor uint64, stalls bool) (rest, wait time.Duration) {
+	switch {
+	case left < min(4*floor, most/2):
+		return pause, near
+	case stalls:
+		return near, forever
+	}
+	return near, far
+}
+
 // WatchMachine calls low whenever the machine has less left than floor, in bytes. It
 // sleeps until processes wait for memory, or looks now and then where the kernel
-// does not count that, more often where there is little left; and when the kernel has killed a
-// container's process. It goes on after a failure, which it tells once: looking may fail
+// does not count that, more often where there is little left; and when a container has come to a limit, or
+// was killed for it. It goes on after a failure, which it tells once: looking may fail
 // because there is no memory.
 func WatchMachine(floor uint64, low func(), failed func(error)) {
 	var fds []unix.PollFd
-	calmly := far
 	files, stalls := signs()
 	for _, f := range files {
 		defer f.Close()
 		fds = append(fds, unix.PollFd{Fd: int32(f.Fd()), Events: unix.POLLPRI})
 	}
-	if stalls {
-		calmly = forever
-	}
-	wait := calmly
-	for told := false; ; time.Sleep(pause) {
-		_, err := unix.Poll(fds, int(wait/time.Millisecond))
-		if errors.Is(err, unix.EINTR) {
-			err = nil
+	var most uint64
+	var waited error
+	for told := false; ; {
+		rest, wait := far, time.Duration(0)
+		left, err := Free()
+		if err = errors.Join(err, waited); err == nil {
+			most = max(most, left)
+			rest, wait = rhythm(left, most, floor, stalls)
+			if left < floor {
+				low()
+			}
+		} else if !told {
+			told = true
+			failed(fmt.Errorf("watch the machine's memory: %w", err))
+		}
+		time.Sleep(rest)
+		if _, waited = unix.Poll(fds, int(wait/time.Millisecond)); errors.Is(waited, unix.EINTR) {
+			waited = nil
 		}
 		for _, f := range files {
 			// The kernel tells of changes since the last time that a file was read.
 			_, _ = f.ReadAt(make([]byte, 512), 0)
 		}
-		var left uint64
-		if err == nil {
-			left, err = Free()
-		}
-		if err != nil {
-			if !told {
-				told = true
-				failed(fmt.Errorf("watch the machine's memory: %w", err))
-			}
-			time.Sleep(far)
-			continue
-		}
-		if wait = calmly; left < 4*floor {
-			wait = near
-		}
-		if left < floor {
-			low()
-		}
 	}
 }
 
 // signs are files by which the kernel tells that the machine may be short of memory: stalls, if it counts
-// them, and what containers were killed for.
+// them, and what the limits of containers have done, of each below that of all too.
 func signs() (files []*os.File, stalls bool) {
 	if f, err := openStallsOf("/proc/pressure/memory"); err == nil {
 		files, stalls = append(files, f), true

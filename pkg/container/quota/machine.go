@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/mount"
 	"slipway/pkg/machine"
 )
@@ -37,15 +36,6 @@ var settings = []setting{
 	{"/proc/sys/vm/oom_dump_tasks", "0"},
 }
 
-// counted are those whose memory is counted for containers by version 2 of control groups alone: pages that
-// wait in all of the machine's TCP and UDP sockets. Past them the connections of others crawl, and are reset.
-var counted = []setting{
-	{"/proc/sys/net/ipv4/tcp_mem", allPages},
-	{"/proc/sys/net/ipv4/udp_mem", allPages},
-}
-
-const allPages = "2147483647 2147483647 2147483647"
-
 // inherited are the limits of one process that the kernel compares with what all of
 // root's have: signals that wait and timers, and bytes of POSIX queues. Memory
 // stands behind the first, the number of queues bounds the second (see shared).
@@ -66,11 +56,7 @@ func Inherit() error {
 func (q Quota) Set() error {
 	var faults []error
 	terminals := setting{"/proc/sys/kernel/pty/max", strconv.FormatUint(q.Terminals+reserveTerminals, 10)}
-	all := append(slices.Clip(settings), terminals)
-	if cgroup.Unified() {
-		all = append(all, counted...)
-	}
-	for _, c := range all {
+	for _, c := range append(slices.Clip(settings), terminals) {
 		if err := os.WriteFile(c.file, []byte(c.value), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 			faults = append(faults, err)
 		}
