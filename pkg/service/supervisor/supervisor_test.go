@@ -241,14 +241,19 @@ func TestWaitersAreNamed(t *testing.T) {
 
 // The first who waits leaves before it is named, and the one who began to wait later is named when it is due.
 func TestSecondWaiterIsNamed(t *testing.T) {
-	m := bootAt(t, fake.NewClock(), "", "first run ready=tcp:1", "second run ready=tcp:1 auto=no")
-	m.awaitMiss("first")
-	m.advance(firstReminder / 2)
-	for _, ask := range [][2]string{{"start", "second"}, {"stop", "first"}} {
-		if err := (remote{m.sup}).Ask(t.Context(), ask[0], ask[1], control.Options{}); err != nil {
+	m := bootAt(t, fake.NewClock(), "", "first run ready=tcp:1", "second run ready=tcp:1")
+	ask := func(verb, name string) {
+		t.Helper()
+		if err := (remote{m.sup}).Ask(t.Context(), verb, name, control.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	m.awaitMiss("first")
+	ask("stop", "second")
+	m.await("second", state.Stopped)
+	m.advance(firstReminder / 2)
+	ask("start", "second")
+	ask("stop", "first")
 	m.await("first", state.Stopped)
 	m.awaitMiss("second")
 	m.advance(firstReminder / 2)
