@@ -81,7 +81,7 @@ type shown struct {
 	file        string
 }
 
-// readLocks allocates nothing for a descriptor without locks. The kernel writes all of such a file before it gives the
+// readLocks reads into the one buffer. The kernel writes all of such a file before it gives the
 // first part of it, so a part that is short is the last.
 func (o *open) readLocks(infos int, fd string) (all shown) {
 	info, err := unix.Openat(infos, fd, unix.O_RDONLY|unix.O_CLOEXEC, 0)

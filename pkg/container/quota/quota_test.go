@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -147,6 +148,22 @@ func TestDouble(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file); err != nil || string(got) != "1056964608" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// What the kernel refuses to have doubled stays.
+func TestDoubleOfTooMuch(t *testing.T) {
+	runtime.LockOSThread() // and never unlocked: the thread ends with this
+	skip.UnlessRoot(t, "makes a network namespace")
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	const file = "/proc/sys/net/ipv4/ip_default_ttl" // 255 at most
+	if err := errors.Join(os.WriteFile(file, []byte("200"), 0), double(file)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readNumber(file); err != nil || got != 200 {
+		t.Errorf("%d, %v", got, err)
 	}
 }
 

@@ -27,7 +27,7 @@ import (
 const (
 	maxName = 255
 	// maxHeld bounds what a faulty child can make its parent keep: two pipes
-	// of each of 2048 containers.
+	// of each of 2048 containers. A parent that may not open twice as many keeps less.
 	maxHeld = 4096
 )
 
@@ -41,6 +41,8 @@ type Store struct {
 	sock   *os.File
 	mu     sync.Mutex
 	held   map[string]int
+	most   int
+	warned bool // that something was not kept, and since then nothing was
 	closed bool
 }
 
@@ -57,7 +59,16 @@ func NewStore() (*Store, error) {
 		Child: os.NewFile(uintptr(ends[1]), "hold"),
 		sock:  os.NewFile(uintptr(ends[0]), "hold"),
 		held:  map[string]int{},
+		most:  most(),
 	}, nil
+}
+
+func most() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return maxHeld
+	}
+	return int(min(maxHeld, limit.Cur/2))
 }
 
 // Serve takes requests until Close.
@@ -113,8 +124,12 @@ func (s *Store) handle(msg []byte, fd int) error {
 		name := string(msg[1:])
 		old, has := s.held[name]
 		switch {
-		case msg[0] == '+' && fd >= 0 && (has || len(s.held)+fdclose.Left() < maxHeld):
-			s.held[name] = fd
+		case msg[0] == '+' && fd < 0:
+			s.refuse(name, errors.New("no descriptor has come with it: this process has no number left for one"))
+		case msg[0] == '+' && !has && len(s.held)+fdclose.Left() >= s.most:
+			s.refuse(name, fmt.Errorf("%d are held, which are all that may be", s.most))
+		case msg[0] == '+':
+			s.held[name], s.warned = fd, false
 			drop = -1
 			if has {
 				drop = old
@@ -132,6 +147,14 @@ func (s *Store) handle(msg []byte, fd int) error {
 		s.drop(string(msg[min(1, len(msg)):]), drop)
 	}
 	return nil
+}
+
+// refuse tells once, until there is room again, that what a child gives is not kept.
+func (s *Store) refuse(name string, why error) {
+	if !s.warned && s.Warn != nil {
+		s.Warn(fmt.Errorf("hold %s: %w", name, why))
+	}
+	s.warned = true
 }
 
 // drop lets go of a descriptor. What is in it may be a container's, and so may be what

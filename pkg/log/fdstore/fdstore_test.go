@@ -2,7 +2,9 @@ package fdstore
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -75,17 +77,52 @@ func TestHeldPipeKeepsItsContent(t *testing.T) {
 	poll.Until(t, "released", func() bool { return s.count() == 0 })
 }
 
+// There is a bound, which is also half of what the process may open; what is not kept is told once, until there is room.
 func TestNumberIsBounded(t *testing.T) {
-	s, c := serve(t, nil)
-	for i := range maxHeld + 5 {
-		name := "n" + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676))
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	for own, want := range map[uint64]int{limit.Cur: int(min(maxHeld, limit.Cur/2)), 100: 50} {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: own, Max: limit.Max}); err != nil {
+			t.Fatal(err)
+		}
+		got := most()
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("of %d descriptors %d may be held, want %d", own, got, want)
+		}
+	}
+	warned := make(chan error, 10)
+	s, c := serve(t, func(err error) { warned <- err })
+	s.most = 50
+	hold := func(name string) {
 		poll.Until(t, "the queue has room", func() bool { return c.Hold(name, os.Stdin) == nil })
 	}
-	poll.Until(t, "bounded", func() bool { return s.count() == maxHeld })
+	for i := range s.most + 5 {
+		hold(fmt.Sprint("n", i))
+	}
+	if err := <-warned; !strings.Contains(err.Error(), "hold n50: 50 are held") {
+		t.Error(err)
+	}
+	if err := c.Release("n0"); err != nil {
+		t.Fatal(err)
+	}
+	hold("again")
+	hold("none")
+	if err := <-warned; !strings.Contains(err.Error(), "hold none: ") {
+		t.Error(err)
+	}
+	if n := s.count(); n != s.most || len(warned) > 0 {
+		t.Errorf("%d are held, %d more warnings", n, len(warned))
+	}
 }
 
 func TestFaultyMessages(t *testing.T) {
-	s, c := serve(t, nil)
+	var warned []error
+	s, c := serve(t, func(err error) { warned = append(warned, err) })
 	for _, msg := range []string{"", "+", "-", "+nofd", "?x", "-unknown"} {
 		if err := s.handle([]byte(msg), -1); err != nil {
 			t.Errorf("%q: %v", msg, err)
@@ -96,6 +133,9 @@ func TestFaultyMessages(t *testing.T) {
 	}
 	if n := s.count(); n != 0 {
 		t.Errorf("%d are held", n)
+	}
+	if len(warned) != 1 || !strings.Contains(warned[0].Error(), "hold nofd: no descriptor") {
+		t.Errorf("warned of %v", warned)
 	}
 }
 

@@ -119,6 +119,7 @@ func runKeep(c *call) (err error) {
 	if err != nil {
 		return err
 	}
+	store.Warn = func(err error) { g.Say("keeper: %s", err) }
 	go func() {
 		if err := store.Serve(); err != nil {
 			g.Say("keeper: %s", err)

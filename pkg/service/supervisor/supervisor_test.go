@@ -244,6 +244,31 @@ func TestWaitersAreNamed(t *testing.T) {
 	saw(t, m.console(), `waiting for fan \(for looping, which is backoff: start: no such command\), slow to be ready \(tcp:1: .*\), user \(for slow, which is running, not ready\)`)
 }
 
+// The first who waits leaves before it is named, and the one who began to wait later is named when it is due.
+func TestSecondWaiterIsNamed(t *testing.T) {
+	m := bootAt(t, fake.NewClock(), "", "first run ready=tcp:1", "second run ready=tcp:1")
+	ask := func(verb, name string) {
+		t.Helper()
+		if err := (remote{m.sup}).Ask(t.Context(), verb, name, control.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.awaitMiss("first")
+	ask("stop", "second")
+	m.await("second", state.Stopped)
+	m.advance(firstReminder / 2)
+	ask("start", "second")
+	ask("stop", "first")
+	m.await("first", state.Stopped)
+	m.awaitMiss("second")
+	m.advance(firstReminder / 2)
+	if strings.Contains(m.console(), "waiting for") {
+		t.Errorf("named too soon: %s", m.console())
+	}
+	m.advance(firstReminder / 2)
+	saw(t, m.console(), `waiting for second to be ready`)
+}
+
 func TestReadyTimeoutTellsWhatTheProbeMet(t *testing.T) {
 	m := bootAt(t, fake.NewClock(), "", "slow run ready=file:/no/such/file ready-timeout=3s restart=no", "mute run ready=notify ready-timeout=1s restart=no")
 	m.awaitMiss("slow")

@@ -16,6 +16,7 @@ import (
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/probe"
 	"slipway/pkg/service/state"
+	"slipway/test/fake"
 )
 
 // keep writes what an earlier supervisor knew.
@@ -90,6 +91,21 @@ func TestNotOverBeforeAllAreTakenOver(t *testing.T) {
 		t.Errorf("the first start is said to be over\n%s", m.console())
 	default:
 	}
+}
+
+// TestWaiterThatIsTakenOverIsNamed: nothing has changed of a service since the supervisor before, and it still waits.
+func TestWaiterThatIsTakenOverIsNamed(t *testing.T) {
+	m := prepare(t, "", "slow run ready=file:/none ready-timeout=1h")
+	m.clock = fake.NewClock()
+	self, err := reap.Identify(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.keep("slow", fmt.Sprintf(`{"name":"slow","state":"running","wanted":true,"run":1,"proc":{"Pid":%d,"Start":%d}}`, self.Pid, self.Start))
+	m.start()
+	m.await("slow", state.Running)
+	m.advance(firstReminder)
+	saw(t, m.console(), "waiting for slow to be ready")
 }
 
 // TestStartThatHangsIsTakenOver: the supervisor died while a runtime hung in the
