@@ -37,7 +37,7 @@ func (s *soak) boots(t *tally) error {
 	}
 	if len(took) > 0 {
 		slices.Sort(took)
-		t.note("median %s, p99 %s", took[len(took)/2].Round(time.Millisecond), took[len(took)*99/100].Round(time.Millisecond))
+		t.note("processors %d; median %s, p99 %s", s.cpus, took[len(took)/2].Round(time.Millisecond), took[len(took)*99/100].Round(time.Millisecond))
 	}
 	return nil
 }
