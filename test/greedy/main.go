@@ -17,6 +17,7 @@
 //	locks=N      lock N parts of files in the working directory
 //	connections=N  have N connections to itself full of what nobody reads
 //	filters=N,M  have N sockets with a filter of M instructions
+//	spaces=N     have N UTS namespaces
 //	aio=N        make N contexts for asynchronous input and output
 //	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
 //	floods=PATH  without pause, from then on: readiness messages that are none, signals to itself,
@@ -32,6 +33,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -97,6 +99,9 @@ func do(verb, value string) (n int, err error) {
 		return connections(value)
 	case "filters":
 		return filters(value)
+	case "spaces":
+		runtime.LockOSThread()
+		return times(value, space)
 	case "aio":
 		return times(value, context)
 	case "messages":
@@ -110,6 +115,15 @@ func do(verb, value string) (n int, err error) {
 		forks()
 	}
 	return 0, fmt.Errorf("unknown verb")
+}
+
+// space moves this thread to another namespace, and keeps a descriptor of it.
+func space() error {
+	if err := unix.Unshare(unix.CLONE_NEWUTS); err != nil {
+		return err
+	}
+	_, err := unix.Open("/proc/thread-self/ns/uts", unix.O_RDONLY, 0)
+	return err
 }
 
 func write(f *os.File) (n int, err error) {
