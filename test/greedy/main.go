@@ -16,6 +16,7 @@
 //	netlink=N    have N netlink sockets full of what nobody reads
 //	locks=N      lock N parts of files in the working directory
 //	filters=N,M  have N sockets with a filter of M instructions
+//	spaces=N     have N UTS namespaces
 //	aio=N        make N contexts for asynchronous input and output
 //	messages     leave queues of System V and POSIX messages and semaphores, until there is no room
 //	floods=PATH  without pause, from then on: readiness messages that are none, signals to itself,
@@ -31,6 +32,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -94,6 +96,9 @@ func do(verb, value string) (n int, err error) {
 		return locks(value)
 	case "filters":
 		return filters(value)
+	case "spaces":
+		runtime.LockOSThread()
+		return times(value, space)
 	case "aio":
 		return times(value, context)
 	case "messages":
@@ -107,6 +112,15 @@ func do(verb, value string) (n int, err error) {
 		forks()
 	}
 	return 0, fmt.Errorf("unknown verb")
+}
+
+// space moves this thread to another namespace, and keeps a descriptor of it.
+func space() error {
+	if err := unix.Unshare(unix.CLONE_NEWUTS); err != nil {
+		return err
+	}
+	_, err := unix.Open("/proc/thread-self/ns/uts", unix.O_RDONLY, 0)
+	return err
 }
 
 func write(f *os.File) (n int, err error) {

@@ -29,6 +29,12 @@ var settings = []setting{
 	{"/proc/sys/fs/inotify/max_user_watches", strconv.Itoa(1<<31 - 1)},
 	// Without one left no Go program starts, ours and the OCI runtime among them.
 	{"/proc/sys/fs/epoll/max_user_watches", strconv.FormatInt(1<<63-1, 10)},
+	// Each start needs one of these; CAP_SYS_ADMIN makes more. Those of networks and IPC, which few starts need, are
+	// counted in part alone.
+	{"/proc/sys/user/max_mnt_namespaces", strconv.Itoa(1<<31 - 1)},
+	{"/proc/sys/user/max_pid_namespaces", strconv.Itoa(1<<31 - 1)},
+	{"/proc/sys/user/max_uts_namespaces", strconv.Itoa(1<<31 - 1)},
+	{"/proc/sys/user/max_cgroup_namespaces", strconv.Itoa(1<<31 - 1)},
 	// Past it new pipes of all of root's containers are short.
 	{"/proc/sys/fs/pipe-user-pages-soft", "0"},
 	// A list of all processes for each that is killed because it was out of memory holds
