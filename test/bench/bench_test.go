@@ -2,37 +2,11 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"slipway/pkg/timeline"
 )
-
-func TestDocumentKeepsWhatIsNotMeasured(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "bench.md")
-	old := "# Old\n\nwords\n\n## " + parts[1].heading + "\n\nold host\n\n## " + parts[0].heading + "\n\nold boot\n\n## Notes\n\nby hand\n"
-	if err := os.WriteFile(file, []byte(old), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	d, err := readDocument(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.put(parts[0].heading, "new boot\n")
-	if err := d.write(file); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := preamble + "\n## " + parts[0].heading + "\n\nnew boot\n\n## " + parts[1].heading + "\n\nold host\n\n## Notes\n\nby hand\n"
-	if string(got) != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
 
 func TestRecord(t *testing.T) {
 	r, err := parseRecord(`[    0.1] a line of the kernel

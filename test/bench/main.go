@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"slipway/test/bench/document"
 )
 
 func main() {
@@ -64,6 +66,12 @@ type part struct {
 	measure       func(*bench) (string, error)
 }
 
+const preamble = `# Figures
+
+Made by ` + "`make bench`" + `: what is compared takes turns within one run, and medians count. QEMU
+without acceleration (TCG), 2 CPUs, 1 GB. Compare the ratios; the seconds are this machine's.
+`
+
 // parts are in the order of the document.
 var parts = []part{
 	{"boot", "In a VM, from /init", true, false, (*bench).partBoot},
@@ -84,6 +92,17 @@ func (b *bench) heading(p part) string {
 		return p.heading + counted
 	}
 	return p.heading
+}
+
+// headings are those of all parts, in the order of the document.
+func headings() (list []string) {
+	for _, p := range parts {
+		list = append(list, p.heading)
+		if p.guests {
+			list = append(list, p.heading+counted)
+		}
+	}
+	return list
 }
 
 func partNames(slow bool) string {
@@ -120,7 +139,7 @@ func (b *bench) run(chosen []part, out string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	doc, err := readDocument(out)
+	doc, err := document.Read(out, preamble, headings())
 	if err != nil {
 		return err
 	}
@@ -131,8 +150,8 @@ func (b *bench) run(chosen []part, out string) (err error) {
 		}
 		heading := b.heading(p)
 		fmt.Printf("## %s\n\n%s\n", heading, text)
-		doc.put(heading, text)
-		if err := doc.write(out); err != nil {
+		doc.Put(heading, text)
+		if err := doc.Write(out); err != nil {
 			return err
 		}
 	}

@@ -23,9 +23,9 @@ func (b *bench) builds(text *strings.Builder) error {
 	if err != nil {
 		return err
 	}
-	text.WriteString("\n## Builds\n\n`slipway build` to kernel+initrd, beside its floor: to read the same tree as a tar and to\n" +
+	text.WriteString("`slipway build` to kernel+initrd, beside its floor: to read the same tree as a tar and to\n" +
 		"compress it once. Cold is the first build of these images, with nothing in the page cache:\n" +
-		"their layers are unpacked, which the floor is spared, or, in the last row, does by gzip(1). Memory is the most that all processes of the build held together.\n\n")
+		"their layers are unpacked, which the floor is spared, or does by gzip(1) where both unpack. Memory is the most that all processes of the build held together.\n\n")
 	text.WriteString("| machine | tree (MB) | cache | build (s) | floor (s) | ratio | CPU (s) | floor's (s) | memory (MB) | floor's (MB) |\n" +
 		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, m := range []struct {

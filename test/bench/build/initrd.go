@@ -56,7 +56,7 @@ func (b *bench) initrds(text *strings.Builder) error {
 			toInit[i], toDone[i], cpu[i] = append(toInit[i], got.toInit), append(toDone[i], got.toDone), append(cpu[i], got.cpu)
 		}
 	}
-	text.WriteString("\n## How the initrd is written\n\nThe demo from power-on, in QEMU without acceleration, 2 CPUs, 1 GB. CPU is QEMU's until the\n" +
+	text.WriteString("The demo from power-on, in QEMU without acceleration, 2 CPUs, 1 GB. CPU is QEMU's until the\n" +
 		"machine is off again: on a host that is busy it says more than the time.\n\n")
 	text.WriteString("| initrd | compression | size (MB) | ratio | to /init (s) | boot done (s) | CPU (s) | ratio of CPU |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	first := kinds[0]

@@ -20,7 +20,11 @@ import (
 	"strings"
 
 	"slipway/pkg/build/oci"
+	"slipway/test/bench/document"
 )
+
+const preamble = "# Figures of builds\n\nMade by `make bench-build` in one run, the variants in turn, medians of %d rounds.\n" +
+	"Compare the ratios; the seconds are this machine's.\n"
 
 type bench struct {
 	tool, yml, dir string
@@ -37,7 +41,7 @@ func main() {
 	flag.StringVar(&b.yml, "yml", "linuxkit.yml", "the demo")
 	flag.StringVar(&b.only, "only", "", "measure builds or initrds only")
 	variants := flag.String("variants", "", "initrds whose name, such as payload-zstd, matches")
-	out := flag.String("o", "", "write the tables to this file")
+	out := flag.String("o", "", "write the tables to this file; what else it has, such as notes, stays")
 	flag.Parse()
 	b.variants = regexp.MustCompile(*variants)
 	if err := b.run(*out); err != nil {
@@ -56,25 +60,25 @@ func (b *bench) run(out string) (err error) {
 	if err := b.ownStore(); err != nil {
 		return err
 	}
-	var text strings.Builder
-	text.WriteString("# Figures of builds\n\nMade by `make bench-build`")
-	fmt.Fprintf(&text, " in one run, the variants in turn, medians of %d rounds.\nCompare the ratios; the seconds are this machine's.\n", b.rounds)
+	doc, err := document.Read(out, fmt.Sprintf(preamble, b.rounds), nil)
+	if err != nil {
+		return err
+	}
 	for _, section := range []struct {
-		name string
-		make func(*strings.Builder) error
-	}{{"builds", b.builds}, {"initrds", b.initrds}} {
+		name, heading string
+		make          func(*strings.Builder) error
+	}{{"builds", "Builds", b.builds}, {"initrds", "How the initrd is written", b.initrds}} {
 		if b.only != "" && b.only != section.name {
 			continue
 		}
+		var text strings.Builder
 		if err := section.make(&text); err != nil {
 			return err
 		}
+		fmt.Printf("## %s\n\n%s\n", section.heading, text.String())
+		doc.Put(section.heading, text.String())
 	}
-	fmt.Print(text.String())
-	if out == "" {
-		return nil
-	}
-	return os.WriteFile(out, []byte(text.String()), 0o644)
+	return doc.Write(out)
 }
 
 // ownStore copies the image store: what it keeps of builds is thrown away here,
