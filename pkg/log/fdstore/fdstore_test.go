@@ -97,7 +97,9 @@ func TestNumberIsBounded(t *testing.T) {
 	}
 	warned := make(chan error, 10)
 	s, c := serve(t, func(err error) { warned <- err })
+	s.mu.Lock()
 	s.most = 50
+	s.mu.Unlock()
 	hold := func(name string) {
 		poll.Until(t, "the queue has room", func() bool { return c.Hold(name, os.Stdin) == nil })
 	}
