@@ -69,9 +69,10 @@ type boot struct {
 	Ends    string // poweroff (default), reboot, halt, panic, oom
 	Report  string // ok (default), a pattern of what is reported, or none
 	Timeout duration
-	Order   []string // patterns of lines that come in this order
-	Seen    []string // patterns of lines that come
-	Never   []string // patterns of lines that do not come
+	// Order are patterns of lines that come, those of one writer in this order.
+	Order []string
+	Seen  []string // patterns of lines that come
+	Never []string // patterns of lines that do not come
 	// Until ends the boot by the power button once a line matches; for guests
 	// that report nothing.
 	Until string

@@ -19,18 +19,22 @@ var trouble = []string{
 
 // match says what the console lacks of what a boot should show.
 func (b *boot) match(lines []string) (problems []string) {
-	rest := lines
+	last := map[string]int{} // of each writer: behind the line that matched last
 	for _, p := range b.Order {
-		i := find(rest, p)
-		if i < 0 {
-			why := "never came"
-			if find(lines, p) >= 0 {
-				why = "came too early"
-			}
-			problems = append(problems, fmt.Sprintf("order: %s %s", p, why))
+		re := regexp.MustCompile(p)
+		i := 0
+		for i < len(lines) && (i < last[writer(lines[i])] || !re.MatchString(lines[i])) {
+			i++
+		}
+		if i < len(lines) {
+			last[writer(lines[i])] = i + 1
 			continue
 		}
-		rest = rest[i+1:]
+		why := "never came"
+		if find(lines, p) >= 0 {
+			why = "came too early"
+		}
+		problems = append(problems, fmt.Sprintf("order: %s %s", p, why))
 	}
 	for _, p := range b.Seen {
 		if find(lines, p) < 0 {
@@ -45,12 +49,26 @@ func (b *boot) match(lines []string) (problems []string) {
 	return problems
 }
 
+// writer is who wrote a line: a container, "slipway" for the machine, which also repeats a
+// service's last lines indented, or "" for the kernel and what is typed. Nothing promises
+// in which order the lines of two of them come: each has a pipe of its own.
+func writer(line string) string {
+	name, _, ok := strings.Cut(line, ": ")
+	switch {
+	case strings.HasPrefix(line, "  "):
+		return "slipway"
+	case !ok || strings.ContainsAny(name, " []"):
+		return ""
+	}
+	return name
+}
+
 func find(lines []string, pattern string) int {
 	return slices.IndexFunc(lines, regexp.MustCompile(pattern).MatchString)
 }
 
 func TestMatch(t *testing.T) {
-	lines := []string{"one", "two", "three"}
+	lines := []string{"one", "two", "three", "b: 1", "b: 2", "a: 1", "a: 2", "a: 3", "slipway: d", "  a: last words"}
 	tests := []struct {
 		boot boot
 		want string
@@ -59,6 +77,10 @@ func TestMatch(t *testing.T) {
 		{boot{Order: []string{"two", "one"}}, "order: one came too early"},
 		{boot{Order: []string{"four"}}, "order: four never came"},
 		{boot{Order: []string{"two", "two"}}, "order: two came too early"},
+		{boot{Order: []string{"a: 2", "b: 1", "a: 3", "b: 2"}}, ""},
+		{boot{Order: []string{"b: 2", "a: 1", "b: 1"}}, "order: b: 1 came too early"},
+		{boot{Order: []string{": 2", ": 2", ": 3"}}, ""},
+		{boot{Order: []string{"last words", "^slipway: d"}}, "order: ^slipway: d came too early"},
 		{boot{Seen: []string{"three", "one"}}, ""},
 		{boot{Seen: []string{"^hree"}}, "seen: ^hree never came"},
 		{boot{Never: []string{"four"}}, ""},
