@@ -14,7 +14,7 @@ import (
 const begun = 50
 
 // flood does something without pause, and never returns.
-func flood(name string, do func() error) {
+func flood(name string, do func() error) (int, error) {
 	for n := 1; ; n++ {
 		err := do()
 		if n == begun {
@@ -24,13 +24,14 @@ func flood(name string, do func() error) {
 }
 
 // floods runs several of these at once, none of which waits for another.
-func floods(socket string) {
+func floods(socket string) (int, error) {
 	signal.Ignore(unix.SIGUSR1)
 	for name, do := range map[string]func() error{
 		"notify": notify, "signals": signalSelf, "connections": func() error { return nonsense(socket) },
 	} {
 		go flood(name, do)
 	}
+	return 0, nil
 }
 
 func notify() error {
@@ -83,7 +84,7 @@ func orphan() error {
 
 // forks never returns. A child has but one thread and no runtime around it, so
 // nothing but system calls is done here.
-func forks() {
+func forks(string) (int, error) {
 	pause := unix.Timespec{Sec: 1}
 	for {
 		if _, _, err := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0); err != 0 {
