@@ -61,7 +61,7 @@ var verbs = map[string]func(value string) (n int, err error){
 	"wait": wait, "fill": fill, "inodes": inodes, "memory": touch, "memfd": memfd, "files": many(process), "open": open,
 	"terminals": terminals, "forks": forks, "polls": polls, "watches": watches, "timers": many(timer), "pipes": many(pipe),
 	"netlink": many(fullSocket), "locks": locks, "filters": filters, "spaces": many(space), "aio": many(context),
-	"messages": messages, "floods": floods, "orphans": func(string) (int, error) { return flood("orphans", orphan) },
+	"messages": messages, "floods": floods, "orphans": orphans,
 }
 
 // many does something as many times as the value says.
