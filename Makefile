@@ -127,7 +127,7 @@ fuzz: ## run every fuzz target for FUZZTIME (20s; 10000000x is executions), or t
 	  done || exit 1; \
 	done
 
-lint: setup ## golangci-lint (.golangci.yml), go vet, shellcheck
+lint: setup ## golangci-lint (.golangci.yml), go vet, shellcheck, and whether slipway builds for macOS
 	$(GO) vet ./...
 	$(GO) run $(LINT) run ./...
 	GOOS=darwin $(GO) build -o /dev/null ./cmd/slipway

@@ -46,14 +46,17 @@ func (f *runFlags) detach() error {
 	}
 	said, err := io.ReadAll(r)
 	if err != nil {
-		return err
+		return fmt.Errorf("hear of the half in the background: %w", err)
 	}
 	if string(said) != ready {
 		fmt.Fprintln(os.Stderr, "slipway:", strings.TrimSpace(string(said)))
 		return statusOf(cmd.Wait())
 	}
 	fmt.Fprintf(os.Stderr, "slipway: run: %s runs in the background, its state is in %s\n", f.config.Name, f.state)
-	return cmd.Process.Release()
+	if err := cmd.Process.Release(); err != nil {
+		return fmt.Errorf("release the half in the background: %w", err)
+	}
+	return nil
 }
 
 // statusOf takes over the exit status of the half that failed.

@@ -174,7 +174,7 @@ func isTaken(node string) (bool, error) {
 		return true, nil
 	}
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("open %s: %w", node, err)
 	}
 	return false, unix.Close(fd)
 }

@@ -3,6 +3,7 @@ package boot
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,12 +23,12 @@ func upLoopback() error {
 
 func setUp(fd int, name string) error {
 	ifreq, err := unix.NewIfreq(name)
+	if err == nil {
+		err = os.NewSyscallError("SIOCGIFFLAGS", unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, ifreq))
+	}
 	if err != nil {
 		return err
 	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, ifreq); err != nil {
-		return err
-	}
 	ifreq.SetUint16(ifreq.Uint16() | unix.IFF_UP)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifreq)
+	return os.NewSyscallError("SIOCSIFFLAGS", unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifreq))
 }

@@ -183,9 +183,9 @@ busybox kill -TERM 1`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	exit, found, err := keeper.Lookup(filepath.Join(g.root, "run/slipway"), reap.Ident{Pid: pid})
-	if err != nil || !found || exit.Status.Code != 42 {
-		t.Errorf("the ledger has %v, %v, %v of the orphan that exited with 42", exit.Status, found, err)
+	exit, err := keeper.Wait(t.Context(), filepath.Join(g.root, "run/slipway"), reap.Ident{Pid: pid})
+	if err != nil || exit.Status.Code != 42 {
+		t.Errorf("the ledger has %v, %v of the orphan that exited with 42", exit.Status, err)
 	}
 	if !status.Signaled() || status.Signal() != unix.SIGHUP {
 		t.Errorf("ended with %#x, not by reboot(2) for a reboot\n%s", status, out)

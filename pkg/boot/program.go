@@ -40,8 +40,8 @@ const maxInterpreters = 5
 // missing is the interpreter that is not there: the program's, or that one's own.
 func missing(program string) string {
 	for range maxInterpreters {
-		name, err := interpreter(program)
-		if err != nil || name == "" {
+		name := interpreter(program)
+		if name == "" {
 			return ""
 		}
 		if _, err := os.Stat(name); err != nil {
@@ -53,18 +53,18 @@ func missing(program string) string {
 }
 
 // interpreter is the program that the kernel starts for a script, or for an ELF
-// program that is linked dynamically; "" for neither.
-func interpreter(program string) (string, error) {
+// program that is linked dynamically; "" for neither, and for what cannot be read.
+func interpreter(program string) string {
 	f, err := os.Open(program)
 	if err != nil {
-		return "", err
+		return ""
 	}
 	defer f.Close()
 	// The kernel looks at no more than this of a script.
 	start := make([]byte, 256)
 	n, err := io.ReadFull(f, start)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", err
+		return ""
 	}
 	start = start[:n]
 	if line, ok := bytes.CutPrefix(start, []byte("#!")); ok {
@@ -72,34 +72,36 @@ func interpreter(program string) (string, error) {
 		// As the kernel, at blanks and tabs alone: a carriage return is part of the name.
 		name, _, _ := strings.Cut(strings.Trim(string(line), " \t"), " ")
 		name, _, _ = strings.Cut(name, "\t")
-		return name, nil
+		return name
 	}
 	return loader(f, start)
 }
 
 // loader reads PT_INTERP of a 64-bit little-endian ELF file, as in elf(5), which is
 // all that is wanted here of package debug/elf.
-func loader(f io.ReaderAt, start []byte) (string, error) {
+func loader(f io.ReaderAt, start []byte) string {
 	const (
 		headerSize, entrySize = 64, 56
 		ptInterp              = 3
 		maxName               = 4096
 	)
 	if len(start) < headerSize || !bytes.HasPrefix(start, []byte("\x7fELF\x02\x01")) {
-		return "", nil
+		return ""
 	}
 	at, count := binary.LittleEndian.Uint64(start[32:]), binary.LittleEndian.Uint16(start[56:])
 	for i := range uint64(count) {
 		entry := make([]byte, entrySize)
 		if _, err := f.ReadAt(entry, int64(at+i*entrySize)); err != nil {
-			return "", err
+			return ""
 		}
 		if binary.LittleEndian.Uint32(entry) != ptInterp {
 			continue
 		}
 		name := make([]byte, min(binary.LittleEndian.Uint64(entry[32:]), maxName))
-		_, err := f.ReadAt(name, int64(binary.LittleEndian.Uint64(entry[8:])))
-		return string(bytes.TrimRight(name, "\x00")), err
+		if _, err := f.ReadAt(name, int64(binary.LittleEndian.Uint64(entry[8:]))); err != nil {
+			return ""
+		}
+		return string(bytes.TrimRight(name, "\x00"))
 	}
-	return "", nil
+	return ""
 }

@@ -72,16 +72,15 @@ func TestLoader(t *testing.T) {
 	if !errors.Is(err, unix.ENOENT) || !strings.Contains(err.Error(), `it needs "/none/ld-musl.so.1", which`) {
 		t.Error(err)
 	}
-	if name, err := interpreter("/proc/self/exe"); err != nil || strings.ContainsRune(name, 0) {
-		t.Errorf("this program needs %q, %v", name, err)
+	if name := interpreter("/proc/self/exe"); strings.ContainsRune(name, 0) {
+		t.Errorf("this program needs %q", name)
 	}
 }
 
 func FuzzLoader(f *testing.F) {
 	f.Add("\x7fELF\x02\x01" + strings.Repeat("\x00", 100))
 	f.Fuzz(func(t *testing.T, text string) {
-		name, err := loader(strings.NewReader(text), []byte(text[:min(256, len(text))]))
-		if err == nil && len(name) > len(text) {
+		if name := loader(strings.NewReader(text), []byte(text[:min(256, len(text))])); len(name) > len(text) {
 			t.Errorf("%d bytes of a file with %d", len(name), len(text))
 		}
 	})

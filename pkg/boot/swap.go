@@ -158,7 +158,7 @@ func blockDisks() (map[string]string, error) {
 func swapoff(name string) error {
 	p, err := unix.BytePtrFromString(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("%q: %w", name, err)
 	}
 	if _, _, errno := unix.Syscall(unix.SYS_SWAPOFF, uintptr(unsafe.Pointer(p)), 0, 0); errno != 0 {
 		return errno

@@ -67,7 +67,7 @@ func (f Filter) standIn() (*specs.LinuxSeccomp, error) {
 	}
 	top, err := f.top()
 	if err != nil {
-		return nil, fmt.Errorf("linux.seccomp: %w", err)
+		return nil, err
 	}
 	top.DefaultAction, top.Syscalls = withheld, nil
 	return &top, nil
@@ -82,9 +82,13 @@ func (f Filter) top() (top specs.LinuxSeccomp, err error) {
 	}
 	text := f.text.Value()
 	for _, sign := range []string{"listener", "flags", `\`} {
-		if strings.Contains(text, sign) {
-			return top, json.Unmarshal([]byte(text), &top)
+		if !strings.Contains(text, sign) {
+			continue
 		}
+		if err := json.Unmarshal([]byte(text), &top); err != nil {
+			return top, fmt.Errorf("linux.seccomp: %w", err)
+		}
+		break
 	}
 	return top, nil
 }

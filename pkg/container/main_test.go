@@ -252,10 +252,12 @@ func (s shape) makeSpec() *specs.Spec {
 func state(t testing.TB, e *Engine, root string) []string {
 	t.Helper()
 	var all []string
-	table, err := mount.Table()
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	must(t, err)
-	for _, m := range table {
-		all = append(all, fmt.Sprintf("mount %s %s %s", m.Target, m.Type, m.Super))
+	for line := range strings.Lines(string(mounts)) {
+		where, what, _ := strings.Cut(strings.TrimSpace(line), " - ")
+		kind := strings.Split(what, " ") // type, source, options of the filesystem
+		all = append(all, fmt.Sprint("mount ", strings.Fields(where)[4], kind[0], kind[2:]))
 	}
 	for _, dir := range []string{e.one().Root, filepath.Join(e.RunDir, "containers")} {
 		names, err := filepath.Glob(dir + "/*")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -67,7 +68,8 @@ func (e *Engine) marked(b *bundle.Bundle, mark string) bool {
 // group is the group of a container that was started earlier, by what the
 // runtime was given then, which an engine of another time may have decided.
 func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
-	data, err := os.ReadFile(path.Join(e.dir(b), bundle.ConfigFile))
+	file := path.Join(e.dir(b), bundle.ConfigFile)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return cgroup.Of(cgroupsPath(b.Spec), b.Name)
 	}
@@ -77,7 +79,8 @@ func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
 		} `json:"linux"`
 	}
 	if err := json.Unmarshal(data, &spec); err != nil {
-		return cgroup.Group{}, err // it was killed while it wrote, and nothing was started
+		// It was killed while it wrote, and nothing was started.
+		return cgroup.Group{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return cgroup.Of(spec.Linux.CgroupsPath, b.Name)
 }

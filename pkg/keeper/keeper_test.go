@@ -43,12 +43,12 @@ func TestLedgerFindsWhatWasRecorded(t *testing.T) {
 		{Pid: 9, Start: 1}:  "exit status 3", // the record has no start time
 	}
 	for id, want := range cases {
-		e, found, err := Lookup(dir, id)
+		e, found, err := new(reader).lookup(dir, id)
 		if err != nil || !found || e.Status.String() != want {
-			t.Errorf("Lookup(%v) = %v %v %v, want %s", id, e.Status, found, err, want)
+			t.Errorf("lookup(%v) = %v %v %v, want %s", id, e.Status, found, err, want)
 		}
 	}
-	if _, found, err := Lookup(dir, reap.Ident{Pid: 5, Start: 52}); found || err != nil {
+	if _, found, err := new(reader).lookup(dir, reap.Ident{Pid: 5, Start: 52}); found || err != nil {
 		t.Errorf("another process with the same pid: found %v, err %v", found, err)
 	}
 }
@@ -73,10 +73,10 @@ func TestLedgerGoesOnAfterReopenAndWraps(t *testing.T) {
 	if err != nil || info.Size() > recordSize*(slots+1) {
 		t.Errorf("ledger has %d bytes, err %v", info.Size(), err)
 	}
-	if _, found, _ := Lookup(dir, reap.Ident{Pid: 1, Start: 1001}); !found {
+	if _, found, _ := new(reader).lookup(dir, reap.Ident{Pid: 1, Start: 1001}); !found {
 		t.Error("first record of the second round is gone")
 	}
-	if _, found, _ := Lookup(dir, reap.Ident{Pid: 1, Start: 1}); found {
+	if _, found, _ := new(reader).lookup(dir, reap.Ident{Pid: 1, Start: 1}); found {
 		t.Error("the oldest record should have been overwritten")
 	}
 }
@@ -111,9 +111,9 @@ func TestReaderGoesOn(t *testing.T) {
 	}
 	look(end-1, r.lookup, false) // it has been seen
 	for pid := end; pid > end-slots; pid -= atOnce/2 - 1 {
-		look(pid, Lookup, true)
+		look(pid, new(reader).lookup, true)
 	}
-	look(end-slots, Lookup, false)
+	look(end-slots, new(reader).lookup, false)
 }
 
 // TestFullMemory: exits are recorded although nothing more can be written.
@@ -150,7 +150,7 @@ func TestFullMemory(t *testing.T) {
 			t.Fatalf("exit %d in a full memory: %v", n, err)
 		}
 	}
-	if e, found, err := Lookup(dir, reap.Ident{Pid: 5500, Start: 5500}); !found || e.Status.Code != 100 {
+	if e, found, err := new(reader).lookup(dir, reap.Ident{Pid: 5500, Start: 5500}); !found || e.Status.Code != 100 {
 		t.Errorf("%v %v %v", e, found, err)
 	}
 	if err := l.Close(); err != nil {
@@ -177,12 +177,12 @@ func TestLookupBesideTheWriter(t *testing.T) {
 		}
 	}
 	write(record, offset(1))
-	if _, found, err := Lookup(dir, reap.Ident{Pid: 5, Start: 50}); found || err != nil {
+	if _, found, err := new(reader).lookup(dir, reap.Ident{Pid: 5, Start: 50}); found || err != nil {
 		t.Errorf("before there is a head: found %v, err %v", found, err)
 	}
 	write(record[:recordSize/2], 0)
 	time.AfterFunc(20*time.Millisecond, func() { write(record, 0) })
-	if e, found, err := Lookup(dir, reap.Ident{Pid: 5, Start: 50}); !found || err != nil || e.Status.Code != 1 {
+	if e, found, err := new(reader).lookup(dir, reap.Ident{Pid: 5, Start: 50}); !found || err != nil || e.Status.Code != 1 {
 		t.Errorf("beside a torn head: %v, found %v, err %v", e.Status, found, err)
 	}
 }

@@ -19,16 +19,10 @@ var ErrUnrecorded = errors.New("exit status was not recorded")
 // pidfd has already told of.
 const recordDelay = 10 * time.Second
 
-// Lookup finds how a process ended. It returns false if the ledger in dir does
-// not know.
-func Lookup(dir string, id reap.Ident) (Exit, bool, error) {
-	var r reader
-	return r.lookup(dir, id)
-}
-
 // reader is somebody who asks again and again: what it has seen it does not read again.
 type reader struct{ seen uint64 }
 
+// lookup finds how a process ended. It returns false if the ledger in dir does not know.
 func (r *reader) lookup(dir string, id reap.Ident) (Exit, bool, error) {
 	f, err := os.Open(ledgerPath(dir))
 	if errors.Is(err, os.ErrNotExist) {

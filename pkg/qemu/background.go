@@ -188,7 +188,11 @@ func backgroundPid(dir string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find the process that runs the machine: %w", err)
 	}
-	return strconv.Atoi(strings.TrimSpace(string(data)))
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return 0, fmt.Errorf("find the process that runs the machine: %w", err)
+	}
+	return pid, nil
 }
 
 // DialConsole connects to the console of the machine in a state directory.
@@ -205,7 +209,11 @@ func dial(dir, name string) (net.Conn, error) {
 		return nil, err
 	}
 	defer d.Close()
-	return net.Dial("unix", socketPath(d, name))
+	conn, err := net.Dial("unix", socketPath(d, name))
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", filepath.Join(dir, name), socketError(err))
+	}
+	return conn, nil
 }
 
 // listen makes a socket, for the user alone.
@@ -217,7 +225,7 @@ func listen(dir, name string) (net.Listener, error) {
 	defer d.Close()
 	l, err := net.Listen("unix", socketPath(d, name))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen on %s: %w", filepath.Join(dir, name), socketError(err))
 	}
 	// Its path is gone when d is closed: Leave removes the file by its real name.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
@@ -231,4 +239,13 @@ func listen(dir, name string) (net.Listener, error) {
 // only be 107 bytes long, and a directory's path is as long as the user likes.
 func socketPath(d *os.File, name string) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", d.Fd(), name)
+}
+
+// socketError leaves out of a message the addresses, which are that way, or those that a pair of sockets has not.
+func socketError(err error) error {
+	var of *net.OpError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }

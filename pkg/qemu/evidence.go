@@ -24,7 +24,10 @@ func ParseSource(text string) (Source, error) {
 		return Source{}, fmt.Errorf("%q: want NAME=REGEXP", text)
 	}
 	re, err := regexp.Compile(pattern)
-	return Source{From: from, Pattern: re}, err
+	if err != nil {
+		return Source{}, fmt.Errorf("%q: %w", text, err)
+	}
+	return Source{From: from, Pattern: re}, nil
 }
 
 func (s Source) String() string { return s.From + "=" + s.Pattern.String() }

@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -54,7 +55,7 @@ func (h *hub) serve(l net.Listener, keys io.Writer) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("serve the console: %w", err)
 		}
 		h.join(conn, keys)
 	}

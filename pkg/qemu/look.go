@@ -3,6 +3,7 @@ package qemu
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -42,13 +43,13 @@ func typeUntilEscape(console io.Writer, stdin io.Reader, t *Terminal) error {
 			keys = keys[:i]
 		}
 		if _, werr := console.Write(keys); werr != nil {
-			return werr
+			return fmt.Errorf("type on the console: %w", werr)
 		}
 		switch {
 		case i >= 0, err == io.EOF:
 			return nil
 		case err != nil:
-			return err
+			return fmt.Errorf("read what is typed: %w", err)
 		}
 	}
 }

@@ -46,9 +46,12 @@ func writeMetadata(disc, directory string, data []byte) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	fs, err := iso9660.Create(file.New(f, false), 0, 0, 2048, directory)
-	if err != nil {
-		return err
+	if err == nil {
+		// Rock Ridge keeps the name as it is; ISO 9660 alone has capitals.
+		err = fs.Finalize(iso9660.FinalizeOptions{RockRidge: true, VolumeIdentifier: "config"})
 	}
-	// Rock Ridge keeps the name as it is; ISO 9660 alone has capitals.
-	return fs.Finalize(iso9660.FinalizeOptions{RockRidge: true, VolumeIdentifier: "config"})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", disc, err)
+	}
+	return nil
 }

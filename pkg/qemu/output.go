@@ -212,7 +212,7 @@ func (c *collector) begin(f *port.File) error {
 	}
 	file, err := c.root.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
-		return err
+		return fmt.Errorf("write %s: %w", f.Name, plainError(err))
 	}
 	c.file, c.now = file, port.File{Name: f.Name, Size: f.Size}
 	return nil

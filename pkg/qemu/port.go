@@ -3,6 +3,7 @@ package qemu
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -56,8 +57,8 @@ func (vm *VM) speak() {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return
 		}
-		if !errors.Is(err, syscall.EPIPE) {
-			vm.judge.warn(err)
+		if err != nil && !errors.Is(err, syscall.EPIPE) {
+			vm.judge.warn(fmt.Errorf("speak to the guest's port: %w", socketError(err)))
 		}
 	}
 }

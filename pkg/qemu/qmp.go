@@ -59,7 +59,10 @@ func (m *monitor) serve(r io.Reader, handle func(Event)) error {
 			handle(msg.Event)
 		}
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read QMP message: %w", socketError(err))
+	}
+	return nil
 }
 
 // run sends a command; its answer is not waited for, as every command here
@@ -76,7 +79,7 @@ func (m *monitor) run(command string, arguments any) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, err := m.w.Write(append(data, '\n')); err != nil {
-		return fmt.Errorf("QMP %s: %w", command, err)
+		return fmt.Errorf("QMP %s: %w", command, socketError(err))
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func serveWindows(l net.Listener, resize func(columns, rows int)) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("serve the sizes of windows: %w", err)
 		}
 		go func() {
 			defer conn.Close()

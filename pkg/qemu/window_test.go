@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -94,7 +95,11 @@ func TestDialWindow(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
-	tell, hangUp = DialWindow(t.TempDir()) // of an older program
+	old := t.TempDir()
+	if _, err := dial(old, windowSocket); err == nil || !strings.Contains(err.Error(), filepath.Join(old, windowSocket)) || strings.Contains(err.Error(), "/proc") {
+		t.Errorf("no socket: %v", err)
+	}
+	tell, hangUp = DialWindow(old) // of an older program
 	if tell(1, 1); hangUp() != nil {
 		t.Error("cannot hang up")
 	}

@@ -43,11 +43,13 @@ func parseStat(data []byte) (start uint64, ended bool, err error) {
 	if end < 0 || len(fields) <= startField {
 		return 0, false, errors.New("stat is cut short")
 	}
-	start, err = strconv.ParseUint(string(fields[startField]), 10, 64)
+	if start, err = strconv.ParseUint(string(fields[startField]), 10, 64); err != nil {
+		return 0, false, fmt.Errorf("start time: %w", err)
+	}
 	// The state is the first thread's, which counts until the last has ended.
 	one := string(fields[threadsField]) == "1" || string(fields[threadsField]) == "0"
 	state := fields[0][0]
-	return start, state == 'X' || state == 'Z' && one, err
+	return start, state == 'X' || state == 'Z' && one, nil
 }
 
 // Alive tells whether this very process still runs. A zombie does not, but one of

@@ -16,7 +16,7 @@ import (
 
 func TestParse(t *testing.T) {
 	e, ok := parse("add@/devices/pci0000:00/virtio0\x00ACTION=add\x00SUBSYSTEM=virtio\x00MODALIAS=virtio:d00000001v00001AF4\x00SEQNUM=1\x00")
-	want := Uevent{Action: "add", Path: "/devices/pci0000:00/virtio0", Values: map[string]string{
+	want := Uevent{Action: "add", Values: map[string]string{
 		"ACTION": "add", "SUBSYSTEM": "virtio", "MODALIAS": "virtio:d00000001v00001AF4", "SEQNUM": "1"}}
 	if !ok || !reflect.DeepEqual(e, want) {
 		t.Errorf("got %+v, %v", e, ok)

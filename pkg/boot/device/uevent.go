@@ -11,7 +11,6 @@ import (
 // Uevent is what the kernel says about a device.
 type Uevent struct {
 	Action string // add, remove, change, bind, ...
-	Path   string // below /sys
 	Values map[string]string
 }
 
@@ -69,11 +68,11 @@ func receive(fd int) ([]Uevent, error) {
 // parse reads ACTION@PATH and the KEY=VALUE words after it, each ended by a NUL.
 func parse(message string) (Uevent, bool) {
 	head, rest, _ := strings.Cut(message, "\x00")
-	action, path, ok := strings.Cut(head, "@")
+	action, _, ok := strings.Cut(head, "@")
 	if !ok || action == "" {
 		return Uevent{}, false
 	}
-	e := Uevent{Action: action, Path: path, Values: map[string]string{}}
+	e := Uevent{Action: action, Values: map[string]string{}}
 	for word := range strings.SplitSeq(rest, "\x00") {
 		if key, value, ok := strings.Cut(word, "="); ok {
 			e.Values[key] = value

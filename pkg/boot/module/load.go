@@ -148,13 +148,13 @@ func insert(f *os.File, options string) error {
 		// The kernel unpacks modules itself since 5.17, if configured to.
 		flags = unix.MODULE_INIT_COMPRESSED_FILE
 	}
-	err := unix.FinitModule(int(f.Fd()), options, flags)
+	err := os.NewSyscallError("finit_module", unix.FinitModule(int(f.Fd()), options, flags))
 	if !errors.Is(err, unix.ENOSYS) || flags != 0 {
 		return err
 	}
 	image, err := io.ReadAll(f)
 	if err != nil {
-		return err
+		return fmt.Errorf("read it: %w", err)
 	}
-	return unix.InitModule(image, options)
+	return os.NewSyscallError("init_module", unix.InitModule(image, options))
 }

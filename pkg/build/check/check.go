@@ -77,11 +77,11 @@ func (k *Checker) warn(c *spec.Container, key string, format string, args ...any
 	return at.At(format, args...).Warns()
 }
 
-// warnIn is warn for a key of a mapping.
-func (k *Checker) warnIn(c *spec.Container, key, name string, format string, args ...any) yml.Fault {
+// warnSysctl is warn for a key of sysctl.
+func (k *Checker) warnSysctl(c *spec.Container, name string, format string, args ...any) yml.Fault {
 	at := c.At.Child("image")
-	if c.At.Has(key) {
-		at = c.At.Child(key).Key(name)
+	if c.At.Has("sysctl") {
+		at = c.At.Child("sysctl").Key(name)
 	}
 	return at.At(format, args...).Warns()
 }

@@ -30,18 +30,18 @@ func (k *Checker) checkSysctl(c *spec.Container) {
 		case key == "kernel.domainname":
 			needs, ok = "uts: new", own("uts", specs.UTSNamespace)
 			if n := len(c.Spec.Linux.Sysctl[name]); n > yml.MaxHostname {
-				k.Faults.Add(k.warnIn(c, "sysctl", name, "a domain name of %d bytes, of which Linux cuts the end", n).Wants("%d at most", yml.MaxHostname))
+				k.Faults.Add(k.warnSysctl(c, name, "a domain name of %d bytes, of which Linux cuts the end", n).Wants("%d at most", yml.MaxHostname))
 			}
 		case key == "kernel.hostname":
-			k.Faults.Add(k.warnIn(c, "sysctl", name, "%s is refused by the OCI runtime", name).Wants("hostname:, with uts: new"))
+			k.Faults.Add(k.warnSysctl(c, name, "%s is refused by the OCI runtime", name).Wants("hostname:, with uts: new"))
 			continue
 		default:
-			k.Faults.Add(k.warnIn(c, "sysctl", name, "%s belongs to the whole machine, and the OCI runtime refuses it", name).
+			k.Faults.Add(k.warnSysctl(c, name, "%s belongs to the whole machine, and the OCI runtime refuses it", name).
 				Wants("a step of the boot that writes /proc/sys"))
 			continue
 		}
 		if !ok {
-			k.Faults.Add(k.warnIn(c, "sysctl", name, "%s in the machine's own namespace, which the OCI runtime refuses", name).Wants("%s beside it", needs))
+			k.Faults.Add(k.warnSysctl(c, name, "%s in the machine's own namespace, which the OCI runtime refuses", name).Wants("%s beside it", needs))
 		}
 	}
 }

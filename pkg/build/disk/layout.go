@@ -100,11 +100,13 @@ func (t layoutTar) add(name string, data []byte) error {
 
 func (t layoutTar) copy(name string, size int64, r io.Reader) error {
 	err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: size, ModTime: tree.Epoch, Format: tar.FormatPAX})
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = io.Copy(t, r)
 	}
-	_, err = io.Copy(t, r)
-	return err
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 func blobName(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }

@@ -119,7 +119,7 @@ func tarFile(tw *tar.Writer, dir, name string) error {
 		return err
 	}
 	if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size(), ModTime: epoch}); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	_, err = io.Copy(tw, f)
 	return err

@@ -47,6 +47,21 @@ func TestList(t *testing.T) {
 	if !strings.Contains(list[1].Fault, "there is no ") {
 		t.Errorf("fault %q", list[1].Fault)
 	}
+	blobs, err := filepath.Glob(filepath.Join(store, "blobs/sha256/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, blob := range blobs {
+		if data, err := os.ReadFile(blob); err != nil || !strings.Contains(string(data), `"rootfs"`) {
+			continue
+		}
+		if err := os.Truncate(blob, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.List(context.Background()); err == nil || !strings.Contains(err.Error(), "slipway/high:v0.1 from the store") {
+		t.Errorf("damaged configurations: %v", err)
+	}
 }
 
 // Outside of the repository there is what the store has.

@@ -3,6 +3,7 @@ package images
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 
 	"slipway/pkg/build/oci"
@@ -73,11 +74,11 @@ func (b *Builder) status(ctx context.Context, r *Recipe) (Status, error) {
 		return s, err
 	}
 	conf, err := img.ConfigFile()
-	if err != nil {
-		return s, err
+	if err == nil {
+		s.Size, err = layersSize(img)
 	}
-	if s.Size, err = layersSize(img); err != nil {
-		return s, err
+	if err != nil {
+		return s, fmt.Errorf("read image %s from the store: %w", d.Name, err)
 	}
 	s.Digest, s.Sources, s.State = d.Digest.String(), conf.Config.Labels[oci.SourcesLabel], UpToDate
 	switch {

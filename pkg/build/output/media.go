@@ -16,7 +16,7 @@ import (
 func mediaFormats() []format {
 	var list []format
 	for _, f := range disk.Formats {
-		list = append(list, format{f.Name, "NAME" + f.Suffix, true, func(ctx context.Context, t *tree.Tree, to *Target, o Options) error {
+		list = append(list, format{f.Name, true, func(ctx context.Context, t *tree.Tree, to *Target, o Options) error {
 			return writeMedium(ctx, t, to, o, f)
 		}})
 	}

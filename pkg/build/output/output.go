@@ -38,16 +38,15 @@ type Options struct {
 // format is a way to write an image.
 type format struct {
 	name  string
-	files string // what it makes, for people
-	one   bool   // it is one file
+	one   bool // it is one file
 	write func(context.Context, *tree.Tree, *Target, Options) error
 }
 
 var formats = append([]format{
-	{"kernel+initrd", "NAME-kernel, NAME-initrd.img, NAME-cmdline", false, writeKernelInitrd},
-	{"tar", "NAME.tar", true, writeTarFile},
-	{"tar-kernel-initrd", "NAME-initrd.tar", true, writeTarKernelInitrd},
-	{"kernel+squashfs", "NAME-kernel, NAME-squashfs.img, NAME-cmdline, NAME-squashfs-initrd.img if the kernel needs one", false, writeKernelSquashfs},
+	{"kernel+initrd", false, writeKernelInitrd},
+	{"tar", true, writeTarFile},
+	{"tar-kernel-initrd", true, writeTarKernelInitrd},
+	{"kernel+squashfs", false, writeKernelSquashfs},
 }, mediaFormats()...)
 
 // Formats are the names that Write knows.

@@ -16,13 +16,9 @@ import (
 type Entry struct {
 	ID, Parent int
 	Dev        string // of the filesystem, MAJOR:MINOR
-	Root       string // what of the filesystem is mounted
 	Target     string // where, as seen from our root
-	Options    string // per mount
-	Fields     string // optional fields: "shared:7 master:3"
 	Type       string
 	Source     string
-	Super      string // options of the filesystem
 }
 
 // Table reads what is mounted in this mount namespace.
@@ -76,12 +72,7 @@ func parseEntry(line string) (Entry, error) {
 	}
 	e := Entry{
 		ID: id, Parent: parent, Dev: left[2],
-		Root: Unescape(left[3]), Target: Unescape(left[4]), Options: left[5],
-		Fields: strings.Join(left[6:], " "),
-		Type:   right[0], Source: Unescape(right[1]),
-	}
-	if len(right) == 3 {
-		e.Super = right[2]
+		Target: Unescape(left[4]), Type: right[0], Source: Unescape(right[1]),
 	}
 	return e, nil
 }

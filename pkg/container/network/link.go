@@ -136,7 +136,7 @@ func (l Link) try(pid int) error {
 func (l Link) there(pid int) (bool, error) {
 	own, err := netns.Get()
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("our own network namespace: %w", err)
 	}
 	its, err := netns.GetFromPid(pid)
 	if err != nil {
@@ -178,7 +178,7 @@ func (l Link) giveBack(c conn) error {
 	}
 	own, err := netns.Get()
 	if err != nil {
-		return err
+		return fmt.Errorf("our own network namespace: %w", err)
 	}
 	return errors.Join(c.move(l.Name, own), own.Close())
 }

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path"
@@ -51,7 +50,7 @@ type Kind struct {
 
 	stateFile string
 	// state reads that file, of a process that may be gone.
-	state func(data []byte) (reap.Ident, string, error)
+	state func(file string) (reap.Ident, string, error)
 	// inHook tells whether a container's first process still is the runtime's own,
 	// which runs the startContainer hooks.
 	inHook func(pid int, id string) bool
@@ -84,7 +83,7 @@ func KindOf(program string) *Kind {
 }
 
 // runcState reads libcontainer's state.json.
-func runcState(data []byte) (reap.Ident, string, error) {
+func runcState(file string) (reap.Ident, string, error) {
 	var state struct {
 		Pid    int    `json:"init_process_pid"`
 		Start  uint64 `json:"init_process_start"`
@@ -92,7 +91,7 @@ func runcState(data []byte) (reap.Ident, string, error) {
 			Labels []string `json:"labels"`
 		} `json:"config"`
 	}
-	err := json.Unmarshal(data, &state)
+	err := readJSON(file, &state)
 	var dir string
 	for _, l := range state.Config.Labels {
 		if is := strings.HasPrefix(l, "bundle="); is && dir == "" {
@@ -103,13 +102,13 @@ func runcState(data []byte) (reap.Ident, string, error) {
 }
 
 // crunState reads libcrun's status.
-func crunState(data []byte) (reap.Ident, string, error) {
+func crunState(file string) (reap.Ident, string, error) {
 	var state struct {
 		Pid    int    `json:"pid"`
 		Start  uint64 `json:"process-start-time"`
 		Bundle string `json:"bundle"`
 	}
-	err := json.Unmarshal(data, &state)
+	err := readJSON(file, &state)
 	return reap.Ident{Pid: state.Pid, Start: state.Start}, state.Bundle, err
 }
 

@@ -22,7 +22,7 @@ import (
 	"slipway/pkg/reap"
 )
 
-// defaultTimeout is that of a Runtime that says nothing of it.
+// defaultTimeout is that of a Runtime that says nothing of it, for a call with no other bound.
 const defaultTimeout = 2 * time.Minute
 
 // Runtime is an OCI runtime to call.
@@ -30,7 +30,7 @@ type Runtime struct {
 	Kind    *Kind         // nil: by the name of the program
 	Path    string        // of the program; "": the Kind's
 	Root    string        // of its state; "": the Kind's
-	Timeout time.Duration // of one call; 0: two minutes
+	Timeout time.Duration // of one call; 0: that of its context, else two minutes
 	// Debug, as linuxkit.runc_debug asks for, makes the runtime say what it
 	// does; it is copied to DebugOut after each call.
 	Debug    bool
@@ -162,11 +162,7 @@ func (l Late) Is(target error) bool { return target == context.DeadlineExceeded 
 // call runs the runtime and waits for it. A context that ends, or the timeout,
 // kills it with all it has started.
 func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
-	timeout := r.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, Late(timeout))
+	ctx, cancel := r.bound(ctx)
 	defer cancel()
 	cmd := r.command(verb, c)
 	closeNull := r.nothing(cmd)
@@ -193,6 +189,15 @@ func (r *Runtime) call(ctx context.Context, verb string, c Call) error {
 		return errors.Join(&Error{Runtime: r.kind().Name, Verb: verb, Status: status, Message: message}, debugErr)
 	}
 	return debugErr
+}
+
+// bound gives a call its time: what a container's policy says is not cut short.
+func (r *Runtime) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, bounded := ctx.Deadline(); bounded && r.Timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	timeout := cmp.Or(r.Timeout, defaultTimeout)
+	return context.WithTimeoutCause(ctx, timeout, Late(timeout))
 }
 
 // finish waits for the runtime, or kills it and says why, and in which hook.

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"slipway/pkg/reap"
 )
@@ -31,6 +33,30 @@ func TestArgs(t *testing.T) {
 	debug := (&Runtime{Root: "/r", Debug: true}).Args("start", c)
 	if got, want := strings.Join(debug, " "), "--root /r --log /l --log-format json --debug start -- 000-a"; got != want {
 		t.Errorf("debug:\n got %s\nwant %s", got, want)
+	}
+}
+
+// TestBound: a policy's time is not cut short, and a call that nobody bounds is.
+func TestBound(t *testing.T) {
+	begin := time.Now()
+	policy, cancel := context.WithDeadline(t.Context(), begin.Add(time.Hour))
+	defer cancel()
+	for name, c := range map[string]struct {
+		of    context.Context
+		own   time.Duration
+		least time.Duration
+		most  time.Duration
+	}{
+		"policy":  {policy, 0, time.Hour, time.Hour},
+		"nobody":  {t.Context(), 0, defaultTimeout, time.Hour},
+		"its own": {policy, time.Minute, time.Minute, time.Hour - time.Nanosecond},
+	} {
+		ctx, cancel := (&Runtime{Timeout: c.own}).bound(c.of)
+		end, is := ctx.Deadline()
+		if left := end.Sub(begin); !is || left < c.least || left > c.most {
+			t.Errorf("%s: ends after %s (%v); want %s to %s", name, left, is, c.least, c.most)
+		}
+		cancel()
 	}
 }
 

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,16 +29,22 @@ func (r *Runtime) ReadState(id string) (reap.Ident, error) {
 // ReadOrigin is ReadState and the directory of the bundle that the container was
 // made from.
 func (r *Runtime) ReadOrigin(id string) (reap.Ident, string, error) {
-	file := r.StateFile(id)
-	data, err := os.ReadFile(file)
+	p, bundle, err := r.kind().state(r.StateFile(id))
 	if err != nil {
 		return reap.Ident{}, "", err
 	}
-	p, bundle, err := r.kind().state(data)
-	if err != nil {
-		return reap.Ident{}, "", fmt.Errorf("%s: %w", file, err)
-	}
 	return p, bundle, nil
+}
+
+func readJSON(file string, to any) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, to); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
 }
 
 // InHook tells whether the first process of a container that was let run still

@@ -15,7 +15,7 @@ func init() {
 		{name: "events", args: "[NAME...]", about: "show what happened to services", options: eventsFlags, do: runEvents},
 		{name: "exec", args: "NAME -- COMMAND", about: "run a program in a container", own: 1, options: execFlags, do: runExec},
 		{name: "analyze", args: "[blame|critical-chain|plot]", about: "show what the boot took, by phase or in a view", options: analyzeFlags, do: runView},
-		{name: "blame", about: "show what the boot took, by container", options: analyzeFlags, do: runView},
+		{name: "blame", about: "show what the boot took, by container and step of PID 1", options: analyzeFlags, do: runView},
 		{name: "critical-chain", about: "show what the end of the boot waited for", options: analyzeFlags, do: runView},
 		{name: "plot", about: "draw the boot as SVG", options: analyzeFlags, do: runView},
 		{name: "onboot", machine: true, about: "run the onboot containers, one after another", do: runOnboot},

@@ -8,7 +8,7 @@ import (
 	"slipway/pkg/reap"
 )
 
-// hears tells whether a signal can make a process do anything. One that it
+// handles tells whether a signal can make a process do anything. One that it
 // ignores cannot; nor can one without a handler if it is the first process of a
 // pid namespace, where the kernel discards what would only end it. To wait for
 // such a process to stop is to wait for nothing. When in doubt, it hears.
