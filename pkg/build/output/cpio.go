@@ -102,16 +102,9 @@ func (c *cpioWriter) close() error {
 
 // writeTree writes everything but boot/. A hard link becomes a relative
 // symbolic link, as in LinuxKit's images: newc's own links would need every
-// content to be kept until the last of its names. The last name has the content, so
-// that of our init image /init leads to the service program, which looks for
-// itself where it is.
+// content to be kept until the last of its names.
 func (c *cpioWriter) writeTree(nodes []*tree.Node) error {
-	last := map[*tree.Inode]string{}
-	for _, n := range nodes {
-		if n.Inode != nil {
-			last[n.Inode] = n.Path()
-		}
-	}
+	first := map[*tree.Inode]string{}
 	for _, n := range nodes {
 		name := n.Path()
 		f := cpioFile{name: name, Entry: n.Entry}
@@ -121,10 +114,11 @@ func (c *cpioWriter) writeTree(nodes []*tree.Node) error {
 		switch {
 		case n.Type == tar.TypeSymlink:
 			f.setLink(n.Link)
-		case n.Inode != nil && last[n.Inode] != name:
+		case n.Inode != nil && first[n.Inode] != "":
 			f.Type, f.Mode = tar.TypeSymlink, 0o777
-			f.setLink(relative(name, last[n.Inode]))
+			f.setLink(relative(name, first[n.Inode]))
 		case n.Inode != nil:
+			first[n.Inode] = name
 			f.size, f.content = n.Inode.Size, n.Inode.Open()
 		}
 		if err := c.write(f); err != nil {

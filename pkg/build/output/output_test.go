@@ -119,12 +119,12 @@ func TestCpio(t *testing.T) {
 		t.Error("the kernel is in the initrd")
 	}
 	for name, want := range map[string]member{
-		"etc/motd":       {mode: 0o120777, text: "../usr/share/motd"},
+		"etc/motd":       {mode: 0o100755, text: "hello"},
 		"etc":            {mode: 0o040755},
 		"./TRAILER!!!":   {mode: 0o100755, text: "no end"},
 		"etc/TRAILER!!!": {mode: 0o100755, text: "nor this"},
 		"init":           {mode: 0o120777, text: "bin/init"},
-		"usr/share/motd": {mode: 0o100755, text: "hello"},
+		"usr/share/motd": {mode: 0o120777, text: "../../etc/motd"},
 		"dev/null":       {mode: 0o020666, major: 1, minor: 3},
 	} {
 		m := find(list, name)
