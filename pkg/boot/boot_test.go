@@ -3,15 +3,20 @@ package boot
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/pkg/container/mount"
 	"slipway/pkg/log/console"
 	"slipway/pkg/machine"
+	"slipway/test/skip"
 )
 
 func TestParseOptions(t *testing.T) {
@@ -60,7 +65,8 @@ func TestMountTables(t *testing.T) {
 mount -t tmpfs -o nosuid,nodev,noexec,relatime,size=10%,mode=1777 tmpfs /tmp
 mount -t tmpfs -o nosuid,nodev,noexec,relatime,size=50%,mode=755 tmpfs /var
 mount -t devtmpfs -o nosuid,noexec,relatime,size=10m,nr_inodes=248418,mode=755 dev /dev
-mount -t sysfs -o nosuid,nodev,noexec sysfs /sys`},
+mount -t sysfs -o nosuid,nodev,noexec sysfs /sys
+mount -t tmpfs -o nosuid,nodev,noexec,relatime,size=10%,nr_inodes=4096,mode=1777 output /run/slipway/output`},
 		"devices": {deviceMounts, `mount -t mqueue -o nosuid,nodev,noexec mqueue /dev/mqueue
 mount -t tmpfs -o nosuid,nodev,noexec,mode=1777 shm /dev/shm
 mount -t devpts -o nosuid,noexec,gid=5,mode=0620 devpts /dev/pts`},
@@ -193,6 +199,41 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// The script for volumes is passed over where it has nothing to do, and never on a doubt.
+func TestNoVolumes(t *testing.T) {
+	skip.UnlessRoot(t, "mounts")
+	runtime.LockOSThread() // for good: it goes with its mounts
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		t.Fatal(err)
+	}
+	run, volumes := t.TempDir(), filepath.Join(t.TempDir(), "volumes")
+	output := filepath.Join(run, machine.Output)
+	check := func(what string, want bool) {
+		t.Helper()
+		if got := noVolumes(volumes, run); got != want {
+			t.Errorf("%s: %t", what, got)
+		}
+	}
+	check("no directory for files", false)
+	if err := os.Mkdir(output, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	check("a directory that is not mounted", false)
+	if err := mount.Output(output).Do(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Unmount(output, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	check("mounted, no volumes", true)
+	if err := os.MkdirAll(filepath.Join(volumes, "v"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	check("a volume", false)
+}
+
 func TestHostname(t *testing.T) {
 	for _, c := range []struct{ file, now, mac, want string }{
 		{" box\n", "(none)", "52:54:00:12:34:56\n", "box"},
@@ -261,6 +302,33 @@ func TestCallRefuses(t *testing.T) {
 	} {
 		if got := Call(c.args); got != c.status {
 			t.Errorf("%v: status %d, want %d", c.args, got, c.status)
+		}
+	}
+}
+
+// Only PID 1's own names, and the kernel's helper by whatever name, are not the service program's.
+func TestCalled(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want bool
+	}{
+		{nil, true}, {[]string{"/init"}, true}, {[]string{"/bin/rc.init"}, true}, {[]string{"exec", "/usr/bin/service"}, true},
+		{[]string{"/sbin/poweroff"}, true}, {[]string{"modprobe", "x"}, true},
+		{[]string{"service", "list"}, false}, {[]string{"/etc/init.d/010-onboot"}, false},
+		{[]string{"/run/slipway/program/new", "try"}, false}, // an upgrade under way
+	} {
+		if got := Called(c.args); got != c.want {
+			t.Errorf("%q: %t", c.args, got)
+		}
+	}
+	for name, want := range map[string]string{helper: "true\n", "service": "false\n"} {
+		program := filepath.Join(t.TempDir(), name)
+		if err := os.Symlink("/proc/self/exe", program); err != nil {
+			t.Fatal(err)
+		}
+		cmd := &exec.Cmd{Path: program, Args: []string{"/usr/bin/service", "list"}, Env: append(os.Environ(), asCalled+"=1")}
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("%s: %s, %v; want %s", program, out, err, want)
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -12,6 +14,28 @@ import (
 	"slipway/pkg/boot/power"
 	"slipway/pkg/machine"
 )
+
+// names are what PID 1's half of the program is called; by any other it is the service program.
+var names = []string{"init", "rc.init", "rc.shutdown", "exec", "modprobe", "mdev", "poweroff", "reboot", "halt", helper}
+
+// helper is the name of the file that LinuxKit's kernels start for all their calls. It has as many
+// characters as the kernel keeps of a name.
+const helper = "usermode-helper"
+
+// Called tells whether Call is wanted: by one of its names, or by a kernel that has the
+// helper do its calls, whatever they are.
+func Called(args []string) bool {
+	return len(args) == 0 || slices.Contains(names, path.Base(args[0])) || startedAs() == helper
+}
+
+// startedAs is the name of the file that was started, which a caller's first argument may hide.
+func startedAs() string {
+	var name [16]byte
+	if err := unix.Prctl(unix.PR_GET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(name[:])
+}
 
 // Call is the program, by the name it was called by. The kernels of LinuxKit have
 // /sbin/usermode-helper do all their calls, with the wanted program as the name:

@@ -17,6 +17,7 @@ import (
 // startDevices begins to find devices and to load their modules, beside the steps
 // that follow.
 func (m *Machine) startDevices() error {
+	m.warn("hurry RCU", m.hurryRCU())
 	m.devices = &device.Manager{
 		Cmdline: m.Options.Cmdline,
 		Wanted:  append(m.filesystemModules(), "loop"),
@@ -33,6 +34,7 @@ const deviceLimit = 30 * time.Second
 // awaitDevices waits until every device that was there at power-on has its
 // driver: onboot containers count on disks and interfaces.
 func (m *Machine) awaitDevices() error {
+	defer func() { m.warn("let RCU take its time", m.calmRCU()) }()
 	select {
 	case <-m.devices.Settled():
 	case <-m.boot.Done():
@@ -40,6 +42,31 @@ func (m *Machine) awaitDevices() error {
 		return fmt.Errorf("not all found after %s, going on", deviceLimit)
 	}
 	return nil
+}
+
+// rcuExpedited has those who wait in the kernel for a grace period of RCU wait for less, at
+// the price of interrupts to all processors. A driver that is loaded may do so for each device: the power
+// button's took four ticks of the clock, in which a boot had nothing else to do.
+const rcuExpedited = "/sys/kernel/rcu_expedited"
+
+// hurryRCU asks for that until calmRCU, unless the kernel's command line has.
+func (m *Machine) hurryRCU() error {
+	was, err := os.ReadFile(rcuExpedited)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.rcu = was
+	return os.WriteFile(rcuExpedited, []byte("1\n"), 0)
+}
+
+func (m *Machine) calmRCU() error {
+	if m.rcu == nil {
+		return nil
+	}
+	return os.WriteFile(rcuExpedited, m.rcu, 0)
 }
 
 // loops is how many loop devices there are, as kernels make them by default. The

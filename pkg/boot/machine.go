@@ -31,6 +31,7 @@ type Machine struct {
 
 	children   children
 	devices    *device.Manager
+	rcu        []byte // what rcuExpedited said before; nil without one
 	supervisor *supervisor
 	port       *port.Port // to the host; nil without one
 	spans      []Span

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/pkg/container/mount"
+	"slipway/pkg/machine"
 )
 
 // Short names for the tables.
@@ -32,6 +33,7 @@ var (
 		{Source: "tmpfs", Target: "/var", Type: "tmpfs", Flags: nodev | nosuid | noexec | relatime, Data: []string{"size=50%", "mode=755"}},
 		{Source: "dev", Target: "/dev", Type: "devtmpfs", Flags: nosuid | noexec | relatime, Data: []string{"size=10m", "nr_inodes=248418", "mode=755"}},
 		{Source: "sysfs", Target: "/sys", Type: "sysfs", Flags: noexec | nosuid | nodev},
+		mount.Output(machine.Run + "/" + machine.Output),
 	}
 	deviceMounts = []mount.Mount{
 		{Source: "mqueue", Target: "/dev/mqueue", Type: "mqueue", Flags: noexec | nosuid | nodev},

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/pkg/machine"
 	"slipway/pkg/port"
 )
@@ -29,6 +31,8 @@ type Script struct {
 	Supervisor bool
 	// Own is a part of our own program, which names what it waits for itself.
 	Own bool
+	// Volumes: it makes the volumes ready.
+	Volumes bool
 	// Containers: it is one of those that run containers, and tells how each ended
 	// itself.
 	Containers bool
@@ -55,6 +59,7 @@ func Scripts(dir string) ([]Script, error) {
 		if target, err := filepath.EvalSymlinks(name); err == nil && target == serviceProgram {
 			s.Own = true
 			s.Supervisor = strings.Contains(e.Name(), "containerd") || strings.Contains(e.Name(), "services")
+			s.Volumes = strings.Contains(e.Name(), "volumes")
 			s.Containers = strings.Contains(e.Name(), "onboot") || strings.Contains(e.Name(), "onshutdown")
 		}
 		list = append(list, s)
@@ -76,6 +81,9 @@ func (m *Machine) runScripts(ctx context.Context, dir string) {
 			m.startSupervisor(ctx)
 			continue
 		}
+		if s.Volumes && noVolumes(volumesDir, machine.Run) {
+			continue
+		}
 		stop := func() {}
 		if !s.Own {
 			if dir == shutdownDir {
@@ -94,6 +102,22 @@ func (m *Machine) runScripts(ctx context.Context, dir string) {
 		}
 		m.ended(dir, s, err)
 	}
+}
+
+// volumesDir is where the builder puts volumes.
+const volumesDir = "/containers/volumes"
+
+// noVolumes tells that the script for volumes has nothing to do, so that its program need not be
+// started: there are none below dir, and the files for the host have their filesystem below run. Where
+// its mount has failed the script tries again, whose failure the host hears of.
+func noVolumes(dir, run string) bool {
+	entries, err := os.ReadDir(dir)
+	if len(entries) > 0 || err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false
+	}
+	var own, above unix.Stat_t
+	err = errors.Join(unix.Stat(filepath.Join(run, machine.Output), &own), unix.Stat(run, &above))
+	return err == nil && own.Dev != above.Dev
 }
 
 // errLeft is that of a script that runs on: its time on the way down is over, or

@@ -41,7 +41,14 @@ func pidsGroup(t *testing.T) string {
 // asBlocked makes the test binary block as many calls at a time as may.
 const asBlocked = "SLIPWAY_TEST_BLOCKED"
 
+// asCalled makes it say what Called says of its arguments.
+const asCalled = "SLIPWAY_TEST_CALLED"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asCalled) != "" {
+		fmt.Println(Called(os.Args))
+		return
+	}
 	if how := os.Getenv(asBlocked); how != "" {
 		blockAll(how)
 		return

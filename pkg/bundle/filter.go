@@ -99,7 +99,20 @@ type config struct {
 	*specs.Spec
 	Mounts []specs.Mount `json:"mounts"`
 	Linux  *linux        `json:"linux,omitempty"`
+	// What other systems have is passed over: to find out about its types is a fifth of the
+	// first reading of a process.
+	Solaris passed `json:"solaris,omitzero"`
+	Windows passed `json:"windows,omitzero"`
+	VM      passed `json:"vm,omitzero"`
+	ZOS     passed `json:"zos,omitzero"`
+	FreeBSD passed `json:"freebsd,omitzero"`
 }
+
+// passed is a value of JSON that nobody looks at.
+type passed struct{}
+
+// UnmarshalJSON takes any.
+func (*passed) UnmarshalJSON([]byte) error { return nil }
 
 type linux struct {
 	*specs.Linux

@@ -1,6 +1,6 @@
-// Package machine is what the programs of one guest agree on: PID 1 (cmd/init),
-// the keeper, which is part of it, and cmd/service as onboot, onshutdown,
-// supervisor and command line. They are two binaries that may be of different
+// Package machine is what the programs of one guest agree on: PID 1 (pkg/boot),
+// the keeper, which is part of it, and the service program as onboot, onshutdown,
+// supervisor and command line. They may be binaries of different
 // versions after an upgrade, so what stands here is a contract: names below
 // /run/slipway, signals, and the descriptors that a supervisor is born with.
 //

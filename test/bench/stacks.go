@@ -112,7 +112,8 @@ done
 `
 
 // lastScript ends the measurement: it prints the uptime, then the resident
-// memory of everything that runs outside the containers' pid namespaces.
+// memory of everything that runs outside the containers' pid namespaces, in which a
+// page that processes share counts once.
 const lastScript = `#!/bin/sh
 read -r up _ </proc/uptime
 echo "BENCH last $up"
@@ -123,7 +124,7 @@ for p in /proc/[0-9]*; do
 	[ "$(readlink "$p/ns/pid")" = "$here" ] || continue
 	exe=$(readlink "$p/exe"); [ "$exe" ] || continue
 	case "$exe" in */busybox) [ "$p" = /proc/1 ] || continue ;; esac
-	while read -r k v _; do [ "$k" = VmRSS: ] && sum=$((sum + v)); done <"$p/status"
+	while read -r k v _; do [ "$k" = Pss: ] && sum=$((sum + v)); done <"$p/smaps_rollup"
 done
 echo "BENCH resident $sum"
 running=0

@@ -16,6 +16,8 @@ type program struct {
 	Package string `yaml:"package" need:"a directory of the Go module, such as ./cmd/app"`
 	// To is the path in the image; "4755 /bin/x" with other permissions than 0755.
 	To string `yaml:"to" need:"a path in the image"`
+	// Also are other paths of the same file: hard links.
+	Also []string `yaml:"also"`
 	// Version has the compiler note tag, commit and state of the clone in the program,
 	// which is another one then for each commit.
 	Version bool `yaml:"version"`
@@ -79,6 +81,9 @@ func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 		perm = 0o755
 	}
 	t.AddFile(name, perm, data)
+	for _, other := range p.Also {
+		t.AddHardLink(other, name)
+	}
 	return nil
 }
 

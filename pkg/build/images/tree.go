@@ -18,10 +18,10 @@ var epoch = time.Unix(0, 0).UTC()
 
 // An Entry is one file, directory or symbolic link of a Tree.
 type Entry struct {
-	Type byte   // tar.TypeReg, tar.TypeDir or tar.TypeSymlink
+	Type byte   // tar.TypeReg, tar.TypeDir, tar.TypeSymlink or tar.TypeLink
 	Perm int64  // permission bits with set-id and sticky bits, as chmod(1) takes them
 	Data []byte // of a file
-	Link string // target of a symbolic link
+	Link string // target of a symbolic link; of a hard link the key of the file
 }
 
 // A Tree is the content of one layer, by path. Paths are relative to the root
@@ -51,6 +51,12 @@ func (t Tree) AddLink(name, target string) {
 	t[clean(name)] = Entry{Type: tar.TypeSymlink, Perm: 0o777, Link: target}
 }
 
+// AddHardLink gives a file another path, and replaces what was there.
+func (t Tree) AddHardLink(name, file string) {
+	e := t[clean(file)]
+	t[clean(name)] = Entry{Type: tar.TypeLink, Perm: e.Perm, Link: clean(file)}
+}
+
 // addParents adds the directories that entries are in and nobody has named.
 func (t Tree) addParents() error {
 	for _, name := range slices.Sorted(maps.Keys(t)) {
@@ -68,13 +74,13 @@ func (t Tree) addParents() error {
 }
 
 // WriteTar writes the tree as a tar archive whose bytes depend on the tree
-// alone. Directories come before what is in them.
+// alone. Directories come before what is in them, files before their hard links.
 func (t Tree) WriteTar(w io.Writer) error {
 	if err := t.addParents(); err != nil {
 		return err
 	}
 	tw := tar.NewWriter(w)
-	for _, name := range slices.SortedFunc(maps.Keys(t), byPath) {
+	for _, name := range slices.SortedFunc(maps.Keys(t), t.byPath) {
 		if err := writeEntry(tw, name, t[name]); err != nil {
 			return fmt.Errorf("write /%s: %w", name, err)
 		}
@@ -84,7 +90,13 @@ func (t Tree) WriteTar(w io.Writer) error {
 
 // byPath orders a directory directly before its content, which plain string order
 // does not: "a.b" would come between "a" and "a/b".
-func byPath(a, b string) int {
+func (t Tree) byPath(a, b string) int {
+	if isA, isB := t[a].Type == tar.TypeLink, t[b].Type == tar.TypeLink; isA != isB {
+		if isA {
+			return 1
+		}
+		return -1
+	}
 	return cmp.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
 }
 

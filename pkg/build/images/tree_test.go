@@ -72,6 +72,28 @@ func TestTarRoundTrip(t *testing.T) {
 	}
 }
 
+// A hard link comes behind its file, whatever they are called.
+func TestWriteTarHardLink(t *testing.T) {
+	tree := Tree{}
+	tree.AddFile("usr/bin/program", 0o755, []byte("elf"))
+	tree.AddHardLink("/a", "/usr/bin/program")
+	var out bytes.Buffer
+	if err := tree.WriteTar(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"usr/", "usr/bin/", "usr/bin/program", "a"}
+	if got := tarNames(t, out.Bytes()); !slices.Equal(got, want) {
+		t.Errorf("entries %q, want %q", got, want)
+	}
+	back, err := ReadTar(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := back["a"]; e.Perm != 0o755 || string(e.Data) != "elf" {
+		t.Errorf("the link reads as %+v", e)
+	}
+}
+
 func TestWriteTarFileAsDirectory(t *testing.T) {
 	tree := Tree{}
 	tree.AddFile("a", 0o644, nil)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +64,7 @@ var byName = []struct{ part, command string }{
 
 // Main runs the program and returns its exit status.
 func Main(argv []string) int {
+	beside()
 	name := filepath.Base(argv[0])
 	args := argv[1:]
 	if name == "ctr" {
@@ -93,6 +95,15 @@ func Main(argv []string) int {
 	}
 	fmt.Fprintf(os.Stderr, "service: %s\n", err)
 	return exitFailed
+}
+
+// beside has what can run do so while a system call waits, on a machine of one processor
+// too: there Go finds out at one of the next ticks of the clock, which are 4 ms apart where timers
+// are no finer.
+func beside() {
+	if runtime.GOMAXPROCS(0) == 1 {
+		runtime.GOMAXPROCS(2)
+	}
 }
 
 // errSilent is a failure that has been told already.

@@ -28,8 +28,8 @@ const (
 	mostLeft   = 20 // files that are named to the host as left out
 )
 
-// MountOutput mounts the directory in which containers leave files for the host. Its
-// size is bounded, as what is in it is memory. It may be mounted already.
+// MountOutput mounts the directory in which containers leave files for the host, unless
+// it is mounted already, as PID 1 of ours does.
 func (p Paths) MountOutput() error {
 	dir := p.RunDir(machine.Output)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -42,8 +42,7 @@ func (p Paths) MountOutput() error {
 	if own.Dev != above.Dev {
 		return nil
 	}
-	return mount.Mount{Source: "output", Target: dir, Type: "tmpfs", Flags: unix.MS_NODEV | unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_RELATIME,
-		Data: []string{"size=10%", "nr_inodes=" + strconv.Itoa(port.MaxFiles), "mode=1777"}}.Do()
+	return mount.Output(dir).Do()
 }
 
 // noteOutput leaves word of how many bytes of files the host takes.
