@@ -57,6 +57,20 @@ func TestServiceTakesItsSharedMountsAlong(t *testing.T) {
 	}
 }
 
+// So it is where the start itself has made the directory, the first time too.
+func TestSharedMountsInADirectoryThatIsMade(t *testing.T) {
+	e, root, dir := testEngine(t), containers(t), t.TempDir()
+	t.Cleanup(func() { must(t, mount.Clear(dir)) })
+	s := sharing("mounts", dir+"/made", "mkdir /mnt/a && mount -t tmpfs tmpfs /mnt/a", "rshared")
+	s.runtime.Mkdir = []string{dir + "/made"}
+	b := s.lay(t, root)
+	before := state(t, e, root)
+	if code, text := runToEnd(t, e, b); code != 0 {
+		t.Fatalf("exit status %d, %s", code, text)
+	}
+	same(t, before, state(t, e, root))
+}
+
 // A supervisor that comes after the one that made the start does the same.
 func TestSharedMountsGoAfterTheStarterDied(t *testing.T) {
 	e, root, dir := testEngine(t), containers(t), sharedDir(t)

@@ -127,7 +127,14 @@ func (b *Builder) inputs(ctx context.Context, r *Recipe, s *site) (string, error
 // make carries out the recipe.
 func (b *Builder) make(ctx context.Context, r *Recipe, s *site) (v1.Image, error) {
 	t := Tree{}
-	if err := r.steps(func(st step) error { return st.apply(ctx, s, t) }); err != nil {
+	err := r.steps(func(st step) error {
+		before := t.standIns()
+		if err := st.apply(ctx, s, t); err != nil {
+			return err
+		}
+		return t.keeps(before, crossTargets[s.arch].triplet)
+	})
+	if err != nil {
 		return nil, err
 	}
 	var base v1.Image

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"debug/elf"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -153,6 +154,24 @@ func TestStandIn(t *testing.T) {
 	for _, dir := range libraryDirs(triplet) {
 		if err := tree.addBeside(dir+"/libthing.so.1", Entry{Data: []byte("real")}, triplet); err == nil {
 			t.Errorf("the real library is in %s, beside what stands in for it", dir)
+		}
+	}
+	// A plain step of the recipe, which replaces what was there.
+	before := tree.standIns()
+	if err := tree.keeps(before, triplet); err != nil || len(before) != 1 {
+		t.Errorf("%d stand-ins: %v", len(before), err)
+	}
+	for _, dir := range libraryDirs(triplet) {
+		for what, add := range map[string]func(Tree, string){
+			"file": func(t Tree, at string) { t.AddFile(at, 0o644, []byte("real")) },
+			"link": func(t Tree, at string) { t.AddLink(at, "/opt/real") },
+		} {
+			later := maps.Clone(tree)
+			add(later, dir+"/libthing.so.1")
+			want := "add /" + dir + "/libthing.so.1: a step before this one has put a stand-in for libthing.so.1 in /usr/lib/" + triplet
+			if err := later.keeps(before, triplet); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("a %s in %s: %v", what, dir, err)
+			}
 		}
 	}
 	tree.AddFile("lib/libthing.so.1", 0o644, []byte("real"))

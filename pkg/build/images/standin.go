@@ -1,6 +1,7 @@
 package images
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"debug/elf"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,8 +34,38 @@ func (d *debian) addStandIns(ctx context.Context, s *site, t Tree) error {
 			return fmt.Errorf("stand-in for %s: %w", library, err)
 		}
 		triplet := crossTargets[s.arch].triplet
-		if err := t.addBeside("usr/lib/"+triplet+"/"+library, Entry{Perm: 0o644, Data: data}, triplet); err != nil {
+		to, e := "usr/lib/"+triplet+"/"+library, Entry{Type: tar.TypeReg, Perm: 0o644, Data: data, standIn: true}
+		if err := t.addBeside(to, e, triplet); err != nil {
 			return fmt.Errorf("stand-in for %s: %w", library, err)
+		}
+		t[to] = e
+	}
+	return nil
+}
+
+// standIns are the libraries of ours, by path.
+func (t Tree) standIns() map[string]Entry {
+	found := map[string]Entry{}
+	for name, e := range t {
+		if e.standIn {
+			found[name] = e
+		}
+	}
+	return found
+}
+
+// keeps refuses what a step has put in the place of a stand-in, or where the loader looks
+// for it: a step that adds files replaces what was there.
+func (t Tree) keeps(standIns map[string]Entry, triplet string) error {
+	for name, e := range standIns {
+		for _, dir := range libraryDirs(triplet) {
+			at := path.Join(dir, path.Base(name))
+			if _, there := t[at]; !there && at != name {
+				continue
+			}
+			if is, ok := t.follow(at); !ok || !bytes.Equal(is.Data, e.Data) {
+				return fmt.Errorf("add /%s: a step before this one has put a stand-in for %s in /%s", at, path.Base(name), name)
+			}
 		}
 	}
 	return nil

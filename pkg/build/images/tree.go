@@ -22,6 +22,8 @@ type Entry struct {
 	Perm int64  // permission bits with set-id and sticky bits, as chmod(1) takes them
 	Data []byte // of a file
 	Link string // target of a symbolic link; of a hard link the key of the file
+
+	standIn bool // Data is a library of ours in the place of another
 }
 
 // A Tree is the content of one layer, by path. Paths are relative to the root

@@ -19,6 +19,7 @@ type Entry struct {
 	Target     string // where, as seen from our root
 	Type       string
 	Source     string
+	Super      string // options of the filesystem
 }
 
 // Table reads what is mounted in this mount namespace.
@@ -73,6 +74,9 @@ func parseEntry(line string) (Entry, error) {
 	e := Entry{
 		ID: id, Parent: parent, Dev: left[2],
 		Target: Unescape(left[4]), Type: right[0], Source: Unescape(right[1]),
+	}
+	if len(right) == 3 {
+		e.Super = right[2]
 	}
 	return e, nil
 }

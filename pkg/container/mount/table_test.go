@@ -20,7 +20,7 @@ func TestReadTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Entry{ID: 30, Parent: 22, Dev: "0:25", Target: "/c/rootfs", Type: "overlay", Source: "overlay"}
+	want := Entry{ID: 30, Parent: 22, Dev: "0:25", Target: "/c/rootfs", Type: "overlay", Source: "overlay", Super: "rw,lowerdir=/l"}
 	if table[1] != want {
 		t.Errorf("got %+v\nwant %+v", table[1], want)
 	}

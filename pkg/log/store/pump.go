@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type Pump struct {
 	done  chan struct{}
 
 	mu      sync.Mutex // never held while anything is done to a stream
+	closed  bool       // epoll is no longer ours
 	streams map[int32]*stream
 	paused  map[*stream]time.Time // whoever takes it does not, and since when
 	said    map[string]time.Time  // when a loss was last reported
@@ -64,13 +66,17 @@ func NewPump(logger *slog.Logger) (*Pump, error) {
 	return p, nil
 }
 
-// Close stops the pump. Writers on it have to be closed before. What a disk has
-// not taken by now stays in memory.
+// Close stops the pump. What a disk has not taken by now stays in memory. A Writer
+// that is closed later, such as that of a clean-up which hangs, still takes what is in its
+// pipes.
 func (p *Pump) Close() error {
 	if _, err := unix.Write(p.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
 		return fmt.Errorf("stop log pump: %w", err)
 	}
 	<-p.done
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
 	return errors.Join(unix.Close(p.wake), unix.Close(p.epoll))
 }
 
@@ -117,6 +123,9 @@ func (p *Pump) serve(fd int32) {
 func (p *Pump) add(s *stream) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return fmt.Errorf("watch pipe of %s: %w", s.name(), os.ErrClosed)
+	}
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(s.fifo)}
 	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, s.fifo, &ev); err != nil {
 		return fmt.Errorf("watch pipe of %s: %w", s.name(), err)
@@ -133,6 +142,9 @@ func (p *Pump) remove(s *stream) {
 	}
 	delete(p.streams, int32(s.fifo))
 	delete(p.paused, s)
+	if p.closed {
+		return // it may be the number of another file by now
+	}
 	// Closing the pipe would do as well, but a child that is being forked
 	// right now may hold it for a moment.
 	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, s.fifo, nil); err != nil {

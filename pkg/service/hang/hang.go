@@ -21,40 +21,66 @@ type Look struct {
 	// threads are those that wait where no signal reaches them, by their directory
 	// in /proc, with how often they have run.
 	threads map[string]string
+	// pipes are what processes could read from, by process and path, with how often all of
+	// its threads have run.
+	pipes map[string]string
 	// disks are those with requests under way, with what they have finished.
 	disks map[string]string
 }
 
 // Now looks at one thread of this process, and at all threads of other processes.
 func Now(own int, pids []int) Look {
-	l := Look{threads: map[string]string{}, disks: disks("/sys/block")}
+	l := Look{threads: map[string]string{}, pipes: map[string]string{}, disks: disks("/sys/block")}
 	l.add(filepath.Join("/proc/self/task", strconv.Itoa(own)))
 	for _, pid := range pids {
-		tasks := filepath.Join("/proc", strconv.Itoa(pid), "task")
+		tasks := filepath.Join(dirOf(pid), "task")
 		entries, err := os.ReadDir(tasks)
 		if err != nil {
 			continue // it has ended
 		}
+		var all []string
+		sleeps := true
 		for _, e := range entries {
-			l.add(filepath.Join(tasks, e.Name()))
+			switches, state := l.add(filepath.Join(tasks, e.Name()))
+			all = append(all, switches)
+			sleeps = sleeps && state == asleep
+		}
+		if sleeps {
+			l.addPipe(dirOf(pid), all)
 		}
 	}
 	return l
 }
 
-func (l Look) add(dir string) {
+// condition is what a thread is found at.
+type condition int
+
+const (
+	asleep condition = iota
+	atWork
+	hangs // it may
+)
+
+// add looks at a thread. switches is how often it has run.
+func (l Look) add(dir string) (switches string, c condition) {
 	status, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {
-		return
+		return "", atWork
 	}
 	fields := map[string]string{}
 	for line := range bytes.Lines(status) {
 		key, value, _ := strings.Cut(string(line), ":")
 		fields[key] = strings.TrimSpace(value)
 	}
-	if strings.HasPrefix(fields["State"], "D") || slices.Contains(opens, where(dir)) {
-		l.threads[dir] = fields["voluntary_ctxt_switches"] + " " + fields["nonvoluntary_ctxt_switches"]
+	switches = fields["voluntary_ctxt_switches"] + " " + fields["nonvoluntary_ctxt_switches"]
+	switch {
+	case strings.HasPrefix(fields["State"], "D") || slices.Contains(opens, where(dir)):
+		l.threads[dir] = switches
+		return switches, hangs
+	case strings.HasPrefix(fields["State"], "R"):
+		return switches, atWork
 	}
+	return switches, asleep
 }
 
 // opens are where a call waits for what a container may have put in the place of a file:
@@ -103,7 +129,7 @@ func disks(dir string) map[string]string {
 func (l Look) Since(before Look) string {
 	threads := stayed(l.threads, before.threads)
 	if len(threads) == 0 {
-		return ""
+		return l.readsSince(before)
 	}
 	switch silent := stayed(l.disks, before.disks); len(silent) {
 	case 0:

@@ -46,6 +46,67 @@ func TestOpens(t *testing.T) {
 	}
 }
 
+// A process has opened a pipe that somebody holds open, and nobody writes to it: by
+// read(2), and by what Go has in its place. Its standard streams may be such pipes.
+func TestPipes(t *testing.T) {
+	if name := os.Getenv("SLIPWAY_TEST_READS"); name != "" {
+		if _, err := os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"/pipe", "/log"} {
+		if err := unix.Mkfifo(dir+name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := func(name string) *os.File {
+		f, err := os.OpenFile(dir+name, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = f.Close() })
+		return f
+	}
+	held("/pipe")
+	inGo := exec.Command("/proc/self/exe", "-test.run=^TestPipes$")
+	inGo.Env = append(os.Environ(), "SLIPWAY_TEST_READS="+dir+"/pipe")
+	for _, reader := range []*exec.Cmd{exec.Command("cat", dir+"/pipe"), inGo} {
+		reader.Stdin, reader.Stdout = held("/log"), held("/log")
+		if err := reader.Start(); err != nil {
+			t.Fatal(err)
+		}
+		poll.Until(t, "it waits", func() bool {
+			return looked(0, reader.Process.Pid) == "waits for somebody to write to "+dir+"/pipe"
+		})
+		if err := reader.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := reader.Wait(); err == nil {
+			t.Error("the pipe was read")
+		}
+	}
+	idle := exec.Command("cat")
+	idle.Stdin, idle.Stdout = held("/log"), held("/log")
+	if err := idle.Start(); err != nil {
+		t.Fatal(err)
+	}
+	poll.Until(t, "it sleeps", func() bool {
+		l := Now(0, []int{idle.Process.Pid})
+		return len(l.pipes) == 0 && where(dirOf(idle.Process.Pid)) != ""
+	})
+	if got := looked(0, idle.Process.Pid); got != "" {
+		t.Errorf("its standard input: %q", got)
+	}
+	if err := idle.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := idle.Wait(); err == nil {
+		t.Error("it has ended by itself")
+	}
+}
+
 // looked makes two looks between which nothing that sleeps needs to run.
 func looked(own int, pids ...int) string {
 	return Now(own, pids).Since(Now(own, pids))
