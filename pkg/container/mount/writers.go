@@ -179,7 +179,7 @@ func (l *lookup) step(name string) (target string, err error) {
 	l.loose = l.loose || l.writers.covers(full)
 	fd, err := unix.Openat(l.at.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "", os.NewSyscallError("openat", err)
+		return "", err
 	}
 	next := &Dir{fd, full}
 	var st unix.Stat_t
@@ -205,7 +205,7 @@ func (l *lookup) follow(link *Dir, here, name string) (target string, err error)
 	}
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(l.at.fd, &st); err != nil {
-		return "", os.NewSyscallError("fstatfs", err)
+		return "", err
 	}
 	if st.Type == unix.PROC_SUPER_MAGIC {
 		return "", l.jump(name)
@@ -262,7 +262,7 @@ func (l *lookup) jump(name string) error {
 	if err == nil {
 		l.set(&Dir{fd, path.Join(l.at.name, name)})
 	}
-	return os.NewSyscallError("openat", err)
+	return err
 }
 
 // check holds what was found against what those may write who may have made links to it.
