@@ -122,7 +122,7 @@ type lookup struct {
 	root    *Dir
 	at      *Dir
 	links   int
-	makers  []Writer // of links on the way: who may have made one, by the directory it is in
+	bounds  []Writer // who may have made a link on the way
 	loose   bool
 }
 
@@ -213,12 +213,12 @@ func (l *lookup) follow(link *Dir, here, name string) (target string, err error)
 	if link.name == "/var/run" && target == "/run" {
 		return target, nil // the boot makes this one
 	}
-	return target, l.noteMakers(here)
+	return target, l.bind(here)
 }
 
-// noteMakers notes who may have made a link in here. In a file system that is read-only,
-// as an image's own, nobody has.
-func (l *lookup) noteMakers(here string) error {
+// bind has the way end in what those may write who may have made a link in here. In a
+// file system that is read-only, as an image's own, nobody has.
+func (l *lookup) bind(here string) error {
 	var may Writers
 	for _, w := range slices.Backward(l.writers) { // the innermost first: errors name it
 		if Below(here, w.Dir) {
@@ -240,7 +240,7 @@ func (l *lookup) noteMakers(here string) error {
 		return uint64(e.ID) == id && (e.Super == "ro" || strings.HasPrefix(e.Super, "ro,"))
 	})
 	if !readOnly {
-		l.makers = append(l.makers, may...)
+		l.bounds = append(l.bounds, may...)
 	}
 	return nil
 }
@@ -255,8 +255,8 @@ func (d *Dir) mountID() (uint64, error) {
 // jump follows a link of /proc, whose text is not where it leads. What a link that a
 // container may have made leads to by this way has no path that could be checked.
 func (l *lookup) jump(name string) error {
-	if len(l.makers) > 0 {
-		return l.ledOut(l.makers[0])
+	if len(l.bounds) > 0 {
+		return l.ledOut(l.bounds[0])
 	}
 	fd, err := unix.Openat(l.at.fd, name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err == nil {
@@ -265,38 +265,28 @@ func (l *lookup) jump(name string) error {
 	return err
 }
 
-// check holds what was found against what those may write who may have made links to it.
+// check holds what was found against who may have made links to it.
 func (l *lookup) check() error {
 	real, err := l.at.Real()
 	if err != nil {
 		return err
 	}
-	for _, maker := range l.makers {
-		may, err := l.may(maker.Name, real)
+	for _, w := range l.bounds {
+		if !Below(real, w.Dir) {
+			return l.ledOut(w)
+		}
+		if w.Deep {
+			continue
+		}
+		same, err := l.sameMount(w.Dir)
 		if err != nil {
 			return err
 		}
-		if !may {
-			return l.ledOut(maker)
+		if !same {
+			return l.ledOut(w)
 		}
 	}
 	return nil
-}
-
-// may tells whether a container may write what was found, by any of its binds.
-func (l *lookup) may(name, real string) (bool, error) {
-	for _, w := range l.writers {
-		if w.Name != name || !Below(real, w.Dir) {
-			continue
-		}
-		if w.Deep {
-			return true, nil
-		}
-		if same, err := l.sameMount(w.Dir); same || err != nil {
-			return same, err
-		}
-	}
-	return false, nil
 }
 
 // sameMount tells whether what was found lies on the mount that dir does.
