@@ -220,7 +220,7 @@ func (l *lookup) follow(link *Dir, here, name string) (target string, err error)
 // file system that is read-only, as an image's own, nobody has.
 func (l *lookup) bind(here string) error {
 	var may Writers
-	for _, w := range slices.Backward(l.writers) { // the innermost first: errors name it
+	for _, w := range l.writers {
 		if Below(here, w.Dir) {
 			may = append(may, w)
 		}
