@@ -13,11 +13,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/mount"
 	"slipway/pkg/container/runtime"
 	"slipway/pkg/container/step"
 	"slipway/pkg/machine"
@@ -60,16 +58,10 @@ type Engine struct {
 	// Mutate may change a container's spec before it is created. It may append
 	// to mounts, arguments and environment. Nil changes nothing.
 	Mutate func(*bundle.Bundle, *specs.Spec)
-	// Bundles are those of the machine, by whose binds it is known which directories
-	// containers may write; they are asked for once. Nil: a container is only kept from its
-	// own links.
-	Bundles func() []*bundle.Bundle
 	// Observe hears of each phase of a start that is over.
 	Observe func(b *bundle.Bundle, p Phase, began time.Time, took time.Duration, err error)
 
-	filters     compiled
-	readBundles sync.Once
-	writers     mount.Writers // of Bundles
+	filters compiled
 
 	// beforeStep lets tests fail at any step.
 	beforeStep func(step.Step) error

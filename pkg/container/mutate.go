@@ -23,24 +23,20 @@ func (s *starting) mutate(dir string) error {
 		}
 		s.e.Mutate(s.b, spec)
 	}
-	s.spec, s.filter = s.compiled(s.oci.Fit(spec))
-	s.call.Bundle = dir
-	return s.write()
-}
-
-// write writes the spec for the runtime.
-func (s *starting) write() error {
-	written := *s.spec
-	if root := s.spec.Root; root != nil && !path.IsAbs(root.Path) {
-		absolute := *root
-		absolute.Path = s.b.Path(root.Path)
-		written.Root = &absolute
+	spec, filter := s.compiled(s.oci.Fit(spec))
+	s.spec = spec
+	written := *spec
+	if spec.Root != nil && !path.IsAbs(spec.Root.Path) {
+		root := *spec.Root
+		root.Path = s.b.Path(root.Path)
+		written.Root = &root
 	}
-	data, err := bundle.Encode(&written, s.filter)
+	data, err := bundle.Encode(&written, filter)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path.Join(s.call.Bundle, bundle.ConfigFile), data, 0o600)
+	s.call.Bundle = dir
+	return os.WriteFile(path.Join(dir, bundle.ConfigFile), data, 0o600)
 }
 
 // shallow copies a spec as deep as it takes to append to its lists and to set

@@ -23,6 +23,6 @@ func NewPlan(b *bundle.Bundle, f rootfs.Facts, l *rootfs.Ledger) Plan {
 	for _, name := range b.Runtime.Cgroups {
 		p.Cgroups = append(p.Cgroups, cgroup.Make{Name: name, Root: cgroup.Root})
 	}
-	p.Wire = network.Plan(b.Runtime, f.Writers)
+	p.Wire = network.Plan(b.Runtime)
 	return p
 }

@@ -85,14 +85,9 @@ func (e *Engine) group(b *bundle.Bundle) (cgroup.Group, error) {
 	return cgroup.Of(spec.Linux.CgroupsPath, b.Name)
 }
 
-// removeRecord removes the record, whose files have no directories among them but that of
-// binds. The runtime may have left one more than we know of, if it was killed.
-func removeRecord(dir string) error {
-	if err := unpin(dir); err != nil {
-		return err
-	}
-	return discard(dir, removeFiles)
-}
+// removeRecord removes the record, whose files have no directories among them. The
+// runtime may have left one more than we know of, if it was killed.
+func removeRecord(dir string) error { return discard(dir, removeFiles) }
 
 // discard removes a directory, and first what a runtime that was killed has left mounted
 // in it, if it has.

@@ -30,64 +30,45 @@ type shared struct {
 }
 
 // propagation tells which binds of a container let mounts through, by their options.
-func propagation(spec *specs.Spec, reach mount.Writers) (s shared, err error) {
+func propagation(spec *specs.Spec) (s shared) {
 	for _, m := range spec.Mounts {
 		has := func(o string) bool { return slices.Contains(m.Options, o) }
 		gives := has("shared") || has("rshared")
 		if !gives && !has("slave") && !has("rslave") {
 			continue
 		}
-		source, err := realSource(m.Source, reach)
+		source, err := filepath.EvalSymlinks(m.Source)
 		if err != nil {
-			return s, fmt.Errorf("bind %s on %s: %w", m.Source, m.Destination, err)
-		}
-		if source == "" {
-			continue // the runtime is going to say so
+			continue // not a path; or the runtime is going to say so
 		}
 		s.Takes = append(s.Takes, source)
 		if gives {
 			s.Gives = append(s.Gives, source)
 		}
 	}
-	return s, nil
-}
-
-// realSource is a bind's source without links; "" where there is nothing.
-func realSource(name string, reach mount.Writers) (real string, err error) {
-	if !filepath.IsAbs(name) {
-		return "", nil
-	}
-	found, err := reach.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	real, err = found.Real()
-	return real, errors.Join(err, found.Close())
+	return s
 }
 
 // noteShared keeps that in the record, for the container's end and for others'.
-func (s *starting) noteShared() error {
-	crossing, err := propagation(s.spec, s.reach)
-	if err != nil || len(crossing.Takes) == 0 {
-		return err
+func (e *Engine) noteShared(b *bundle.Bundle, spec *specs.Spec) error {
+	s := propagation(spec)
+	if len(s.Takes) == 0 {
+		return nil
 	}
 	table, err := mount.Table()
 	if err != nil {
 		return fmt.Errorf("note what is mounted in shared directories: %w", err)
 	}
 	for _, m := range table {
-		if crossing.gives(m.Target) {
-			crossing.Before = append(crossing.Before, m)
+		if s.gives(m.Target) {
+			s.Before = append(s.Before, m)
 		}
 	}
-	data, err := json.Marshal(crossing)
+	data, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(s.e.dir(s.b), sharedFile), data, 0o600)
+	return os.WriteFile(filepath.Join(e.dir(b), sharedFile), data, 0o600)
 }
 
 func (s shared) gives(target string) bool {

@@ -25,12 +25,9 @@ type starting struct {
 	plan  Plan
 	oci   *runtime.Runtime
 	call  runtime.Call
-	reach mount.Writers // who may put links in the way
-	spec  *specs.Spec   // as the runtime gets it, but for the filter
+	spec  *specs.Spec // as the runtime gets it
 	group cgroup.Group
 	undo  undoing
-
-	filter bundle.Filter
 
 	learns bool // the compiled filter, so the container is created first
 }
@@ -43,9 +40,6 @@ func (e *Engine) Start(ctx context.Context, b *bundle.Bundle, io IO) (*Container
 	}
 	s := &starting{e: e, b: b, io: io, oci: e.Runtimes.Choose(b.Policy.Runtime)}
 	c, err := s.run(ctx)
-	if err == nil {
-		err = unpin(e.dir(b))
-	}
 	if err != nil {
 		return nil, errors.Join(err, e.finish(b, s.undo))
 	}
@@ -134,13 +128,7 @@ func (s *starting) prepare(ctx context.Context) error {
 			s.e.logger(s.b).Warn("make cgroup", "err", err)
 		}
 	}
-	if err := s.claim(); err != nil {
-		return err
-	}
-	if err := s.noteShared(); err != nil {
-		return err
-	}
-	return s.pin()
+	return s.claim()
 }
 
 // record makes the directory that tells of a start; Clean looks for it.
@@ -156,7 +144,10 @@ func (s *starting) record() error {
 		ID: s.b.Name, Bundle: s.b.Dir, PidFile: dir + "/pid", Log: dir + "/runc.log",
 		Stdout: s.io.Stdout, Stderr: s.io.Stderr, Began: s.io.Began, Hooks: hooksOf(s.b),
 	}
-	return s.mutate(dir)
+	if err := s.mutate(dir); err != nil {
+		return err
+	}
+	return s.e.noteShared(s.b, s.spec)
 }
 
 func (s *starting) makePlan() error {
@@ -167,11 +158,7 @@ func (s *starting) makePlan() error {
 		s.e.logger(s.b).Warn("read the ledger of mounts", "err", err)
 		ledger = nil
 	}
-	if s.reach, err = s.writers(); err != nil {
-		return err
-	}
 	facts, err := rootfs.Look(s.b)
-	facts.Writers = s.reach
 	facts.Layer = s.e.Limits.of(s.b.Section).Layer
 	s.plan = NewPlan(s.b, facts, ledger)
 	return err

@@ -36,28 +36,9 @@ func (d *Dir) Proc() string { return "/proc/self/fd/" + strconv.Itoa(d.fd) }
 // Real is the directory's path without links, as it is now.
 func (d *Dir) Real() (string, error) { return os.Readlink(d.Proc()) }
 
-// IsDir tells whether it is a directory: what Open of Writers gives may be anything.
-func (d *Dir) IsDir() (bool, error) {
-	var st unix.Stat_t
-	err := unix.Fstat(d.fd, &st)
-	return st.Mode&unix.S_IFMT == unix.S_IFDIR, os.NewSyscallError("fstat", err)
-}
-
 // Strict opens what lies below d and refuses any symbolic link on the way.
 func (d *Dir) Strict(name string, flags uint64) (*Dir, error) {
 	return d.open(name, flags|unix.O_DIRECTORY, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_BENEATH)
-}
-
-// Entry opens what lies in d, whatever it is but a symbolic link.
-func (d *Dir) Entry(base string) (*Dir, error) {
-	return d.open(base, 0, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_BENEATH)
-}
-
-// Filesystem is the number of its kind, linux/magic.h.
-func (d *Dir) Filesystem() (int64, error) {
-	var st unix.Statfs_t
-	err := unix.Fstatfs(d.fd, &st)
-	return int64(st.Type), os.NewSyscallError("fstatfs", err)
 }
 
 // InRoot opens what a process whose root is d would find: links are followed
@@ -104,21 +85,16 @@ func (d *Dir) MkdirAll(name string, mode uint32) (leaf *Dir, made []string, err 
 	if err != nil {
 		return nil, made, err
 	}
-	leaf, made, err = parent.make(path.Base(clean), mode, made)
+	leaf, isNew, err := parent.mkdir(path.Base(clean), mode)
+	if err == nil && isNew {
+		var real string
+		if real, err = leaf.Real(); err == nil {
+			made = append(made, real)
+		} else {
+			err = errors.Join(err, leaf.Close())
+		}
+	}
 	return leaf, made, closing(parent, err)
-}
-
-// make is mkdir that adds what it made to a list.
-func (d *Dir) make(base string, mode uint32, list []string) (leaf *Dir, made []string, err error) {
-	leaf, isNew, err := d.mkdir(base, mode)
-	if err != nil || !isNew {
-		return leaf, list, err
-	}
-	real, err := leaf.Real()
-	if err != nil {
-		return nil, list, errors.Join(err, leaf.Close())
-	}
-	return leaf, append(list, real), nil
 }
 
 // mkdir makes one directory directly below d; a link in its place is refused.

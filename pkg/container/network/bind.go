@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/mount"
@@ -14,10 +15,7 @@ import (
 )
 
 // Bind keeps a namespace of the container alive on a file.
-type Bind struct {
-	bundle.NSPath
-	writers mount.Writers
-}
+type Bind struct{ bundle.NSPath }
 
 func (b Bind) String() string {
 	return fmt.Sprintf("mount --bind /proc/$PID/ns/%s %s", b.NS, b.Path)
@@ -27,9 +25,9 @@ func (b Bind) String() string {
 func (b Bind) Lasting() bool { return true }
 
 // Apply binds the namespace. A namespace that an earlier run of the container
-// left on the file is replaced; a link in the file's place is refused.
+// left on the file is replaced.
 func (b Bind) Apply(_ context.Context, pid int) (undo func() error, err error) {
-	dir, made, err := b.writers.Make(path.Dir(b.Path), 0o755)
+	dir, made, err := directory(path.Dir(b.Path))
 	if err != nil {
 		return nil, fmt.Errorf("bind namespace to %s: %w", b.Path, err)
 	}
@@ -39,63 +37,60 @@ func (b Bind) Apply(_ context.Context, pid int) (undo func() error, err error) {
 		return nil, err
 	}
 	file := path.Join(real, path.Base(b.Path))
-	created, err := vacate(dir, path.Base(file))
+	created, err := vacate(file)
 	clean := func() error { return tidy(file, created, made) }
-	if err == nil {
-		err = bind(fmt.Sprintf("/proc/%d/ns/%s", pid, b.NS), dir, file)
-	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("bind namespace to %s: %w", b.Path, err), clean())
+	}
+	bind := mount.Mount{Source: fmt.Sprintf("/proc/%d/ns/%s", pid, b.NS), Target: file, Flags: unix.MS_BIND}
+	if err := bind.Do(); err != nil {
+		return nil, errors.Join(err, clean())
 	}
 	return func() error { return errors.Join(mount.Unmount(file, 0), clean()) }, nil
 }
 
-func bind(source string, dir *mount.Dir, file string) error {
-	at, err := dir.Entry(path.Base(file))
+func directory(name string) (*mount.Dir, []string, error) {
+	root, err := mount.OpenDir("/")
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	call := mount.Mount{Source: source, Target: file, Flags: unix.MS_BIND}
-	return errors.Join(call.DoAt(source, at.Proc(), nil), at.Close())
+	dir, made, err := root.MkdirAll(name, 0o755)
+	return dir, made, errors.Join(err, root.Close())
 }
 
 // nsfsMagic is the filesystem of /proc/PID/ns files, linux/magic.h.
 const nsfsMagic = 0x6e736673
 
 // vacate makes the file, or frees it of namespaces bound to it.
-func vacate(dir *mount.Dir, base string) (created bool, err error) {
-	f, err := os.OpenFile(path.Join(dir.Proc(), base), os.O_CREATE|os.O_EXCL|os.O_RDONLY, 0o644)
+func vacate(file string) (created bool, err error) {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_RDONLY, 0o644)
 	if err == nil {
 		return true, f.Close()
 	}
 	if !errors.Is(err, os.ErrExist) {
 		return false, err
 	}
-	return false, unbind(dir, base)
+	return false, unbind(file)
 }
 
 // unbind takes all namespaces off a file.
-func unbind(dir *mount.Dir, base string) error {
-	real, err := dir.Real()
-	for err == nil {
-		var at *mount.Dir
-		if at, err = dir.Entry(base); err != nil {
-			break
+func unbind(file string) error {
+	for {
+		var st unix.Statfs_t
+		if err := unix.Statfs(file, &st); err != nil {
+			return &os.PathError{Op: "statfs", Path: file, Err: err}
 		}
-		kind, kindErr := at.Filesystem()
-		if err = errors.Join(kindErr, at.Close()); err != nil || kind != nsfsMagic {
-			break
+		if st.Type != nsfsMagic {
+			return nil
 		}
-		err = mount.Unmount(path.Join(real, base), unix.MNT_DETACH)
+		if err := mount.Unmount(file, unix.MNT_DETACH); err != nil {
+			return err
+		}
 	}
-	return err
 }
 
 // Unbind lets go of a namespace that an earlier run left bound.
-type Unbind struct {
-	bundle.NSPath
-	writers mount.Writers
-}
+type Unbind struct{ bundle.NSPath }
 
 func (u Unbind) String() string { return "umount -l " + u.Path + " # if bound" }
 
@@ -104,9 +99,9 @@ func (u Unbind) Lasting() bool { return true }
 
 // Apply frees the file, if it is there.
 func (u Unbind) Apply(context.Context, int) (func() error, error) {
-	dir, err := u.writers.Open(path.Dir(u.Path))
+	real, err := filepath.EvalSymlinks(path.Dir(u.Path))
 	if err == nil {
-		err = errors.Join(unbind(dir.Dir, path.Base(u.Path)), dir.Close())
+		err = unbind(path.Join(real, path.Base(u.Path)))
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("unbind namespace from %s: %w", u.Path, err)

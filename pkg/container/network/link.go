@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"slipway/pkg/bundle"
-	"slipway/pkg/container/mount"
 	"slipway/pkg/container/step"
 
 	"github.com/vishvananda/netns"
@@ -21,13 +20,12 @@ import (
 
 // Plan lists what runtime.json asks for, in LinuxKit's order. Namespaces that an
 // earlier run of the container left bound are let go first: as long as they
-// live, so do the interfaces in them and the peers of those out here. What writers could
-// have put in the way of the files of namespaces is followed as they allow.
-func Plan(r bundle.Runtime, w mount.Writers) []step.Step {
+// live, so do the interfaces in them and the peers of those out here.
+func Plan(r bundle.Runtime) []step.Step {
 	var plan []step.Step
 	if len(r.Interfaces) > 0 {
 		for _, p := range r.BindNS.Paths() {
-			plan = append(plan, Unbind{p, w})
+			plan = append(plan, Unbind{p})
 		}
 	}
 	for _, i := range r.Interfaces {
@@ -40,7 +38,7 @@ func Plan(r bundle.Runtime, w mount.Writers) []step.Step {
 		plan = append(plan, Link{i})
 	}
 	for _, p := range r.BindNS.Paths() {
-		plan = append(plan, Bind{p, w})
+		plan = append(plan, Bind{p})
 	}
 	return plan
 }

@@ -26,7 +26,7 @@ func TestPlan(t *testing.T) {
 		"mount --bind /proc/$PID/ns/uts /run/uts/wg",
 	}
 	var got []string
-	for _, s := range Plan(r, nil) {
+	for _, s := range Plan(r) {
 		got = append(got, s.String())
 		if !s.Lasting() {
 			t.Errorf("%s does not last", s)
@@ -35,7 +35,7 @@ func TestPlan(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("plan %q\nwant %q", got, want)
 	}
-	if len(Plan(bundle.Runtime{}, nil)) != 0 {
+	if len(Plan(bundle.Runtime{})) != 0 {
 		t.Error("nothing is asked for, but something planned")
 	}
 }

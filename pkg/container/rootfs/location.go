@@ -14,8 +14,7 @@ import (
 
 // location is a path, split by how far its components are trusted.
 //
-//   - base is the system's own directories, where links are followed but for those
-//     that lead a container's way (mount.Writers).
+//   - base is trusted: the system's own directories, where links are followed.
 //   - strict lies below base and is laid out by the builder: a bundle's directories,
 //     none of which is a link.
 //   - rest lies below those, so its components come out of an image or were
@@ -56,12 +55,8 @@ func containersDir(b *bundle.Bundle) (dir string, depth int) {
 }
 
 // open opens what is there, whatever it is.
-func (p location) open(w mount.Writers) (*mount.Dir, error) {
-	if p.isOfTheSystem() {
-		found, err := w.Open(p.rest)
-		return found.Dir, err
-	}
-	root, err := p.openRoot(w)
+func (p location) open() (*mount.Dir, error) {
+	root, err := p.openRoot()
 	if err != nil {
 		return nil, err
 	}
@@ -69,17 +64,11 @@ func (p location) open(w mount.Writers) (*mount.Dir, error) {
 	return d, errors.Join(err, root.Close())
 }
 
-// isOfTheSystem tells that nothing of it is in a bundle or a layer.
-func (p location) isOfTheSystem() bool { return p.base == "/" && p.strict == "" }
-
 // make opens what is there, or the directory that it makes there.
-func (p location) make(w mount.Writers) (d *mount.Dir, made []string, err error) {
-	if p.isOfTheSystem() {
-		return w.Make(p.rest, 0o755)
-	}
-	root, err := p.openRoot(w)
+func (p location) make() (d *mount.Dir, made []string, err error) {
+	root, err := p.openRoot()
 	if errors.Is(err, unix.ENOENT) && p.strict != "" {
-		root, made, err = p.makeRoot(w)
+		root, made, err = p.makeRoot()
 	}
 	if err != nil {
 		return nil, made, err
@@ -92,10 +81,10 @@ func (p location) make(w mount.Writers) (d *mount.Dir, made []string, err error)
 	return d, made, errors.Join(err, root.Close())
 }
 
-func (p location) openRoot(w mount.Writers) (*mount.Dir, error) {
-	base, err := w.Open(p.base)
+func (p location) openRoot() (*mount.Dir, error) {
+	base, err := mount.OpenDir(p.base)
 	if err != nil || p.strict == "" {
-		return base.Dir, err
+		return base, err
 	}
 	root, err := base.Strict(p.strict, 0)
 	return root, errors.Join(err, base.Close())
@@ -103,8 +92,8 @@ func (p location) openRoot(w mount.Writers) (*mount.Dir, error) {
 
 // makeRoot makes the directories of the bundle that are missing. MkdirAll refuses
 // links in what it makes, and Strict those in what was there.
-func (p location) makeRoot(w mount.Writers) (*mount.Dir, []string, error) {
-	base, err := w.Open(p.base)
+func (p location) makeRoot() (*mount.Dir, []string, error) {
+	base, err := mount.OpenDir(p.base)
 	if err != nil {
 		return nil, nil, err
 	}

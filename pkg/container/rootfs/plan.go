@@ -31,8 +31,6 @@ type Facts struct {
 	// Layer is the size of a writable layer in memory of which nothing is said,
 	// in bytes; 0: the file system's own default.
 	Layer uint64
-	// Writers are the containers of the machine that may write directories of it.
-	Writers mount.Writers
 }
 
 // Look finds the facts. A "lower" that is no directory, or is a link, is none.
@@ -58,14 +56,14 @@ func Plan(b *bundle.Bundle, f Facts, l *Ledger) []step.Step {
 	var plan []step.Step
 	if seed(b) {
 		for _, m := range seedEntries(b, f) {
-			plan = append(plan, mountSteps(b, m, f, l)...)
+			plan = append(plan, mountSteps(b, m, l)...)
 		}
 	}
 	for _, m := range applyUpper(b, f, b.Runtime.Mounts) {
-		plan = append(plan, mountSteps(b, m, f, l)...)
+		plan = append(plan, mountSteps(b, m, l)...)
 	}
 	for _, dir := range b.Runtime.Mkdir {
-		plan = append(plan, Mkdir{locate(b, dir), f.Writers})
+		plan = append(plan, Mkdir{locate(b, dir)})
 	}
 	return plan
 }
@@ -137,21 +135,18 @@ func applyUpper(b *bundle.Bundle, f Facts, mounts []specs.Mount) []specs.Mount {
 			m.Options = sized(m.Options, upper, f)
 		case isOverlay(b, m) && upper.Disk != "":
 			m.Options = append(without(m.Options, upperOption, workOption),
-				upperOption+path.Join(Layer(b), bundle.UpperDir),
-				workOption+path.Join(Layer(b), bundle.WorkDir))
+				upperOption+path.Join(layer(b), bundle.UpperDir),
+				workOption+path.Join(layer(b), bundle.WorkDir))
 		}
 		out = append(out, m)
 	}
 	return out
 }
 
-// Layer is the directory of a writable layer that lasts, "" for none: what the container
-// writes is in UpperDir there. It goes by the name that the user gave, not by the position
-// of a step among others, which may change with the next image.
-func Layer(b *bundle.Bundle) string {
-	if b.Policy.Upper.Disk == "" {
-		return ""
-	}
+// layer is the directory of a writable layer that lasts. It goes by the name that
+// the user gave, not by the position of a step among others, which may change with
+// the next image.
+func layer(b *bundle.Bundle) string {
 	if b.Section == bundle.Services {
 		return path.Join(b.Policy.Upper.Disk, b.Name)
 	}
@@ -169,19 +164,18 @@ func without(options []string, prefixes ...string) []string {
 	})
 }
 
-func mountSteps(b *bundle.Bundle, m specs.Mount, f Facts, l *Ledger) []step.Step {
+func mountSteps(b *bundle.Bundle, m specs.Mount, l *Ledger) []step.Step {
 	var steps []step.Step
 	if disk := b.Policy.Upper.Disk; disk != "" && isOverlay(b, m) {
 		// Not sooner: an entry before this one may mount the disk.
-		steps = append(steps, Mkdir{location{base: "/", rest: disk}, f.Writers})
+		steps = append(steps, Mkdir{location{base: "/", rest: disk}})
 	}
 	for _, call := range mount.Expand(m) {
 		call.Target = locate(b, call.Target).String()
 		steps = append(steps, Mount{
-			Mount:   call,
-			bundle:  b,
-			ledger:  l,
-			writers: f.Writers,
+			Mount:  call,
+			bundle: b,
+			ledger: l,
 		})
 	}
 	return steps

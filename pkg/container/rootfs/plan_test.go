@@ -101,7 +101,7 @@ func TestLayerThatLastsIsFoundAgain(t *testing.T) {
 		bundle.Services: "/var/up/003-format", bundle.Onboot: "/var/up/onboot/format", bundle.Onshutdown: "/var/up/onshutdown/format",
 	} {
 		b := &bundle.Bundle{Name: "003-format", Section: name, Policy: bundle.Policy{Upper: bundle.Upper{Disk: "/var/up"}}}
-		if got := Layer(b); got != want {
+		if got := layer(b); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}

@@ -40,7 +40,7 @@ func TestSwappedDirectory(t *testing.T) {
 	})
 	made := 0
 	for range 3000 {
-		undo, err := Mkdir{at: locate(b, "var/a/made/deep")}.Apply(context.Background(), 0)
+		undo, err := Mkdir{locate(b, "var/a/made/deep")}.Apply(context.Background(), 0)
 		if err != nil {
 			continue // refused, or lost the race
 		}

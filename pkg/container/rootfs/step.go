@@ -17,10 +17,7 @@ import (
 
 // Mkdir makes a directory and those above it. It lasts as in LinuxKit, whose
 // later containers find the directory.
-type Mkdir struct {
-	at      location
-	writers mount.Writers
-}
+type Mkdir struct{ at location }
 
 func (m Mkdir) String() string { return "mkdir -p -m 755 " + m.at.String() }
 
@@ -29,7 +26,7 @@ func (m Mkdir) Lasting() bool { return true }
 
 // Apply makes the directory.
 func (m Mkdir) Apply(context.Context, int) (func() error, error) {
-	d, made, err := m.at.make(m.writers)
+	d, made, err := m.at.make()
 	if err == nil {
 		err = d.Close()
 	}
@@ -54,9 +51,8 @@ func rmdirs(made []string) error {
 // Mount is one mount(2) call; a target that is missing is made.
 type Mount struct {
 	mount.Mount
-	bundle  *bundle.Bundle
-	ledger  *Ledger
-	writers mount.Writers
+	bundle *bundle.Bundle
+	ledger *Ledger
 }
 
 // Lasting is true for what is not mounted in the bundle: a tmpfs on /run/t or
@@ -68,7 +64,7 @@ func (m Mount) Lasting() bool { return !mount.Below(m.Target, m.bundle.Dir) }
 // container made, and that is still on top, is left as it is, so that the
 // restarts of a service do not pile up.
 func (m Mount) Apply(context.Context, int) (undo func() error, err error) {
-	r := &resolved{writers: m.writers}
+	r := &resolved{}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.resolve(m); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount on %s: %w", m.Target, err), rmdirs(r.made))
@@ -118,7 +114,6 @@ func unmount(target string) error {
 
 // resolved is what a mount's names led to, held open until the call is made.
 type resolved struct {
-	writers        mount.Writers
 	source, target string
 	real           string // the target's path without links
 	data           []string
@@ -234,10 +229,10 @@ func (m Mount) dataLocation(name string) location {
 func (r *resolved) hold(p location, create bool) (d *mount.Dir, err error) {
 	if create {
 		var made []string
-		d, made, err = p.make(r.writers)
+		d, made, err = p.make()
 		r.made = append(r.made, made...)
 	} else {
-		d, err = p.open(r.writers)
+		d, err = p.open()
 	}
 	if err == nil {
 		r.open = append(r.open, d)

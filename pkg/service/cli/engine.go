@@ -28,7 +28,6 @@ func newRunner(g *guest.Guest, reaper *reap.Reaper, keeperDir string) container.
 		RunDir:   g.Paths.RunDir(),
 		Log:      slog.New(guest.NewHandler(g)),
 		Limits:   limits(g, keeperDir != ""),
-		Bundles:  g.Paths.Bundles,
 		Mutate: func(b *bundle.Bundle, spec *specs.Spec) {
 			probe.AddNotify(g.Paths.RunDir(), b, spec)
 		},

@@ -42,22 +42,6 @@ func (p Paths) Section(s bundle.Section) string {
 	return filepath.Join(p.Containers, string(s))
 }
 
-// Bundles are those of all sections that can be read.
-func (p Paths) Bundles() (all []*bundle.Bundle) {
-	for _, s := range []bundle.Section{bundle.Onboot, bundle.Services, bundle.Onshutdown} {
-		names, err := bundle.List(p.Section(s))
-		if err != nil {
-			continue // who runs them says so
-		}
-		for _, name := range names {
-			if b, err := bundle.Load(s, filepath.Join(p.Section(s), name)); err == nil {
-				all = append(all, b)
-			}
-		}
-	}
-	return all
-}
-
 // Count is how many bundles a section has.
 func (p Paths) Count(s bundle.Section) int {
 	entries, err := os.ReadDir(p.Section(s))
