@@ -128,7 +128,11 @@ func (s *starting) prepare(ctx context.Context) error {
 			s.e.logger(s.b).Warn("make cgroup", "err", err)
 		}
 	}
-	return s.claim()
+	if err := s.claim(); err != nil {
+		return err
+	}
+	// Only now is there what the start makes for its binds.
+	return s.e.noteShared(s.b, s.spec)
 }
 
 // record makes the directory that tells of a start; Clean looks for it.
@@ -144,10 +148,7 @@ func (s *starting) record() error {
 		ID: s.b.Name, Bundle: s.b.Dir, PidFile: dir + "/pid", Log: dir + "/runc.log",
 		Stdout: s.io.Stdout, Stderr: s.io.Stderr, Began: s.io.Began, Hooks: hooksOf(s.b),
 	}
-	if err := s.mutate(dir); err != nil {
-		return err
-	}
-	return s.e.noteShared(s.b, s.spec)
+	return s.mutate(dir)
 }
 
 func (s *starting) makePlan() error {
