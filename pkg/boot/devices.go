@@ -58,8 +58,11 @@ func (m *Machine) hurryRCU() error {
 	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(rcuExpedited, []byte("1\n"), 0); err != nil {
+		return err
+	}
 	m.rcu = was
-	return os.WriteFile(rcuExpedited, []byte("1\n"), 0)
+	return nil
 }
 
 func (m *Machine) calmRCU() error {

@@ -21,9 +21,6 @@ const (
 	shutdownDir = "/etc/shutdown.d"
 )
 
-// serviceProgram is what our own entries of these directories link to.
-const serviceProgram = "/usr/bin/service"
-
 // Script is one entry of such a directory.
 type Script struct {
 	Path string
@@ -48,6 +45,11 @@ func Scripts(dir string) ([]Script, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list scripts: %w", err)
 	}
+	// As a cpio of LinuxKit's own tool has it, one of two hard links may lead to the other.
+	program, err := filepath.EvalSymlinks(machine.Service)
+	if err != nil {
+		program = machine.Service
+	}
 	var list []Script
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
@@ -56,7 +58,7 @@ func Scripts(dir string) ([]Script, error) {
 			continue
 		}
 		s := Script{Path: name}
-		if target, err := filepath.EvalSymlinks(name); err == nil && target == serviceProgram {
+		if target, err := filepath.EvalSymlinks(name); err == nil && target == program {
 			s.Own = true
 			s.Supervisor = strings.Contains(e.Name(), "containerd") || strings.Contains(e.Name(), "services")
 			s.Volumes = strings.Contains(e.Name(), "volumes")
@@ -186,6 +188,7 @@ func (m *Machine) remind(name string) (stop func()) {
 func (m *Machine) runScript(ctx context.Context, s Script) error {
 	cmd := m.children.command([]string{s.Path})
 	if s.Own {
+		cmd = m.children.service([]string{s.Path})
 		m.port.Hand(cmd, 0)
 	}
 	p, err := m.children.start(cmd)

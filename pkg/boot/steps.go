@@ -87,7 +87,8 @@ func (m *Machine) runSteps(list []step) error {
 }
 
 func (m *Machine) enterRoot() error {
-	_, err := root.Enter()
+	method, err := root.Enter()
+	m.children.unpacked = method == root.Payload
 	return err
 }
 

@@ -89,8 +89,8 @@ func find(sys string) (string, error) {
 // The wait for a port's name is counted in pauses, two seconds of them, and not on a clock: a machine
 // that stood still, because its host did, has waited for one of them.
 const (
-	namePause  = time.Millisecond
-	namePauses = 2000
+	namePause  = 5 * time.Millisecond
+	namePauses = 400
 )
 
 // Await opens the port, waiting for a driver that has only just been loaded: its

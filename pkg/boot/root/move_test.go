@@ -2,11 +2,9 @@ package root
 
 import (
 	"bytes"
-	"errors"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
@@ -106,48 +104,6 @@ func TestEmptyKeeps(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "keep/x")); err != nil {
-		t.Error(err)
-	}
-}
-
-// The service program is the one that runs, read-only, where the root has one for both.
-func TestShareProgram(t *testing.T) {
-	skip.UnlessRoot(t, "mounts")
-	runtime.LockOSThread() // for good: it goes with its mounts
-	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	own, service, init := filepath.Join(dir, "own"), filepath.Join(dir, "service"), filepath.Join(dir, "init")
-	for _, name := range []string{own, service, init} {
-		if err := os.WriteFile(name, []byte(name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	shared := func() bool {
-		t.Helper()
-		if err := shareProgram(own, service, init); err != nil {
-			t.Fatal(err)
-		}
-		data, err := os.ReadFile(service)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(data) == own
-	}
-	if shared() {
-		t.Error("a service program of its own is hidden")
-	}
-	if err := errors.Join(os.Remove(init), os.Link(service, init)); err != nil {
-		t.Fatal(err)
-	}
-	if !shared() {
-		t.Error("one program is there twice")
-	}
-	if err := os.Chmod(service, 0o700); !errors.Is(err, unix.EROFS) {
-		t.Errorf("it can be changed: %v", err)
-	}
-	if err := unix.Unmount(service, 0); err != nil {
 		t.Error(err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,10 +24,7 @@ func enterPayload() error {
 		// Why a module did not load is only worth a word now.
 		return errors.Join(err, l.await())
 	}
-	if err := shareProgram("/init", newRoot+"/usr/bin/service", newRoot+"/init"); err != nil {
-		return err
-	}
-	if err := empty("/", path.Base(newRoot), "init"); err != nil {
+	if err := empty("/", path.Base(newRoot)); err != nil {
 		return err
 	}
 	if err := enter(newRoot); err != nil {
@@ -115,27 +111,9 @@ func openNode(name string, kind uint32, dev uint64) (*os.File, error) {
 	return f, nil
 }
 
-// shareProgram puts own, the file that PID 1 runs, in the place of the service program where
-// that is the same file as the root's init, of which own is a copy. So nothing of it
-// is unpacked again, and PID 1 and the supervisor have their program in memory once. It is
-// read-only as the root is.
-func shareProgram(own, service, init string) error {
-	a, err := os.Stat(service)
-	b, initErr := os.Stat(init)
-	if err != nil || initErr != nil || !os.SameFile(a, b) {
-		return nil // two programs, or none
-	}
-	for _, flags := range []uintptr{unix.MS_BIND, unix.MS_BIND | unix.MS_REMOUNT | unix.MS_RDONLY} {
-		if err := unix.Mount(own, service, "", flags, ""); err != nil {
-			return fmt.Errorf("bind %s on %s: %w", own, service, err)
-		}
-	}
-	return nil
-}
-
-// empty deletes what is in dir but the entries to keep, and never leaves its filesystem.
+// empty deletes what is in dir but one entry, and never leaves its filesystem.
 // Memory of the squashfs stays in use through the loop device alone.
-func empty(dir string, keep ...string) error {
+func empty(dir, keep string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("empty %s: %w", dir, err)
@@ -147,14 +125,14 @@ func empty(dir string, keep ...string) error {
 	var errs []error
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
-		if slices.Contains(keep, e.Name()) {
+		if e.Name() == keep {
 			continue
 		}
 		if err := unix.Lstat(name, &there); err != nil || there.Dev != here.Dev {
 			continue
 		}
 		if e.IsDir() {
-			errs = append(errs, empty(name))
+			errs = append(errs, empty(name, ""))
 		}
 		errs = append(errs, os.Remove(name))
 	}
