@@ -82,6 +82,9 @@ func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 	}
 	t.AddFile(name, perm, data)
 	for _, other := range p.Also {
+		if clean(other) == clean(name) {
+			return fmt.Errorf("build %s: also: %s is the program itself; want other paths", p.To, other)
+		}
 		t.AddHardLink(other, name)
 	}
 	return nil
