@@ -14,18 +14,20 @@ const perFile = 1000
 
 // locks locks parts of files in the working directory that do not touch each other.
 func locks(value string) (n int, err error) {
+	most, err := strconv.Atoi(value)
 	var f *os.File
 	part := unix.Flock_t{Type: unix.F_WRLCK, Len: 1}
-	return times(value, func(n int) (err error) {
+	for ; n < most && err == nil; n++ {
 		if n%perFile == 0 {
 			if f, err = os.CreateTemp(".", "locks-"); err != nil {
-				return err
+				return n, err
 			}
 			locked = append(locked, f)
 		}
 		part.Start = int64(n%perFile) * 2
-		return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &part)
-	})
+		err = unix.FcntlFlock(f.Fd(), unix.F_SETLK, &part)
+	}
+	return n, err
 }
 
 var locked []*os.File // or their locks go with them
@@ -39,7 +41,7 @@ func filters(value string) (n int, err error) {
 	}
 	filter := slices.Repeat([]unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}, length)
 	program := unix.SockFprog{Len: uint16(length), Filter: &filter[0]}
-	return times(sockets, func(int) error {
+	return times(sockets, func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
