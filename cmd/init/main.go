@@ -4,7 +4,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	"slipway/pkg/boot"
@@ -14,9 +13,6 @@ import (
 func main() {
 	if boot.Called(os.Args) {
 		os.Exit(boot.Call(os.Args))
-	}
-	if err := boot.TakeName(os.Args); err != nil {
-		fmt.Fprintln(os.Stderr, "service: take name:", err)
 	}
 	os.Exit(cli.Main(os.Args))
 }

@@ -345,34 +345,3 @@ func TestRequestOnce(t *testing.T) {
 		t.Error("the boot goes on")
 	}
 }
-
-// The service program is PID 1's own file where that is the root's, and no other has been
-// put in the place of one of the two.
-func TestServiceIsThisProgram(t *testing.T) {
-	dir := t.TempDir()
-	init, service := filepath.Join(dir, "init"), filepath.Join(dir, "service")
-	same := func(unpacked bool) bool { return (&children{unpacked: unpacked}).sameProgram(init, service) }
-	if same(true) {
-		t.Error("neither is there")
-	}
-	if err := errors.Join(os.WriteFile(init, nil, 0o755), os.WriteFile(service, nil, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	if same(true) {
-		t.Error("another service program is passed over")
-	}
-	if err := errors.Join(os.Remove(service), os.Link(init, service)); err != nil {
-		t.Fatal(err)
-	}
-	if !same(true) || same(false) {
-		t.Errorf("of one file: %t with a payload, %t without", same(true), same(false))
-	}
-}
-
-// What is started by /proc/self/exe is called as it would be by its own name.
-func TestTakeName(t *testing.T) {
-	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{"/etc/init.d/010-onboot"}, Env: append(os.Environ(), asNamed+"=1")}
-	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "010-onboot\n" {
-		t.Errorf("%q, %v", out, err)
-	}
-}

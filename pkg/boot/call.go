@@ -37,15 +37,6 @@ func startedAs() string {
 	return unix.ByteSliceToString(name[:])
 }
 
-// TakeName has a process that PID 1 has started from its own file be called what its first
-// argument says, and not what that file is called in /proc.
-func TakeName(args []string) error {
-	if startedAs() != "exe" {
-		return nil
-	}
-	return os.WriteFile("/proc/self/comm", []byte(path.Base(args[0])), 0)
-}
-
 // Call is the program, by the name it was called by. The kernels of LinuxKit have
 // /sbin/usermode-helper do all their calls, with the wanted program as the name:
 // so the same list answers them, and what is not in it is refused.

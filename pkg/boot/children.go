@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 )
 
@@ -22,8 +21,6 @@ type children struct {
 	reaper *reap.Reaper
 	// indirect: programs lie on a disk, and are started by way of become.
 	indirect bool
-	// unpacked: this program came with the payload, and is a copy of the root's init.
-	unpacked bool
 }
 
 // environment is what busybox init gives to its children, and LinuxKit's scripts
@@ -42,28 +39,6 @@ func (c *children) command(argv []string) *exec.Cmd {
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
-}
-
-// service is the service program under a name. It is the file of this process where that
-// has both programs in it: what runs already is not unpacked once more, and lies in
-// memory once. Containers that bind the service program get the one of the root.
-func (c *children) service(argv []string) *exec.Cmd {
-	cmd := c.command(argv)
-	if c.sameProgram(machine.Init, machine.Service) {
-		cmd.Path, cmd.Args = "/proc/self/exe", argv
-	}
-	return cmd
-}
-
-// sameProgram tells whether this process is a copy of init and of service: they are one
-// file unless an image or an upgrade has put another in the place of one of them.
-func (c *children) sameProgram(init, service string) bool {
-	if !c.unpacked {
-		return false
-	}
-	a, errA := os.Stat(init)
-	b, errB := os.Stat(service)
-	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
 func (c *children) start(cmd *exec.Cmd) (*reap.Process, error) {

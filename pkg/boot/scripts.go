@@ -21,6 +21,9 @@ const (
 	shutdownDir = "/etc/shutdown.d"
 )
 
+// serviceProgram is what our own entries of these directories link to.
+const serviceProgram = "/usr/bin/service"
+
 // Script is one entry of such a directory.
 type Script struct {
 	Path string
@@ -46,9 +49,9 @@ func Scripts(dir string) ([]Script, error) {
 		return nil, fmt.Errorf("list scripts: %w", err)
 	}
 	// As a cpio of LinuxKit's own tool has it, one of two hard links may lead to the other.
-	program, err := filepath.EvalSymlinks(machine.Service)
+	program, err := filepath.EvalSymlinks(serviceProgram)
 	if err != nil {
-		program = machine.Service
+		program = serviceProgram
 	}
 	var list []Script
 	for _, e := range entries {
@@ -188,7 +191,6 @@ func (m *Machine) remind(name string) (stop func()) {
 func (m *Machine) runScript(ctx context.Context, s Script) error {
 	cmd := m.children.command([]string{s.Path})
 	if s.Own {
-		cmd = m.children.service([]string{s.Path})
 		m.port.Hand(cmd, 0)
 	}
 	p, err := m.children.start(cmd)

@@ -87,8 +87,7 @@ func (m *Machine) runSteps(list []step) error {
 }
 
 func (m *Machine) enterRoot() error {
-	method, err := root.Enter()
-	m.children.unpacked = method == root.Payload
+	_, err := root.Enter()
 	return err
 }
 

@@ -75,17 +75,17 @@ func (s *supervisor) keep() {
 	defer s.machine.guard("supervisor")
 	defer close(s.ended)
 	k := &keeper.Keeper{
-		Reaper: s.machine.children.reaper, Program: machine.Service, Command: s.command,
+		Reaper: s.machine.children.reaper, Program: serviceProgram, Command: s.command,
 		Ready: s.release, Say: s.machine.Console.Printf, Dir: machine.Run,
 	}
 	s.machine.warn("supervisor", k.Run(s.stop))
 }
 
 func (s *supervisor) command(program string) *exec.Cmd {
-	cmd := s.machine.children.service([]string{machine.Service, "supervise"})
-	if program != machine.Service {
+	cmd := s.machine.children.command([]string{serviceProgram, "supervise"})
+	if program != serviceProgram {
 		// The one before, which is held open here and nowhere else.
-		cmd.Path, cmd.Args = program, []string{machine.Service, "supervise"}
+		cmd.Path, cmd.Args = program, []string{serviceProgram, "supervise"}
 	}
 	if s.pipes != nil {
 		cmd.ExtraFiles = []*os.File{s.pipes}

@@ -44,19 +44,7 @@ const asBlocked = "SLIPWAY_TEST_BLOCKED"
 // asCalled makes it say what Called says of its arguments.
 const asCalled = "SLIPWAY_TEST_CALLED"
 
-// asNamed makes it say what it is called once it has taken its name.
-const asNamed = "SLIPWAY_TEST_NAMED"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(asNamed) != "" {
-		err := TakeName(os.Args)
-		name, readErr := os.ReadFile("/proc/self/comm")
-		fmt.Print(string(name))
-		if errors.Join(err, readErr) != nil {
-			os.Exit(1)
-		}
-		return
-	}
 	if os.Getenv(asCalled) != "" {
 		fmt.Println(Called(os.Args))
 		return

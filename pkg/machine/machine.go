@@ -13,14 +13,6 @@ package machine
 // with the boot.
 const Run = "/run/slipway"
 
-// The programs of the root: Init is PID 1's, Service is what our scripts link to and the
-// keeper starts the supervisor from. They are one file, unless an image or an upgrade has put
-// another in the place of one; see cmd/init.
-const (
-	Init    = "/init"
-	Service = "/usr/bin/service"
-)
-
 // What lies in it; "writer -> readers". All files are for root alone.
 const (
 	// Timeline is what took how long: PID 1, onboot, supervisor -> `service

@@ -36,9 +36,9 @@ func Program() error {
 // programRanges finds where a file is mapped in the text of /proc/PID/maps.
 func programRanges(maps, program string) (ranges [][2]uintptr) {
 	for line := range strings.Lines(maps) {
-		// FROM-TO PERMISSIONS OFFSET DEVICE INODE PATH, which may be followed by " (deleted)"
+		// FROM-TO PERMISSIONS OFFSET DEVICE INODE PATH
 		f := strings.Fields(line)
-		if len(f) < 6 || strings.Join(f[5:], " ") != program {
+		if len(f) != 6 || f[5] != program {
 			continue
 		}
 		from, to, _ := strings.Cut(f[0], "-")

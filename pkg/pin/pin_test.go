@@ -11,10 +11,6 @@ func TestProgramRanges(t *testing.T) {
 	if len(got) != 1 || got[0] != [2]uintptr{0x400000, 0x4a2000} {
 		t.Errorf("got %x", got)
 	}
-	got = programRanges("00400000-004a2000 r-xp 00000000 00:01 12    /init (deleted)\n7f00-8f00 r--p 0 08:01 13 /init\n", "/init (deleted)")
-	if len(got) != 1 || got[0] != [2]uintptr{0x400000, 0x4a2000} {
-		t.Errorf("of a file that is deleted: %x", got)
-	}
 }
 
 // What the kernel shows of this process afterwards: its program is locked (lo).

@@ -2,9 +2,11 @@ package root
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -104,6 +106,62 @@ func TestEmptyKeeps(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "keep/x")); err != nil {
+		t.Error(err)
+	}
+}
+
+// The service program is the one that runs where the root has one for both. Nobody can
+// change it, by a mount of his own neither.
+func TestShareProgram(t *testing.T) {
+	skip.UnlessRoot(t, "mounts")
+	runtime.LockOSThread() // for good: it goes with its mounts
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWNS|unix.CLONE_FS), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+		t.Fatal(err)
+	}
+	initramfs, root := t.TempDir(), t.TempDir()
+	if err := unix.Mount("tmpfs", initramfs, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	own, service, init := filepath.Join(initramfs, "init"), filepath.Join(root, "service"), filepath.Join(root, "init")
+	for _, name := range []string{own, service, init} {
+		if err := os.WriteFile(name, []byte(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	share := func(want bool) {
+		t.Helper()
+		got, err := shareProgram(own, service, init)
+		data, readErr := os.ReadFile(service)
+		if err := errors.Join(err, readErr); err != nil || got != want || want != (string(data) == own) {
+			t.Fatalf("shared: %t, %q, %v; want %t", got, data, err, want)
+		}
+	}
+	share(false)
+	if err := errors.Join(os.Remove(init), os.Link(service, init)); err != nil {
+		t.Fatal(err)
+	}
+	share(true)
+	d, err := os.Open(initramfs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := protect(d); err != nil {
+		t.Fatal(err)
+	}
+	theirs := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(theirs, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range []uintptr{unix.MS_BIND, unix.MS_BIND | unix.MS_REMOUNT} { // as a runtime does for "rw"
+		if err := unix.Mount(service, theirs, "", flags, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(theirs, 0); !errors.Is(err, unix.EROFS) {
+		t.Errorf("it can be changed: %v", err)
+	}
+	if err := errors.Join(unix.Unmount(theirs, 0), unix.Unmount(service, 0), unix.Unmount(initramfs, unix.MNT_DETACH)); err != nil {
 		t.Error(err)
 	}
 }

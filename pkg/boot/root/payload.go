@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,6 +13,9 @@ import (
 // newRoot is where the real root is mounted before it moves. The directory stays
 // behind in the initramfs.
 const newRoot = "/.root"
+
+// serviceProgram is where the service program lies in the root.
+const serviceProgram = "/usr/bin/service"
 
 func enterPayload() error {
 	files, err := openModules(modulesList)
@@ -24,13 +28,50 @@ func enterPayload() error {
 		// Why a module did not load is only worth a word now.
 		return errors.Join(err, l.await())
 	}
-	if err := empty("/", path.Base(newRoot)); err != nil {
+	initramfs, err := os.Open("/")
+	if err != nil {
+		return err
+	}
+	defer initramfs.Close()
+	shared, err := shareProgram("/init", newRoot+serviceProgram, newRoot+"/init")
+	if err != nil {
+		return err
+	}
+	keep := []string{path.Base(newRoot)}
+	if shared {
+		// What is deleted and still in use would keep it writable; see protect.
+		keep = append(keep, "init", "dev", path.Base(payloadDir))
+		if err := empty(payloadDir, path.Base(payloadFile)); err != nil {
+			return err
+		}
+	}
+	if err := empty("/", keep...); err != nil {
 		return err
 	}
 	if err := enter(newRoot); err != nil {
 		return err
 	}
-	return l.await()
+	if err := l.await(); err != nil || !shared {
+		return err
+	}
+	return protect(initramfs)
+}
+
+// protect makes the filesystem of the initramfs read-only, whose init containers see as the
+// service program. A mount that is read-only would not do: theirs is another. Where it cannot be
+// done, they and the supervisor have the root's own program.
+func protect(initramfs *os.File) error {
+	err := unix.Fchdir(int(initramfs.Fd()))
+	if err == nil {
+		err = errors.Join(unix.Mount("", ".", "", unix.MS_REMOUNT|unix.MS_RDONLY, ""), unix.Chdir("/"))
+	}
+	if err == nil {
+		return nil
+	}
+	if err := unix.Unmount(serviceProgram, 0); err != nil {
+		return fmt.Errorf("unmount %s: %w", serviceProgram, err)
+	}
+	return nil
 }
 
 // mountPayload mounts the squashfs on newRoot.
@@ -111,9 +152,25 @@ func openNode(name string, kind uint32, dev uint64) (*os.File, error) {
 	return f, nil
 }
 
-// empty deletes what is in dir but one entry, and never leaves its filesystem.
+// shareProgram puts own, the file that PID 1 runs, in the place of the service program where
+// that is the same file as the root's init, of which own is a copy. So nothing of it
+// is unpacked again, and PID 1, the supervisor and the command line have their program in
+// memory once.
+func shareProgram(own, service, init string) (shared bool, err error) {
+	a, err := os.Stat(service)
+	b, initErr := os.Stat(init)
+	if err != nil || initErr != nil || !os.SameFile(a, b) {
+		return false, nil // two programs, or none
+	}
+	if err := unix.Mount(own, service, "", unix.MS_BIND, ""); err != nil {
+		return false, fmt.Errorf("bind %s on %s: %w", own, service, err)
+	}
+	return true, nil
+}
+
+// empty deletes what is in dir but the entries to keep, and never leaves its filesystem.
 // Memory of the squashfs stays in use through the loop device alone.
-func empty(dir, keep string) error {
+func empty(dir string, keep ...string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("empty %s: %w", dir, err)
@@ -125,14 +182,14 @@ func empty(dir, keep string) error {
 	var errs []error
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
-		if e.Name() == keep {
+		if slices.Contains(keep, e.Name()) {
 			continue
 		}
 		if err := unix.Lstat(name, &there); err != nil || there.Dev != here.Dev {
 			continue
 		}
 		if e.IsDir() {
-			errs = append(errs, empty(name, ""))
+			errs = append(errs, empty(name))
 		}
 		errs = append(errs, os.Remove(name))
 	}

@@ -64,7 +64,7 @@ func runUpgrade(c *call) error {
 	if err := enterMounts(old.Pid); err != nil {
 		return fmt.Errorf("upgrade: %w", err)
 	}
-	u.mount = programMount{target: old.Path, dir: c.paths.RunDir("program")}
+	u.mount = programMount{target: programPath(old), dir: c.paths.RunDir("program")}
 	now, err := u.run()
 	if err != nil {
 		return fmt.Errorf("upgrade: %w", err)

@@ -7,7 +7,6 @@ import (
 
 	"os"
 
-	"slipway/pkg/machine"
 	"slipway/pkg/service/control"
 	"slipway/pkg/service/guest"
 	"slipway/pkg/service/supervisor"
@@ -27,7 +26,7 @@ type program struct {
 }
 
 func (p program) String() string {
-	text := fmt.Sprintf("build %s, %s", p.Build, p.Path)
+	text := fmt.Sprintf("build %s, %s", p.Build, programPath(p))
 	if p.Pid != 0 {
 		text += fmt.Sprintf(", pid %d", p.Pid)
 	}
@@ -59,7 +58,7 @@ func supervisorProgram(c control.Client, self program) (program, error) {
 	if err != nil {
 		return program{}, fmt.Errorf("find supervisor: %w", err)
 	}
-	return program{Build: build, Path: programPath(path), Pid: pid}, nil
+	return program{Build: build, Path: strings.TrimSuffix(path, " (deleted)"), Pid: pid}, nil
 }
 
 func sameFile(a, b string) bool {
@@ -68,16 +67,11 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// programPath is where the keeper looks for the supervisor's program, by the name that
-// the kernel has of it: PID 1's if it was started from that one's file in the initramfs. One that
-// runs from a mount that is gone does not know any more.
-func programPath(name string) string {
-	name = strings.TrimSuffix(name, " (deleted)")
-	if name == machine.Init {
-		return machine.Service
-	}
-	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-		return name
+// programPath is where the keeper looks for the supervisor's program. One that runs
+// from a mount that is gone does not know any more.
+func programPath(p program) string {
+	if info, err := os.Stat(p.Path); err == nil && info.Mode().IsRegular() {
+		return p.Path
 	}
 	return selfPath()
 }
