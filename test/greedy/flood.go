@@ -24,13 +24,14 @@ func flood(name string, do func() error) {
 }
 
 // floods runs several of these at once, none of which waits for another.
-func floods(socket string) {
+func floods(socket string) (int, error) {
 	signal.Ignore(unix.SIGUSR1)
 	for name, do := range map[string]func() error{
 		"notify": notify, "signals": signalSelf, "connections": func() error { return nonsense(socket) },
 	} {
 		go flood(name, do)
 	}
+	return 0, nil
 }
 
 func notify() error {
@@ -63,6 +64,11 @@ func nonsense(socket string) error {
 	return err
 }
 
+func orphans(string) (int, error) {
+	flood("orphans", orphan)
+	return 0, nil
+}
+
 // orphan leaves a process to whoever collects those whose parents have ended. A
 // child has no runtime around it: nothing but system calls is done there.
 func orphan() error {
@@ -83,7 +89,7 @@ func orphan() error {
 
 // forks never returns. A child has but one thread and no runtime around it, so
 // nothing but system calls is done here.
-func forks() {
+func forks(string) (int, error) {
 	pause := unix.Timespec{Sec: 1}
 	for {
 		if _, _, err := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0); err != 0 {

@@ -44,7 +44,11 @@ import (
 func main() {
 	for _, arg := range os.Args[1:] {
 		verb, value, _ := strings.Cut(arg, "=")
-		n, err := do(verb, value)
+		take := verbs[verb]
+		if take == nil {
+			take = func(string) (int, error) { return 0, errors.New("unknown verb") }
+		}
+		n, err := take(value)
 		fmt.Printf("greedy: %s: %d, %v\n", verb, n, err)
 	}
 	for {
@@ -52,70 +56,53 @@ func main() {
 	}
 }
 
-// do returns how much was taken until an error came.
-func do(verb, value string) (n int, err error) {
-	switch verb {
-	case "wait":
-		for err = os.ErrNotExist; err != nil; _, err = os.Stat(value) {
-			time.Sleep(100 * time.Millisecond)
-		}
-		return 0, nil
-	case "fill":
-		f, err := os.OpenFile(value, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-		if err != nil {
-			return 0, err
-		}
-		return write(f)
-	case "inodes":
-		return inodes(value)
-	case "memory":
-		return touch(), nil
-	case "memfd":
-		fd, err := unix.MemfdCreate("greedy", 0)
-		if err != nil {
-			return 0, err
-		}
-		return write(os.NewFile(uintptr(fd), "memfd"))
-	case "files":
-		return processes(value)
-	case "open":
-		return open()
-	case "polls":
-		return polls(value)
-	case "watches":
-		return watches(value)
-	case "terminals":
-		return terminals(value)
-	case "timers":
-		return times(value, timer)
-	case "pipes":
-		return times(value, pipe)
-	case "netlink":
-		return times(value, fullSocket)
-	case "locks":
-		return locks(value)
-	case "filters":
-		return filters(value)
-	case "spaces":
-		runtime.LockOSThread()
-		return times(value, space)
-	case "aio":
-		return times(value, context)
-	case "messages":
-		return messages()
-	case "floods":
-		floods(value)
-		return 0, nil
-	case "orphans":
-		flood(verb, orphan)
-	case "forks":
-		forks()
+// verbs take until there is an error, and return how much it was. Some never return.
+var verbs = map[string]func(value string) (n int, err error){
+	"wait": wait, "fill": fill, "inodes": inodes, "memory": touch, "memfd": memfd, "files": many(process), "open": open,
+	"terminals": terminals, "forks": forks, "polls": polls, "watches": watches, "timers": many(timer), "pipes": many(pipe),
+	"netlink": many(fullSocket), "locks": locks, "filters": filters, "spaces": many(space), "aio": many(context),
+	"messages": messages, "floods": floods, "orphans": orphans,
+}
+
+// many does something as many times as the value says.
+func many(do func() error) func(string) (int, error) {
+	return func(value string) (int, error) { return times(value, func(int) error { return do() }) }
+}
+
+func times(value string, do func(n int) error) (n int, err error) {
+	most, err := strconv.Atoi(value)
+	for ; n < most && err == nil; n++ {
+		err = do(n)
 	}
-	return 0, fmt.Errorf("unknown verb")
+	return n, err
+}
+
+func wait(name string) (int, error) {
+	for _, err := os.Stat(name); err != nil; _, err = os.Stat(name) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	return 0, nil
+}
+
+func fill(name string) (int, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	return write(f)
+}
+
+func memfd(string) (int, error) {
+	fd, err := unix.MemfdCreate("greedy", 0)
+	if err != nil {
+		return 0, err
+	}
+	return write(os.NewFile(uintptr(fd), "memfd"))
 }
 
 // space moves this thread to another namespace, and keeps a descriptor of it.
 func space() error {
+	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWUTS); err != nil {
 		return err
 	}
@@ -144,7 +131,7 @@ func inodes(dir string) (n int, err error) {
 
 var kept [][]byte
 
-func touch() (n int) {
+func touch(string) (n int, err error) {
 	for ; ; n++ {
 		block := make([]byte, 1<<20)
 		for i := 0; i < len(block); i += 4096 {
@@ -154,22 +141,16 @@ func touch() (n int) {
 	}
 }
 
-// processes starts others like this one, each with one thing to do.
-func processes(value string) (n int, err error) {
-	most, err := strconv.Atoi(value)
-	for ; n < most && err == nil; n++ {
-		cmd := exec.Command(os.Args[0], "open")
-		cmd.Stdout = os.Stdout
-		err = cmd.Start()
-	}
-	return n, err
+// process starts another like this one, with one thing to do.
+func process() error {
+	cmd := exec.Command(os.Args[0], "open")
+	cmd.Stdout = os.Stdout
+	return cmd.Start()
 }
 
 // open goes on where the limit of this process, raised as far as it goes, or
 // another one is.
-func open() (n int, err error) {
-	return opened("/dev/null", math.MaxInt)
-}
+func open(string) (n int, err error) { return opened("/dev/null", math.MaxInt) }
 
 func terminals(value string) (n int, err error) {
 	most, err := strconv.Atoi(value)
@@ -198,10 +179,6 @@ func opened(name string, most int) (n int, err error) {
 
 // polls has files polled so many times, each by many pollers.
 func polls(value string) (n int, err error) {
-	most, err := strconv.Atoi(value)
-	if err != nil {
-		return 0, err
-	}
 	var fds [300]int
 	for i := range fds {
 		if fds[i], err = unix.Eventfd(0, 0); err != nil {
@@ -209,48 +186,30 @@ func polls(value string) (n int, err error) {
 		}
 	}
 	poller := 0
-	for ; n < most; n++ {
+	return times(value, func(n int) (err error) {
 		if n%len(fds) == 0 {
 			if poller, err = unix.EpollCreate1(0); err != nil {
-				return n, err
+				return err
 			}
 		}
-		if err := unix.EpollCtl(poller, unix.EPOLL_CTL_ADD, fds[n%len(fds)], &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
-			return n, err
-		}
-	}
-	return n, nil
+		return unix.EpollCtl(poller, unix.EPOLL_CTL_ADD, fds[n%len(fds)], &unix.EpollEvent{Events: unix.EPOLLIN})
+	})
 }
 
 // watches makes so many files in the working directory, and watches each.
 func watches(value string) (n int, err error) {
-	most, err := strconv.Atoi(value)
-	if err != nil {
-		return 0, err
-	}
 	fd, err := unix.InotifyInit()
 	if err != nil {
 		return 0, err
 	}
-	for ; n < most; n++ {
+	return times(value, func(n int) error {
 		name := strconv.Itoa(n)
 		if err := os.WriteFile(name, nil, 0o600); err != nil {
-			return n, err
+			return err
 		}
-		if _, err := unix.InotifyAddWatch(fd, name, unix.IN_MODIFY); err != nil {
-			return n, err
-		}
-	}
-	return n, nil
-}
-
-// times does something so many times.
-func times(value string, do func() error) (n int, err error) {
-	most, err := strconv.Atoi(value)
-	for ; n < most && err == nil; n++ {
-		err = do()
-	}
-	return n, err
+		_, err := unix.InotifyAddWatch(fd, name, unix.IN_MODIFY)
+		return err
+	})
 }
 
 func timer() error {
@@ -305,7 +264,7 @@ func context() error {
 
 // messages makes objects that stay when it is gone until there is no room for more,
 // and counts them.
-func messages() (n int, err error) {
+func messages(string) (n int, err error) {
 	made := 0
 	for _, more := range []func() error{queue, semaphores, posixQueue(&made)} {
 		for err = nil; err == nil; n++ {

@@ -14,20 +14,18 @@ const perFile = 1000
 
 // locks locks parts of files in the working directory that do not touch each other.
 func locks(value string) (n int, err error) {
-	most, err := strconv.Atoi(value)
 	var f *os.File
 	part := unix.Flock_t{Type: unix.F_WRLCK, Len: 1}
-	for ; n < most && err == nil; n++ {
+	return times(value, func(n int) (err error) {
 		if n%perFile == 0 {
 			if f, err = os.CreateTemp(".", "locks-"); err != nil {
-				return n, err
+				return err
 			}
 			locked = append(locked, f)
 		}
 		part.Start = int64(n%perFile) * 2
-		err = unix.FcntlFlock(f.Fd(), unix.F_SETLK, &part)
-	}
-	return n, err
+		return unix.FcntlFlock(f.Fd(), unix.F_SETLK, &part)
+	})
 }
 
 var locked []*os.File // or their locks go with them
@@ -41,7 +39,7 @@ func filters(value string) (n int, err error) {
 	}
 	filter := slices.Repeat([]unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}, length)
 	program := unix.SockFprog{Len: uint16(length), Filter: &filter[0]}
-	return times(sockets, func() error {
+	return times(sockets, func(int) error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
