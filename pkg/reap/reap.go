@@ -56,8 +56,19 @@ func New() *Reaper {
 		done:     make(chan struct{}),
 	}
 	signal.Notify(r.sigchld, unix.SIGCHLD)
+	unignore()
 	go r.loop()
 	return r
+}
+
+// unignore catches the signals that this process was told to ignore, as nohup(1) does, or a shell
+// for what it runs in the background: children inherit what is ignored, and not what is caught.
+func unignore() {
+	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s) // nobody reads it
+		}
+	}
 }
 
 // Close stops reaping; what still runs is not waited for any more.

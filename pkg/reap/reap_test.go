@@ -37,6 +37,21 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
+// ignoringVar makes the test binary a process that was started with signals ignored.
+const ignoringVar = "SLIPWAY_TEST_IGNORING"
+
+func TestChildrenIgnoreNoSignals(t *testing.T) {
+	cmd := exec.Command("/bin/grep", "-q", "^SigIgn:.0*$", "/proc/self/status")
+	if os.Getenv(ignoringVar) == "" {
+		self := fmt.Sprintf("/proc/%d/exe", os.Getpid())
+		cmd = exec.Command("/bin/sh", "-c", `trap "" HUP INT; exec "$0" -test.run="^$1\$"`, self, t.Name())
+		cmd.Env = append(os.Environ(), ignoringVar+"=1")
+	}
+	if status, err := reaper().Run(testContext(t), cmd); err != nil || status != (Status{}) {
+		t.Error(status, err)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	for _, tt := range []struct {
 		status Status
