@@ -17,15 +17,14 @@ import (
 // ErrNoSupervisor says that nobody answers on the socket.
 var ErrNoSupervisor = errors.New("the supervisor does not answer")
 
-// errBusy says that the server has sent us away: the request was not looked at.
-var errBusy = errors.New("too many clients ask the supervisor")
-
 var errNoAnswer = errors.New("the connection ended without an answer")
 
-// maxAnswer bounds what a client reads, busyTime how long it tries again.
+// maxAnswer bounds what a client reads. It tries again for busyTime, and so often at
+// least: a machine that stands still for seconds takes all the time for one try.
 const (
 	maxAnswer = 16 << 20
 	busyTime  = 10 * time.Second
+	leastTry  = 3
 )
 
 // Client asks a Server.
@@ -66,16 +65,31 @@ func servicePath(name, verb string) string {
 	return path
 }
 
-// call asks until it is heard: a server with too many clients sends some away.
-// A question can be asked again even if it may have been heard.
+// call asks until it is heard. A question can be asked again even if it may have been heard.
 func (c Client) call(method, path string, body, v any) error {
-	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+	return persist(func() (bool, error) {
 		err := c.once(method, path, body, v)
-		again := errors.Is(err, errBusy) || method == "GET" && errors.Is(err, errNoAnswer)
-		if !again || time.Since(begin) > busyTime {
+		return unheard(err) || method == "GET" && errors.Is(err, errNoAnswer), err
+	})
+}
+
+// persist tries as long as a try says that it may be made again.
+func persist(try func() (again bool, err error)) error {
+	begin := time.Now()
+	for n := 1; ; n++ {
+		again, err := try()
+		if !again || n >= leastTry && time.Since(begin) > busyTime {
 			return err
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// unheard tells of a server that has sent us away, having too many clients, or has given
+// up before it had the request: nothing was done.
+func unheard(err error) bool {
+	var r *Refused
+	return errors.As(err, &r) && (r.Status == 408 || r.Status == 503)
 }
 
 func (c Client) once(method, path string, body, v any) error {
@@ -147,9 +161,6 @@ func refusal(status int, body []byte) error {
 	var f Fault
 	if err := json.Unmarshal(body, &f); err != nil {
 		return fmt.Errorf("ask supervisor: status %d", status)
-	}
-	if status == 503 {
-		return fmt.Errorf("%w: %s", errBusy, f.Error)
 	}
 	return &Refused{status, f.Error}
 }

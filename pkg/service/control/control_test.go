@@ -163,6 +163,61 @@ func TestRequestsThatAreNone(t *testing.T) {
 	}
 }
 
+// late gives what it has, and then nothing until the connection's time is over.
+type late struct{ io.Reader }
+
+func (l late) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = os.ErrDeadlineExceeded
+	}
+	return n, err
+}
+
+func TestRequestThatComesLate(t *testing.T) {
+	s := &Server{sup: &fake{}}
+	for _, text := range []string{"", "GET /v1/serv", "GET /v1/services HTTP/1.1\r\nHost: ", "POST /v1/services/web/stop HTTP/1.1\r\nContent-Length: 2\r\n\r\n{"} {
+		q, err := readRequest(late{strings.NewReader(text)})
+		if a := s.respond(nil, &receiver{}, q, err); a.status != 408 {
+			t.Errorf("%q: %d %s", text, a.status, a.body)
+		}
+	}
+}
+
+// For who was sent away nothing was done: the client asks again.
+func TestClientAsksAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := map[string]func(Client) error{
+		"GET":  func(c Client) error { return c.Services(&List{}) },
+		"POST": func(c Client) error { return c.Ask("stop", "web", Options{}, &Service{}) },
+		"exec": func(c Client) error { _, err := c.Exec("web", Program{}); return err },
+	}
+	answers := []answer{failure(503, errors.New("no room")), failure(408, errors.New("late")), failure(409, errors.New("the end"))}
+	served := make(chan error, 1)
+	go func() {
+		var err error
+		for n := 0; err == nil; n++ {
+			var conn *net.UnixConn
+			if conn, err = l.AcceptUnix(); err == nil {
+				turnAway(conn, answers[n%len(answers)])
+			}
+		}
+		served <- err
+	}()
+	for name, do := range ask {
+		if err := do(Client{Path: path}); err == nil || err.Error() != "the end" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := errors.Join(l.Close(), <-served); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+}
+
 func FuzzReadRequest(f *testing.F) {
 	f.Add("GET /v1/services HTTP/1.1\r\nHost: x\r\n\r\n")
 	f.Add("\n\n")

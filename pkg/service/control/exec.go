@@ -28,13 +28,12 @@ var ErrLost = errors.New("the supervisor went away")
 
 // Exec starts a program in a service's container, with open files of this
 // process as its streams.
-func (c Client) Exec(name string, p Program) (*Remote, error) {
-	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		r, err := c.exec(name, p)
-		if !errors.Is(err, errBusy) || time.Since(begin) > busyTime {
-			return r, err
-		}
-	}
+func (c Client) Exec(name string, p Program) (r *Remote, err error) {
+	err = persist(func() (again bool, err error) {
+		r, err = c.exec(name, p)
+		return unheard(err), err
+	})
+	return r, err
 }
 
 func (c Client) exec(name string, p Program) (*Remote, error) {

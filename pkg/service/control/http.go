@@ -46,7 +46,7 @@ type answer struct {
 
 var reasons = map[int]string{
 	101: "Switching Protocols", 200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
-	405: "Method Not Allowed", 409: "Conflict", 411: "Length Required", 413: "Content Too Large",
+	405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict", 411: "Length Required", 413: "Content Too Large",
 	503: "Service Unavailable",
 }
 
@@ -61,7 +61,7 @@ func (f *fault) Error() string { return f.text }
 var errHead = &fault{400, "not an HTTP request, or one with too long a head"}
 
 // readRequest reads a request. Of its headers only those matter that say how
-// much follows.
+// much follows. Its error is a fault, or of the connection's deadline.
 func readRequest(r io.Reader) (request, error) {
 	in := bufio.NewReaderSize(io.LimitReader(r, maxHead+maxBody), 512)
 	head := &headReader{in: in, left: maxHead}
@@ -80,7 +80,11 @@ func readRequest(r io.Reader) (request, error) {
 		return q, err
 	}
 	q.body = make([]byte, length)
-	if _, err := io.ReadFull(in, q.body); err != nil {
+	_, err = io.ReadFull(in, q.body)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return request{}, fmt.Errorf("read request: %w", err)
+	}
+	if err != nil {
 		return request{}, &fault{400, "the request's body is shorter than it says"}
 	}
 	return q, nil
@@ -133,14 +137,13 @@ func (h *headReader) length() (int, error) {
 	}
 }
 
-func (a answer) write(w io.Writer) error {
+func (a answer) bytes() []byte {
 	head := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
 		a.status, reasons[a.status], a.kind, len(a.body))
 	if a.then != nil {
 		head = fmt.Sprintf("HTTP/1.1 %d %s\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", a.status, reasons[a.status], a.kind)
 	}
-	_, err := w.Write(append([]byte(head), a.body...))
-	return err
+	return append([]byte(head), a.body...)
 }
 
 const jsonKind = "application/json"
