@@ -30,6 +30,9 @@ func (f *fake) List(context.Context) (List, error) {
 }
 
 func (f *fake) One(_ context.Context, name string) (Service, error) {
+	if name == "later" {
+		return Service{}, Unheard{errors.New("no time")}
+	}
 	if name != "web" {
 		return Service{}, fmt.Errorf("no service %q", name)
 	}
@@ -149,6 +152,8 @@ func TestRequestsThatAreNone(t *testing.T) {
 		"POST /v1/services/web/stop HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n":    "413 ",
 		"POST /v1/services/web/stop HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0": "411 ",
 		"POST /v1/services/web/exec HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}":         "400 ",
+		"GET /v1/services/later HTTP/1.1\r\n\r\n":                                    "503 ",
+		"POST /v1/services/later/exec HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}":       "503 ",
 		"POST /v1/services/no/exec HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}":          "404 ",
 		"GET /v1/services/web/exec HTTP/1.1\r\n\r\n":                                 "405 ",
 		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n":                           "400 ",

@@ -161,6 +161,10 @@ type Fault struct {
 	Error string `json:"error"`
 }
 
+// failure is the answer to a request that failed: with that status, or 503 where nobody had time for it.
 func failure(status int, err error) answer {
+	if errors.As(err, new(Unheard)) {
+		status = 503
+	}
 	return jsonAnswer(status, Fault{Error: err.Error()})
 }

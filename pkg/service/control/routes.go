@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -84,7 +85,7 @@ func (s *Server) ask(ctx context.Context, verb, name string, body []byte) answer
 		}
 	}
 	err := s.sup.Ask(ctx, verb, name, o)
-	if err != nil && ctx.Err() != nil {
+	if errors.As(err, new(Unheard)) {
 		return failure(503, err)
 	}
 	a := s.one(ctx, name)

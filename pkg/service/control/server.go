@@ -19,9 +19,18 @@ const clientTime = 5 * time.Second
 // connections costs the machine little.
 const floodPause = 200 * time.Microsecond
 
-// Supervisor is what the server needs of one.
+// Unheard is the error of a request for which nothing was done, as there was no time for it. It may
+// be made again.
+type Unheard struct{ Err error }
+
+func (u Unheard) Error() string { return u.Err.Error() }
+
+// Unwrap gives errors.Is and errors.As why.
+func (u Unheard) Unwrap() error { return u.Err }
+
+// Supervisor is what the server needs of one. Errors may be Unheard.
 type Supervisor interface {
-	// List and One say how things are. One's error is of an unknown name.
+	// List and One say how things are. Else One's error is of an unknown name.
 	List(context.Context) (List, error)
 	One(context.Context, string) (Service, error)
 	// Ask is one of start, stop and restart. The options may be empty.

@@ -12,6 +12,7 @@ import (
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/machine"
+	"slipway/pkg/service/control"
 	"slipway/pkg/service/guest"
 )
 
@@ -110,7 +111,7 @@ func within[T any](ctx context.Context, reads chan struct{}, dir string, read fu
 	select {
 	case reads <- struct{}{}:
 	case <-ctx.Done():
-		return found, fmt.Errorf("read %s: others are being read: %w", dir, context.Cause(ctx))
+		return found, control.Unheard{Err: fmt.Errorf("read %s: others are being read: %w", dir, context.Cause(ctx))}
 	}
 	type result struct {
 		found T
@@ -126,7 +127,7 @@ func within[T any](ctx context.Context, reads chan struct{}, dir string, read fu
 	case r := <-over:
 		return r.found, r.err
 	case <-ctx.Done():
-		return found, fmt.Errorf("read %s: %w", dir, context.Cause(ctx))
+		return found, control.Unheard{Err: fmt.Errorf("read %s: %w", dir, context.Cause(ctx))}
 	}
 }
 

@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,4 +85,32 @@ func TestStartsAreCounted(t *testing.T) {
 		}
 	}
 	saw(t, m.states("web"), "^waiting starting running ready stopping cleaning waiting starting running ready$")
+}
+
+// Who asks while the loop has no time is told so, and neither that the name is unknown nor that
+// the request is refused.
+func TestNoTimeForRequests(t *testing.T) {
+	m := boot(t, "", "web run")
+	entered, release, left := make(chan bool), make(chan bool), make(chan error, 1)
+	go func() { left <- m.sup.Do(context.Background(), func() { close(entered); <-release }) }()
+	<-entered
+	cause := errors.New("no time")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	r := remote{m.sup}
+	_, list := r.List(ctx)
+	_, one := r.One(ctx, "web")
+	_, begun := r.Exec(ctx, "web", control.Program{})
+	for what, err := range map[string]error{
+		"list": list, "status": one, "exec": begun,
+		"start": r.Ask(ctx, "start", "web", control.Options{}), "stop": r.Ask(ctx, "stop", "web", control.Options{}),
+	} {
+		if !errors.As(err, new(control.Unheard)) || !errors.Is(err, cause) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	close(release)
+	if err := <-left; err != nil {
+		t.Error(err)
+	}
 }

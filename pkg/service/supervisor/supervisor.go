@@ -9,16 +9,18 @@ package supervisor
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container"
 	"slipway/pkg/log/store"
+	"slipway/pkg/service/control"
 	"slipway/pkg/service/guest"
 	"slipway/pkg/service/state"
 )
@@ -241,21 +243,39 @@ func (s *Supervisor) post(f func()) {
 	}
 }
 
-// Do runs f in the loop and waits for it: the way in for others.
+var errEnded = errors.New("the supervisor has ended")
+
+// Do runs f in the loop and waits for it: the way in for others. Its errors are control.Unheard;
+// f is not run any more then, unless the supervisor has ended.
 func (s *Supervisor) Do(ctx context.Context, f func()) error {
+	var taken atomic.Bool // by the loop, or by who waits no longer
 	done := make(chan struct{})
-	select {
-	case s.inbox <- func() { f(); close(done) }:
-	case <-s.ended:
-		return fmt.Errorf("the supervisor has ended")
-	case <-ctx.Done():
-		return ctx.Err()
+	do := func() {
+		if !taken.Swap(true) {
+			f()
+			close(done)
+		}
 	}
 	select {
-	case <-done:
-		return nil
+	case s.inbox <- do:
 	case <-s.ended:
-		return fmt.Errorf("the supervisor has ended")
+		return control.Unheard{Err: errEnded}
+	case <-ctx.Done():
+		return control.Unheard{Err: context.Cause(ctx)}
+	}
+	late := ctx.Done()
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-s.ended:
+			return control.Unheard{Err: errEnded}
+		case <-late:
+			if !taken.Swap(true) {
+				return control.Unheard{Err: context.Cause(ctx)}
+			}
+			late = nil // it is being run
+		}
 	}
 }
 
