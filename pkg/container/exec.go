@@ -88,7 +88,10 @@ func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 		ID: b.Name, Args: p.Args, Env: p.Env, Terminal: p.Terminal, PidFile: s.pidFile(), Log: s.log(),
 		Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr,
 	}
-	if call.Process, err = Describe(oci, b, p, dir); err == nil {
+	if err = e.Room(oci, b); err == nil {
+		call.Process, err = Describe(oci, b, p, dir)
+	}
+	if err == nil {
 		s.process, err = oci.StartExec(call)
 	}
 	if err != nil {
@@ -99,6 +102,22 @@ func (e *Engine) begin(b *bundle.Bundle, p Program) (*session, error) {
 		s.id = reap.Ident{Pid: s.process.Pid()} // it has ended already
 	}
 	return s, nil
+}
+
+// Room is an error if a container's limit has no room for what the runtime takes to run a program in it.
+func (e *Engine) Room(oci *runtime.Runtime, b *bundle.Bundle) error {
+	takes := oci.ExecTakes()
+	if takes == 0 {
+		return nil
+	}
+	g, err := e.group(b)
+	if err != nil {
+		return nil // nor does the runtime ask for the group by our rules
+	}
+	if err := g.Room(takes); err != nil {
+		return fmt.Errorf("%w, and %s takes %d more to run a program there", err, oci.Name(), takes)
+	}
+	return nil
 }
 
 // Describe describes a program in a file in dir where there is no other way to tell

@@ -97,6 +97,26 @@ func TestBoundNamespaceOutlivesItsContainer(t *testing.T) {
 	}
 }
 
+// A link in the place of a bound namespace leads to no other file.
+func TestBoundNamespaceIsNoLink(t *testing.T) {
+	e, root, dir := testEngine(t), containers(t), t.TempDir()
+	t.Cleanup(func() { must(t, mount.Clear(dir)) })
+	must(t, os.WriteFile(dir+"/precious", []byte("precious"), 0o600))
+	must(t, os.Symlink("precious", dir+"/ns"))
+	b := shape{name: "bound", section: bundle.Services, spec: ownNamespaces, script: "exit 0", runtime: bundle.Runtime{
+		BindNS: bundle.BindNS{Net: dir + "/ns"},
+	}}.lay(t, root)
+	before := state(t, e, root)
+	_, err := e.Start(testContext(t), b, IO{})
+	if err == nil || !strings.Contains(err.Error(), dir+"/ns: it is a symbolic link to precious") {
+		t.Errorf("%v", err)
+	}
+	same(t, before, state(t, e, root))
+	if text, err := os.ReadFile(dir + "/precious"); string(text) != "precious" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 // The restarts of a service replace its bound namespaces and reuse the mounts
 // it makes for others, instead of piling them up.
 func TestRestartsDoNotPileUp(t *testing.T) {

@@ -224,6 +224,8 @@ func (t Tree) follow(name string) (Entry, bool) {
 			return Entry{}, false
 		case e.Type == tar.TypeReg:
 			return e, true
+		case e.Type == tar.TypeLink:
+			name = e.Link
 		case e.Type != tar.TypeSymlink:
 			return Entry{}, false
 		case path.IsAbs(e.Link):

@@ -38,8 +38,11 @@ func TestFollow(t *testing.T) {
 	tree.AddLink("round", "round")
 	tree.AddLink("gone", "nowhere")
 	tree.AddDirectory("dir", 0o755)
+	tree.AddHardLink("hard", "lib/x/liba.so.1.2")
+	tree.AddLink("to-hard", "hard")
 	for name, want := range map[string]bool{
 		"lib/x/liba.so.1.2": true, "lib/x/liba.so.1": true, "lib64/ld.so": true, "up": true,
+		"hard": true, "to-hard": true,
 		"round": false, "gone": false, "dir": false, "none": false,
 	} {
 		if e, ok := tree.follow(name); ok != want || ok && string(e.Data) != "a" {
@@ -155,6 +158,12 @@ func TestStandIn(t *testing.T) {
 		if err := tree.addBeside(dir+"/libthing.so.1", Entry{Data: []byte("real")}, triplet); err == nil {
 			t.Errorf("the real library is in %s, beside what stands in for it", dir)
 		}
+	}
+	linked := Tree{}
+	linked.AddFile("bin/program", 0o755, []byte("program"))
+	linked.AddHardLink("lib/libthing.so.1", "bin/program")
+	if err := linked.addBeside("usr/lib/libthing.so.1", Entry{Data: []byte("real")}, triplet); err == nil {
+		t.Error("a library is added beside a hard link of that name to another file")
 	}
 	// A plain step of the recipe, which replaces what was there.
 	before := tree.standIns()

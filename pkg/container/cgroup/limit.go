@@ -124,3 +124,22 @@ func words(file string) []string {
 	}
 	return strings.Fields(string(data))
 }
+
+// Room is an error if the group, or one that it lies in, has no room for so many processes and threads
+// more. What cannot be known is none.
+func (g Group) Room(more uint64) error {
+	for dir := path.Dir(g.file("pids.max")); ; dir = path.Dir(dir) {
+		data, err := read(path.Join(dir, "pids.max"))
+		if err != nil {
+			return nil // above the outermost, or no such controller
+		}
+		most, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+		if err != nil {
+			continue // "max"
+		}
+		has, err := Group{v2: g.v2, dirs: []string{dir}}.readNumber("pids.current")
+		if err == nil && has+more > most {
+			return fmt.Errorf("%s has %d of at most %d processes and threads", dir, has, most)
+		}
+	}
+}

@@ -168,3 +168,35 @@ func TestMembers(t *testing.T) {
 		t.Errorf("without the group: %v, %v", got, err)
 	}
 }
+
+// The fullest of the groups that a container lies in says whether there is room.
+func TestRoom(t *testing.T) {
+	root := hierarchy(t, map[string]string{
+		"cgroup.controllers": "pids\n",
+		"all/pids.max":       "100\n", "all/pids.current": "90\n",
+		"all/web/pids.max": "20\n", "all/web/pids.current": "17\n",
+		"all/free/pids.max": "max\n", "all/free/pids.current": "3\n",
+		"all/over/pids.max": "2\n", "all/over/pids.current": "3\n",
+		"none/cgroup.procs": "",
+	})
+	for _, tt := range []struct {
+		group string
+		more  uint64
+		want  string
+	}{
+		{"all/web", 3, ""},
+		{"all/web", 4, "/all/web has 17 of at most 20 processes and threads"},
+		{"all/free", 10, ""},
+		{"all/free", 11, "/all has 90 of at most 100 processes and threads"},
+		{"all/over", 1, "/all/over has 3 of at most 2 processes and threads"},
+		{"none", 1000, ""},
+	} {
+		err := Group{v2: true, dirs: []string{root + "/" + tt.group}}.Room(tt.more)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != root+tt.want) {
+			t.Errorf("%s, %d more: %v, want %q", tt.group, tt.more, err, tt.want)
+		}
+	}
+	if err := (Group{}).Room(1); err != nil {
+		t.Error(err)
+	}
+}

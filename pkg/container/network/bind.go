@@ -73,8 +73,12 @@ func vacate(file string) (created bool, err error) {
 	return false, unbind(file)
 }
 
-// unbind takes all namespaces off a file.
+// unbind takes all namespaces off a file. It is no link, which would lead to any file of the machine, and a container
+// may have put it there.
 func unbind(file string) error {
+	if to, err := os.Readlink(file); err == nil {
+		return fmt.Errorf("it is a symbolic link to %s", to)
+	}
 	for {
 		var st unix.Statfs_t
 		if err := unix.Statfs(file, &st); err != nil {

@@ -44,6 +44,9 @@ func (r *Runtime) execArgs(e Exec) []string {
 // Exec's Process.
 func (r *Runtime) Forgets() bool { return r.kind().forgets }
 
+// ExecTakes is how many processes and threads more a container has to have room for; 0: the runtime itself says so.
+func (r *Runtime) ExecTakes() uint64 { return r.kind().execTakes }
+
 // ExecCommand is the runtime's command for a program in a container. It passes
 // signals and the exit status on.
 func (r *Runtime) ExecCommand(e Exec) *exec.Cmd {

@@ -43,6 +43,10 @@ type Kind struct {
 	// on standard error too.
 	silent bool
 
+	// execTakes is how many processes and threads its exec has in a container before the program runs. With fewer,
+	// Go's dump is what it writes on the program's standard error. 0: it says by itself what it lacks.
+	execTakes uint64
+
 	// compiled is the annotation by which it takes a compiled filter of system calls; "":
 	// it takes none. compiledFile is what of a container's state has the one it has
 	// compiled itself.
@@ -60,6 +64,7 @@ type Kind struct {
 var Kinds = []*Kind{
 	{
 		Name: "runc", Path: bundle.RuntimeProgram("runc"), Root: "/run/runc",
+		execTakes: 5, // 1.5.2, measured
 		stateFile: "state.json", state: runcState, inHook: isRuncInit,
 	},
 	{

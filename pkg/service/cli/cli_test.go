@@ -66,6 +66,7 @@ func TestMisuse(t *testing.T) {
 		"start":                  {2, "start wants the names of services"},
 		"stop a b":               {1, "the supervisor does not answer"},
 		"start -dump-spec x a b": {2, "-dump-spec wants one service"},
+		"stop -dump-spec x a":    {2, "flag provided but not defined: -dump-spec"},
 		"restart web":            {1, "the supervisor does not answer"},
 		"logs databse":           {1, `no container "databse"; did you mean "database"?`},
 		"logs web --since never": {2, `"never" is neither a duration nor a time`},
@@ -86,6 +87,21 @@ func TestMisuse(t *testing.T) {
 	for args, want := range map[string]string{"lst": `did you mean "list"?`, "-q -v list": "exclude each other", "frobnicate": "see service help"} {
 		if status, _, errs := runProgram(t, strings.Fields(args)...); status != 2 || !strings.Contains(errs, want) {
 			t.Errorf("service %s: %d, %q, want %q", args, status, errs, want)
+		}
+	}
+}
+
+// Each command takes the flags that mean something to it, beside those of all, and none of another's.
+func TestFlagsOfEach(t *testing.T) {
+	want := map[string]string{
+		"list": "json", "status": "json", "start": "dump-spec json", "stop": "json", "restart": "dump-spec json",
+		"logs": "f json n previous since", "events": "f json", "exec": "json t", "analyze": "json o", "blame": "json o",
+		"critical-chain": "json o", "plot": "json o", "upgrade": "back json", "version": "json", "names": "services",
+	}
+	for _, c := range commands {
+		got := strings.ReplaceAll(strings.Join(ownFlags(c), " "), "-", "")
+		if got != strings.ReplaceAll(want[c.name], "-", "") {
+			t.Errorf("service %s takes %q, want %q", c.name, got, want[c.name])
 		}
 	}
 }

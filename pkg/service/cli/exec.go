@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -129,6 +130,9 @@ func (c *call) executeHere(p control.Program, signals <-chan os.Signal) (reap.St
 	defer os.RemoveAll(dir) //nolint:errcheck // it lies in memory
 	x := runtime.Exec{ID: directory, Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0], Stdout: p.Files[1], Stderr: p.Files[2]}
 	if b, err := bundle.Load(section, filepath.Join(c.paths.Section(section), directory)); err == nil {
+		if err := e.Room(r, b); err != nil {
+			return reap.Status{}, fmt.Errorf("run %s in %s: %w", strings.Join(p.Args, " "), b.Name, err)
+		}
 		x.Process, err = container.Describe(r, b, container.Program{Args: p.Args, Env: p.Env, Terminal: p.Terminal, Stdin: p.Files[0]}, dir)
 		if err != nil {
 			return reap.Status{}, err

@@ -11,7 +11,8 @@ import (
 )
 
 // options are all flags of all commands. LinuxKit's are taken everywhere it
-// takes them, so that what scripts it goes on to work.
+// takes them, so that what scripts it goes on to work; but for stop's -dump-spec, which does
+// nothing there.
 type options struct {
 	paths   guest.Paths
 	quiet   bool
