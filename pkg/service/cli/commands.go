@@ -9,7 +9,7 @@ func init() {
 		{name: "list", about: "show all containers", options: jsonFlag, do: runList},
 		{name: "status", args: "[NAME]", about: "show one container in full", options: jsonFlag, do: runStatus},
 		{name: "start", args: "NAME...", about: "start services, with what they require", options: startFlags, do: runStart},
-		{name: "stop", args: "NAME...", about: "stop services, after what requires them", options: jsonFlag, do: runStop},
+		{name: "stop", args: "NAME...", about: "stop services, after what requires them", options: startFlags, do: runStop},
 		{name: "restart", args: "NAME...", about: "stop and start services", options: startFlags, do: runRestart},
 		{name: "logs", args: "[NAME]", about: "show a container's output, or what the machine said", options: logsFlags, do: runLogs},
 		{name: "events", args: "[NAME...]", about: "show what happened to services", options: eventsFlags, do: runEvents},

@@ -11,8 +11,7 @@ import (
 )
 
 // options are all flags of all commands. LinuxKit's are taken everywhere it
-// takes them, so that what scripts it goes on to work; but for stop's -dump-spec, which does
-// nothing there.
+// takes them, so that what scripts it goes on to work, also where they mean nothing (stop's -dump-spec).
 type options struct {
 	paths   guest.Paths
 	quiet   bool
