@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,10 +77,8 @@ func checkSerial(value string) error {
 }
 
 func pick(key, value string, allowed ...string) (string, error) {
-	for _, a := range allowed {
-		if a == value {
-			return value, nil
-		}
+	if slices.Contains(allowed, value) {
+		return value, nil
 	}
 	return "", fmt.Errorf("%s %q, want %s", key, value, strings.Join(allowed, ", "))
 }

@@ -160,10 +160,11 @@ func (x *Index) answers(names []string) []string {
 // kind is what stands before the first colon of an alias, "pci" or "virtio". It
 // spares comparing a device with the aliases of other busses.
 func kind(alias string) string {
-	if i := strings.IndexByte(alias, ':'); i >= 0 {
-		return alias[:i]
+	before, _, found := strings.Cut(alias, ":")
+	if !found {
+		return ""
 	}
-	return ""
+	return before
 }
 
 // Has says whether the kernel has the module, built in or as a file.

@@ -3,6 +3,7 @@ package module
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,9 +85,7 @@ func TestMatch(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	files := map[string]string{"etc/modprobe.d/x.conf": "blacklist button\nalias nick ext4\n"}
-	for k, v := range lists {
-		files[k] = v
-	}
+	maps.Copy(files, lists)
 	dir, etc := kernel(t, files)
 	x, err := open(dir, etc, "quiet modprobe.blacklist=virtio-net virtio_pci.force_legacy=1")
 	if err != nil {

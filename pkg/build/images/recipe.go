@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,9 +70,7 @@ const linuxKitLabel = "org.mobyproject.config"
 // labels are the image's labels as the recipe gives them.
 func (c *Config) labels() (map[string]string, error) {
 	out := map[string]string{}
-	for k, v := range c.Labels {
-		out[k] = v
-	}
+	maps.Copy(out, c.Labels)
 	if len(c.LinuxKit) > 0 {
 		text, err := json.Marshal(c.LinuxKit)
 		if err != nil {

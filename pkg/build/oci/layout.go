@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -194,9 +195,7 @@ func (l *Layout) putIndexed(name string, img v1.Image, via []*remote.Descriptor,
 // that would be found for the same platform.
 func (l *Layout) list(name string, d v1.Descriptor, platform *v1.Platform, annotations map[string]string) error {
 	d.Annotations = map[string]string{}
-	for k, v := range annotations {
-		d.Annotations[k] = v
-	}
+	maps.Copy(d.Annotations, annotations)
 	d.Annotations[NameAnnotation] = FullName(name)
 	d.Annotations[refAnnotation] = FullName(name)
 	return l.update(func(index *v1.IndexManifest) {

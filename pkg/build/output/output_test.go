@@ -222,7 +222,7 @@ func TestPayload(t *testing.T) {
 	if want := "/payload/lib/modules/6.1/kernel/loop.ko\n"; !strings.HasPrefix(modules, want) {
 		t.Errorf("modules %q", modules)
 	}
-	for _, line := range strings.Fields(modules) {
+	for line := range strings.FieldsSeq(modules) {
 		if find(list, strings.TrimPrefix(line, "/")) == nil {
 			t.Errorf("no module %s", line)
 		}

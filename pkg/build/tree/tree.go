@@ -202,7 +202,7 @@ func (n *Node) size() int {
 // an error, not a surprise: no sound image has one.
 func split(path string) ([]string, error) {
 	var out []string
-	for _, p := range strings.Split(path, "/") {
+	for p := range strings.SplitSeq(path, "/") {
 		switch p {
 		case "", ".":
 		case "..":

@@ -163,7 +163,7 @@ func ownPath(own, controller string) string {
 		if len(words) != 3 {
 			continue
 		}
-		for _, c := range strings.Split(words[1], ",") {
+		for c := range strings.SplitSeq(words[1], ",") {
 			if strings.TrimPrefix(c, "name=") == controller {
 				return words[2]
 			}
@@ -214,7 +214,7 @@ func readPids(file string) ([]int, error) {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
 	var pids []int
-	for _, word := range strings.Fields(string(data)) {
+	for word := range strings.FieldsSeq(string(data)) {
 		var pid int
 		if _, err := fmt.Sscan(word, &pid); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)

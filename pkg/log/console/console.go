@@ -63,7 +63,7 @@ func New() *Console {
 func Names(cmdline string) []string {
 	var names []string
 	seen := map[string]bool{}
-	for _, word := range strings.Fields(cmdline) {
+	for word := range strings.FieldsSeq(cmdline) {
 		value, ok := strings.CutPrefix(word, "console=")
 		name, _, _ := strings.Cut(value, ",")
 		if ok && filepath.IsLocal(name) && name != "." && name == filepath.Base(name) && !seen[name] {

@@ -27,7 +27,7 @@ func TestShift(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			for _, f := range strings.Fields(c.before) {
+			for f := range strings.FieldsSeq(c.before) {
 				if err := os.WriteFile(filepath.Join(dir, f), []byte(f), 0o600); err != nil {
 					t.Fatal(err)
 				}

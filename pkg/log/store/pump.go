@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -174,10 +175,7 @@ func (p *Pump) listen(s *stream, events uint32) {
 // nobody for so long that dropping is better than waiting.
 func (p *Pump) resume() {
 	p.mu.Lock()
-	paused := make(map[*stream]time.Time, len(p.paused))
-	for s, since := range p.paused {
-		paused[s] = since
-	}
+	paused := maps.Clone(p.paused)
 	p.mu.Unlock()
 	for s, since := range paused {
 		if !s.tryAgain(since) {

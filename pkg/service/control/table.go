@@ -141,7 +141,7 @@ func (t *table) explain() {
 // paragraph breaks a text into lines, of which all but the first are indented.
 func (t *table) paragraph(text string) {
 	line, indent := "", ""
-	for _, word := range strings.Fields(plain(text)) {
+	for word := range strings.FieldsSeq(plain(text)) {
 		for line != indent && utf8.RuneCountInString(line+" "+word) > t.width {
 			t.line(line)
 			line, indent = "    ", "    "

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -42,9 +43,7 @@ func (s *Supervisor) directories() (map[string]string, error) {
 		dirs[name] = filepath.Join(section, name)
 	}
 	s.added, err = loadAdded(s.Guest.Paths)
-	for name, dir := range s.added {
-		dirs[name] = dir
-	}
+	maps.Copy(dirs, s.added)
 	return dirs, err
 }
 
