@@ -179,7 +179,7 @@ var ErrNoRoot = errors.New("neither it nor a directory above it holds go.mod and
 func FindRoot(start string) (string, error) {
 	start, err := filepath.Abs(start)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("find images: %w", err)
 	}
 	for dir := start; ; dir = filepath.Dir(dir) {
 		recipes, err := filepath.Glob(filepath.Join(dir, "images", "*", RecipeFile))

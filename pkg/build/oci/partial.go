@@ -57,8 +57,11 @@ func (l *Layout) openPartial(ctx context.Context, h v1.Hash) (*partial, error) {
 func lock(ctx context.Context, file *os.File) error {
 	for {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return err
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return fmt.Errorf("lock %s: %w", file.Name(), err)
 		}
 		select {
 		case <-ctx.Done():

@@ -116,7 +116,10 @@ func (r *Registry) resolve(ctx context.Context, image string, platform v1.Platfo
 		all = append(all, d.Digest.String())
 	}
 	digest, err := img.Digest()
-	return append(all, digest.String()), err
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", full, err)
+	}
+	return append(all, digest.String()), nil
 }
 
 // search looks for an image in a registry.

@@ -39,8 +39,10 @@ func copyNode(t *tree.Tree, path string, to *Target, suffix string) error {
 		return fmt.Errorf("no %s: the YAML names no kernel", path)
 	}
 	return to.WriteFile(suffix, func(f *os.File) error {
-		_, err := io.Copy(f, n.Inode.Open())
-		return err
+		if _, err := io.Copy(f, n.Inode.Open()); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
 	})
 }
 
@@ -74,7 +76,7 @@ func writeMicrocode(t *tree.Tree, w io.Writer) error {
 		return nil
 	}
 	if _, err := io.Copy(w, n.Inode.Open()); err != nil {
-		return err
+		return fmt.Errorf("boot/ucode.cpio: %w", err)
 	}
 	_, err := w.Write(make([]byte, -n.Inode.Size&3))
 	return err
