@@ -2,11 +2,8 @@ package oci
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -81,17 +78,6 @@ func (p *partial) append(data []byte) error {
 func (p *partial) begin() error {
 	p.size = 0
 	return p.file.Truncate(0)
-}
-
-func (p *partial) verify(want v1.Hash) error {
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(p.file, 0, p.size)); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != want.Hex {
-		return fmt.Errorf("%w: its content has sha256:%s", errDigest, got)
-	}
-	return nil
 }
 
 // commit gives the whole blob its name.
