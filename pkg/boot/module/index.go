@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -183,8 +184,8 @@ func (x *Index) needs(module string) []string {
 	file, deps, _ := strings.Cut(line, ":")
 	fields := strings.Fields(deps)
 	files := make([]string, 0, len(fields)+1)
-	for i := len(fields) - 1; i >= 0; i-- {
-		files = append(files, x.path(fields[i]))
+	for _, dep := range slices.Backward(fields) {
+		files = append(files, x.path(dep))
 	}
 	return append(files, x.path(file))
 }

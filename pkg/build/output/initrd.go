@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"slipway/pkg/build/tree"
@@ -111,13 +112,9 @@ func (c contextWriter) Write(p []byte) (int, error) {
 
 // rootNodes are the nodes of the root file system: all but boot/.
 func rootNodes(t *tree.Tree) []*tree.Node {
-	var list []*tree.Node
-	for _, n := range t.Nodes() {
-		if p := n.Path(); p != bootDir && !strings.HasPrefix(p, bootDir+"/") {
-			list = append(list, n)
-		}
-	}
-	return list
+	return slices.DeleteFunc(t.Nodes(), func(n *tree.Node) bool {
+		return n.Path() == bootDir || strings.HasPrefix(n.Path(), bootDir+"/")
+	})
 }
 
 // mountPoints are what PID 1 mounts on; a squashfs cannot grow them later.

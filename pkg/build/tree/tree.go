@@ -10,10 +10,11 @@ package tree
 
 import (
 	"archive/tar"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
@@ -137,7 +138,7 @@ func (n *Node) Children() []*Node {
 	for _, c := range n.children {
 		list = append(list, c)
 	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	slices.SortFunc(list, func(a, b *Node) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 
@@ -154,7 +155,7 @@ func (t *Tree) Nodes() []*Node {
 		}
 	}
 	walk(t.root)
-	sort.Slice(list, func(i, j int) bool { return list[i].seq < list[j].seq })
+	slices.SortFunc(list, func(a, b *Node) int { return cmp.Compare(a.seq, b.seq) })
 	return list
 }
 

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -197,12 +198,7 @@ func (c *Console) moved(l *line, n int) bool {
 func (c *Console) Congested() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, l := range c.lines {
-		if l.congested() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.lines, (*line).congested)
 }
 
 // Flush waits until everything is with the devices, but for none that has taken

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,9 +44,7 @@ type Pump struct {
 
 // NewPump starts a pump. Its thread sleeps until somebody writes.
 func NewPump(logger *slog.Logger) (*Pump, error) {
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
+	logger = cmp.Or(logger, slog.New(slog.DiscardHandler))
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("start log pump: epoll_create: %w", err)

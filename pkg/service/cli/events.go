@@ -97,9 +97,7 @@ func reopened(f *os.File, path string) *os.File {
 	if b, err := next.Stat(); err == nil && !os.SameFile(a, b) {
 		return next
 	}
-	if err := next.Close(); err != nil {
-		return nil
-	}
+	next.Close()
 	return nil
 }
 

@@ -83,9 +83,7 @@ func turnAway(conn *net.UnixConn, a answer) {
 	if err := conn.SetDeadline(time.Now().Add(floodPause)); err != nil {
 		return
 	}
-	if err := a.write(conn); err != nil {
-		return
-	}
+	_ = a.write(conn)
 }
 
 // serve answers one client. Whatever it does, it costs no more than its time.
@@ -130,8 +128,7 @@ func (s *Server) deliver(c *connection, a answer) bool {
 
 // respond finds the answer to a request that was read, or could not be.
 func (s *Server) respond(c *connection, r *receiver, q request, err error) answer {
-	var f *fault
-	if errors.As(err, &f) {
+	if f, is := errors.AsType[*fault](err); is {
 		return failure(f.status, f)
 	}
 	if err != nil {

@@ -20,10 +20,7 @@ const columns = " %-8s %6s %7s %5s %4s %-12s %5s %5s"
 // Table shows all containers in lines of at most width columns (0: Width), and
 // below them why those that are not well are not.
 func Table(l List, width int) string {
-	if width < Width {
-		width = Width
-	}
-	t := &table{width: width}
+	t := &table{width: max(width, Width)}
 	if l.LastBoot != "" {
 		t.paragraph("The last boot ended: " + l.LastBoot)
 	}

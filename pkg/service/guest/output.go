@@ -189,8 +189,7 @@ func (o *output) miss(why string) {
 
 // reason is without the name that is told already.
 func reason(err error) string {
-	var of *fs.PathError
-	if errors.As(err, &of) {
+	if of, is := errors.AsType[*fs.PathError](err); is {
 		err = of.Err
 	}
 	return err.Error()
