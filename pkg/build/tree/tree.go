@@ -159,6 +159,10 @@ func (t *Tree) Nodes() []*Node {
 	return list
 }
 
+// Epoch is the time of everything the builder itself makes, as in LinuxKit's
+// images, so that the same inputs give the same bytes.
+var Epoch = time.Date(2017, 4, 18, 16, 30, 0, 0, time.UTC)
+
 // Linux' NAME_MAX and PATH_MAX: the kernel leaves out what is longer.
 const (
 	maxName = 255

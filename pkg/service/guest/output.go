@@ -45,11 +45,6 @@ func (p Paths) MountOutput() error {
 	return mount.Output(dir).Do()
 }
 
-// noteOutput leaves word of how many bytes of files the host takes.
-func (g *Guest) noteOutput(most int64) error {
-	return machine.WriteFile(g.Paths.RunDir(machine.OutputFile), []byte(strconv.FormatInt(most, 10)+"\n"))
-}
-
 // WantsOutput is how many bytes of files the host takes; 0: none.
 func (g *Guest) WantsOutput() int64 {
 	data, err := os.ReadFile(g.Paths.RunDir(machine.OutputFile))
