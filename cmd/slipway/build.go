@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,9 +98,7 @@ func (f *buildFlags) check(files []string) error {
 	if err := f.sbom.check(f.hardening == string(spec.HardeningNone)); err != nil {
 		return err
 	}
-	if f.name == "" {
-		f.name = imageName(files[len(files)-1])
-	}
+	f.name = cmp.Or(f.name, imageName(files[len(files)-1]))
 	return f.checkDirs()
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,8 +62,7 @@ func (f *runFlags) detach() error {
 
 // statusOf takes over the exit status of the half that failed.
 func statusOf(err error) error {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+	if exit, is := errors.AsType[*exec.ExitError](err); is && exit.ExitCode() > 0 {
 		return exitError(exit.ExitCode())
 	}
 	return exitError(qemu.StatusFailed)
@@ -232,9 +232,4 @@ func oneName(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func stateOf(name, state string) string {
-	if state == "" {
-		return name + "-state"
-	}
-	return state
-}
+func stateOf(name, state string) string { return cmp.Or(state, name+"-state") }

@@ -53,8 +53,7 @@ func status(err error) int {
 		fmt.Fprintln(os.Stderr, "slipway:", err)
 		return 2
 	}
-	var faults yml.Faults
-	if errors.As(err, &faults) { // a line of its own for each, as editors read them
+	if faults, is := errors.AsType[yml.Faults](err); is { // a line of its own for each, as editors read them
 		fmt.Fprintln(os.Stderr, faults)
 		err = fmt.Errorf("%s, nothing was built", count(faults))
 	}

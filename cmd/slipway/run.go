@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -206,25 +205,11 @@ func (f *runFlags) matchBoot() error {
 // maxData bounds what a guest is given as metadata; LinuxKit's own has kilobytes.
 const maxData = 64 << 20
 
-// readStream reads a file, or what <(command) holds out.
-func readStream(name string) ([]byte, error) {
-	f, err := input.Stream(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxData+1))
-	if err == nil && len(data) > maxData {
-		err = fmt.Errorf("%s: more than %d MB", name, maxData>>20)
-	}
-	return data, err
-}
-
 // metadata makes the disc for --data in the state directory.
 func (f *runFlags) metadata() (err error) {
 	data := []byte(f.data)
 	if f.dataFile != "" {
-		if data, err = readStream(f.dataFile); err != nil {
+		if data, err = input.ReadStream(f.dataFile, maxData); err != nil {
 			return fmt.Errorf("read metadata: %w", err)
 		}
 	}

@@ -44,7 +44,7 @@ func (c *children) command(argv []string) *exec.Cmd {
 func (c *children) start(cmd *exec.Cmd) (*reap.Process, error) {
 	p, err := c.reaper.Start(cmd)
 	if err != nil {
-		if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		if path, is := errors.AsType[*fs.PathError](err); is {
 			err = path.Err // its path is ours
 		}
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, whyNot(cmd.Path, err))

@@ -53,12 +53,10 @@ func (l *leaver) add(j *job, do func() error) {
 	l.mu.Lock()
 	l.jobs = append(l.jobs, j)
 	l.mu.Unlock()
-	l.wait.Add(1)
-	go func() {
-		defer l.wait.Done()
+	l.wait.Go(func() {
 		defer func() { l.caught(j.what, recover()) }()
 		l.warn(j.what, do())
-	}()
+	})
 }
 
 // call makes a call that may hang.

@@ -32,7 +32,7 @@ func ParseOptions(cmdline string) Options {
 		Consoles:   console.Names(cmdline),
 		PanicDelay: defaultPanicDelay,
 	}
-	for _, word := range strings.Fields(cmdline) {
+	for word := range strings.FieldsSeq(cmdline) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
 		case "linuxkit.unified_cgroup_hierarchy":

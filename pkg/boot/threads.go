@@ -27,14 +27,12 @@ func reserveThreads() {
 	release := make(chan struct{})
 	for range diskThreads + closeThreads + otherThreads {
 		all.Add(1)
-		over.Add(1)
-		go func() {
-			defer over.Done()
+		over.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			all.Done()
 			<-release
-		}()
+		})
 	}
 	all.Wait()
 	close(release)

@@ -24,8 +24,7 @@ func (l *layout) addFiles() error {
 	l.fileDirs, l.fileEntries = map[string]bool{}, map[string]*yml.File{}
 	for i, f := range l.config.Files {
 		if err := l.addFile(f, numbers, &tree.Origin{Location: fmt.Sprintf("files[%d]", i)}); err != nil {
-			var told yml.Faults
-			if errors.As(err, &told) {
+			if told, is := errors.AsType[yml.Faults](err); is {
 				return told
 			}
 			return yml.Faults{f.At.Child("path").At("%v", err)}

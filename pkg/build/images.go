@@ -55,8 +55,7 @@ func mentions(c *yml.Config, platform v1.Platform) ([]mention, yml.Faults) {
 	}
 	for _, v := range c.Volumes {
 		platforms, err := volumePlatforms(v, platform)
-		var wrong yml.Faults
-		if errors.As(err, &wrong) {
+		if wrong, is := errors.AsType[yml.Faults](err); is {
 			faults.Add(wrong...)
 		}
 		for _, p := range platforms {

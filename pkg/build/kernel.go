@@ -87,7 +87,7 @@ func cmdline(text string, image *oci.Image, h spec.Hardening) string {
 		return text
 	}
 	given := map[string]bool{}
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		key, _, _ := strings.Cut(word, "=")
 		given[key] = true
 	}

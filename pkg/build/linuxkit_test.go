@@ -131,7 +131,7 @@ func (x of) check(t *testing.T, spec *specs.Spec) {
 	if (spec.Linux.Seccomp != nil) != x.filtered {
 		t.Errorf("%s: filtered %t, want %t", x.image, !x.filtered, x.filtered)
 	}
-	for _, call := range strings.Fields(x.calls) {
+	for call := range strings.FieldsSeq(x.calls) {
 		if x.filtered && !allows.Call(spec.Linux.Seccomp, call) {
 			t.Errorf("%s: may not call %s", x.image, call)
 		}

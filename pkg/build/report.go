@@ -78,11 +78,14 @@ func contentSum(i *tree.Inode) (sum [sha256.Size]byte, err error) {
 func (m *Machine) WriteReport(w io.Writer) error {
 	shares, err := m.Shares()
 	if err != nil {
-		return err
+		return fmt.Errorf("report what takes the room: %w", err)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	writeShares(table, shares)
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("report what takes the room: %w", err)
+	}
+	return nil
 }
 
 // writeShares writes columns that end with tabs; a table keeps its error for

@@ -15,6 +15,7 @@ import (
 
 	"slipway/pkg/build/output"
 	"slipway/pkg/build/spec"
+	"slipway/pkg/build/tree"
 )
 
 // TestReport compares the table with the image itself: its sizes must add up to
@@ -73,6 +74,12 @@ func TestReport(t *testing.T) {
 		if !regexp.MustCompile(want).Match(table.Bytes()) {
 			t.Errorf("no %s in\n%s", want, &table)
 		}
+	}
+	if err := m.Root.Put("lost", tree.Entry{Type: tar.TypeReg, Inode: &tree.Inode{Size: 1, Data: (*os.File)(nil)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.WriteReport(io.Discard); err == nil || err.Error() != "report what takes the room: read lost: invalid argument" {
+		t.Errorf("a content that cannot be read: %v", err)
 	}
 }
 

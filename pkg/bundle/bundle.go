@@ -8,6 +8,7 @@ package bundle
 
 import (
 	"path"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -79,13 +80,8 @@ func (b *Bundle) ShortName() string { return ShortName(b.Section, b.Name) }
 // ShortName strips the three-digit order prefix of an onboot or onshutdown
 // directory; service directories have none.
 func ShortName(s Section, directory string) string {
-	if s == Services || len(directory) < 5 || directory[3] != '-' {
+	if s == Services || len(directory) < 5 || directory[3] != '-' || strings.Trim(directory[:3], "0123456789") != "" {
 		return directory
-	}
-	for _, c := range directory[:3] {
-		if c < '0' || c > '9' {
-			return directory
-		}
 	}
 	return directory[4:]
 }

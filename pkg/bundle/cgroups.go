@@ -37,8 +37,7 @@ func CheckCgroupsPath(p string) error {
 	if p == "" {
 		return nil
 	}
-	words := strings.Split(p, "/")
-	for _, w := range words {
+	for w := range strings.SplitSeq(p, "/") {
 		switch {
 		case w == "..":
 			return fmt.Errorf("cgroup %q leads upwards", p)

@@ -71,19 +71,20 @@ func TestSpecWithoutItsFilterIsNone(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), `"seccomp":{"defaultAction":"SLIPWAY_WITHHELD"}`) {
 		t.Errorf("%s %v", text, err)
 	}
-	if _, err := Encode(b.Spec, Filter{}); err == nil {
-		t.Error("written without a filter")
+	const lost = "the filter of system calls is lost"
+	if _, err := Encode(b.Spec, Filter{}); err == nil || err.Error() != lost {
+		t.Errorf("written without a filter: %v", err)
 	}
 	bare := *b.Spec
 	bare.Linux = nil
-	if _, err := Encode(&bare, b.Filter); err == nil {
-		t.Error("written with nowhere for the filter to be")
+	if _, err := Encode(&bare, b.Filter); err == nil || err.Error() != lost {
+		t.Errorf("written with nowhere for the filter to be: %v", err)
 	}
 	other := *b.Spec
 	linux := *b.Spec.Linux
 	linux.Seccomp, other.Linux = nil, &linux
-	if _, err := Encode(&other, b.Filter); err == nil {
-		t.Error("written though somebody took the filter out")
+	if _, err := Encode(&other, b.Filter); err == nil || err.Error() != lost {
+		t.Errorf("written though somebody took the filter out: %v", err)
 	}
 }
 

@@ -1,6 +1,8 @@
 package bundle
 
 import (
+	"slices"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -54,17 +56,10 @@ type NSPath struct{ NS, Path string }
 
 // Paths lists the namespaces to bind, in LinuxKit's order.
 func (b BindNS) Paths() []NSPath {
-	all := []NSPath{
+	return slices.DeleteFunc([]NSPath{
 		{"cgroup", b.Cgroup}, {"ipc", b.Ipc}, {"mnt", b.Mnt}, {"net", b.Net},
 		{"pid", b.Pid}, {"user", b.User}, {"uts", b.Uts},
-	}
-	set := all[:0]
-	for _, p := range all {
-		if p.Path != "" {
-			set = append(set, p)
-		}
-	}
-	return set
+	}, func(p NSPath) bool { return p.Path == "" })
 }
 
 // NeedsWiring tells whether anything has to happen between create and start.

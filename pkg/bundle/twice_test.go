@@ -48,14 +48,15 @@ func TestTwice(t *testing.T) {
 
 // Both files of a bundle are looked at, with fields that are not known too.
 func TestTwiceInABundle(t *testing.T) {
+	want := map[string]string{"config": `"root"`, "not known": `"newer"`, "runtime": `"mkdir"`, "inner runtime": `"NET"`}
 	for name, files := range map[string]map[string]string{
 		"config":        {ConfigFile: strings.Replace(goodConfig, "{", `{"Root":{"path":"/"},`, 1)},
 		"not known":     {ConfigFile: strings.Replace(goodConfig, "{", `{"newer":1,"newer":2,`, 1)},
 		"runtime":       {ConfigFile: goodConfig, RuntimeFile: `{"mkdir":["/a"],"mkdir":null}`},
 		"inner runtime": {ConfigFile: goodConfig, RuntimeFile: `{"bindNS":{"net":"/a","NET":"/b"}}`},
 	} {
-		if _, err := Load(Services, write(t, files)); err == nil || !strings.Contains(err.Error(), "twice") {
-			t.Errorf("%s: %v", name, err)
+		if _, err := Load(Services, write(t, files)); err == nil || !strings.Contains(err.Error(), want[name]+" is there twice") {
+			t.Errorf("%s: %v, want %s", name, err, want[name])
 		}
 	}
 }

@@ -37,9 +37,6 @@ type Container struct {
 	cleaned bool
 }
 
-// Pid is the pid of the container's init process, as we see it.
-func (c *Container) Pid() int { return c.id.Pid }
-
 // Ident is the init process beyond reuse of its pid.
 func (c *Container) Ident() reap.Ident { return c.id }
 

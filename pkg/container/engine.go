@@ -9,6 +9,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -18,7 +19,6 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/runtime"
 	"slipway/pkg/container/step"
-	"slipway/pkg/machine"
 	"slipway/pkg/reap"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -38,17 +38,15 @@ const (
 	PhaseCleanup Phase = "clean up"
 )
 
-// DefaultRunDir is where an Engine keeps what it has to know of its containers
-// when the process that started them is gone.
-const DefaultRunDir = machine.Run
-
 // Engine starts containers. All fields are set before its first use.
 type Engine struct {
 	// Runtimes are the OCI runtimes that containers can be started with.
 	Runtimes *runtime.Machine
 	Reaper   *reap.Reaper
 	Log      *slog.Logger
-	RunDir   string // "": DefaultRunDir
+	// RunDir is where it keeps what it has to know of its containers when the process
+	// that started them is gone; "": machine.Run.
+	RunDir string
 
 	// Await tells how a container's init process ended. If it is nil the
 	// containers become children of this process, and the Reaper tells.
@@ -59,7 +57,7 @@ type Engine struct {
 	// to mounts, arguments and environment. Nil changes nothing.
 	Mutate func(*bundle.Bundle, *specs.Spec)
 	// Observe hears of each phase of a start that is over.
-	Observe func(b *bundle.Bundle, p Phase, began time.Time, took time.Duration, err error)
+	Observe func(b *bundle.Bundle, p Phase, took time.Duration, err error)
 
 	filters compiled
 
@@ -76,11 +74,7 @@ type IO struct {
 }
 
 func (e *Engine) logger(b *bundle.Bundle) *slog.Logger {
-	log := e.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return log.With("container", string(b.Section)+" "+b.Name)
+	return cmp.Or(e.Log, slog.New(slog.DiscardHandler)).With("container", string(b.Section)+" "+b.Name)
 }
 
 // phase runs one part of a start, reports how long it took, and puts the
@@ -92,7 +86,7 @@ func (e *Engine) phase(b *bundle.Bundle, p Phase, do func() error) error {
 		err = fmt.Errorf("%s %s: %s: %w", b.Section, b.Name, p, err)
 	}
 	if e.Observe != nil {
-		e.Observe(b, p, began, time.Since(began), err)
+		e.Observe(b, p, time.Since(began), err)
 	}
 	return err
 }

@@ -78,10 +78,10 @@ func TestKillThreaded(t *testing.T) {
 		must(t, os.Mkdir(group+own, 0o755))
 		must(t, os.WriteFile(group+own+"/cgroup.type", []byte("threaded"), 0))
 	}
-	must(t, os.WriteFile(group+"/a/b/cgroup.threads", []byte(strconv.Itoa(c.Pid())), 0))
+	must(t, os.WriteFile(group+"/a/b/cgroup.threads", []byte(strconv.Itoa(c.Ident().Pid)), 0))
 	pids, err := c.Group().Pids()
-	if err != nil || !slices.Equal(pids, []int{c.Pid()}) {
-		t.Errorf("processes %v, %v, want %d", pids, err, c.Pid())
+	if err != nil || !slices.Equal(pids, []int{c.Ident().Pid}) {
+		t.Errorf("processes %v, %v, want %d", pids, err, c.Ident().Pid)
 	}
 	must(t, c.Kill())
 	status, err := c.Wait(testContext(t))
@@ -296,7 +296,7 @@ func TestOddBundleLetters(t *testing.T) {
 func TestPhasesAreObserved(t *testing.T) {
 	e, root := testEngine(t), containers(t)
 	var seen []Phase
-	e.Observe = func(_ *bundle.Bundle, p Phase, _ time.Time, _ time.Duration, _ error) { seen = append(seen, p) }
+	e.Observe = func(_ *bundle.Bundle, p Phase, _ time.Duration, _ error) { seen = append(seen, p) }
 	runToEnd(t, e, shape{name: "000-plain", script: "exit 0"}.lay(t, root))
 	want := []Phase{PhasePrepare, PhaseStart, PhaseCleanup}
 	if len(seen) != len(want) || seen[0] != want[0] || seen[1] != want[1] || seen[2] != want[2] {

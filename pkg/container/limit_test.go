@@ -123,7 +123,7 @@ func TestContainersLiveInOneGroup(t *testing.T) {
 			if c.Group().String() != want {
 				t.Errorf("its group is %s, want %s", c.Group(), want)
 			}
-			own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.Pid()))
+			own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.Ident().Pid))
 			if err != nil || !strings.Contains(string(own), "0::/containers/"+b.Name+"\n") {
 				t.Errorf("it lives in %s, %v", own, err)
 			}

@@ -13,6 +13,7 @@ import (
 	"slipway/pkg/container/cgroup"
 	"slipway/pkg/container/mount"
 	"slipway/pkg/container/runtime"
+	"slipway/pkg/machine"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,12 +30,7 @@ func (e *Engine) ledger(b *bundle.Bundle) string {
 	return path.Join(e.runDir(), "mounts", string(b.Section)+"."+b.Name)
 }
 
-func (e *Engine) runDir() string {
-	if e.RunDir == "" {
-		return DefaultRunDir
-	}
-	return e.RunDir
-}
+func (e *Engine) runDir() string { return cmp.Or(e.RunDir, machine.Run) }
 
 // recorded is the runtime of a container that was started earlier; of one whose record
 // was lost, the one that knows it.

@@ -1,6 +1,9 @@
 package container
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // undo takes back one thing that a start has done.
 type undo struct {
@@ -27,8 +30,8 @@ func (u undoing) ofTheContainer() undoing {
 // run undoes the last first, and goes on when one fails.
 func (u undoing) run() error {
 	var faults []error
-	for i := len(u) - 1; i >= 0; i-- {
-		faults = append(faults, u[i].do())
+	for _, one := range slices.Backward(u) {
+		faults = append(faults, one.do())
 	}
 	return errors.Join(faults...)
 }

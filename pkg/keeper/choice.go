@@ -41,12 +41,12 @@ func (c *choice) next(program string, say func(string, ...any)) string {
 		return procPath(c.goodFile)
 	}
 	if c.goodFile != nil && id == c.goodID {
-		closeQuietly(f)
+		f.Close()
 		c.drop()
 		return program
 	}
 	if c.goodFile != nil && id == c.bad {
-		closeQuietly(f)
+		f.Close()
 		return procPath(c.goodFile)
 	}
 	if id != c.id {
@@ -74,7 +74,7 @@ func (c *choice) good() {
 		return
 	}
 	if c.goodFile != nil {
-		closeQuietly(c.goodFile)
+		c.goodFile.Close()
 	}
 	c.goodFile, c.goodID, c.file = c.file, c.id, nil
 	c.bad = programID{}
@@ -85,7 +85,7 @@ func (c *choice) onTrial() bool { return c.file != nil && c.goodFile != nil }
 
 func (c *choice) drop() {
 	if c.file != nil {
-		closeQuietly(c.file)
+		c.file.Close()
 	}
 	c.file = nil
 }
@@ -93,7 +93,7 @@ func (c *choice) drop() {
 func (c *choice) close() {
 	c.drop()
 	if c.goodFile != nil {
-		closeQuietly(c.goodFile)
+		c.goodFile.Close()
 	}
 	c.goodFile = nil
 }
@@ -109,7 +109,7 @@ func openProgram(name string) (*os.File, programID, error) {
 	f := os.NewFile(uintptr(fd), name)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		closeQuietly(f)
+		f.Close()
 		return nil, programID{}, fmt.Errorf("look at %s: %w", name, err)
 	}
 	return f, programID{dev: st.Dev, ino: st.Ino, size: st.Size, mtim: st.Mtim, ctim: st.Ctim}, nil

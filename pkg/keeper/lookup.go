@@ -116,13 +116,8 @@ func awaitEnd(ctx context.Context, id reap.Ident) error {
 	}
 	f := os.NewFile(uintptr(fd), "pidfd")
 	defer f.Close()
-	stop := context.AfterFunc(ctx, func() {
-		// An error would mean that the fd cannot be polled, which Read tells.
-		if err := f.SetReadDeadline(time.Unix(1, 0)); err != nil {
-			return
-		}
-	})
-	defer stop()
+	// An error would mean that the fd cannot be polled, which Read tells.
+	defer context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })()
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("watch process %d: %w", id.Pid, err)

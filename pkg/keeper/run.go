@@ -1,9 +1,11 @@
 package keeper
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -156,9 +158,9 @@ func (k *Keeper) start(program string) (*reap.Process, *os.File, error) {
 	cmd := k.Command(program)
 	cmd.ExtraFiles = append([]*os.File{w}, cmd.ExtraFiles...)
 	p, err := k.Reaper.Start(cmd)
-	closeQuietly(w)
+	w.Close()
 	if p == nil {
-		closeQuietly(r)
+		r.Close()
 		return nil, nil, fmt.Errorf("start supervisor: %w", err)
 	}
 	k.Reaper.KeepGoing(p, func() { k.Say("supervisor: was stopped by a signal, continued") })
@@ -206,7 +208,7 @@ func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (s
 			stop = nil
 			k.signal(p, unix.SIGTERM)
 		case <-p.Done():
-			closeQuietly(voice) // ends listen, if it has not
+			voice.Close() // ends listen, if it has not
 			for range said {
 				up = true // what it said at last
 			}
@@ -222,6 +224,20 @@ func (k *Keeper) attend(ctx context.Context, p *reap.Process, voice *os.File) (s
 func (k *Keeper) signal(p *reap.Process, sig unix.Signal) {
 	if err := k.Reaper.Signal(p, sig); err != nil {
 		k.Say("supervisor: %s", err)
+	}
+}
+
+// maxWord bounds a line of a supervisor that is none of ours.
+const maxWord = 64
+
+// listen passes on the lines that come from a supervisor, until its end.
+func listen(r *os.File, lines chan<- string) {
+	defer close(lines)
+	defer r.Close()
+	in := bufio.NewScanner(io.LimitReader(r, 1<<10))
+	in.Buffer(make([]byte, maxWord), maxWord)
+	for in.Scan() {
+		lines <- in.Text()
 	}
 }
 

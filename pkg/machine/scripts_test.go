@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -34,8 +35,8 @@ func TestScripts(t *testing.T) {
 	if n, err := ReadScripts(dir); err == nil || !n.Over {
 		t.Errorf("a broken note: %+v, %v", n, err)
 	}
-	if err := (Scripts{}).Write(filepath.Join(dir, "absent")); err == nil {
-		t.Error("a note was written nowhere")
+	if err := (Scripts{}).Write(filepath.Join(dir, "absent")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a note was written nowhere: %v", err)
 	}
 }
 

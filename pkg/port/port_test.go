@@ -114,8 +114,8 @@ func TestWhatIsNone(t *testing.T) {
 			t.Errorf("behind %.60q: %+v", from, got)
 		}
 	}
-	if err := Write(io.Discard, Message{Timeline: make([]byte, maxMessage)}); err == nil {
-		t.Error("a message without bound is sent")
+	if err := Write(io.Discard, Message{Timeline: make([]byte, maxMessage)}); err == nil || !strings.HasSuffix(err.Error(), " bytes is too long") {
+		t.Errorf("a message without bound: %v", err)
 	}
 }
 

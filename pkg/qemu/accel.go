@@ -163,8 +163,7 @@ func try(ctx context.Context, binary string, limit time.Duration, accel ...strin
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == trialValue<<1|1 {
+	if exit, is := errors.AsType[*exec.ExitError](err); is && exit.ExitCode() == trialValue<<1|1 {
 		return nil
 	}
 	return fmt.Errorf("a trial boot failed: %s", died(err, stderr.String()))

@@ -99,7 +99,7 @@ func TestAcceleratorAsked(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %s", asked, got, err, want)
 		}
 	}
-	if got, err := Accelerator(context.Background(), "hvf", "", ""); err == nil {
-		t.Errorf("hvf: no error, but %+v", got)
+	if got, err := Accelerator(context.Background(), "hvf", "", ""); err == nil || !strings.Contains(err.Error(), `"hvf": want auto, kvm or tcg`) {
+		t.Errorf("hvf: %+v, %v", got, err)
 	}
 }

@@ -67,12 +67,12 @@ func TestArgs(t *testing.T) {
 }
 
 func TestArgsFaults(t *testing.T) {
-	for name, c := range map[string]Config{
-		"nothing to boot":      {},
-		"unknown architecture": {Arch: "vax", Boot: Boot{Disk: "d"}},
+	for want, c := range map[string]Config{
+		"machine m: nothing to boot":          {Name: "m"},
+		`architecture "vax" is not supported`: {Arch: "vax", Boot: Boot{Disk: "d"}},
 	} {
-		if args, err := Args(c); err == nil {
-			t.Errorf("%s: no error, but %q", name, args)
+		if args, err := Args(c); err == nil || err.Error() != want {
+			t.Errorf("%q, %v; want %s", args, err, want)
 		}
 	}
 }

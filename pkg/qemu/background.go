@@ -243,8 +243,7 @@ func socketPath(d *os.File, name string) string {
 
 // socketError leaves out of a message the addresses, which are that way, or those that a pair of sockets has not.
 func socketError(err error) error {
-	var of *net.OpError
-	if errors.As(err, &of) {
+	if of, is := errors.AsType[*net.OpError](err); is {
 		return of.Err
 	}
 	return err

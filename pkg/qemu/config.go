@@ -12,6 +12,7 @@
 package qemu
 
 import (
+	"cmp"
 	"regexp"
 	"time"
 )
@@ -66,20 +67,10 @@ type Watch struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Arch == "" {
-		c.Arch = "x86_64"
-	}
-	if c.Accel == "" {
-		c.Accel = AccelTCG
-	}
-	if c.MemMB == 0 {
-		c.MemMB = 1024
-	}
-	if c.CPUs == 0 {
-		c.CPUs = 1
-	}
-	if c.Name == "" {
-		c.Name = "slipway"
-	}
+	c.Arch = cmp.Or(c.Arch, "x86_64")
+	c.Accel = cmp.Or(c.Accel, AccelTCG)
+	c.MemMB = cmp.Or(c.MemMB, 1024)
+	c.CPUs = cmp.Or(c.CPUs, 1)
+	c.Name = cmp.Or(c.Name, "slipway")
 	return c
 }

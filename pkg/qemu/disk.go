@@ -1,6 +1,7 @@
 package qemu
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,10 +40,7 @@ func ParseDisk(s, fallback string) (Disk, error) {
 			return d, fmt.Errorf("disk %q: %w", s, err)
 		}
 	}
-	if d.File == "" {
-		d.File = fallback
-	}
-	if d.File == "" {
+	if d.File = cmp.Or(d.File, fallback); d.File == "" {
 		return d, fmt.Errorf("disk %q: no file", s)
 	}
 	return d, nil
@@ -52,7 +51,7 @@ func (d *Disk) set(key, value string) (err error) {
 	case "file":
 		d.File = value
 	case "size":
-		d.Size, err = parseSize(value)
+		d.Size, err = parseUnits(value, "G", 30)
 	case "format":
 		d.Format, err = pick(key, value, "raw", "qcow2")
 	case "bus":
@@ -76,15 +75,11 @@ func checkSerial(value string) error {
 }
 
 func pick(key, value string, allowed ...string) (string, error) {
-	for _, a := range allowed {
-		if a == value {
-			return value, nil
-		}
+	if slices.Contains(allowed, value) {
+		return value, nil
 	}
 	return "", fmt.Errorf("%s %q, want %s", key, value, strings.Join(allowed, ", "))
 }
-
-func parseSize(s string) (int64, error) { return parseUnits(s, "G", 30) }
 
 // ParseSize reads "64M" or "2G", in bytes; a number alone is MB.
 func ParseSize(s string) (int64, error) { return parseUnits(s, "M", 20) }

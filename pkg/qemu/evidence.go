@@ -3,6 +3,7 @@ package qemu
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -44,7 +45,7 @@ func (j *judge) line(s string, now time.Time) {
 		}
 	}
 	if len(j.missing) > 0 {
-		j.missing = drop(j.missing, func(re *regexp.Regexp) bool { return re.MatchString(s) && j.matched(re.String(), s) })
+		j.missing = slices.DeleteFunc(j.missing, func(re *regexp.Regexp) bool { return re.MatchString(s) && j.matched(re.String(), s) })
 		j.seen(now)
 	}
 }
@@ -128,7 +129,7 @@ func (j *judge) fromLine(l port.Line, now time.Time) {
 		}
 	}
 	if len(j.lacking) > 0 {
-		j.lacking = drop(j.lacking, func(s Source) bool { return s.matches(l) && j.matched(s.String(), clean(l.Text)) })
+		j.lacking = slices.DeleteFunc(j.lacking, func(s Source) bool { return s.matches(l) && j.matched(s.String(), clean(l.Text)) })
 		j.seen(now)
 	}
 }
@@ -218,16 +219,6 @@ func (j *judge) ending(e *port.End, now time.Time) {
 	if !j.asked.IsZero() && j.res.Ending == "" && j.quitAt.After(now) {
 		j.quitAt = now.Add(j.off())
 	}
-}
-
-// drop gives what is left of a list. The list itself stays as it was.
-func drop[T any](list []T, is func(T) bool) (left []T) {
-	for _, v := range list {
-		if !is(v) {
-			left = append(left, v)
-		}
-	}
-	return left
 }
 
 // message is a console line from the word that matters on, without the

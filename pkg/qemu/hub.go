@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -32,7 +33,7 @@ func (h *hub) Write(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n, err := h.backlog.Write(p)
-	data := append([]byte(nil), p...)
+	data := slices.Clone(p)
 	for conn, queue := range h.clients {
 		select {
 		case queue <- data:

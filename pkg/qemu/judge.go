@@ -3,6 +3,7 @@ package qemu
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"time"
 
 	"slipway/pkg/port"
@@ -79,7 +80,7 @@ const (
 
 func newJudge(w Watch, now time.Time) *judge {
 	j := &judge{watch: w, start: now, output: now,
-		missing: append([]*regexp.Regexp(nil), w.Expect...), lacking: append([]Source(nil), w.ExpectFrom...)}
+		missing: slices.Clone(w.Expect), lacking: slices.Clone(w.ExpectFrom)}
 	j.res.wantReport = w.Report
 	return j
 }
@@ -147,7 +148,7 @@ func (j *judge) request() {
 
 // tell has the guest hear a message. One of its kind that it has not taken yet is out of date.
 func (j *judge) tell(m port.Message) {
-	j.say = append(drop(j.say, func(old port.Message) bool { return (old.Request != nil) == (m.Request != nil) }), m)
+	j.say = append(slices.DeleteFunc(slices.Clone(j.say), func(old port.Message) bool { return (old.Request != nil) == (m.Request != nil) }), m)
 }
 
 // late tells whether the guest has used up its time.

@@ -141,8 +141,7 @@ func (c *collector) fail(err error) {
 
 // plainError is without the name that a file has while it is written.
 func plainError(err error) error {
-	var of *fs.PathError
-	if errors.As(err, &of) {
+	if of, is := errors.AsType[*fs.PathError](err); is {
 		return of.Err
 	}
 	return err

@@ -201,9 +201,9 @@ func TestCollectDir(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "x"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, taken := range []string{dir, filepath.Join(dir, "x"), filepath.Join(dir, "none/out")} {
-		if _, err := collect(Output{Dir: taken, Most: 1}); err == nil {
-			t.Errorf("%s is taken", taken)
+	for taken, want := range map[string]string{dir: "is not empty", filepath.Join(dir, "x"): "not a directory", filepath.Join(dir, "none/out"): "no such file"} {
+		if _, err := collect(Output{Dir: taken, Most: 1}); err == nil || !strings.Contains(err.Error(), taken) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", taken, err, want)
 		}
 	}
 	made := filepath.Join(dir, "made")

@@ -22,9 +22,13 @@ func TestParsePublish(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %+v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "80", "80:", "a:b", "0:80", "80:65536", "1:2/sctp", "1:2:3:4", "host:1:2", "1:2,hostfwd=x"} {
-		if got, err := ParsePublish(in); err == nil {
-			t.Errorf("%q: no error, but %+v", in, got)
+	for in, want := range map[string]string{
+		"": "want [ADDRESS:]HOST:GUEST[/udp]", "80": "want [ADDRESS:]HOST:GUEST[/udp]", "1:2:3:4": "want [ADDRESS:]HOST:GUEST[/udp]",
+		"80:": `port "", want`, "a:b": `port "a", want`, "0:80": `port "0", want`, "80:65536": `port "65536", want`, "1:2,hostfwd=x": `port "2,hostfwd=x", want`,
+		"1:2/sctp": `protocol "sctp"`, "host:1:2": `"host" is no IPv4 address`, ":1:2": `"" is no IPv4 address`,
+	} {
+		if got, err := ParsePublish(in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %+v, %v; want %s", in, got, err, want)
 		}
 	}
 }
@@ -48,9 +52,13 @@ func TestParseDisk(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %+v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "d,size=", "d,size=-1", "d,size=1X", "d,size=99999999999T", "d,format=vmdk", "d,bus=sata", "d,x=y", "d,e", "d,serial=", "d,serial=a/b", "d,serial=..", "d,serial=123456789012345678901"} {
-		if got, err := ParseDisk(in, ""); err == nil {
-			t.Errorf("%q: no error, but %+v", in, got)
+	for in, want := range map[string]string{
+		"": "no file", "d,size=": `size "", want`, "d,size=-1": `size "-1", want`, "d,size=1X": `size "1X", want`, "d,size=99999999999T": `size "99999999999T", want`,
+		"d,format=vmdk": `format "vmdk", want raw, qcow2`, "d,bus=sata": `bus "sata", want virtio`, "d,x=y": `unknown key "x"`, "d,e": `unknown key "e"`,
+		"d,serial=": `serial "", want`, "d,serial=a/b": `serial "a/b", want`, "d,serial=..": `serial "..", want`, "d,serial=123456789012345678901": `serial "123456789012345678901", want`,
+	} {
+		if got, err := ParseDisk(in, ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %+v, %v; want %s", in, got, err, want)
 		}
 	}
 }
@@ -145,8 +153,8 @@ func TestFindBinary(t *testing.T) {
 	if got, err := FindBinary("", "x86_64"); err != nil || got != fake {
 		t.Errorf("from the environment: %q, %v", got, err)
 	}
-	if _, err := FindBinary(fake+"x", "x86_64"); err == nil {
-		t.Error("a --qemu that is not there was replaced by another")
+	if _, err := FindBinary(fake+"x", "x86_64"); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "(--qemu)") {
+		t.Errorf("a --qemu that is not there: %v", err)
 	}
 }
 

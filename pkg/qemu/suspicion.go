@@ -127,7 +127,7 @@ func (j *judge) confirm(now time.Time) {
 	if s == nil || j.res.Ending != "" {
 		return
 	}
-	silent := now.Sub(later(s.since, j.output))
+	silent := min(now.Sub(s.since), now.Sub(j.output))
 	if j.guest.spoke && s.ping == 0 && silent >= askAfter {
 		j.ask()
 	}
@@ -144,13 +144,6 @@ func (j *judge) confirm(now time.Time) {
 		j.end(s.ending, s.cause)
 		j.endBy(now)
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // event takes QEMU's word.

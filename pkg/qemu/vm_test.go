@@ -167,8 +167,8 @@ func TestSaidAgain(t *testing.T) {
 }
 
 func TestMissingBinary(t *testing.T) {
-	if vm, err := Start(Config{Binary: "/nonexistent/qemu", Boot: Boot{Disk: "d"}}, Watch{}, Console{}); err == nil {
-		t.Errorf("no error, but %v", vm)
+	if vm, err := Start(Config{Binary: "/nonexistent/qemu", Boot: Boot{Disk: "d"}}, Watch{}, Console{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v, %v", vm, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package reap
 
 import (
+	"cmp"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -29,10 +30,7 @@ func (s Status) String() string {
 	if s.Signal == 0 {
 		return fmt.Sprintf("exit status %d", s.Code)
 	}
-	name := unix.SignalName(s.Signal)
-	if name == "" {
-		name = fmt.Sprintf("signal %d", int(s.Signal))
-	}
+	name := cmp.Or(unix.SignalName(s.Signal), fmt.Sprintf("signal %d", int(s.Signal)))
 	if s.Core {
 		return "killed by " + name + " (core dumped)"
 	}

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -32,10 +33,7 @@ func Units(spans []Span) []Unit {
 		if s.Event {
 			continue
 		}
-		name := s.Container
-		if name == "" {
-			name = s.Name
-		}
+		name := cmp.Or(s.Container, s.Name)
 		key := s.Phase + "\x00" + name
 		i, known := at[key]
 		if !known {

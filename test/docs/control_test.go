@@ -96,7 +96,7 @@ func TestMetrics(t *testing.T) {
 	_, text, _ := strings.Cut(page(t, "docs/control.md"), "## Metrics")
 	text, _, _ = strings.Cut(text, "## Programs")
 	kinds, prefix := map[string]string{}, ""
-	for _, group := range strings.Split(text, ";") {
+	for group := range strings.SplitSeq(text, ";") {
 		var open []string
 		for _, word := range regexp.MustCompile("`([a-z_]+)`|\\(([^)]*)\\)").FindAllStringSubmatch(group, -1) {
 			if kind := word[2]; kind != "" {

@@ -22,7 +22,7 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := map[string]bool{}
-	for _, line := range strings.Split(string(text), "\n") {
+	for line := range strings.SplitSeq(string(text), "\n") {
 		cells := strings.Split(line, " | ")
 		if !strings.HasPrefix(line, "| `") && !strings.HasPrefix(line, "`") && !strings.Contains(line, "no honest image") {
 			continue // a row, or the list of what is refused
@@ -107,7 +107,7 @@ func TestSymptoms(t *testing.T) {
 	found := 0
 	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*) \\|").FindAllStringSubmatch(string(text), -1) {
 		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
-			for _, part := range strings.Split(m[1], "...") {
+			for part := range strings.SplitSeq(m[1], "...") {
 				part = strings.Trim(instance.ReplaceAllString(part, ""), " :,()'")
 				if strings.Count(part, " ") == 0 || slices.Contains(theirs, part) {
 					continue

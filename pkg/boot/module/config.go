@@ -85,14 +85,14 @@ func (c *config) softdep(module string, words []string) {
 
 // parseCmdline takes modprobe.blacklist=a,b and MODULE.PARAMETER=VALUE.
 func (c *config) parseCmdline(cmdline string) {
-	for _, word := range strings.Fields(cmdline) {
+	for word := range strings.FieldsSeq(cmdline) {
 		key, value, hasValue := strings.Cut(word, "=")
 		module, parameter, ok := strings.Cut(key, ".")
 		if !ok || module == "" || parameter == "" {
 			continue
 		}
 		if key == "modprobe.blacklist" {
-			for _, name := range strings.Split(value, ",") {
+			for name := range strings.SplitSeq(value, ",") {
 				c.blacklist[strings.ReplaceAll(name, "-", "_")] = true
 			}
 			continue

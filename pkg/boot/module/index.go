@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -160,10 +161,11 @@ func (x *Index) answers(names []string) []string {
 // kind is what stands before the first colon of an alias, "pci" or "virtio". It
 // spares comparing a device with the aliases of other busses.
 func kind(alias string) string {
-	if i := strings.IndexByte(alias, ':'); i >= 0 {
-		return alias[:i]
+	before, _, found := strings.Cut(alias, ":")
+	if !found {
+		return ""
 	}
-	return ""
+	return before
 }
 
 // Has says whether the kernel has the module, built in or as a file.
@@ -182,8 +184,8 @@ func (x *Index) needs(module string) []string {
 	file, deps, _ := strings.Cut(line, ":")
 	fields := strings.Fields(deps)
 	files := make([]string, 0, len(fields)+1)
-	for i := len(fields) - 1; i >= 0; i-- {
-		files = append(files, x.path(fields[i]))
+	for _, dep := range slices.Backward(fields) {
+		files = append(files, x.path(dep))
 	}
 	return append(files, x.path(file))
 }

@@ -3,6 +3,7 @@ package module
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,9 +85,7 @@ func TestMatch(t *testing.T) {
 
 func TestResolve(t *testing.T) {
 	files := map[string]string{"etc/modprobe.d/x.conf": "blacklist button\nalias nick ext4\n"}
-	for k, v := range lists {
-		files[k] = v
-	}
+	maps.Copy(files, lists)
 	dir, etc := kernel(t, files)
 	x, err := open(dir, etc, "quiet modprobe.blacklist=virtio-net virtio_pci.force_legacy=1")
 	if err != nil {
@@ -230,9 +229,9 @@ func TestParseArgs(t *testing.T) {
 	if err != nil || !quiet || !deny || !all || len(names) != 1 || names[0] != "-x" {
 		t.Errorf("got %v %v %v %v %v", names, quiet, deny, all, err)
 	}
-	for _, args := range [][]string{nil, {"-r", "x"}, {"-q"}} {
-		if _, _, _, _, err := parseArgs(args); err == nil {
-			t.Errorf("%v is accepted", args)
+	for args, want := range map[string]string{"": "usage: modprobe", "-q": "usage: modprobe", "-r x": "unknown option -r", "-qx x": "unknown option -qx"} {
+		if _, _, _, _, err := parseArgs(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", args, err, want)
 		}
 	}
 }

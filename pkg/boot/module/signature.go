@@ -17,7 +17,7 @@ import (
 // signatures; the last of several words wins.
 func Unsigned(cmdline string) bool {
 	unsigned := false
-	for _, word := range strings.Fields(cmdline) {
+	for word := range strings.FieldsSeq(cmdline) {
 		if value, ok := strings.CutPrefix(word, machine.OptionModules+"="); ok {
 			unsigned = value == "unsigned"
 		}

@@ -3,6 +3,7 @@ package check
 import (
 	"archive/tar"
 	"bufio"
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -72,10 +73,7 @@ func asUser(user string, image *tree.Tree) (want string, root bool) {
 	name, group, _ := strings.Cut(user, ":")
 	uid, gid := name, group
 	if entry := passwd(image, name); entry != nil {
-		uid = entry[0]
-		if gid == "" {
-			gid = entry[1]
-		}
+		uid, gid = entry[0], cmp.Or(gid, entry[1])
 	}
 	if uid == "0" || uid == "root" {
 		return "", true

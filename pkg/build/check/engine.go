@@ -22,7 +22,7 @@ const cmdlineRuntime = machine.OptionRuntime + "="
 // checkRuntimes finds OCI runtimes that are asked for and will not be in the machine.
 // In an image whose root filesystem is not made here nobody knows what there is.
 func (k *Checker) checkRuntimes() {
-	for _, word := range strings.Fields(k.config.Kernel.Cmdline) {
+	for word := range strings.FieldsSeq(k.config.Kernel.Cmdline) {
 		value, is := strings.CutPrefix(word, cmdlineRuntime)
 		if !is {
 			continue

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,7 +19,7 @@ func (k *Checker) checkSysctl(c *spec.Container) {
 		_, ok := namespace(c.Spec, kind)
 		return ok || c.Unspecified(key)
 	}
-	for _, name := range sortedKeys(c.Spec.Linux.Sysctl) {
+	for _, name := range slices.Sorted(maps.Keys(c.Spec.Linux.Sysctl)) {
 		key := strings.ReplaceAll(name, "/", ".")
 		var needs string
 		var ok bool

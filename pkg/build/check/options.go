@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -133,10 +134,7 @@ var tmpfsOptions = map[string]tmpfsValue{
 }
 
 var tmpfsNames = func() []string {
-	all := slices.Clone(mountOptions)
-	for name := range tmpfsOptions {
-		all = append(all, name)
-	}
+	all := slices.AppendSeq(slices.Clone(mountOptions), maps.Keys(tmpfsOptions))
 	slices.Sort(all)
 	return all
 }()

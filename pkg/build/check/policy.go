@@ -14,8 +14,8 @@ func (k *Checker) checkPolicy(c *spec.Container) {
 	policy, err := bundle.ParsePolicy(c.Section, c.Spec.Annotations)
 	c.Policy = policy
 	for _, e := range unjoin(err) {
-		var wrong *bundle.PolicyError
-		if !errors.As(e, &wrong) {
+		wrong, is := errors.AsType[*bundle.PolicyError](e)
+		if !is {
 			k.Faults.Add(c.Annotation("").At("%v", e))
 			continue
 		}

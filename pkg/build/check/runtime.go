@@ -1,7 +1,6 @@
 package check
 
 import (
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -142,5 +141,3 @@ func (k *Checker) checkCgroups() {
 		}
 	}
 }
-
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

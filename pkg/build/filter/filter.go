@@ -6,6 +6,7 @@
 package filter
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/elastic/go-seccomp-bpf/arch"
@@ -172,12 +173,7 @@ func ranges(calls map[uint32]call, otherwise uint32) []span {
 			spans = append(spans, span{from, c})
 		}
 	}
-	numbers := make([]uint32, 0, len(calls))
-	for n := range calls {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	for _, n := range numbers {
+	for _, n := range slices.Sorted(maps.Keys(calls)) {
 		add(n, calls[n])
 		add(n+1, call{verdict: otherwise})
 	}

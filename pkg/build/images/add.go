@@ -31,8 +31,10 @@ func (b *Builder) AddRecipe(dir, name string) (string, error) {
 		r.From = shortName(r.From)
 	}
 	b.recipes[r.Name] = r
-	r.Module, err = moduleAround(dir)
-	return r.Name, err
+	if r.Module, err = moduleAround(dir); err != nil {
+		return "", fmt.Errorf("recipe %s: find its Go module: %w", filepath.Join(dir, RecipeFile), err)
+	}
+	return r.Name, nil
 }
 
 // checkName refuses names that the image cannot have in the store.

@@ -17,11 +17,14 @@ func TestParseURI(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
-	for _, line := range []string{
-		"", "a b c", "'u' name_1_amd64.deb 12 MD5Sum:00", "'u' name.deb 12 SHA256:00", "'u' ../x_1_amd64.deb 12 SHA256:00",
+	const form = "want NAME_VERSION_ARCH.deb and SHA256"
+	for line, want := range map[string]string{
+		"": "want four fields", "a b c": "want four fields",
+		"'u' name_1_amd64.deb 12 MD5Sum:00": form, "'u' name.deb 12 SHA256:00": form, "'u' ../x_1_amd64.deb 12 SHA256:00": form,
+		"'u' name_%zz_amd64.deb 12 SHA256:00": "invalid URL escape",
 	} {
-		if _, err := parseURI(line); err == nil {
-			t.Errorf("%q is taken", line)
+		if _, err := parseURI(line); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", line, err, want)
 		}
 	}
 }

@@ -87,7 +87,7 @@ func matching(content Tree, pattern string) (Entry, error) {
 	for name, e := range content {
 		ok, err := path.Match(pattern, name)
 		if err != nil {
-			return Entry{}, err
+			return Entry{}, fmt.Errorf("no file: %w:", err)
 		}
 		if ok && e.Type == tar.TypeReg {
 			found = append(found, e)

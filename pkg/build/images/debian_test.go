@@ -89,7 +89,7 @@ func checkKernelImage(t *testing.T, b *Builder) {
 	}
 	listed := map[string]bool{}
 	for line := range strings.Lines(string(modules[dir+"/modules.dep"].Data)) {
-		for _, file := range strings.Fields(strings.Replace(line, ":", " ", 1)) {
+		for file := range strings.FieldsSeq(strings.Replace(line, ":", " ", 1)) {
 			listed[moduleName(file)] = true
 			if modules[dir+"/"+file].Data == nil {
 				t.Errorf("modules.dep lists %s, which is not there", file)

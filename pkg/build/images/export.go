@@ -121,6 +121,8 @@ func tarFile(tw *tar.Writer, dir, name string) error {
 	if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: info.Size(), ModTime: epoch}); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	_, err = io.Copy(tw, f)
-	return err
+	if _, err := io.Copy(tw, f); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }

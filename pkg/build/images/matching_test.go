@@ -19,7 +19,7 @@ func TestMatching(t *testing.T) {
 		{pattern: "usr/lib/boot/linux*", fault: "2 files"},
 		{pattern: "usr/lib/boot/linux.link", fault: "no file"},
 		{pattern: "usr/lib/boot", fault: "no file"},
-		{pattern: "usr/lib/[", fault: "syntax error in pattern"},
+		{pattern: "usr/lib/[", fault: "no file: syntax error in pattern:"},
 	} {
 		e, err := matching(content, c.pattern)
 		if fault := ""; err != nil || c.fault != "" {

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -103,12 +104,7 @@ func (k *kmods) choose(groups []moduleGroup) ([]string, error) {
 			faults = append(faults, k.add(name, chosen))
 		}
 	}
-	var names []string
-	for name := range chosen {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names, errors.Join(faults...)
+	return slices.Sorted(maps.Keys(chosen)), errors.Join(faults...)
 }
 
 // add puts a module and what it needs into chosen.

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -38,10 +39,7 @@ func (f folders) apply(_ context.Context, _ *site, t Tree) error {
 		if err != nil {
 			return fmt.Errorf("directory %s: %w", entry, err)
 		}
-		if perm == 0 {
-			perm = 0o755
-		}
-		t.AddDirectory(name, perm)
+		t.AddDirectory(name, cmp.Or(perm, 0o755))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -77,10 +78,7 @@ func (p *program) apply(ctx context.Context, s *site, t Tree) error {
 	if err != nil {
 		return fmt.Errorf("build %s: %w", p.To, err)
 	}
-	if perm == 0 {
-		perm = 0o755
-	}
-	t.AddFile(name, perm, data)
+	t.AddFile(name, cmp.Or(perm, 0o755), data)
 	for _, other := range p.Also {
 		if clean(other) == clean(name) {
 			return fmt.Errorf("build %s: also: %s is the program itself; want other paths", p.To, other)

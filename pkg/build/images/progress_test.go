@@ -36,7 +36,7 @@ func TestTerminalProgress(t *testing.T) {
 	term.Begin("kernel")
 	term.Step("runc", "compiling github.com/opencontainers/runc")
 	term.draw("")
-	for _, line := range strings.Split(out.String(), "\n") {
+	for line := range strings.SplitSeq(out.String(), "\n") {
 		if len(strings.TrimLeft(line, "\r\x1b[J0123456789A")) >= 30 {
 			t.Errorf("line %q is wider than the terminal", line)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -69,9 +70,7 @@ const linuxKitLabel = "org.mobyproject.config"
 // labels are the image's labels as the recipe gives them.
 func (c *Config) labels() (map[string]string, error) {
 	out := map[string]string{}
-	for k, v := range c.Labels {
-		out[k] = v
-	}
+	maps.Copy(out, c.Labels)
 	if len(c.LinuxKit) > 0 {
 		text, err := json.Marshal(c.LinuxKit)
 		if err != nil {
@@ -180,7 +179,7 @@ var ErrNoRoot = errors.New("neither it nor a directory above it holds go.mod and
 func FindRoot(start string) (string, error) {
 	start, err := filepath.Abs(start)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("find images: %w", err)
 	}
 	for dir := start; ; dir = filepath.Dir(dir) {
 		recipes, err := filepath.Glob(filepath.Join(dir, "images", "*", RecipeFile))

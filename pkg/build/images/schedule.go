@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -132,14 +133,7 @@ func (b *Builder) Names() []string {
 	return slices.DeleteFunc(b.names(), func(name string) bool { return b.recipes[name].stored() })
 }
 
-func (b *Builder) names() []string {
-	var names []string
-	for name := range b.recipes {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func (b *Builder) names() []string { return slices.Sorted(maps.Keys(b.recipes)) }
 
 // Build brings images up to date, side by side, each after its base. One that
 // fails does not keep the others from being built, but those that lie on it; all

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -103,10 +104,8 @@ func checkHash(h v1.Hash) error {
 	if h.Algorithm != "sha256" || len(h.Hex) != 64 {
 		return fmt.Errorf("digest %q: only sha256 is known", h)
 	}
-	for _, c := range h.Hex {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return fmt.Errorf("digest %q: not hexadecimal", h)
-		}
+	if strings.Trim(h.Hex, "0123456789abcdef") != "" {
+		return fmt.Errorf("digest %q: not hexadecimal", h)
 	}
 	return nil
 }

@@ -163,9 +163,7 @@ func (c *chooser) open(d v1.Descriptor, via []v1.Hash) (*choice, error) {
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", d.Digest, jsonError(err))
 	}
-	if d.MediaType == "" {
-		d.MediaType = m.MediaType
-	}
+	d.MediaType = cmp.Or(d.MediaType, m.MediaType)
 	if unspecified(d.Platform) {
 		config, err := c.config(d, m)
 		if err != nil {
@@ -188,9 +186,7 @@ func (k *documentKind) check(d v1.Descriptor) error {
 	case types.OCIConfigJSON, types.DockerConfigJSON:
 		return nil
 	case "application/vnd.oci.empty.v1+json":
-		if of == "" {
-			of = string(k.Config.MediaType)
-		}
+		of = cmp.Or(of, string(k.Config.MediaType))
 	}
 	if of != "" {
 		return fmt.Errorf("%s is %w, but an artifact of type %s", d.Digest, errNoImage, printable(of))

@@ -53,7 +53,7 @@ func (k *keychain) of(ctx context.Context, repo name.Repository, timeout time.Du
 	}
 	environment, err := configfile.New("").GetAllCredentials()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read DOCKER_AUTH_CONFIG: %w", err)
 	}
 	for _, look := range []func(string) (authn.AuthConfig, error){
 		func(key string) (authn.AuthConfig, error) { return written(environment, key), nil },

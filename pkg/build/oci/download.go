@@ -98,7 +98,7 @@ func (d *download) fill(ctx context.Context, part *partial) error {
 			pause *= 2
 		}
 	}
-	return part.verify(d.blob.Digest)
+	return verify(io.NewSectionReader(part.file, 0, part.size), d.blob.Digest)
 }
 
 // once asks for what is missing and takes what comes; a server that stalls is
@@ -153,8 +153,8 @@ var (
 
 // lasting errors are the same at the next try.
 func lasting(err error) bool {
-	var refused *transport.Error
-	return errors.Is(err, errLong) || errors.As(err, &refused) && !slices.Contains(again, refused.StatusCode)
+	refused, is := errors.AsType[*transport.Error](err)
+	return errors.Is(err, errLong) || is && !slices.Contains(again, refused.StatusCode)
 }
 
 func (d *download) ask(ctx context.Context, from int64) (*http.Response, error) {
@@ -167,8 +167,7 @@ func (d *download) ask(ctx context.Context, from int64) (*http.Response, error) 
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", from, d.blob.Size-1))
 	}
 	response, err := d.client.Do(request)
-	var failed *url.Error
-	if errors.As(err, &failed) { // a signed address has secrets in its query
+	if failed, is := errors.AsType[*url.Error](err); is { // a signed address has secrets in its query
 		failed.URL, _, _ = strings.Cut(failed.URL, "?")
 	}
 	return response, err

@@ -149,8 +149,8 @@ func readConfig(from blobs, m *v1.Manifest) (*v1.ConfigFile, error) {
 // jsonError names the field that is of another type than the specification has, in
 // words that are not Go's.
 func jsonError(err error) error {
-	var wrong *json.UnmarshalTypeError
-	if !errors.As(err, &wrong) {
+	wrong, is := errors.AsType[*json.UnmarshalTypeError](err)
+	if !is {
 		return err
 	}
 	want := map[reflect.Kind]string{

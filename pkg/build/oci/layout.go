@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -52,10 +54,7 @@ func StoreDir() string {
 }
 
 // Layout is an OCI image layout in a directory. The local store is one.
-type Layout struct {
-	dir string
-	directory
-}
+type Layout struct{ directory }
 
 // ErrNoStore is what a layout without a directory says, and so the local store
 // where nothing tells its place.
@@ -67,7 +66,7 @@ func OpenStore() *Layout { return OpenLayout(StoreDir(), true) }
 // OpenLayout opens the layout in dir. One's own may be written: layers are kept there
 // unpacked, and what is damaged goes.
 func OpenLayout(dir string, own bool) *Layout {
-	return &Layout{dir: dir, directory: directory{dir: dir, own: own}}
+	return &Layout{directory{dir: dir, own: own}}
 }
 
 // Dir is the layout's directory.
@@ -167,15 +166,11 @@ func (l *Layout) index() (*v1.IndexManifest, error) {
 // Put writes an image and lists it under its full name, in place of an image
 // of the same name and platform. Other processes may do the same at once.
 func (l *Layout) Put(name string, img v1.Image, annotations map[string]string) error {
-	d, err := l.writeImage(img)
-	if err != nil {
-		return fmt.Errorf("store image %s: %w", name, err)
-	}
-	return l.list(name, *d, d.Platform, annotations)
+	return l.putIndexed(name, img, nil, annotations)
 }
 
 // putIndexed writes an image of one platform and lists the outermost of the
-// indexes it came through, which an OCI volume keeps.
+// indexes it came through, if there are any: an OCI volume keeps them.
 func (l *Layout) putIndexed(name string, img v1.Image, via []*remote.Descriptor, annotations map[string]string) error {
 	d, err := l.writeImage(img)
 	for _, index := range via {
@@ -186,7 +181,10 @@ func (l *Layout) putIndexed(name string, img v1.Image, via []*remote.Descriptor,
 	if err != nil {
 		return fmt.Errorf("store image %s: %w", name, err)
 	}
-	entry := v1.Descriptor{MediaType: via[0].MediaType, Size: via[0].Size, Digest: via[0].Digest}
+	entry := *d
+	if len(via) > 0 {
+		entry = v1.Descriptor{MediaType: via[0].MediaType, Size: via[0].Size, Digest: via[0].Digest}
+	}
 	return l.list(name, entry, d.Platform, annotations)
 }
 
@@ -194,9 +192,7 @@ func (l *Layout) putIndexed(name string, img v1.Image, via []*remote.Descriptor,
 // that would be found for the same platform.
 func (l *Layout) list(name string, d v1.Descriptor, platform *v1.Platform, annotations map[string]string) error {
 	d.Annotations = map[string]string{}
-	for k, v := range annotations {
-		d.Annotations[k] = v
-	}
+	maps.Copy(d.Annotations, annotations)
 	d.Annotations[NameAnnotation] = FullName(name)
 	d.Annotations[refAnnotation] = FullName(name)
 	return l.update(func(index *v1.IndexManifest) {
@@ -205,7 +201,7 @@ func (l *Layout) list(name string, d v1.Descriptor, platform *v1.Platform, annot
 		})
 		index.Manifests = append(index.Manifests, d)
 		slices.SortStableFunc(index.Manifests, func(a, b v1.Descriptor) int {
-			return compareNames(nameOf(a), nameOf(b))
+			return strings.Compare(nameOf(a), nameOf(b))
 		})
 	})
 }
@@ -217,16 +213,6 @@ func (l *Layout) Remove(name string) error {
 			return nameOf(d) == FullName(name)
 		})
 	})
-}
-
-func compareNames(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func samePlatform(a, b *v1.Platform) bool {

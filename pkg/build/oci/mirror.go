@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -48,10 +49,7 @@ func (m Mirrors) reference(full string) (name.Reference, error) {
 		return nil, err
 	}
 	host, _, _ := strings.Cut(full, "/")
-	mirror := m[host]
-	if mirror == "" {
-		mirror = m["*"]
-	}
+	mirror := cmp.Or(m[host], m["*"])
 	if mirror == "" {
 		return ref, nil
 	}

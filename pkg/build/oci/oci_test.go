@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -344,9 +345,7 @@ func TestArchives(t *testing.T) {
 		return map[string]string{"a.json": config, "b/layer.tar": layer, "manifest.json": `[{"Config":"a.json","RepoTags":` + tags + `,"Layers":["b/layer.tar"]}]`}
 	}
 	both := prefixed("")
-	for name, text := range saved(`["some/app:1"]`) {
-		both[name] = text
-	}
+	maps.Copy(both, saved(`["some/app:1"]`))
 	for name, c := range map[string]struct {
 		files    map[string]string
 		oci, ask string

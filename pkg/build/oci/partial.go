@@ -2,11 +2,8 @@ package oci
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -57,8 +54,11 @@ func (l *Layout) openPartial(ctx context.Context, h v1.Hash) (*partial, error) {
 func lock(ctx context.Context, file *os.File) error {
 	for {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return err
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return fmt.Errorf("lock %s: %w", file.Name(), err)
 		}
 		select {
 		case <-ctx.Done():
@@ -78,17 +78,6 @@ func (p *partial) append(data []byte) error {
 func (p *partial) begin() error {
 	p.size = 0
 	return p.file.Truncate(0)
-}
-
-func (p *partial) verify(want v1.Hash) error {
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(p.file, 0, p.size)); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != want.Hex {
-		return fmt.Errorf("%w: its content has sha256:%s", errDigest, got)
-	}
-	return nil
 }
 
 // commit gives the whole blob its name.

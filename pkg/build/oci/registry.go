@@ -83,9 +83,6 @@ func (r *Registry) fetch(ctx context.Context, full string, ref name.Reference, p
 		return err
 	}
 	from := map[string]string{FetchedAnnotation: ref.Context().RegistryStr()}
-	if len(via) == 0 {
-		return store.Put(full, img, from)
-	}
 	return store.putIndexed(full, img, via, from)
 }
 
@@ -116,7 +113,10 @@ func (r *Registry) resolve(ctx context.Context, image string, platform v1.Platfo
 		all = append(all, d.Digest.String())
 	}
 	digest, err := img.Digest()
-	return append(all, digest.String()), err
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", full, err)
+	}
+	return append(all, digest.String()), nil
 }
 
 // search looks for an image in a registry.
@@ -181,11 +181,7 @@ func (r *Registry) login(ctx context.Context, ref name.Reference, scope string) 
 	if err != nil {
 		return nil, fmt.Errorf("credentials for %s: %w", repo.RegistryStr(), err)
 	}
-	base := r.Transport
-	if base == nil {
-		base = http.DefaultTransport
-	}
-	base = transport.NewRetry(base, transport.WithRetryStatusCodes(again...),
+	base := transport.NewRetry(cmp.Or(r.Transport, http.DefaultTransport), transport.WithRetryStatusCodes(again...),
 		transport.WithRetryBackoff(transport.Backoff{Duration: r.pause(), Factor: 2, Jitter: 0.1, Steps: 3}))
 	t, err := transport.NewWithContext(ctx, repo.Registry, auth, base, []string{repo.Scope(scope)})
 	if err != nil {
@@ -223,8 +219,8 @@ func (r *Registry) pause() time.Duration {
 
 // explain says what to do where the error alone does not.
 func explain(err error, ref name.Reference) error {
-	var refused *transport.Error
-	if !errors.As(err, &refused) || ref == nil {
+	refused, is := errors.AsType[*transport.Error](err)
+	if !is || ref == nil {
 		return err
 	}
 	switch refused.StatusCode {

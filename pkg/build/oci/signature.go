@@ -254,8 +254,8 @@ func (r *Registry) verify(ctx context.Context, full string, digests []string, ch
 
 // missing is an answer of a registry that it has no such thing.
 func missing(err error) bool {
-	var answer *transport.Error
-	return errors.As(err, &answer) && answer.StatusCode == 404
+	answer, is := errors.AsType[*transport.Error](err)
+	return is && answer.StatusCode == 404
 }
 
 // signaturesOf are the places in a repository where signatures of a digest may be.

@@ -76,10 +76,5 @@ func squashfsHolds(name string) bool {
 	if strings.HasPrefix(name, "trusted.overlay.") {
 		return false
 	}
-	for _, prefix := range []string{"user.", "trusted.", "security."} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
+	return strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "trusted.") || strings.HasPrefix(name, "security.")
 }

@@ -36,7 +36,7 @@ func TestTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for at, want := range times {
-		i := bytes.Index(b.Bytes(), []byte(fmt.Sprint("t/", at, "\x00")))
+		i := bytes.Index(b.Bytes(), fmt.Append(nil, "t/", at, "\x00"))
 		if got := string(b.Bytes()[i-110+46 : i-110+54]); got != fmt.Sprintf("%08X", want) {
 			t.Errorf("cpio, %d: got %s", at, got)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"slipway/pkg/build/tree"
@@ -39,8 +40,10 @@ func copyNode(t *tree.Tree, path string, to *Target, suffix string) error {
 		return fmt.Errorf("no %s: the YAML names no kernel", path)
 	}
 	return to.WriteFile(suffix, func(f *os.File) error {
-		_, err := io.Copy(f, n.Inode.Open())
-		return err
+		if _, err := io.Copy(f, n.Inode.Open()); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
 	})
 }
 
@@ -74,7 +77,7 @@ func writeMicrocode(t *tree.Tree, w io.Writer) error {
 		return nil
 	}
 	if _, err := io.Copy(w, n.Inode.Open()); err != nil {
-		return err
+		return fmt.Errorf("boot/ucode.cpio: %w", err)
 	}
 	_, err := w.Write(make([]byte, -n.Inode.Size&3))
 	return err
@@ -109,13 +112,9 @@ func (c contextWriter) Write(p []byte) (int, error) {
 
 // rootNodes are the nodes of the root file system: all but boot/.
 func rootNodes(t *tree.Tree) []*tree.Node {
-	var list []*tree.Node
-	for _, n := range t.Nodes() {
-		if p := n.Path(); p != bootDir && !strings.HasPrefix(p, bootDir+"/") {
-			list = append(list, n)
-		}
-	}
-	return list
+	return slices.DeleteFunc(t.Nodes(), func(n *tree.Node) bool {
+		return n.Path() == bootDir || strings.HasPrefix(n.Path(), bootDir+"/")
+	})
 }
 
 // mountPoints are what PID 1 mounts on; a squashfs cannot grow them later.

@@ -49,7 +49,7 @@ func neededModules(t *tree.Tree, set moduleSet) ([]*tree.Node, error) {
 			return nil, fmt.Errorf("the kernel has no module %s, built in or in %s", name, dir)
 		}
 		// depmod lists the dependencies of a file so that the last one comes first.
-		for _, f := range append(reversed(index.needs[file]), file) {
+		for _, f := range slices.Backward(append([]string{file}, index.needs[file]...)) {
 			if loaded[f] {
 				continue
 			}
@@ -130,12 +130,4 @@ func eachLine(t *tree.Tree, file string, use func(string)) error {
 func moduleName(file string) string {
 	name, _, _ := strings.Cut(path.Base(file), ".ko")
 	return strings.ReplaceAll(name, "-", "_")
-}
-
-func reversed(list []string) []string {
-	out := make([]string, 0, len(list))
-	for i := len(list) - 1; i >= 0; i-- {
-		out = append(out, list[i])
-	}
-	return out
 }

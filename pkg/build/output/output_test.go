@@ -222,7 +222,7 @@ func TestPayload(t *testing.T) {
 	if want := "/payload/lib/modules/6.1/kernel/loop.ko\n"; !strings.HasPrefix(modules, want) {
 		t.Errorf("modules %q", modules)
 	}
-	for _, line := range strings.Fields(modules) {
+	for line := range strings.FieldsSeq(modules) {
 		if find(list, strings.TrimPrefix(line, "/")) == nil {
 			t.Errorf("no module %s", line)
 		}
@@ -341,5 +341,24 @@ func TestTarToStandardOutput(t *testing.T) {
 	}
 	if links != 1 {
 		t.Errorf("%d hard links, want 1", links)
+	}
+}
+
+// TestLostContent names what could not be read, beside the file that it was for.
+func TestLostContent(t *testing.T) {
+	for path, file := range map[string]string{"boot/kernel": "m-kernel", "boot/cmdline": "m-cmdline", "boot/ucode.cpio": "m-initrd.img", "etc/lost": "m-initrd.img"} {
+		tr := demo(t, diskBuiltin)
+		if err := tr.Put(path, tree.Entry{Type: tar.TypeReg, Mode: 0o644, Inode: &tree.Inode{Size: 1, Data: (*os.File)(nil)}}); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		to := &Target{Dir: dir, Name: "m"}
+		err := Write(t.Context(), "kernel+initrd", tr, to, Options{Initrd: "cpio"})
+		if want := "write kernel+initrd: " + filepath.Join(dir, file) + ": " + path + ": invalid argument"; err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		if err := to.Discard(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -43,7 +43,7 @@ func TestBootstrap(t *testing.T) {
 	}
 	list := readCpio(t, bytes.NewReader(read(t, dir, "m"+bootstrapSuffix)))
 	var names []string
-	for _, line := range strings.Fields(find(list, machine.PayloadModules).text) {
+	for line := range strings.FieldsSeq(find(list, machine.PayloadModules).text) {
 		names = append(names, filepath.Base(line))
 	}
 	if got, want := strings.Join(names, " "), "virtio_pci.ko virtio_blk.ko squashfs.ko scsi.ko sd_mod.ko"; got != want {

@@ -78,7 +78,7 @@ func ParseKey(text string) (Key, error) {
 	}
 	public, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return Key{}, err
+		return Key{}, fmt.Errorf("what its PEM holds: %w", err)
 	}
 	switch p := public.(type) {
 	case *ecdsa.PublicKey, ed25519.PublicKey:

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"slices"
-	"sort"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -24,8 +23,8 @@ func (t *translator) capabilities() *specs.LinuxCapabilities {
 	}
 	effective := t.knownCapabilities(key, fromLabel, added(y.Capabilities, y.CapabilitiesAdd, l.Capabilities))
 	ambient := t.knownCapabilities("ambient", 0, or(y.Ambient, l.Ambient, nil))
-	bounding := append(append([]string{}, effective...), ambient...)
-	sort.Strings(bounding)
+	bounding := slices.Concat(effective, ambient)
+	slices.Sort(bounding)
 	bounding = slices.Compact(bounding)
 	return &specs.LinuxCapabilities{
 		Bounding: bounding, Effective: effective, Inheritable: bounding, Permitted: bounding, Ambient: ambient,

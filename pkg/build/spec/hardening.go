@@ -126,15 +126,11 @@ func (t *translator) readonlyPaths() []string {
 // notBound leaves out what lies below a bind mount: such a mount is shared with
 // the machine by default, and a mask on it would hide the path from everybody.
 func notBound(paths []string, mounts []specs.Mount) []string {
-	var out []string
-	for _, p := range paths {
-		if !slices.ContainsFunc(mounts, func(m specs.Mount) bool {
+	return slices.DeleteFunc(slices.Clone(paths), func(p string) bool {
+		return slices.ContainsFunc(mounts, func(m specs.Mount) bool {
 			return m.Type == "bind" && Within(p, path.Clean(m.Destination))
-		}) {
-			out = append(out, p)
-		}
-	}
-	return out
+		})
+	})
 }
 
 // machineMounts are the file systems that the boot mounts, each below those

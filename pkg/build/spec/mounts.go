@@ -1,8 +1,9 @@
 package spec
 
 import (
+	"cmp"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -58,12 +59,7 @@ func (t *translator) mounts(readonly bool) []specs.Mount {
 			put(full)
 		}
 	}
-	var list []specs.Mount
-	for _, m := range byDestination {
-		list = append(list, m)
-	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Destination < list[j].Destination })
-	return list
+	return slices.SortedFunc(maps.Values(byDestination), func(a, b specs.Mount) int { return strings.Compare(a.Destination, b.Destination) })
 }
 
 // kernelMounts are file systems that LinuxKit knows by their source's name,
@@ -85,12 +81,8 @@ func (t *translator) completeMount(i int, m yml.Mount) (specs.Mount, bool) {
 		t.faults.Add(t.fault("mounts", i, "mount on %q has no type", out.Destination).Wants("a file system such as bind, tmpfs, proc"))
 		return out, false
 	}
-	if out.Source == "" {
-		out.Source = out.Type
-	}
-	if out.Destination == "" {
-		out.Destination = kernelMounts[out.Type]
-	}
+	out.Source = cmp.Or(out.Source, out.Type)
+	out.Destination = cmp.Or(out.Destination, kernelMounts[out.Type])
 	if out.Destination == "" {
 		t.faults.Add(t.fault("mounts", i, "mount of type %s has no destination", out.Type).Wants("the path to mount it on"))
 		return out, false
@@ -128,12 +120,7 @@ func bindsReadonly(options []string) bool {
 }
 
 func (t *translator) unknownVolume(key string, i int, name string) yml.Fault {
-	var names []string
-	for n := range t.volumes {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return t.fault(key, i, "no volume is named %q", name).Near(name, names).
+	return t.fault(key, i, "no volume is named %q", name).Near(name, slices.Sorted(maps.Keys(t.volumes))).
 		Wants("an absolute path, or a volume of the volumes section")
 }
 

@@ -2,7 +2,10 @@ package spec
 
 import (
 	"path"
+	"slices"
 	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"slipway/pkg/bundle"
 )
@@ -41,20 +44,12 @@ func (c *Container) Covers(p string) bool {
 			return true // something is mounted into the root at boot
 		}
 	}
-	for _, dir := range c.RuntimeJSON.Mkdir {
-		if !strings.HasPrefix(dir, "/") && MachinePath("/"+dir) == MachinePath(p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.RuntimeJSON.Mkdir, func(dir string) bool {
+		return !strings.HasPrefix(dir, "/") && MachinePath("/"+dir) == MachinePath(p)
+	})
 }
 
 // HasMount tells whether the container has a mount on a path.
 func (c *Container) HasMount(p string) bool {
-	for _, m := range c.Spec.Mounts {
-		if m.Destination == p {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Spec.Mounts, func(m specs.Mount) bool { return m.Destination == p })
 }

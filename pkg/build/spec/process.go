@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -30,22 +31,15 @@ func ContainerIDs(c *yml.Config) IDs {
 }
 
 func (m IDs) Names() []string {
-	var names []string
-	for n := range m {
-		if n != "" {
-			names = append(names, n)
-		}
-	}
-	slices.Sort(names)
-	return names
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(n string) bool { return n == "" })
 }
 
 // Number looks an ID up; ok is false if no container has the name.
 func (m IDs) Number(id *yml.ID) (uint32, bool) {
-	if id == nil || id.Name == "" {
-		if id == nil {
-			return 0, true
-		}
+	switch {
+	case id == nil:
+		return 0, true
+	case id.Name == "":
 		return id.Number, true
 	}
 	n, ok := m[id.Name]

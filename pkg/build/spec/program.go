@@ -16,7 +16,7 @@ func (c *Container) FindProgram(root *tree.Tree, program string) (n *tree.Node, 
 		candidates = []string{program}
 	case IsBare(program):
 		candidates = nil
-		for _, dir := range strings.Split(SearchPath(c.Spec.Process.Env), ":") {
+		for dir := range strings.SplitSeq(SearchPath(c.Spec.Process.Env), ":") {
 			if strings.HasPrefix(dir, "/") { // the runtime runs nothing of another
 				candidates = append(candidates, path.Join(dir, program))
 			}

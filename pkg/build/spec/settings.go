@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"cmp"
+
 	"slipway/pkg/build/yml"
 	"slipway/pkg/bundle"
 )
@@ -36,12 +38,7 @@ func added(yaml, add, label *[]string) []string {
 // mergeRuntime merges the runtime sections field by field; the namespaces to
 // bind are fields of their own.
 func mergeRuntime(y, l *yml.Runtime, asLinuxKit bool) bundle.Runtime {
-	if y == nil {
-		y = &yml.Runtime{}
-	}
-	if l == nil {
-		l = &yml.Runtime{}
-	}
+	y, l = cmp.Or(y, &yml.Runtime{}), cmp.Or(l, &yml.Runtime{})
 	r := bundle.Runtime{
 		Cgroups:    or(y.Cgroups, l.Cgroups, nil),
 		Mkdir:      or(y.Mkdir, l.Mkdir, nil),

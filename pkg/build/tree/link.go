@@ -80,7 +80,7 @@ func (w *walker) follow(link *Node) (*Node, error) {
 	if strings.HasPrefix(link.Link, "/") {
 		n = w.root
 	}
-	for _, p := range strings.Split(link.Link, "/") {
+	for p := range strings.SplitSeq(link.Link, "/") {
 		switch {
 		case p == "" || p == ".":
 			continue

@@ -10,10 +10,11 @@ package tree
 
 import (
 	"archive/tar"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 )
@@ -137,7 +138,7 @@ func (n *Node) Children() []*Node {
 	for _, c := range n.children {
 		list = append(list, c)
 	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	slices.SortFunc(list, func(a, b *Node) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 
@@ -154,9 +155,13 @@ func (t *Tree) Nodes() []*Node {
 		}
 	}
 	walk(t.root)
-	sort.Slice(list, func(i, j int) bool { return list[i].seq < list[j].seq })
+	slices.SortFunc(list, func(a, b *Node) int { return cmp.Compare(a.seq, b.seq) })
 	return list
 }
+
+// Epoch is the time of everything the builder itself makes, as in LinuxKit's
+// images, so that the same inputs give the same bytes.
+var Epoch = time.Date(2017, 4, 18, 16, 30, 0, 0, time.UTC)
 
 // Linux' NAME_MAX and PATH_MAX: the kernel leaves out what is longer.
 const (
@@ -202,7 +207,7 @@ func (n *Node) size() int {
 // an error, not a surprise: no sound image has one.
 func split(path string) ([]string, error) {
 	var out []string
-	for _, p := range strings.Split(path, "/") {
+	for p := range strings.SplitSeq(path, "/") {
 		switch p {
 		case "", ".":
 		case "..":

@@ -364,7 +364,7 @@ func FuzzAddTar(f *testing.F) {
 			t.Errorf("what a layer gives does not fit into an empty directory: %v", err)
 		}
 		for _, n := range append(tr.Nodes(), machine.Nodes()...) {
-			for _, part := range strings.Split(n.Path(), "/") {
+			for part := range strings.SplitSeq(n.Path(), "/") {
 				if part == ".." || part == "." || part == "" {
 					t.Errorf("the tree holds %q", n.Path())
 				}

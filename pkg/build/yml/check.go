@@ -220,7 +220,7 @@ func (f *File) checkPath() Faults {
 	if len(clean) > maxTarget {
 		return Faults{at.At("a path of %d bytes", len(clean)).Wants("%d at most", maxTarget)}
 	}
-	for _, part := range strings.Split(f.Path, "/") {
+	for part := range strings.SplitSeq(f.Path, "/") {
 		switch {
 		case part == "..":
 			return Faults{at.At("path %q has .. in it", f.Path).Wants("a path in the image")}

@@ -1,9 +1,9 @@
 package yml
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -67,13 +67,7 @@ func (f Fault) Warns() Fault {
 
 // Only are the faults of one severity.
 func (f Faults) Only(s Severity) Faults {
-	var out Faults
-	for _, x := range f {
-		if x.Severity == s {
-			out = append(out, x)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(f), func(x Fault) bool { return x.Severity != s })
 }
 
 // Add appends faults.
@@ -106,15 +100,8 @@ func (f Faults) Err() error {
 
 // Sort orders the faults as the text runs.
 func (f Faults) Sort() {
-	sort.SliceStable(f, func(i, j int) bool {
-		a, b := f[i], f[j]
-		if a.File != b.File {
-			return a.File < b.File
-		}
-		if a.Line != b.Line {
-			return a.Line < b.Line
-		}
-		return a.Column < b.Column
+	slices.SortStableFunc(f, func(a, b Fault) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 }
 
@@ -179,16 +166,11 @@ func clip(text string, column int) (string, int) {
 
 // blank is white space as wide as the first n characters of the text.
 func blank(text string, n int) string {
-	var b strings.Builder
-	for i, r := range []rune(text) {
-		if i == n {
-			break
-		}
+	runes := []rune(text)
+	return strings.Map(func(r rune) rune {
 		if r == '\t' {
-			b.WriteRune('\t')
-		} else {
-			b.WriteRune(' ')
+			return r
 		}
-	}
-	return b.String()
+		return ' '
+	}, string(runes[:min(n, len(runes))]))
 }

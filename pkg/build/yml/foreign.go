@@ -90,7 +90,7 @@ var (
 func hints(list ...string) map[string]string {
 	all := map[string]string{}
 	for pair := range slices.Chunk(list, 2) {
-		for _, key := range strings.Fields(pair[1]) {
+		for key := range strings.FieldsSeq(pair[1]) {
 			all[key] = pair[0]
 		}
 	}

@@ -2,6 +2,7 @@ package yml
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 
@@ -64,15 +65,13 @@ func (s *schema) mapJSON() map[string]any {
 	if s.known == nil {
 		return out
 	}
-	properties, names := map[string]any{}, []string{}
+	properties := map[string]any{}
 	for name, sections := range s.known {
 		properties[name] = map[string]any{"type": "string", "description": "for " + sections}
-		names = append(names, name)
 	}
-	slices.Sort(names)
 	ours := map[string]any{"pattern": "^" + regexp.QuoteMeta(bundle.Prefix)}
 	out["properties"] = properties
-	out["propertyNames"] = map[string]any{"anyOf": []any{map[string]any{"enum": names}, map[string]any{"not": ours}}}
+	out["propertyNames"] = map[string]any{"anyOf": []any{map[string]any{"enum": slices.Sorted(maps.Keys(properties))}, map[string]any{"not": ours}}}
 	return out
 }
 

@@ -2,6 +2,7 @@ package yml
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -52,12 +53,7 @@ func (p Position) Item(i int) Position {
 
 // Has tells whether a mapping has the key.
 func (p Position) Has(key string) bool {
-	for _, f := range fields(p.node) {
-		if f.key.Value == key {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(fields(p.node), func(f field) bool { return f.key.Value == key })
 }
 
 // top is the beginning of the text.

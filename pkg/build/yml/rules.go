@@ -117,7 +117,7 @@ var cpuRange = regexp.MustCompile(`^([0-9]{1,9})(?:-([0-9]{1,9})(?::[0-9]{1,9}/[
 
 // isCPUList tells what bitmap_parselist of the kernel takes; "" leaves all.
 func isCPUList(v string) bool {
-	for _, part := range strings.Split(strings.TrimSpace(v), ",") {
+	for part := range strings.SplitSeq(strings.TrimSpace(v), ",") {
 		m := cpuRange.FindStringSubmatch(part)
 		if m == nil && v != "" {
 			return false

@@ -2,6 +2,7 @@ package yml
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -213,7 +214,7 @@ func (c *checker) checkScalar(p Position, n *yaml.Node, s *schema) {
 		c.faults.Add(p.At("%s", found(n)).Wants("%s", s.wantNumber(n.Value)))
 	case s.broken(n.Value) != nil:
 		c.faults.Add(s.broken(n.Value).fault(p, n))
-	case len(s.values) > 0 && !contains(s.values, n.Value):
+	case len(s.values) > 0 && !slices.Contains(s.values, n.Value):
 		fault := p.At("%q", n.Value).Wants("one of %s", quoted(s.values)).Near(n.Value, s.values)
 		if s.lenient {
 			fault = fault.Warns()
@@ -248,15 +249,6 @@ func found(n *yaml.Node) string {
 		return "nothing"
 	}
 	return "the value " + n.Value
-}
-
-func contains(list []string, v string) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }
 
 func quoted(list []string) string {

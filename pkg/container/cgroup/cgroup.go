@@ -5,12 +5,14 @@
 package cgroup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -68,10 +70,7 @@ func Of(cgroupsPath, id string) (Group, error) {
 }
 
 func locate(root, own, cgroupsPath, id string) (Group, error) {
-	name := cgroupsPath
-	if name == "" {
-		name = id
-	}
+	name := cmp.Or(cgroupsPath, id)
 	absolute := path.IsAbs(name)
 	name = path.Clean("/" + name)
 	if unified(root) {
@@ -163,7 +162,7 @@ func ownPath(own, controller string) string {
 		if len(words) != 3 {
 			continue
 		}
-		for _, c := range strings.Split(words[1], ",") {
+		for c := range strings.SplitSeq(words[1], ",") {
 			if strings.TrimPrefix(c, "name=") == controller {
 				return words[2]
 			}
@@ -174,12 +173,10 @@ func ownPath(own, controller string) string {
 
 // Exists tells whether the group is there, under any controller.
 func (g Group) Exists() bool {
-	for _, dir := range g.dirs {
-		if _, err := os.Lstat(dir); err == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.dirs, func(dir string) bool {
+		_, err := os.Lstat(dir)
+		return err == nil
+	})
 }
 
 // Pids lists the processes of the group and of those below it.
@@ -214,7 +211,7 @@ func readPids(file string) ([]int, error) {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
 	var pids []int
-	for _, word := range strings.Fields(string(data)) {
+	for word := range strings.FieldsSeq(string(data)) {
 		var pid int
 		if _, err := fmt.Sscan(word, &pid); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)

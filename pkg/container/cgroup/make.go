@@ -46,7 +46,7 @@ func (m Make) Apply(context.Context, int) (func() error, error) {
 	undo := func() error { return rmdirs(made) }
 	for _, parent := range parents {
 		at := parent
-		for _, word := range strings.Split(strings.TrimPrefix(path.Clean("/"+m.Name), "/"), "/") {
+		for word := range strings.SplitSeq(strings.TrimPrefix(path.Clean("/"+m.Name), "/"), "/") {
 			at = path.Join(at, word)
 			err := os.Mkdir(at, 0o755)
 			if err == nil {

@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -52,10 +53,7 @@ const lookups = 64
 
 func (d *Dir) open(name string, flags, resolve uint64) (*Dir, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_PATH | unix.O_CLOEXEC, Resolve: resolve}
-	rel := strings.TrimPrefix(path.Clean("/"+name), "/")
-	if rel == "" {
-		rel = "."
-	}
+	rel := cmp.Or(strings.TrimPrefix(path.Clean("/"+name), "/"), ".")
 	var err error
 	for range lookups {
 		var fd int

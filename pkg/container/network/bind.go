@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/mount"
@@ -119,9 +120,9 @@ func tidy(file string, created bool, made []string) error {
 	if created {
 		err = os.Remove(file)
 	}
-	for i := len(made) - 1; i >= 0; i-- {
-		if rmErr := unix.Rmdir(made[i]); rmErr != nil && !errors.Is(rmErr, unix.ENOTEMPTY) {
-			err = errors.Join(err, &os.PathError{Op: "rmdir", Path: made[i], Err: rmErr})
+	for _, dir := range slices.Backward(made) {
+		if rmErr := unix.Rmdir(dir); rmErr != nil && !errors.Is(rmErr, unix.ENOTEMPTY) {
+			err = errors.Join(err, &os.PathError{Op: "rmdir", Path: dir, Err: rmErr})
 		}
 	}
 	return err

@@ -193,7 +193,7 @@ func (r *resolved) lower(m Mount, value string) (string, error) {
 		return one, err
 	}
 	var all []string
-	for _, dir := range strings.Split(value, ":") {
+	for dir := range strings.SplitSeq(value, ":") {
 		if one, err = r.dataPath(m, dir, false); err != nil {
 			return "", err
 		}

@@ -29,8 +29,8 @@ func (e *Error) Error() string {
 // Repeats tells whether a line of the container's output is what the runtime has
 // written there of the same failure, as it does beside its log.
 func Repeats(err error, line string) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Message != "" && strings.HasSuffix(strings.TrimSpace(line), e.Message)
+	e, is := errors.AsType[*Error](err)
+	return is && e.Message != "" && strings.HasSuffix(strings.TrimSpace(line), e.Message)
 }
 
 // lastError takes the last error out of the runtime's log, without the words

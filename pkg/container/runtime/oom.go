@@ -14,8 +14,5 @@ func shield(pid int) {
 	if err != nil || strings.TrimSpace(string(own)) == "0" {
 		return
 	}
-	name := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
-	if err := os.WriteFile(name, []byte("0"), 0); err != nil {
-		return
-	}
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0)
 }

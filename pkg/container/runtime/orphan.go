@@ -74,9 +74,7 @@ func endOthers(c Call) (hook string) {
 			if name := killTree(p.Pid, c.Hooks); name != "" {
 				hook = name
 			}
-			if p.Signal(unix.SIGKILL) != nil {
-				continue
-			}
+			_ = p.Signal(unix.SIGKILL)
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -31,9 +31,7 @@ func killTree(pid int, hooks []Hook) (hook string) {
 			hook = hookOf(below, hooks)
 		}
 		for _, p := range below {
-			if unix.Kill(p, unix.SIGKILL) != nil {
-				continue // it has ended meanwhile
-			}
+			_ = unix.Kill(p, unix.SIGKILL) // it may have ended meanwhile
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"slices"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -27,12 +29,7 @@ var newer = []struct {
 		return s.Process != nil && (s.Process.Scheduler != nil || s.Process.IOPriority != nil)
 	}},
 	{"1.1.0", func(s *specs.Spec) bool {
-		for _, m := range s.Mounts {
-			if len(m.UIDMappings)+len(m.GIDMappings) > 0 {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return len(m.UIDMappings)+len(m.GIDMappings) > 0 })
 	}},
 	{"1.1.0", func(s *specs.Spec) bool {
 		cpu := resources(s).CPU

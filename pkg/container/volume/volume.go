@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -88,8 +89,8 @@ func makeAll(directories []string) error {
 
 func undo(done []string) error {
 	var faults []error
-	for i := len(done) - 1; i >= 0; i-- {
-		faults = append(faults, mount.Unmount(done[i], 0))
+	for _, target := range slices.Backward(done) {
+		faults = append(faults, mount.Unmount(target, 0))
 	}
 	return errors.Join(faults...)
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,7 +64,7 @@ func New() *Console {
 func Names(cmdline string) []string {
 	var names []string
 	seen := map[string]bool{}
-	for _, word := range strings.Fields(cmdline) {
+	for word := range strings.FieldsSeq(cmdline) {
 		value, ok := strings.CutPrefix(word, "console=")
 		name, _, _ := strings.Cut(value, ",")
 		if ok && filepath.IsLocal(name) && name != "." && name == filepath.Base(name) && !seen[name] {
@@ -197,12 +198,7 @@ func (c *Console) moved(l *line, n int) bool {
 func (c *Console) Congested() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, l := range c.lines {
-		if l.congested() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.lines, (*line).congested)
 }
 
 // Flush waits until everything is with the devices, but for none that has taken

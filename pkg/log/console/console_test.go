@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -73,8 +74,8 @@ func TestEveryConsoleGetsEveryLine(t *testing.T) {
 	a, nameA := terminal(t)
 	b, nameB := terminal(t)
 	c := New()
-	if err := c.Attach("/dev/pts", []string{nameA, "no-such-device", nameB}, "none"); err == nil {
-		t.Error("a device that is not there is no error")
+	if err := c.Attach("/dev/pts", []string{nameA, "no-such-device", nameB}, "none"); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "no-such-device") {
+		t.Errorf("a device that is not there: %v", err)
 	}
 	say(t, c, "one\ntwo\n")
 	for _, m := range []*os.File{a, b} {

@@ -130,8 +130,8 @@ func TestFaultyMessages(t *testing.T) {
 			t.Errorf("%q: %v", msg, err)
 		}
 	}
-	if err := c.Hold("", os.Stdin); err == nil {
-		t.Error("an empty name is taken")
+	if err := c.Hold("", os.Stdin); err == nil || !strings.Contains(err.Error(), `hold "": a name has 1 to`) {
+		t.Errorf("an empty name: %v", err)
 	}
 	if n := s.count(); n != 0 {
 		t.Errorf("%d are held", n)

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -135,5 +134,5 @@ func (j *Journal) Close() error {
 	}
 	err := j.file.Close()
 	j.file = nil
-	return errors.Join(err)
+	return err
 }

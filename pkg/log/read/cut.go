@@ -29,10 +29,7 @@ func (r *reader) cut(s layout.Stream, data []byte, at time.Time, former bool) er
 		if err := r.endZeros(s); err != nil {
 			return err
 		}
-		text := rest
-		if n := bytes.IndexByte(rest, 0); n >= 0 {
-			text = rest[:n]
-		}
+		text, _, _ := bytes.Cut(rest, []byte{0})
 		if err := r.lines(s, text, at); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package read
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,18 +20,12 @@ func (r *reader) follow(ix *index.Reader) error {
 		return err
 	}
 	defer w.Close()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
-		select {
-		case <-r.ctx.Done():
-			// A reader that waits wakes up; one that does not sees ctx itself.
-			if err := w.SetReadDeadline(time.Unix(1, 0)); err != nil {
-				w.Close()
-			}
-		case <-stop:
+	defer context.AfterFunc(r.ctx, func() {
+		// A reader that waits wakes up; one that does not sees ctx itself.
+		if err := w.SetReadDeadline(time.Unix(1, 0)); err != nil {
+			w.Close()
 		}
-	}()
+	})()
 	events := make([]byte, 4<<10)
 	for {
 		if err := r.more(ix); err != nil {

@@ -1,11 +1,14 @@
 package rotate
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestShift: each file says what it was called before.
@@ -27,7 +30,7 @@ func TestShift(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			for _, f := range strings.Fields(c.before) {
+			for f := range strings.FieldsSeq(c.before) {
 				if err := os.WriteFile(filepath.Join(dir, f), []byte(f), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -65,8 +68,8 @@ func TestShiftSaysWhatFails(t *testing.T) {
 	if err := os.WriteFile(path, []byte("log"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Shift(path, 1); err == nil {
-		t.Error("it is no error")
+	if err := Shift(path, 1); !errors.Is(err, unix.ENOTEMPTY) || !strings.Contains(err.Error(), Old(path, 1)) {
+		t.Errorf("got %v, want which file is in the way", err)
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != "log" {
 		t.Errorf("%q %v", data, err)

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -42,9 +44,7 @@ type Pump struct {
 
 // NewPump starts a pump. Its thread sleeps until somebody writes.
 func NewPump(logger *slog.Logger) (*Pump, error) {
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
+	logger = cmp.Or(logger, slog.New(slog.DiscardHandler))
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("start log pump: epoll_create: %w", err)
@@ -174,10 +174,7 @@ func (p *Pump) listen(s *stream, events uint32) {
 // nobody for so long that dropping is better than waiting.
 func (p *Pump) resume() {
 	p.mu.Lock()
-	paused := make(map[*stream]time.Time, len(p.paused))
-	for s, since := range p.paused {
-		paused[s] = since
-	}
+	paused := maps.Clone(p.paused)
 	p.mu.Unlock()
 	for s, since := range paused {
 		if !s.tryAgain(since) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -76,14 +77,7 @@ func (s *stream) discard(p *Pump, cause error) int {
 	return n
 }
 
-func (s *stream) stalled() bool {
-	for _, k := range s.sinks {
-		if k.Pending() {
-			return true
-		}
-	}
-	return false
-}
+func (s *stream) stalled() bool { return slices.ContainsFunc(s.sinks, sink.Sink.Pending) }
 
 // tryAgain says whether a pipe that was paused is to go on.
 func (s *stream) tryAgain(since time.Time) bool {

@@ -28,7 +28,7 @@ func runVolumes(c *call) error {
 	}
 	err = errors.Join(volume.Setup(c.paths.Volumes), c.paths.MountOutput())
 	if err != nil {
-		for _, line := range strings.Split(err.Error(), "\n") {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
 			g.Say("%s", line)
 		}
 		err = errSilent

@@ -153,10 +153,8 @@ func runKeep(c *call) (err error) {
 // tellParent lets 020-services go on. It may have been killed meanwhile.
 func tellParent() {
 	ready := os.NewFile(machine.WordsFD, "ready")
-	_, err := ready.WriteString("ready\n")
-	if err := errors.Join(err, ready.Close()); err != nil {
-		return
-	}
+	_, _ = ready.WriteString("ready\n")
+	ready.Close()
 }
 
 // stopKeeper stops the services of a keeper that is not PID 1, and waits.

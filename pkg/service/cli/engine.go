@@ -31,15 +31,15 @@ func newRunner(g *guest.Guest, reaper *reap.Reaper, keeperDir string) container.
 		Mutate: func(b *bundle.Bundle, spec *specs.Spec) {
 			probe.AddNotify(g.Paths.RunDir(), b, spec)
 		},
+		Observe: func(b *bundle.Bundle, p container.Phase, took time.Duration, err error) {
+			observe(g.Timeline, b, p, took, err)
+		},
 	}
 	if keeperDir != "" {
 		e.Await = func(ctx context.Context, id reap.Ident) (reap.Status, error) {
 			exit, err := keeper.Wait(ctx, keeperDir, id)
 			return exit.Status, err
 		}
-	}
-	e.Observe = func(b *bundle.Bundle, p container.Phase, began time.Time, took time.Duration, err error) {
-		observe(g.Timeline, b, p, took, err)
 	}
 	return e.Runner()
 }

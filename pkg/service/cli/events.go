@@ -97,9 +97,7 @@ func reopened(f *os.File, path string) *os.File {
 	if b, err := next.Stat(); err == nil && !os.SameFile(a, b) {
 		return next
 	}
-	if err := next.Close(); err != nil {
-		return nil
-	}
+	next.Close()
 	return nil
 }
 
@@ -115,7 +113,7 @@ func (c *call) showEvents(in *bufio.Reader) error {
 			return fmt.Errorf("read events: %w", err)
 		}
 		var t state.Transition
-		if json.Unmarshal(line, &t) != nil || !c.wants(t.Name) {
+		if json.Unmarshal(line, &t) != nil || len(c.args) > 0 && !slices.Contains(c.args, t.Name) {
 			continue
 		}
 		c.shown = true
@@ -129,13 +127,4 @@ func (c *call) showEvents(in *bufio.Reader) error {
 		}
 		say(c.out, "\n")
 	}
-}
-
-func (c *call) wants(name string) bool {
-	for _, a := range c.args {
-		if a == name {
-			return true
-		}
-	}
-	return len(c.args) == 0
 }

@@ -106,11 +106,7 @@ func keepTerminal() func() {
 	if err != nil {
 		return func() {}
 	}
-	return func() {
-		if err := unix.IoctlSetTermios(0, unix.TCSETSW, saved); err != nil {
-			return // it has been hung up
-		}
-	}
+	return func() { _ = unix.IoctlSetTermios(0, unix.TCSETSW, saved) } // it may have been hung up
 }
 
 // executeHere calls the OCI runtime itself, whose place is the machine and not a

@@ -12,11 +12,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/container/memory"
 	"slipway/pkg/service/control"
-	"slipway/pkg/service/guest"
-	"slipway/pkg/service/supervisor"
 )
-
-func steps(p guest.Paths) []control.Step { return supervisor.Steps(p) }
 
 func runList(c *call) error {
 	l, err := fetch(c)

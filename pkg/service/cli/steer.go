@@ -37,10 +37,6 @@ func (c *call) onlyName() (string, error) {
 	return c.args[0], nil
 }
 
-func dumpFlag(f *flag.FlagSet, o *options) {
-	f.StringVar(&o.dumpSpec, "dump-spec", "", "write the service's OCI spec to `file` before it starts")
-}
-
 func runStart(c *call) error   { return steer(c, "start") }
 func runStop(c *call) error    { return steer(c, "stop") }
 func runRestart(c *call) error { return steer(c, "restart") }
@@ -213,7 +209,10 @@ func encodeJSON(w io.Writer, v any) error {
 
 func jsonFlag(f *flag.FlagSet, o *options) { f.BoolVar(&o.json, "json", false, "as JSON") }
 
-func startFlags(f *flag.FlagSet, o *options) { jsonFlag(f, o); dumpFlag(f, o) }
+func startFlags(f *flag.FlagSet, o *options) {
+	jsonFlag(f, o)
+	f.StringVar(&o.dumpSpec, "dump-spec", "", "write the service's OCI spec to `file` before it starts")
+}
 
 // fetch asks for all containers. Without a supervisor it says what is known
 // from the files that one has left.
@@ -232,7 +231,7 @@ func fetch(c *call) (control.List, error) {
 }
 
 func offline(p guest.Paths) (control.List, error) {
-	l := control.List{Steps: steps(p)}
+	l := control.List{Steps: supervisor.Steps(p)}
 	files, err := filepath.Glob(p.RunDir("services", "*.json"))
 	if err != nil {
 		return l, err

@@ -81,9 +81,7 @@ func outlive(signals ...os.Signal) {
 // protect makes the supervisor one of the last that the kernel kills for want
 // of memory. It takes a capability that containers have not.
 func protect() {
-	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-999"), 0); err != nil {
-		return
-	}
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-999"), 0)
 }
 
 // keepProgram keeps in memory the program that this is, and that the service

@@ -12,11 +12,7 @@ import (
 
 // say writes to a terminal or pipe of the user; if that is gone there is nobody
 // to tell.
-func say(w io.Writer, format string, args ...any) {
-	if _, err := fmt.Fprintf(w, format, args...); err != nil {
-		return
-	}
-}
+func say(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format, args...) }
 
 // nothing says to people that there is nothing to show, where programs see no output.
 func (c *call) nothing(what string) {

@@ -54,9 +54,7 @@ func descriptors(oob []byte) []int {
 // close gives back what came: a program that was started has copies.
 func (r *receiver) close() {
 	for _, f := range r.files {
-		if err := f.Close(); err != nil {
-			break
-		}
+		f.Close()
 	}
 	r.files = nil
 }

@@ -141,8 +141,7 @@ func (s *Server) deliver(c *connection, a answer) bool {
 
 // respond finds the answer to a request that was read, or could not be.
 func (s *Server) respond(c *connection, r *receiver, q request, err error) answer {
-	var f *fault
-	if errors.As(err, &f) {
+	if f, is := errors.AsType[*fault](err); is {
 		return failure(f.status, f)
 	}
 	if err != nil {

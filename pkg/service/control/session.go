@@ -153,7 +153,5 @@ func part(run Session) {
 			return
 		}
 	}
-	if err := run.Kill(); err != nil {
-		return // it has ended
-	}
+	_ = run.Kill() // it may have ended
 }

@@ -20,10 +20,7 @@ const columns = " %-8s %6s %7s %5s %4s %-12s %5s %5s"
 // Table shows all containers in lines of at most width columns (0: Width), and
 // below them why those that are not well are not.
 func Table(l List, width int) string {
-	if width < Width {
-		width = Width
-	}
-	t := &table{width: width}
+	t := &table{width: max(width, Width)}
 	if l.LastBoot != "" {
 		t.paragraph("The last boot ended: " + l.LastBoot)
 	}
@@ -141,7 +138,7 @@ func (t *table) explain() {
 // paragraph breaks a text into lines, of which all but the first are indented.
 func (t *table) paragraph(text string) {
 	line, indent := "", ""
-	for _, word := range strings.Fields(plain(text)) {
+	for word := range strings.FieldsSeq(plain(text)) {
 		for line != indent && utf8.RuneCountInString(line+" "+word) > t.width {
 			t.line(line)
 			line, indent = "    ", "    "

@@ -8,10 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"slipway/pkg/container/mount"
+	"slipway/pkg/log/journal"
 	"slipway/pkg/log/layout"
 	"slipway/pkg/machine"
 )
@@ -49,9 +49,6 @@ type EndingBook struct {
 	note Ending
 }
 
-// bootIDPath changes with every boot of the kernel.
-const bootIDPath = "/proc/sys/kernel/random/boot_id"
-
 // OpenEnding begins a boot's note below varDir and returns the one of the boot before,
 // nil if nothing is known of one. On a /var that will not last both are nil. A
 // supervisor that is not the first of its boot finds the note begun.
@@ -60,11 +57,11 @@ func OpenEnding(varDir string) (*EndingBook, *Ending, error) {
 	if err != nil || !lasts {
 		return nil, nil, err
 	}
-	id, err := os.ReadFile(bootIDPath)
+	id, err := journal.BootID()
 	if err != nil {
 		return nil, nil, fmt.Errorf("note boot: %w", err)
 	}
-	return openEnding(filepath.Join(varDir, "lib/slipway/boot.json"), strings.TrimSpace(string(id)), time.Now())
+	return openEnding(filepath.Join(varDir, "lib/slipway/boot.json"), id, time.Now())
 }
 
 func openEnding(path, id string, now time.Time) (*EndingBook, *Ending, error) {

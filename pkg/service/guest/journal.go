@@ -34,19 +34,19 @@ func (p Paths) LogsLast() (bool, error) {
 
 // CarryJournal brings it to the disk, if there is one by now.
 func (g *Guest) CarryJournal() error {
-	lasts, err := g.Paths.LogsLast()
-	if err != nil || !lasts {
-		return err
-	}
-	c, err := g.Paths.Carrier()
-	if err != nil {
-		return err
-	}
-	return c.Carry()
+	return g.toDisk(journal.Carrier.Carry)
 }
 
 // KeepJournal goes on bringing it to the disk until ctx ends.
 func (g *Guest) KeepJournal(ctx context.Context) error {
+	return g.toDisk(func(c journal.Carrier) error {
+		c.Keep(ctx, func(err error) { g.Say("%s", err) })
+		return nil
+	})
+}
+
+// toDisk has the journal brought to where the logs last, if that is so.
+func (g *Guest) toDisk(carry func(journal.Carrier) error) error {
 	lasts, err := g.Paths.LogsLast()
 	if err != nil || !lasts {
 		return err
@@ -55,6 +55,5 @@ func (g *Guest) KeepJournal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Keep(ctx, func(err error) { g.Say("%s", err) })
-	return nil
+	return carry(c)
 }

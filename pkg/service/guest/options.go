@@ -37,7 +37,7 @@ const (
 // ParseOptions reads a command line; the last word of a kind counts.
 func ParseOptions(cmdline string) Options {
 	var o Options
-	for _, word := range strings.Fields(cmdline) {
+	for word := range strings.FieldsSeq(cmdline) {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
 		case "linuxkit.runc_debug":

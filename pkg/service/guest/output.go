@@ -45,11 +45,6 @@ func (p Paths) MountOutput() error {
 	return mount.Output(dir).Do()
 }
 
-// noteOutput leaves word of how many bytes of files the host takes.
-func (g *Guest) noteOutput(most int64) error {
-	return machine.WriteFile(g.Paths.RunDir(machine.OutputFile), []byte(strconv.FormatInt(most, 10)+"\n"))
-}
-
 // WantsOutput is how many bytes of files the host takes; 0: none.
 func (g *Guest) WantsOutput() int64 {
 	data, err := os.ReadFile(g.Paths.RunDir(machine.OutputFile))
@@ -189,8 +184,7 @@ func (o *output) miss(why string) {
 
 // reason is without the name that is told already.
 func reason(err error) string {
-	var of *fs.PathError
-	if errors.As(err, &of) {
+	if of, is := errors.AsType[*fs.PathError](err); is {
 		err = of.Err
 	}
 	return err.Error()

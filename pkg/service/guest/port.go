@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"time"
 
 	"slipway/pkg/machine"
@@ -67,7 +68,7 @@ func (g *Guest) noteRequest(w *port.Request) {
 	if w.Output == 0 || w.Output == g.WantsOutput() {
 		return
 	}
-	if err := g.noteOutput(w.Output); err != nil {
+	if err := machine.WriteFile(g.Paths.RunDir(machine.OutputFile), []byte(strconv.FormatInt(w.Output, 10)+"\n")); err != nil {
 		g.Say("hear the host: %s", err)
 	}
 }

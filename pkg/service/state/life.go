@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
 
 	"slipway/pkg/bundle"
@@ -149,10 +150,7 @@ func (s *Set) rang(svc *service, e Event) {
 
 // notReady words that a service took too long, with what its probe met last.
 func notReady(svc *service, last string) string {
-	if last == "" {
-		last = "nothing came of " + svc.policy.Ready.String()
-	}
-	return fmt.Sprintf("not ready after %s: %s", svc.policy.ReadyTimeout, last)
+	return fmt.Sprintf("not ready after %s: %s", svc.policy.ReadyTimeout, cmp.Or(last, "nothing came of "+svc.policy.Ready.String()))
 }
 
 // cleaned decides how it goes on with a service of which nothing is left.

@@ -128,13 +128,7 @@ func (s *service) overLimit(now time.Time) bool {
 	if limit.Count == 0 {
 		return false
 	}
-	kept := s.Recent[:0]
-	for _, t := range s.Recent {
-		if now.Sub(t) < limit.Window {
-			kept = append(kept, t)
-		}
-	}
-	s.Recent = kept
+	s.Recent = slices.DeleteFunc(s.Recent, func(t time.Time) bool { return now.Sub(t) >= limit.Window })
 	if len(s.Recent) >= limit.Count {
 		return true
 	}

@@ -167,12 +167,7 @@ func (s *Set) over(svc *service) bool {
 	if svc.State != Waiting {
 		return false
 	}
-	for _, d := range svc.needs {
-		if d.State != Ready && d.State != Exited && s.over(d) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(svc.needs, func(d *service) bool { return d.State != Ready && d.State != Exited && s.over(d) })
 }
 
 // Idle tells whether there is nothing of any service in the system.

@@ -172,10 +172,5 @@ func (s *Set) whyStop(svc *service) string {
 // inTheWay tells whether something that comes after svc is on its way down but
 // not down yet.
 func (s *Set) inTheWay(svc *service) bool {
-	for _, user := range svc.behind {
-		if !user.Wanted && user.State.Busy() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(svc.behind, func(user *service) bool { return !user.Wanted && user.State.Busy() })
 }

@@ -16,37 +16,24 @@ import (
 // through the loop for what only the loop may touch, and reads files beside it.
 type remote struct{ *Supervisor }
 
-func (r remote) List(ctx context.Context) (control.List, error) {
-	var l control.List
+func (r remote) List(ctx context.Context) (l control.List, err error) {
 	var uses []usage
-	err := r.Do(ctx, func() {
-		for _, name := range r.set.Names() {
-			l.Services = append(l.Services, r.Status(name))
-			uses = append(uses, r.usage(name))
-		}
-	})
-	if err != nil {
+	if err := r.Do(ctx, func() { l.Services, uses = r.statuses() }); err != nil {
 		return l, err
 	}
-	known := map[string]cgroup.Memory{}
-	for i, u := range uses {
-		u.add(&l.Services[i], known)
-	}
-	r.addMachine(&l, known)
+	r.complete(&l, uses)
 	return l, nil
 }
 
 func (r remote) One(ctx context.Context, name string) (v control.Service, err error) {
-	var unknown error
 	var u usage
-	err = r.Do(ctx, func() {
-		if unknown = r.set.Known(name); unknown == nil {
-			v, u = r.Status(name), r.usage(name)
+	err = r.try(ctx, func() error {
+		if err := r.set.Known(name); err != nil {
+			return err
 		}
+		v, u = r.Status(name), r.usage(name)
+		return nil
 	})
-	if err == nil {
-		err = unknown
-	}
 	u.add(&v, map[string]cgroup.Memory{})
 	return v, err
 }
@@ -57,27 +44,19 @@ func (r remote) Ask(ctx context.Context, verb, name string, o control.Options) e
 			return err
 		}
 	}
-	var refused error
-	err := r.Do(ctx, func() { refused = r.submit(state.Event{Kind: state.Kind(verb), Name: name}) })
-	if err == nil {
-		err = refused
-	}
-	return err
+	return r.try(ctx, func() error { return r.submit(state.Event{Kind: state.Kind(verb), Name: name}) })
 }
 
 // Exec starts a program in a service that runs.
 func (r remote) Exec(ctx context.Context, name string, p control.Program) (control.Session, error) {
 	var b *bundle.Bundle
-	var down error
-	err := r.Do(ctx, func() {
+	err := r.try(ctx, func() error {
 		b = r.bundles[name]
 		if rec, _ := r.set.Record(name); rec.State != state.Running && rec.State != state.Ready && rec.State != state.Stopping {
-			down = fmt.Errorf("%s does not run: it is %s%s", name, rec.State, because(rec.Cause))
+			return fmt.Errorf("%s does not run: it is %s%s", name, rec.State, because(rec.Cause))
 		}
+		return nil
 	})
-	if err == nil {
-		err = down
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -43,9 +44,7 @@ func (s *Supervisor) directories() (map[string]string, error) {
 		dirs[name] = filepath.Join(section, name)
 	}
 	s.added, err = loadAdded(s.Guest.Paths)
-	for name, dir := range s.added {
-		dirs[name] = dir
-	}
+	maps.Copy(dirs, s.added)
 	return dirs, err
 }
 
@@ -58,24 +57,23 @@ func (s *Supervisor) learn(ctx context.Context, name, path string) error {
 		return err
 	}
 	var dir string
-	var refused error
 	appeared, err := s.appeared(ctx, name)
 	if err != nil {
 		return err
 	}
-	if err := s.Do(ctx, func() { dir, refused = s.where(name, path, appeared) }); err != nil || refused != nil {
-		return errors.Join(err, refused)
+	if err := s.try(ctx, func() (err error) { dir, err = s.where(name, path, appeared); return err }); err != nil {
+		return err
 	}
 	b, err := s.read(ctx, dir)
 	if err != nil {
 		return err
 	}
-	err = s.Do(ctx, func() {
-		if _, refused = s.where(name, path, appeared); refused == nil { // others may have asked meanwhile
-			refused = s.adopt(name, dir, b)
+	return s.try(ctx, func() error {
+		if _, err := s.where(name, path, appeared); err != nil { // others may have asked meanwhile
+			return err
 		}
+		return s.adopt(name, dir, b)
 	})
-	return errors.Join(err, refused)
 }
 
 // where says in which directory a service's bundle is to be looked for.

@@ -38,7 +38,7 @@ func TestServicesAreAddedAndChanged(t *testing.T) {
 	if err := ask("web", elsewhere); err == nil || !strings.Contains(err.Error(), "web runs from "+m.dir) {
 		t.Errorf("another directory for one that runs: %v", err)
 	}
-	if err := ask("none", elsewhere); err == nil || !strings.Contains(err.Error(), "none") {
+	if err := ask("none", elsewhere); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), elsewhere+"/none") {
 		t.Errorf("no such directory: %v", err)
 	}
 	if err := ask("other", elsewhere); err != nil {

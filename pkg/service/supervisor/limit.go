@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"slipway/pkg/bundle"
@@ -17,9 +18,7 @@ const killTime = 5 * time.Second
 func (s *Supervisor) stopLimit() time.Duration {
 	var longest time.Duration
 	takes := map[string]time.Duration{}
-	names := s.set.Names()
-	for i := len(names) - 1; i >= 0; i-- {
-		name := names[i]
+	for _, name := range slices.Backward(s.set.Names()) {
 		for _, user := range s.set.Graph().Behind(name) {
 			takes[name] = max(takes[name], takes[user])
 		}

@@ -12,16 +12,28 @@ import (
 )
 
 // List is how all containers are now. It is to be called in the loop.
-func (s *Supervisor) List() control.List {
-	var l control.List
-	known := map[string]cgroup.Memory{}
-	for _, name := range s.set.Names() {
-		v := s.Status(name)
-		s.usage(name).add(&v, known)
-		l.Services = append(l.Services, v)
-	}
-	s.addMachine(&l, known)
+func (s *Supervisor) List() (l control.List) {
+	var uses []usage
+	l.Services, uses = s.statuses()
+	s.complete(&l, uses)
 	return l
+}
+
+// statuses are all services, and where to find what each uses. It is to be called in the loop.
+func (s *Supervisor) statuses() (all []control.Service, uses []usage) {
+	for _, name := range s.set.Names() {
+		all, uses = append(all, s.Status(name)), append(uses, s.usage(name))
+	}
+	return all, uses
+}
+
+// complete adds to a list what is read from files.
+func (s *Supervisor) complete(l *control.List, uses []usage) {
+	known := map[string]cgroup.Memory{}
+	for i, u := range uses {
+		u.add(&l.Services[i], known)
+	}
+	s.addMachine(l, known)
 }
 
 // Steps is how the onboot and onshutdown containers did.

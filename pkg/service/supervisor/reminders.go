@@ -113,9 +113,7 @@ func (p *reminders) earliest() (due time.Time) {
 // others, the boot for its start, or the machine's end for its stop.
 func (s *Supervisor) waits(rec *state.Record) bool {
 	switch rec.State {
-	case state.Stopping, state.Cleaning:
-		return true
-	case state.Starting, state.Running:
+	case state.Starting, state.Running, state.Stopping, state.Cleaning:
 		return true
 	case state.Waiting:
 		return rec.Blocked != "" && !s.stopping

@@ -137,11 +137,8 @@ func (s *stateFiles) note(t state.Transition) {
 	if s.size+int64(len(data)) > eventsMax && s.rotate() != nil {
 		return
 	}
-	n, err := s.file.Write(data)
+	n, _ := s.file.Write(data)
 	s.size += int64(n)
-	if err != nil {
-		return
-	}
 }
 
 func (s *stateFiles) rotate() error {

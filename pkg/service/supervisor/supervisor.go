@@ -279,6 +279,15 @@ func (s *Supervisor) Do(ctx context.Context, f func()) error {
 	}
 }
 
+// try is Do for what may be refused.
+func (s *Supervisor) try(ctx context.Context, f func() error) error {
+	var refused error
+	if err := s.Do(ctx, func() { refused = f() }); err != nil {
+		return err
+	}
+	return refused
+}
+
 // submit hands an event to the state machine and carries out its answer.
 func (s *Supervisor) submit(e state.Event) error {
 	r, err := s.set.Handle(s.Clock.Now(), e)

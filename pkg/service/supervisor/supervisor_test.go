@@ -104,7 +104,7 @@ func TestCausesAreToldOnce(t *testing.T) {
 // the same time.
 func TestStopTakesTheLongestTimeout(t *testing.T) {
 	var services []string
-	for _, name := range strings.Fields("a b c d e f g h i j") {
+	for name := range strings.FieldsSeq("a b c d e f g h i j") {
 		services = append(services, name+" deaf stop-timeout=2s stop-signal=SIGUSR1")
 	}
 	m := bootAt(t, fake.NewClock(), "", services...)

@@ -80,7 +80,7 @@ func in(name, text, program string) []Line {
 			}
 		}
 		for _, f := range found {
-			for _, part := range strings.Split(note.ReplaceAllString(f, ""), "|") {
+			for part := range strings.SplitSeq(note.ReplaceAllString(f, ""), "|") {
 				if args := words(strings.TrimPrefix(strings.TrimSpace(part), "$ ")); len(args) > 1 && args[0] == program && args[1] != "COMMAND" {
 					all = append(all, Line{Place: fmt.Sprintf("%s:%d", name, i+1), Args: args[1:], Whole: block || set})
 				}

@@ -58,7 +58,7 @@ func layers() error {
 		if m.at != "/" {
 			continue
 		}
-		for _, o := range strings.Split(m.options, ",") {
+		for o := range strings.SplitSeq(m.options, ",") {
 			key, path, _ := strings.Cut(o, "=")
 			if key != "lowerdir" && key != "upperdir" && key != "workdir" {
 				continue

@@ -62,7 +62,7 @@ func background() {
 	if err != nil {
 		return
 	}
-	for _, word := range strings.Fields(string(line)) {
+	for word := range strings.FieldsSeq(string(line)) {
 		if role, is := strings.CutPrefix(word, "soak="); is {
 			cmd := exec.Command(self, strings.Split(role, ",")...)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
