@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"os"
 	"testing"
 
@@ -45,5 +46,23 @@ func TestRootIsWrittenInPlace(t *testing.T) {
 	left, err := os.ReadDir(to.Dir)
 	if err != nil || len(left) != 4+1 {
 		t.Errorf("%v, %v: want kernel, cmdline, both initrds and the root", left, err)
+	}
+}
+
+// TestTablesOfTheRoot: inodes and directories are not compressed, which a boot need not unpack then; of the
+// files' contents and their ends alone the compression decides.
+func TestTablesOfTheRoot(t *testing.T) {
+	needSquashfs(t)
+	const flagsAt, inodes, contents, ends = 24, 1 << 0, 1 << 1, 1 << 3 // of the superblock
+	for _, compression := range Compressions() {
+		list := readCpio(t, bytes.NewReader(read(t, build(t, "kernel+initrd", Options{Compression: compression}), "m-initrd.img")))
+		root := find(list, machine.PayloadRoot)
+		flags := binary.LittleEndian.Uint16([]byte(root.text)[flagsAt:])
+		if flags&inodes == 0 {
+			t.Errorf("%s: the table of inodes is compressed", compression)
+		}
+		if plain := flags&contents != 0 && flags&ends != 0; plain != (compression == "none") {
+			t.Errorf("%s: flags are %#x", compression, flags)
+		}
 	}
 }

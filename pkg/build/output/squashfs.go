@@ -16,16 +16,17 @@ import (
 
 // squashfsArgs make mksquashfs read a tar and write the same bytes every time,
 // with no table for NFS that nobody exports. Blocks of 128 KiB are what a page
-// fault costs; larger ones read more for a small file.
+// fault costs; larger ones read more for a small file. The tables of inodes and directories are
+// small, and a boot reads much of them: they are not compressed.
 func squashfsArgs(file string, at int64, compression string) []string {
 	args := []string{
 		"-", file, "-offset", strconv.FormatInt(at, 10), "-tar", "-noappend", "-mem", "512M", "-no-progress", "-quiet", "-exit-on-error",
 		"-no-exports", "-root-mode", "0755", "-root-uid", "0", "-root-gid", "0",
-		"-b", "131072",
+		"-b", "131072", "-noI",
 	}
 	switch compression {
 	case "none":
-		return append(args, "-noI", "-noD", "-noF", "-noX")
+		return append(args, "-noD", "-noF", "-noX")
 	case "lz4hc":
 		return append(args, "-comp", "lz4", "-Xhc")
 	case "zstd":
