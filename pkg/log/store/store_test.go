@@ -14,6 +14,7 @@ import (
 	"slipway/pkg/bundle"
 	"slipway/pkg/log/layout"
 	"slipway/pkg/log/read"
+	"slipway/test/poll"
 )
 
 func testPaths(t *testing.T) layout.Paths {
@@ -137,11 +138,12 @@ func TestNamesAreLinuxKits(t *testing.T) {
 		p := testPaths(t)
 		run(t, testBundle(c.section, c.name), testOptions(t, p), "to stdout\n", "to stderr\n")
 		root := filepath.Dir(p.Run)
-		if got := contents(t, filepath.Join(root, c.out)); got != "to stdout\n" {
-			t.Errorf("%s: %q", c.out, got)
-		}
-		if got := contents(t, filepath.Join(root, c.stderr)); got != "to stderr\n" {
-			t.Errorf("%s: %q", c.stderr, got)
+		// The end of a run waits for its disk no longer than a second.
+		for name, want := range map[string]string{c.out: "to stdout\n", c.stderr: "to stderr\n"} {
+			poll.Until(t, name+" has all", func() bool {
+				got, err := os.ReadFile(filepath.Join(root, name))
+				return err == nil && string(got) == want
+			})
 		}
 	}
 }
