@@ -24,7 +24,7 @@ var errNoAnswer = errors.New("the connection ended without an answer")
 const (
 	maxAnswer = 16 << 20
 	busyTime  = 10 * time.Second
-	leastTry  = 3
+	leastTry  = 2
 )
 
 // Client asks a Server.

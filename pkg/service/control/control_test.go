@@ -189,6 +189,16 @@ func TestRequestThatComesLate(t *testing.T) {
 	}
 }
 
+// What was done is not asked for again, though nobody can say what came of it.
+func TestDoneAndUntold(t *testing.T) {
+	f := &fake{}
+	s := &Server{sup: f}
+	a := s.answer(t.Context(), request{method: "POST", path: "/v1/services/later/stop"})
+	if a.status != 409 || len(f.asked) != 1 {
+		t.Errorf("%d %s, asked: %s", a.status, a.body, f.asked)
+	}
+}
+
 // For who was sent away nothing was done: the client asks again.
 func TestClientAsksAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")

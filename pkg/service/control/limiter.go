@@ -64,12 +64,15 @@ func (l *limiter) victim() *connection {
 	return found
 }
 
-// advance notes the phase of a connection. It is false if that was closed.
+// advance notes the phase of a connection. It is false if that was closed, whose phase stays what it was then.
 func (l *limiter) advance(c *connection, p phase) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !slices.Contains(l.all, c) {
+		return false
+	}
 	c.phase = p
-	return slices.Contains(l.all, c)
+	return true
 }
 
 func (l *limiter) release(c *connection) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -150,7 +151,29 @@ func TestLimiterClosesTheOldestOfTheProcessThatHasMost(t *testing.T) {
 	if out, ok := l.admit(&connection{pid: 3}); out != nil || ok {
 		t.Errorf("%+v is closed in the middle of a request", out)
 	}
-	if l.advance(many[0], writing) {
+	if l.advance(many[0], writing) || many[0].phase != asking {
 		t.Error("a connection that was closed goes on")
+	}
+}
+
+// Who is being answered is not told to ask again: what was asked for is done.
+func TestDismissed(t *testing.T) {
+	for phase, want := range map[phase]string{asking: "HTTP/1.1 503 ", writing: ""} {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, file := os.NewFile(uintptr(fds[0]), "client"), os.NewFile(uintptr(fds[1]), "server")
+		conn, err := net.FileConn(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dismiss(&connection{conn: conn.(*net.UnixConn), phase: phase})
+		file.Close()
+		said, err := io.ReadAll(client)
+		if err != nil || !strings.HasPrefix(string(said), want) || (want == "") != (len(said) == 0) {
+			t.Errorf("phase %d: %q, %v", phase, said, err)
+		}
+		client.Close()
 	}
 }

@@ -76,6 +76,8 @@ func (s *Server) one(ctx context.Context, name string) answer {
 	return jsonAnswer(200, v)
 }
 
+var errUntold = errors.New("it was asked for, and there was no time to say how the service is")
+
 // ask hands a request on. A name that nobody knows may become known by it.
 func (s *Server) ask(ctx context.Context, verb, name string, body []byte) answer {
 	var o Options
@@ -88,8 +90,13 @@ func (s *Server) ask(ctx context.Context, verb, name string, body []byte) answer
 	if errors.As(err, new(Unheard)) {
 		return failure(503, err)
 	}
+	// What was done is not to be asked for again, because there was no time left to say so.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientTime)
+	defer cancel()
 	a := s.one(ctx, name)
 	switch {
+	case err == nil && a.status == 503:
+		return failure(409, errUntold)
 	case err == nil:
 		return a
 	case a.status == 404 && o.Path == "":

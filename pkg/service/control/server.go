@@ -82,10 +82,20 @@ func (s *Server) welcome(conn *net.UnixConn) {
 		time.Sleep(floodPause)
 	}
 	if out != nil {
-		turnAway(out.conn, failure(503, errors.New("too many clients")))
+		dismiss(out)
 		time.Sleep(floodPause)
 	}
 	go s.serve(c)
+}
+
+// dismiss ends a connection in favour of another. Who is being answered is not told to ask again, as
+// the request was carried out, and half an answer may be on its way.
+func dismiss(c *connection) {
+	if c.phase != asking {
+		c.conn.Close()
+		return
+	}
+	turnAway(c.conn, failure(503, errors.New("too many clients")))
 }
 
 // turnAway says why, if that is possible at once. No deadline sees to that, which may be

@@ -246,7 +246,7 @@ func (s *Supervisor) post(f func()) {
 var errEnded = errors.New("the supervisor has ended")
 
 // Do runs f in the loop and waits for it: the way in for others. Its errors are control.Unheard;
-// f is not run any more then, unless the supervisor has ended.
+// f was not run, and is not any more then.
 func (s *Supervisor) Do(ctx context.Context, f func()) error {
 	var taken atomic.Bool // by the loop, or by who waits no longer
 	done := make(chan struct{})
@@ -263,20 +263,20 @@ func (s *Supervisor) Do(ctx context.Context, f func()) error {
 	case <-ctx.Done():
 		return control.Unheard{Err: context.Cause(ctx)}
 	}
-	late := ctx.Done()
-	for {
-		select {
-		case <-done:
-			return nil
-		case <-s.ended:
-			return control.Unheard{Err: errEnded}
-		case <-late:
-			if !taken.Swap(true) {
-				return control.Unheard{Err: context.Cause(ctx)}
-			}
-			late = nil // it is being run
-		}
+	var cause error
+	select {
+	case <-done:
+		return nil
+	case <-s.ended:
+		cause = errEnded
+	case <-ctx.Done():
+		cause = context.Cause(ctx)
 	}
+	if !taken.Swap(true) {
+		return control.Unheard{Err: cause}
+	}
+	<-done // the loop is at it, or was
+	return nil
 }
 
 // try is Do for what may be refused.
