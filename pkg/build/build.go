@@ -134,7 +134,7 @@ func (b *Builder) Check(ctx context.Context, c *yml.Config) (yml.Faults, error) 
 	if err != nil {
 		return nil, err
 	}
-	if len(faults.Only(yml.Error)) == 0 {
+	if len(faults.Only(yml.Error)) == 0 && set.complete {
 		more, err := b.layout(ctx, c, set, containers).faults()
 		if err != nil {
 			return nil, errors.Join(err, set.close())

@@ -21,6 +21,7 @@ type Finder interface {
 // images are the images of a configuration, found once each.
 type images struct {
 	platform v1.Platform
+	complete bool // each image has a name that can be looked for
 	found    map[want]*oci.Image
 	trees    map[string]*tree.Tree
 }
@@ -37,15 +38,16 @@ type mention struct {
 
 func (m mention) want() want { return want{oci.Key(m.name), m.platform.String()} }
 
-// mentions lists the images the YAML names; those that cannot be names of
-// images are left to package yml.
-func mentions(c *yml.Config, platform v1.Platform) ([]mention, yml.Faults) {
-	var all []mention
-	var faults yml.Faults
+// mentions lists the images the YAML names, unless an image has no name or one that cannot be: complete is
+// false then, and package yml tells it.
+func mentions(c *yml.Config, platform v1.Platform) (all []mention, complete bool, faults yml.Faults) {
+	complete = true
 	add := func(name string, p v1.Platform, at yml.Position) {
-		if yml.IsImageName(name) {
-			all = append(all, mention{name, p, at})
+		if !yml.IsImageName(name) {
+			complete = false
+			return
 		}
+		all = append(all, mention{name, p, at})
 	}
 	if c.Kernel.Image != "" {
 		add(c.Kernel.Image, platform, c.Kernel.At.Child("image"))
@@ -65,7 +67,7 @@ func mentions(c *yml.Config, platform v1.Platform) ([]mention, yml.Faults) {
 	for _, x := range c.Containers() {
 		add(x.Image, platform, x.At.Child("image"))
 	}
-	return all, faults
+	return all, complete, faults
 }
 
 // volumePlatforms are those of a volume's image: the machine's, unless an OCI
@@ -95,8 +97,8 @@ const searches = 4
 // image that is nowhere is a fault at each place that names it. One for another
 // architecture that the machine's CPU has as well was taken as nothing better was there.
 func findImages(ctx context.Context, c *yml.Config, finder Finder, platform v1.Platform) (*images, yml.Faults, error) {
-	all, faults := mentions(c, platform)
-	set := &images{platform: platform, found: map[want]*oci.Image{}, trees: map[string]*tree.Tree{}}
+	all, complete, faults := mentions(c, platform)
+	set := &images{platform: platform, complete: complete, found: map[want]*oci.Image{}, trees: map[string]*tree.Tree{}}
 	if finder == nil {
 		return set, faults, nil
 	}

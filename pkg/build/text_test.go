@@ -11,6 +11,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"slipway/pkg/build/oci"
 	"slipway/pkg/build/spec"
 	"slipway/pkg/build/yml"
 )
@@ -465,6 +466,28 @@ func TestMarksOfDeletedFiles(t *testing.T) {
 		faults := checkText(t, only{store}, "init: [\"test/init:1\"]\nonboot:\n  - {name: x, image: \"test/mark:1\"}\n")
 		if said(faults, "onboot[0].image: /d/a of ") != c.told || len(faults) > 1 {
 			t.Errorf("0:%d: %v", c.minor, faults)
+		}
+	}
+}
+
+// An image that is not named, or cannot be, is told, and nothing is laid out without it.
+func TestImageThatIsNotNamed(t *testing.T) {
+	const machine = "kernel:\n  image: test/kernel:1\ninit:\n  - test/init:1\n"
+	store := fixtures(t)
+	finder := &oci.Finder{Store: store}
+	for text, want := range map[string]string{
+		machine + "services:\n  - name: x\n    imge: app\n":           `no "image"`,
+		machine + "onboot:\n  - name: x\n":                            `no "image"`,
+		machine + "onshutdown:\n  - name: x\n    image: []\n":         "image",
+		machine + "services:\n  - name: x\n    image: \"a b\"\n":      `"a b"`,
+		machine + "volumes:\n  - name: x\n    image: \"a b\"\n":       `"a b"`,
+		"kernel:\n  image: test/kernel:1\ninit:\n  - \"\"\n":          "init",
+		"kernel:\n  image: \"a b\"\ninit:\n  - test/init:1\n":         `"a b"`,
+		"kernel:\n  imge: test/kernel:1\ninit:\n  - test/init:1\n":    "image",
+		machine + "services:\n  - [name, x]\n  - null\n  - name: y\n": "services",
+	} {
+		if faults := checkText(t, finder, text); len(faults.Only(yml.Error)) == 0 || !strings.Contains(faults.Error(), want) {
+			t.Errorf("%s\n%v, want %s", text, faults, want)
 		}
 	}
 }
